@@ -1,0 +1,25 @@
+//! What an audit record is: one definition, every format.
+//!
+//! A record is a plain struct with `#[derive(Record)]`. The derive lists its fields in a
+//! [`Schema`] and writes the protobuf encoder; nothing else is generated. Everything that reads
+//! records (CSV, JSON, tables, text, the `.proto` file, the documentation) walks encoded octets by
+//! their schema through [`Message`], so no format has code per record type.
+//!
+//! Writing keeps every octet, also in strings that are not UTF-8; reading is lenient in the same
+//! way, skips fields it does not know, and never believes a length it has not checked.
+
+mod address;
+mod schema;
+mod timestamp;
+mod value;
+mod wire;
+
+pub use address::{Ip, Mac};
+pub use netcap_record_derive::Record;
+pub use schema::{Csv, Field, Nested, Schema, Type, find_schema};
+pub use timestamp::Timestamp;
+pub use value::{Each, Element, Record, Text, Value, frame};
+pub use wire::{Message, Scalar, WireError};
+
+#[doc(hidden)]
+pub use value::put;

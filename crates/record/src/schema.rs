@@ -1,0 +1,128 @@
+//! The definition of a record as data: names, numbers, types, documentation.
+
+/// The definition of one record or of one message inside records.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// Name of the protobuf message, `TCP`.
+    pub name: &'static str,
+    /// Value in the enumeration `Type` (`NC_TCP = 38`); some nested messages have none.
+    pub number: Option<u16>,
+    /// Name on the command line (`-include`, `-encoders`) where it is not [`Schema::name`].
+    pub encoder: &'static str,
+    /// File name without its extensions.
+    pub stem: &'static str,
+    /// Documentation, Markdown.
+    pub doc: &'static str,
+    /// How one message is written inside a CSV cell.
+    pub nested: Nested,
+    /// Fields in column order, which is not always the order of their numbers.
+    pub fields: &'static [Field],
+}
+
+impl Schema {
+    /// The fields that are CSV columns of a file, in order.
+    ///
+    /// `Payload` is a column only of files whose header says that they hold payloads.
+    pub fn columns(&self, with_payloads: bool) -> impl Iterator<Item = &'static Field> + use<> {
+        self.fields.iter().filter(move |f| match f.csv {
+            Csv::Hidden => false,
+            Csv::Payload => with_payloads,
+            _ => true,
+        })
+    }
+
+    /// The field of this name or alias.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields
+            .iter()
+            .find(|f| f.name == name || f.alias == Some(name))
+    }
+
+    /// The field of this number, with its place in [`Schema::fields`].
+    pub fn by_number(&self, number: u32) -> Option<(usize, &'static Field)> {
+        self.fields
+            .iter()
+            .enumerate()
+            .find(|(_, f)| f.number == number)
+    }
+}
+
+/// The schema that a header's type number names.
+pub fn find_schema(schemas: &[&'static Schema], number: u16) -> Option<&'static Schema> {
+    schemas.iter().find(|s| s.number == Some(number)).copied()
+}
+
+/// One field of a message.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Name in the protobuf message and in the CSV header.
+    pub name: &'static str,
+    /// Another name by which `-select` knows the field.
+    pub alias: Option<&'static str>,
+    /// Protobuf field number. Additions to the schema of 2019 start at 100.
+    pub number: u32,
+    /// Type of the value, or of one element.
+    pub ty: Type,
+    /// Whether the field holds any number of values.
+    pub repeated: bool,
+    /// How the value is written in CSV.
+    pub csv: Csv,
+    /// Documentation, Markdown.
+    pub doc: &'static str,
+}
+
+/// Protobuf type of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// `int32`, two's complement in ten octets when negative.
+    Int32,
+    /// `int64`.
+    Int64,
+    /// `uint32`.
+    Uint32,
+    /// `uint64`.
+    Uint64,
+    /// `bool`.
+    Bool,
+    /// `double`.
+    Double,
+    /// `string`; may hold octets that are not UTF-8.
+    String,
+    /// `string` that holds `seconds.microseconds`.
+    Timestamp,
+    /// `bytes`.
+    Bytes,
+    /// Number of the enumeration `Type`.
+    RecordType,
+    /// Nested message.
+    Message(&'static Schema),
+}
+
+/// How a field is written in CSV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Csv {
+    /// By type: integers decimal, bytes lower-case hexadecimal, repeated scalars as one list
+    /// `(a-b)`, repeated messages one after the other `(a-b)(a-b)`.
+    Default,
+    /// Octets as they are.
+    Raw,
+    /// Repeated messages as one list `((a-b)-(a-b))`.
+    List,
+    /// Fixed number of decimals.
+    Decimals(u8),
+    /// A column only of files that hold payloads.
+    Payload,
+    /// Not a column.
+    Hidden,
+}
+
+/// How the members of a nested message stand in a CSV cell; the delimiters are the user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nested {
+    /// `(a-b-c)`.
+    Separated,
+    /// `(abc)`, as the hop-by-hop options have always been written.
+    Tight,
+    /// `abc`, members that bring their own parentheses.
+    Bare,
+}
