@@ -1,0 +1,98 @@
+//! What can go wrong while reading a capture.
+//!
+//! Every message is one line that names the input and, where there is one, the remedy. Errors of
+//! this crate are about the input as a whole; odd traffic inside packets is not its business.
+
+use std::io;
+
+/// Why a capture could not be read, or not be read to its end.
+///
+/// The packets before the trouble have been delivered before the error is.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The input does not begin like any capture this crate knows.
+    #[error("{name}: not a capture: {reason}; expected pcap or pcapng, plain or compressed")]
+    NotACapture {
+        /// The input's name as given.
+        name: String,
+        /// What it looks like instead.
+        reason: String,
+    },
+
+    /// The input ends inside a record, or inside its compressed stream.
+    #[error(
+        "{name}: cut short at octet {offset}, after {packets} whole packets, in {place}; \
+         those packets are good, copy or capture the file again for the rest"
+    )]
+    Truncated {
+        /// The input's name as given.
+        name: String,
+        /// How many whole packets came before.
+        packets: u64,
+        /// Where the input ends, in (decompressed) octets.
+        offset: u64,
+        /// What it ends in.
+        place: String,
+    },
+
+    /// A record contradicts the file format, so that what follows cannot be found.
+    #[error(
+        "{name}: malformed at octet {offset}, after {packets} whole packets: {reason}; \
+         those packets are good, copy or capture the file again for the rest"
+    )]
+    Malformed {
+        /// The input's name as given.
+        name: String,
+        /// How many whole packets came before.
+        packets: u64,
+        /// Where the offending record begins, in (decompressed) octets.
+        offset: u64,
+        /// Which claim was false.
+        reason: String,
+    },
+
+    /// A capture of a kind, or with a feature, that this crate does not read.
+    #[error(
+        "{name}: {reason} is not supported; pcap 2 and pcapng 1 are, perhaps `editcap -F pcap` \
+         converts it"
+    )]
+    Unsupported {
+        /// The input's name as given.
+        name: String,
+        /// The kind or feature.
+        reason: String,
+    },
+
+    /// The operating system refused.
+    #[error("{name}: cannot read: {source}; check that it exists and may be read")]
+    Io {
+        /// The input's name as given.
+        name: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+
+    /// The compressed stream is corrupt.
+    #[error(
+        "{name}: the {format} stream is corrupt after {packets} whole packets: {reason}; \
+         those packets are good, copy the file again for the rest"
+    )]
+    Decompress {
+        /// The input's name as given.
+        name: String,
+        /// The compression, as in `gzip`.
+        format: &'static str,
+        /// How many whole packets came before.
+        packets: u64,
+        /// What the decompressor says.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Whether the input itself is at fault (exit code 3), and not the system it is read from
+    /// (exit code 2).
+    pub fn is_input_fault(&self) -> bool {
+        !matches!(self, Error::Io { .. })
+    }
+}

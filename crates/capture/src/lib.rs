@@ -1,0 +1,48 @@
+//! Where packets come from: pcap and pcapng files, plain or compressed, from disk, a pipe or any
+//! other reader.
+//!
+//! A [`Source`] yields packets in capture order into a [`Batch`]; [`open`] finds out by content what
+//! a file is, [`merge`] makes one source of several, [`pcap_writer`] writes.
+//!
+//! Guarantees: no claim of the input is believed before the octets are there, so memory follows
+//! what was received; the packets before any trouble are delivered before the error is; the same
+//! octets give the same packets however they arrive and however the batches are sized.
+//!
+//! ```
+//! use netcap_capture::{Batch, LinkType, Timestamp, from_reader, pcap_writer};
+//!
+//! let mut file = pcap_writer::file_header(LinkType::ETHERNET, 65535).to_vec();
+//! pcap_writer::append_record(&mut file, Timestamp::default(), 4, b"ping");
+//!
+//! let mut source = from_reader("example", Box::new(std::io::Cursor::new(file)), None)?;
+//! let mut batch = Batch::new(1 << 20, 1024);
+//! while source.fill(&mut batch)? {
+//!     for (packet, octets) in batch.iter() {
+//!         assert_eq!((packet.link_type, octets), (LinkType::ETHERNET, &b"ping"[..]));
+//!     }
+//! }
+//! # Ok::<(), netcap_capture::Error>(())
+//! ```
+
+mod batch;
+mod error;
+mod file;
+mod input;
+mod link_type;
+mod merge;
+mod pcap;
+pub mod pcap_writer;
+mod pcapng;
+mod source;
+mod timestamp;
+
+pub use batch::{Batch, Packet};
+pub use error::Error;
+pub use input::{from_reader, open};
+pub use link_type::LinkType;
+pub use merge::merge;
+pub use source::{Progress, Source};
+pub use timestamp::Timestamp;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,209 @@
+//! What a dissector sees of the packet around its layer, and where its records go.
+
+use netcap_record::{Record, Timestamp, frame};
+
+use crate::{Completed, Entropy, Fragment, FragmentKey, Registry, Selector};
+
+/// What the capture says of a packet.
+#[derive(Clone, Copy, Debug)]
+pub struct PacketInfo {
+    /// Capture time.
+    pub timestamp: Timestamp,
+    /// LINKTYPE of the interface.
+    pub link_type: u32,
+    /// Octets that the packet had on the wire.
+    pub original_len: u32,
+    /// Place in its batch.
+    pub index: u32,
+}
+
+/// What a batch became: records, encoded and framed, one buffer per selected record type.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Encoded records, by the place of their type in [`Registry::selected`].
+    pub chunks: Vec<Vec<u8>>,
+    /// Number of records in each chunk.
+    pub counts: Vec<u64>,
+    /// Fragments met, in capture order.
+    pub fragments: Vec<Fragment>,
+    /// Fragments whose octets were not all captured: they cannot be put together.
+    pub fragments_cut: u64,
+}
+
+impl Output {
+    /// An empty output for this selection of types.
+    pub fn new(registry: &Registry) -> Output {
+        let n = registry.selected().len();
+        Output {
+            chunks: vec![Vec::new(); n],
+            counts: vec![0; n],
+            ..Output::default()
+        }
+    }
+
+    /// Empties the buffers and keeps their memory.
+    pub fn clear(&mut self) {
+        self.chunks.iter_mut().for_each(Vec::clear);
+        self.counts.fill(0);
+        self.fragments.clear();
+        self.fragments_cut = 0;
+    }
+}
+
+/// A layer that the walk has entered.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'p> {
+    /// Name of the protocol.
+    pub protocol: &'static str,
+    /// Its octets with everything inside.
+    pub octets: &'p [u8],
+}
+
+/// The packet around a layer, and where records go.
+///
+/// `'p` is the life of the packet's octets, `'c` that of the worker's buffers.
+pub struct Context<'p, 'c> {
+    pub(crate) registry: &'c Registry,
+    pub(crate) packet: PacketInfo,
+    pub(crate) layers: Vec<Layer<'p>>,
+    /// Set once a layer was entered that the user excluded: what it holds is not recorded.
+    pub(crate) muted: bool,
+    output: &'c mut Output,
+    completed: &'p [Completed],
+    ordinal: u8,
+    entropy: &'c mut Entropy,
+    counted: &'p [u8],
+}
+
+impl<'p, 'c> Context<'p, 'c> {
+    /// A context for the packets of one batch.
+    pub fn new(
+        registry: &'c Registry,
+        output: &'c mut Output,
+        entropy: &'c mut Entropy,
+        completed: &'p [Completed],
+    ) -> Context<'p, 'c> {
+        Context {
+            registry,
+            packet: PacketInfo {
+                timestamp: Timestamp::new(0, 0),
+                link_type: 0,
+                original_len: 0,
+                index: 0,
+            },
+            layers: Vec::with_capacity(crate::MAX_LAYERS),
+            muted: false,
+            output,
+            completed,
+            ordinal: 0,
+            entropy,
+            counted: &[],
+        }
+    }
+
+    /// Forgets the packet before.
+    pub(crate) fn begin(&mut self, packet: PacketInfo) {
+        self.packet = packet;
+        self.layers.clear();
+        self.muted = false;
+        self.ordinal = 0;
+        self.counted = &[];
+    }
+
+    /// Layers of the packet entered so far, outermost first.
+    pub fn layers(&self) -> &[Layer<'p>] {
+        &self.layers
+    }
+
+    /// Capture time of the packet.
+    #[inline]
+    pub fn timestamp(&self) -> Timestamp {
+        self.packet.timestamp
+    }
+
+    /// What the capture says of the packet.
+    pub fn packet(&self) -> &PacketInfo {
+        &self.packet
+    }
+
+    /// Whether records of this type are asked for here: dissectors need not ask, but may save work.
+    #[inline]
+    pub fn wants<R: Record>(&self) -> bool {
+        !self.muted && self.registry.place(R::SCHEMA).is_some()
+    }
+
+    /// Writes a record, if records of its type are asked for.
+    #[inline]
+    pub fn emit<R: Record>(&mut self, record: &R) {
+        if self.muted {
+            return;
+        }
+        if let Some(place) = self.registry.place(R::SCHEMA)
+            && let (Some(chunk), Some(count)) = (
+                self.output.chunks.get_mut(place),
+                self.output.counts.get_mut(place),
+            )
+        {
+            frame(record, chunk);
+            *count += 1;
+        }
+    }
+
+    /// Entropy of a layer's payload in bits per octet.
+    #[inline]
+    pub fn entropy(&mut self, payload: &'p [u8]) -> f64 {
+        let entropy = self.entropy.of(payload, self.counted);
+        self.counted = payload;
+        entropy
+    }
+
+    /// The payload as records keep it: nothing, unless the user asked for payloads.
+    #[inline]
+    pub fn payload(&self, payload: &'p [u8]) -> &'p [u8] {
+        if self.registry.payloads() {
+            payload
+        } else {
+            &[]
+        }
+    }
+
+    /// Whether some protocol answers to this number.
+    #[inline]
+    pub fn knows(&self, selector: Selector) -> bool {
+        self.registry.find(selector).is_some()
+    }
+
+    /// Notes a fragment. Gives the datagram's payload, and the protocol of it, where this fragment
+    /// was the one that completed it.
+    ///
+    /// `piece` is what the packet holds of the fragment's `claimed` octets.
+    pub fn fragment(
+        &mut self,
+        key: FragmentKey,
+        protocol: u8,
+        offset: u32,
+        more: bool,
+        piece: &'p [u8],
+        claimed: usize,
+    ) -> Option<(u8, &'p [u8])> {
+        if piece.len() < claimed {
+            self.output.fragments_cut += 1;
+            return None;
+        }
+        let (packet, ordinal) = (self.packet.index, self.ordinal);
+        self.ordinal = self.ordinal.saturating_add(1);
+        self.output.fragments.push(Fragment {
+            packet,
+            ordinal,
+            key,
+            offset,
+            more,
+            protocol,
+            data: piece.into(),
+        });
+        self.completed
+            .iter()
+            .find(|c| (c.packet, c.ordinal) == (packet, ordinal))
+            .map(|c| (c.protocol, c.data.as_slice()))
+    }
+}

@@ -1,0 +1,30 @@
+//! How octets become layers; knows no protocol.
+//!
+//! A protocol is a plain function ([`Dissect`]) that reads its header through a bounds-checked
+//! [`Cursor`], emits its record through the [`Context`], and says what comes next ([`Next`]).
+//! [`walk`] follows these answers through one packet, from its link type to the innermost layer,
+//! and ends with exactly one [`Fate`]. Which protocol answers to which number is in the
+//! [`Registry`], an immutable table built from a visible list.
+//!
+//! Guarantees: no input makes it panic; every walk ends, after at most [`MAX_LAYERS`] layers;
+//! trouble with the traffic is a small value ([`Malformed`]) and leaves the records of the layers
+//! before it in place.
+
+mod context;
+mod cursor;
+mod entropy;
+mod fragment;
+mod malformed;
+mod protocol;
+mod registry;
+pub mod testing;
+mod walk;
+
+pub use context::{Context, Layer, Output, PacketInfo};
+pub use cursor::Cursor;
+pub use entropy::Entropy;
+pub use fragment::{Completed, Fragment, FragmentKey};
+pub use malformed::{Malformed, Reason};
+pub use protocol::{Dissect, Next, Protocol, Selector};
+pub use registry::{Registry, Selection, UnknownEncoder};
+pub use walk::{Fate, MAX_LAYERS, walk};

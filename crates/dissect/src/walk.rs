@@ -1,0 +1,75 @@
+//! One packet, from its link type to the innermost layer.
+
+use crate::{Context, Cursor, Malformed, Next, PacketInfo, Reason, Selector};
+
+/// Layers inside each other that a walk follows; real stacks of tunnels stay below twenty.
+pub const MAX_LAYERS: usize = 32;
+
+/// What became of a packet: exactly one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Every layer was understood, up to payload that has no dissector by nature.
+    Decoded,
+    /// A layer names an inner protocol that nobody knows.
+    Unknown(Selector),
+    /// A layer contradicts its protocol.
+    Malformed(Malformed),
+    /// The capture ends inside a header that the wire had whole.
+    CutShort(Malformed),
+    /// Nobody knows the link type.
+    UnsupportedLink(u32),
+}
+
+/// Walks the layers of a packet; the records go to the context's output.
+pub fn walk<'p>(context: &mut Context<'p, '_>, packet: PacketInfo, octets: &'p [u8]) -> Fate {
+    context.begin(packet);
+    let registry = context.registry;
+    let link = Selector::LinkType(packet.link_type);
+    let Some(mut entry) = registry.find(link) else {
+        return Fate::UnsupportedLink(packet.link_type);
+    };
+    let mut layer = octets;
+    loop {
+        let protocol = entry.protocol;
+        context.muted |= entry.excluded;
+        if context.layers.len() == MAX_LAYERS {
+            let cursor = Cursor::new(protocol.name, layer);
+            return Fate::Malformed(cursor.malformed(Reason::Depth));
+        }
+        context.layers.push(crate::Layer {
+            protocol: protocol.name,
+            octets: layer,
+        });
+        let mut cursor = Cursor::new(protocol.name, layer);
+        let (found, inner) = match (protocol.dissect)(&mut cursor, context) {
+            Ok(Next::End) => return Fate::Decoded,
+            Ok(Next::Layer(selector, inner)) => match registry.find(selector) {
+                Some(found) => (found, inner),
+                None if inner.is_empty() => return Fate::Decoded,
+                None => return Fate::Unknown(selector),
+            },
+            Ok(Next::Optional([first, second], inner)) => {
+                match registry.find(first).or_else(|| registry.find(second)) {
+                    Some(found) if !inner.is_empty() => (found, inner),
+                    _ => return Fate::Decoded,
+                }
+            }
+            Err(malformed) => {
+                let cut = malformed.reason == Reason::Truncated
+                    && octets.len() < packet.original_len as usize
+                    && ends_together(layer, octets);
+                return if cut {
+                    Fate::CutShort(malformed)
+                } else {
+                    Fate::Malformed(malformed)
+                };
+            }
+        };
+        (entry, layer) = (found, inner);
+    }
+}
+
+/// Whether a layer reaches to the end of what was captured.
+fn ends_together(layer: &[u8], packet: &[u8]) -> bool {
+    layer.as_ptr_range().end == packet.as_ptr_range().end
+}

@@ -1,0 +1,394 @@
+//! Reassembly of IPv4 datagrams (RFC 791 section 3.2, RFC 815) and IPv6 packets (RFC 8200 section
+//! 4.5) from their fragments.
+//!
+//! The rule for overlaps: in IPv4 the octets that came first stay, and a later piece only fills
+//! what is still missing; a piece that contradicts octets already there is counted as a conflict.
+//! In IPv6 a repeated piece is ignored and any other overlap discards the whole packet (RFC 5722,
+//! RFC 8200), so that no reader can be shown other octets than the receiver.
+//!
+//! Bounded by [`Limits`]: over a limit the datagram whose first fragment is oldest is given up,
+//! counted. Memory follows the octets received, never an offset somebody claimed.
+
+use std::collections::{HashMap, VecDeque};
+
+use netcap_dissect::{Completed, Fragment, FragmentKey};
+
+/// The largest payload of an IP packet without the jumbo option.
+const LARGEST: u32 = 65_535;
+/// What a piece costs beside its octets.
+const PIECE: usize = 64;
+
+/// What the defragmenter may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Datagrams under way at a time.
+    pub datagrams: usize,
+    /// Octets of all pieces, with their bookkeeping.
+    pub octets: usize,
+    /// Seconds of packet time that a datagram may take (RFC 8200 section 4.5: 60).
+    pub seconds: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            datagrams: 8192,
+            octets: 16 << 20,
+            seconds: 60,
+        }
+    }
+}
+
+/// What became of the fragments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FragmentLedger {
+    /// Fragments seen.
+    pub fragments: u64,
+    /// Datagrams made whole.
+    pub completed: u64,
+    /// Pieces that brought nothing new.
+    pub duplicates: u64,
+    /// Pieces that contradicted octets already there.
+    pub conflicts: u64,
+    /// Fragments that no datagram can contain: past its end, beyond 65,535 octets, a middle piece
+    /// that is no multiple of eight octets, or of a packet that was discarded.
+    pub refused: u64,
+    /// IPv6 packets discarded for overlapping pieces.
+    pub discarded: u64,
+    /// Datagrams given up after the time limit.
+    pub expired: u64,
+    /// Datagrams given up for want of room.
+    pub evicted: u64,
+    /// Datagrams still incomplete at the end of the capture.
+    pub incomplete: u64,
+    /// Fragments whose octets the capture did not keep.
+    pub cut: u64,
+}
+
+/// Puts datagrams together, in capture order.
+pub struct Defragmenter {
+    limits: Limits,
+    table: HashMap<FragmentKey, Datagram>,
+    /// Datagrams by the arrival of their first fragment; entries whose datagram is gone are stale.
+    order: VecDeque<(FragmentKey, u64)>,
+    serial: u64,
+    octets: usize,
+    ledger: FragmentLedger,
+}
+
+struct Datagram {
+    serial: u64,
+    since: i64,
+    /// Protocol of the fragment at offset 0.
+    protocol: Option<u8>,
+    total: Option<u32>,
+    /// Disjoint and in order of offset.
+    pieces: Vec<(u32, Box<[u8]>)>,
+    held: u32,
+    discarded: bool,
+}
+
+impl Defragmenter {
+    /// An empty table.
+    pub fn new(limits: Limits) -> Defragmenter {
+        Defragmenter {
+            limits,
+            table: HashMap::new(),
+            order: VecDeque::new(),
+            serial: 0,
+            octets: 0,
+            ledger: FragmentLedger::default(),
+        }
+    }
+
+    /// What became of the fragments so far; datagrams under way count as incomplete.
+    pub fn ledger(&self) -> FragmentLedger {
+        let incomplete = self.table.values().filter(|d| !d.discarded).count() as u64;
+        FragmentLedger {
+            incomplete,
+            ..self.ledger
+        }
+    }
+
+    /// Takes a fragment that was captured at `seconds`. Gives the datagram that it completes.
+    pub fn insert(&mut self, fragment: &Fragment, seconds: i64) -> Option<Completed> {
+        self.ledger.fragments += 1;
+        self.expire(seconds);
+        let end = fragment.offset.saturating_add(fragment.data.len() as u32);
+        let odd = fragment.more && !fragment.data.len().is_multiple_of(8);
+        if end > LARGEST || odd || (fragment.more && fragment.data.is_empty()) {
+            self.ledger.refused += 1;
+            return None;
+        }
+        let before = self.table.get(&fragment.key).map_or(0, Datagram::cost);
+        let serial = &mut self.serial;
+        let order = &mut self.order;
+        let datagram = self.table.entry(fragment.key).or_insert_with(|| {
+            *serial += 1;
+            order.push_back((fragment.key, *serial));
+            Datagram {
+                serial: *serial,
+                since: seconds,
+                protocol: None,
+                total: None,
+                pieces: Vec::new(),
+                held: 0,
+                discarded: false,
+            }
+        });
+        datagram.insert(fragment, end, &mut self.ledger);
+        self.octets = self.octets + datagram.cost() - before;
+        let completed = match (datagram.total, datagram.protocol) {
+            (Some(total), Some(protocol)) if datagram.held == total => Some(protocol),
+            _ => None,
+        };
+        let Some(protocol) = completed else {
+            self.make_room();
+            return None;
+        };
+        let datagram = self.table.remove(&fragment.key)?;
+        self.octets -= datagram.cost();
+        self.ledger.completed += 1;
+        let mut data = Vec::with_capacity(datagram.held as usize);
+        for (_, piece) in &datagram.pieces {
+            data.extend_from_slice(piece);
+        }
+        Some(Completed {
+            packet: fragment.packet,
+            ordinal: fragment.ordinal,
+            protocol,
+            data,
+        })
+    }
+
+    fn expire(&mut self, now: i64) {
+        while let Some(&(key, serial)) = self.order.front() {
+            match self.table.get(&key) {
+                Some(d) if d.serial == serial => {
+                    if now.saturating_sub(d.since) <= self.limits.seconds {
+                        return;
+                    }
+                    self.ledger.expired += u64::from(!d.discarded);
+                    self.forget(&key);
+                }
+                _ => drop(self.order.pop_front()),
+            }
+        }
+    }
+
+    fn make_room(&mut self) {
+        while self.table.len() > self.limits.datagrams || self.octets > self.limits.octets {
+            let Some((key, serial)) = self.order.pop_front() else {
+                return;
+            };
+            if let Some(d) = self.table.get(&key).filter(|d| d.serial == serial) {
+                self.ledger.evicted += u64::from(!d.discarded);
+                self.forget(&key);
+            }
+        }
+        // Stale entries are swept before they outnumber the living.
+        if self.order.len() > 2 * self.limits.datagrams {
+            let table = &self.table;
+            self.order
+                .retain(|(key, serial)| table.get(key).is_some_and(|d| d.serial == *serial));
+        }
+    }
+
+    fn forget(&mut self, key: &FragmentKey) {
+        if let Some(datagram) = self.table.remove(key) {
+            self.octets -= datagram.cost();
+        }
+    }
+}
+
+impl Datagram {
+    fn cost(&self) -> usize {
+        self.held as usize + PIECE * (self.pieces.len() + 1)
+    }
+
+    fn insert(&mut self, fragment: &Fragment, end: u32, ledger: &mut FragmentLedger) {
+        if self.discarded {
+            ledger.refused += 1;
+            return;
+        }
+        let last = self.pieces.last().map_or(0, |(at, piece)| at + piece.len() as u32);
+        let past_end = match (self.total, fragment.more) {
+            (Some(total), true) => end > total,
+            (Some(total), false) => end != total,
+            (None, true) => false,
+            (None, false) => end < last,
+        };
+        if past_end {
+            ledger.refused += 1;
+            return;
+        }
+        if fragment.key.version == 6 && self.overlaps(fragment, end) {
+            if self.pieces.iter().any(|(at, piece)| *at == fragment.offset && *piece == fragment.data) {
+                ledger.duplicates += 1;
+            } else {
+                ledger.discarded += 1;
+                self.discarded = true;
+                self.pieces = Vec::new();
+                self.held = 0;
+            }
+            return;
+        }
+        if fragment.offset == 0 && self.protocol.is_none() {
+            self.protocol = Some(fragment.protocol);
+        }
+        if !fragment.more {
+            self.total = Some(end);
+        }
+        if !self.fill(fragment, end, ledger) && !fragment.data.is_empty() {
+            ledger.duplicates += 1;
+        }
+    }
+
+    fn overlaps(&self, fragment: &Fragment, end: u32) -> bool {
+        self.pieces
+            .iter()
+            .any(|(at, piece)| *at < end && fragment.offset < at + piece.len() as u32)
+    }
+
+    /// Keeps what the fragment brings that is not there yet; whether that was anything.
+    fn fill(&mut self, fragment: &Fragment, end: u32, ledger: &mut FragmentLedger) -> bool {
+        let part = |from: u32, to: u32| {
+            fragment
+                .data
+                .get((from - fragment.offset) as usize..(to - fragment.offset) as usize)
+                .unwrap_or_default()
+        };
+        let mut missing = Vec::new();
+        let mut conflict = false;
+        let mut at = fragment.offset;
+        for (start, piece) in &self.pieces {
+            let stop = start + piece.len() as u32;
+            if stop <= at {
+                continue;
+            }
+            if *start >= end {
+                break;
+            }
+            if *start > at {
+                missing.push((at, part(at, *start).into()));
+            }
+            let (from, to) = (at.max(*start), end.min(stop));
+            let there = piece
+                .get((from - start) as usize..(to - start) as usize)
+                .unwrap_or_default();
+            conflict |= there != part(from, to);
+            at = to;
+        }
+        if at < end {
+            missing.push((at, part(at, end).into()));
+        }
+        ledger.conflicts += u64::from(conflict);
+        let brought = !missing.is_empty();
+        self.held += missing.iter().map(|(_, piece): &(u32, Box<[u8]>)| piece.len() as u32).sum::<u32>();
+        self.pieces.extend(missing);
+        self.pieces.sort_unstable_by_key(|(at, _)| *at);
+        brought
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(version: u8, id: u32) -> FragmentKey {
+        FragmentKey {
+            version,
+            protocol: 17,
+            source: [1; 16],
+            destination: [2; 16],
+            id,
+        }
+    }
+
+    fn piece(key: FragmentKey, offset: u32, more: bool, data: &[u8]) -> Fragment {
+        Fragment {
+            packet: 0,
+            ordinal: 0,
+            key,
+            offset,
+            more,
+            protocol: 17,
+            data: data.into(),
+        }
+    }
+
+    #[test]
+    fn any_order_gives_the_datagram() {
+        let pieces = [(0, true, [1; 8]), (8, true, [2; 8]), (16, false, [3; 8])];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let mut table = Defragmenter::new(Limits::default());
+            let mut whole = None;
+            for (i, n) in order.into_iter().enumerate() {
+                let (offset, more, data) = pieces[n];
+                whole = table.insert(&piece(key(4, 7), offset, more, &data), 0);
+                assert_eq!(whole.is_some(), i == 2);
+            }
+            let whole = whole.unwrap();
+            assert_eq!(whole.data, [[1; 8], [2; 8], [3; 8]].concat());
+            assert_eq!((whole.protocol, table.octets, table.ledger().incomplete), (17, 0, 0));
+        }
+    }
+
+    #[test]
+    fn ipv4_keeps_what_came_first() {
+        let mut table = Defragmenter::new(Limits::default());
+        assert!(table.insert(&piece(key(4, 1), 8, true, &[2; 8]), 0).is_none());
+        assert!(table.insert(&piece(key(4, 1), 0, true, &[1; 16]), 0).is_none());
+        assert!(table.insert(&piece(key(4, 1), 0, true, &[9; 8]), 0).is_none());
+        let whole = table.insert(&piece(key(4, 1), 16, false, &[3; 3]), 0).unwrap();
+        assert_eq!(whole.data, [&[1; 8][..], &[2; 8], &[3; 3]].concat());
+        let ledger = table.ledger();
+        assert_eq!((ledger.conflicts, ledger.duplicates), (2, 1));
+    }
+
+    #[test]
+    fn ipv6_discards_overlaps_and_forgives_repeats() {
+        let mut table = Defragmenter::new(Limits::default());
+        assert!(table.insert(&piece(key(6, 1), 0, true, &[1; 16]), 0).is_none());
+        assert!(table.insert(&piece(key(6, 1), 0, true, &[1; 16]), 0).is_none());
+        assert!(table.insert(&piece(key(6, 1), 8, true, &[1; 16]), 0).is_none());
+        assert!(table.insert(&piece(key(6, 1), 16, false, &[3; 3]), 0).is_none());
+        let ledger = table.ledger();
+        assert_eq!((ledger.duplicates, ledger.discarded, ledger.refused), (1, 1, 1));
+        assert_eq!((ledger.completed, ledger.incomplete), (0, 0));
+    }
+
+    #[test]
+    fn impossible_pieces_are_refused() {
+        let mut table = Defragmenter::new(Limits::default());
+        for fragment in [
+            piece(key(4, 1), 65_528, false, &[0; 8]),
+            piece(key(4, 1), u32::MAX, true, &[0; 8]),
+            piece(key(4, 1), 0, true, &[0; 7]),
+            piece(key(4, 1), 8, true, &[]),
+        ] {
+            assert!(table.insert(&fragment, 0).is_none());
+        }
+        assert!(table.insert(&piece(key(4, 1), 8, false, &[0; 8]), 0).is_none());
+        assert!(table.insert(&piece(key(4, 1), 16, true, &[0; 8]), 0).is_none());
+        assert!(table.insert(&piece(key(4, 1), 0, false, &[0; 8]), 0).is_none());
+        assert_eq!(table.ledger().refused, 6);
+        assert!(table.insert(&piece(key(4, 1), 0, true, &[0; 8]), 0).is_some());
+    }
+
+    #[test]
+    fn time_and_room_are_limited() {
+        let limits = Limits { datagrams: 100, octets: 1 << 16, seconds: 60 };
+        let mut table = Defragmenter::new(limits);
+        assert!(table.insert(&piece(key(4, 0), 0, true, &[0; 8]), 0).is_none());
+        assert!(table.insert(&piece(key(4, 1), 0, true, &[0; 8]), 61).is_none());
+        assert_eq!(table.ledger().expired, 1);
+        for id in 2..100_000 {
+            assert!(table.insert(&piece(key(4, id), 0, true, &[0; 1024]), 61).is_none());
+            assert!(table.octets <= limits.octets && table.table.len() <= limits.datagrams);
+            assert!(table.order.len() <= 2 * limits.datagrams + 1);
+        }
+        let ledger = table.ledger();
+        assert_eq!(ledger.expired + ledger.evicted + ledger.incomplete, 100_000);
+    }
+}

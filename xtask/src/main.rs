@@ -1,0 +1,53 @@
+//! The project's own chores: `cargo xtask <command>`.
+//!
+//! Every command is one module with a `COMMAND`; [`COMMANDS`] lists them.
+#![expect(clippy::print_stdout, reason = "a program's answers belong on standard output")]
+
+mod arguments;
+mod bench;
+mod capture_file;
+mod compress;
+mod generate;
+mod slice_headers;
+mod traffic;
+
+use std::process::ExitCode;
+
+use arguments::Arguments;
+
+/// One chore: what it is called, what `cargo xtask` says about it, and what it does.
+struct Command {
+    name: &'static str,
+    usage: &'static str,
+    /// One line; empty for commands that only other commands start.
+    help: &'static str,
+    run: fn(Arguments) -> anyhow::Result<()>,
+}
+
+/// All commands, in the order in which the help lists them.
+const COMMANDS: &[Command] =
+    &[bench::COMMAND, generate::COMMAND, slice_headers::COMMAND, compress::COMMAND];
+
+fn main() -> ExitCode {
+    let mut given = std::env::args().skip(1);
+    let name = given.next().unwrap_or_default();
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        print_help();
+        let asked = matches!(name.as_str(), "help" | "--help" | "-h");
+        return if asked { ExitCode::SUCCESS } else { ExitCode::from(2) };
+    };
+    match (command.run)(Arguments::new(given)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {name}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_help() {
+    println!("cargo xtask <command>\n");
+    for command in COMMANDS.iter().filter(|command| !command.help.is_empty()) {
+        println!("  {} {}\n      {}", command.name, command.usage, command.help);
+    }
+}
