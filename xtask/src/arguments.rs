@@ -16,17 +16,28 @@ impl Arguments {
     /// Takes `name` out and says whether it was there.
     pub(crate) fn flag(&mut self, name: &str) -> bool {
         let position = self.0.iter().position(|word| word == name);
-        position.and_then(|position| self.0.remove(position)).is_some()
+        position
+            .and_then(|position| self.0.remove(position))
+            .is_some()
     }
 
     /// Takes `name value` or `name=value` out.
     pub(crate) fn option(&mut self, name: &str) -> Result<Option<String>> {
-        let is_it = |word: &String| word.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
-        let Some(position) = self.0.iter().position(is_it) else { return Ok(None) };
+        let is_it = |word: &String| {
+            word.strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        };
+        let Some(position) = self.0.iter().position(is_it) else {
+            return Ok(None);
+        };
         let word = self.0.remove(position).unwrap_or_default();
         match word.split_once('=') {
             Some((_, value)) => Ok(Some(value.to_owned())),
-            None => self.0.remove(position).map(Some).ok_or_else(|| anyhow!("{name} needs a value")),
+            None => self
+                .0
+                .remove(position)
+                .map(Some)
+                .ok_or_else(|| anyhow!("{name} needs a value")),
         }
     }
 
@@ -64,7 +75,12 @@ impl Arguments {
 pub(crate) struct Size(pub(crate) u64);
 
 /// Units from the largest to the smallest.
-const UNITS: [(&str, u64); 4] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000), ("", 1)];
+const UNITS: [(&str, u64); 4] = [
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("kB", 1_000),
+    ("", 1),
+];
 
 impl FromStr for Size {
     type Err = anyhow::Error;
@@ -72,9 +88,17 @@ impl FromStr for Size {
     fn from_str(text: &str) -> Result<Self> {
         let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
         let unit = text[digits.len()..].trim();
-        let factor = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, factor)| *factor);
-        let size = digits.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
-        size.map(Self).ok_or_else(|| anyhow!("{text:?} is not a size such as 100MB or 1GB"))
+        let factor = UNITS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(unit))
+            .map(|(_, factor)| *factor);
+        let size = digits
+            .parse::<u64>()
+            .ok()
+            .zip(factor)
+            .and_then(|(number, factor)| number.checked_mul(factor));
+        size.map(Self)
+            .ok_or_else(|| anyhow!("{text:?} is not a size such as 100MB or 1GB"))
     }
 }
 
@@ -105,8 +129,14 @@ mod tests {
         let words = ["--size=5MB", "mixed", "--memory", "--out", "x.md"];
         let mut arguments = Arguments::new(words.into_iter().map(str::to_owned));
         assert!(arguments.flag("--memory") && !arguments.flag("--memory"));
-        assert_eq!(arguments.option("--out").expect("has a value").as_deref(), Some("x.md"));
-        assert_eq!(arguments.parsed("--size", Size(1)).expect("a size"), Size(5_000_000));
+        assert_eq!(
+            arguments.option("--out").expect("has a value").as_deref(),
+            Some("x.md")
+        );
+        assert_eq!(
+            arguments.parsed("--size", Size(1)).expect("a size"),
+            Size(5_000_000)
+        );
         assert_eq!(arguments.positional("profile").expect("is there"), "mixed");
         arguments.finish().expect("nothing left");
     }

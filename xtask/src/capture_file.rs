@@ -31,7 +31,11 @@ impl Written {
 }
 
 /// Writes as many packets as fit into `size`.
-pub(crate) fn write(out: &mut impl Write, traffic: &mut Traffic, size: Size) -> io::Result<Written> {
+pub(crate) fn write(
+    out: &mut impl Write,
+    traffic: &mut Traffic,
+    size: Size,
+) -> io::Result<Written> {
     for field in [MAGIC, 2 | 4 << 16, 0, 0, SNAPLEN, LINKTYPE_ETHERNET] {
         out.write_all(&field.to_le_bytes())?;
     }
@@ -44,7 +48,12 @@ pub(crate) fn write(out: &mut impl Write, traffic: &mut Traffic, size: Size) -> 
             return Ok(written);
         };
         room = rest;
-        for field in [(micros / 1_000_000) as u32, (micros % 1_000_000) as u32, length, length] {
+        for field in [
+            (micros / 1_000_000) as u32,
+            (micros % 1_000_000) as u32,
+            length,
+            length,
+        ] {
             out.write_all(&field.to_le_bytes())?;
         }
         out.write_all(packet)?;
@@ -71,7 +80,11 @@ pub(crate) fn create(path: &Path, profile: Profile, size: Size, seed: u64) -> Re
 /// The fingerprint of the generator is part of the name: a changed generator never meets the
 /// captures of its predecessor.
 pub(crate) fn kept(folder: &Path, profile: Profile, size: Size, seed: u64) -> Result<PathBuf> {
-    let name = format!("{}-{size}-{seed}-{:08x}.pcap", profile.name(), FINGERPRINT as u32);
+    let name = format!(
+        "{}-{size}-{seed}-{:08x}.pcap",
+        profile.name(),
+        FINGERPRINT as u32
+    );
     let path = folder.join(name);
     if !path.exists() {
         eprintln!("writing {}", path.display());

@@ -13,7 +13,12 @@ use libdeflater::{CompressionLvl, Compressor};
 use crate::Command;
 use crate::arguments::Arguments;
 
-pub(crate) const COMMAND: Command = Command { name: "compress", usage: "<folder>", help: "", run };
+pub(crate) const COMMAND: Command = Command {
+    name: "compress",
+    usage: "<folder>",
+    help: "",
+    run,
+};
 
 /// Octets per gzip member.
 const MEMBER: u64 = 1 << 20;
@@ -25,8 +30,12 @@ fn run(mut arguments: Arguments) -> Result<()> {
     let (mut before, mut after) = (0, 0);
     for entry in fs::read_dir(&folder).with_context(|| folder.clone())? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "ncap") {
-            let (octets, compressed) = compress(&path).with_context(|| path.display().to_string())?;
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "ncap")
+        {
+            let (octets, compressed) =
+                compress(&path).with_context(|| path.display().to_string())?;
             before += octets;
             after += compressed;
         }
@@ -40,7 +49,10 @@ fn compress(path: &Path) -> Result<(u64, u64)> {
     let level = CompressionLvl::new(LEVEL).map_err(|error| anyhow!("level {LEVEL}: {error:?}"))?;
     let mut compressor = Compressor::new(level);
     let mut file = File::open(path)?;
-    let (mut member, mut compressed) = (Vec::new(), vec![0; compressor.gzip_compress_bound(MEMBER as usize)]);
+    let (mut member, mut compressed) = (
+        Vec::new(),
+        vec![0; compressor.gzip_compress_bound(MEMBER as usize)],
+    );
     let (mut before, mut after) = (0, 0);
     loop {
         member.clear();

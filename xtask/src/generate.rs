@@ -16,13 +16,19 @@ pub(crate) const COMMAND: Command = Command {
 };
 
 fn run(mut arguments: Arguments) -> Result<()> {
-    let seed = arguments.option("--seed")?.map_or(Ok(DEFAULT_SEED), |text| text.parse())?;
+    let seed = arguments
+        .option("--seed")?
+        .map_or(Ok(DEFAULT_SEED), |text| text.parse())?;
     let profile: Profile = arguments.positional("the profile")?.parse()?;
     let size: Size = arguments.positional("the size")?.parse()?;
     let path = arguments.positional("the file to write")?;
     arguments.finish()?;
 
     let written = capture_file::create(Path::new(&path), profile, size, seed)?;
-    println!("{path}: {} packets, mean {:.0} octets", written.packets, written.mean());
+    println!(
+        "{path}: {} packets, mean {:.0} octets",
+        written.packets,
+        written.mean()
+    );
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! The project's own chores: `cargo xtask <command>`.
 //!
 //! Every command is one module with a `COMMAND`; [`COMMANDS`] lists them.
-#![expect(clippy::print_stdout, reason = "a program's answers belong on standard output")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a program's answers belong on standard output"
+)]
 
 mod arguments;
 mod bench;
@@ -25,8 +28,12 @@ struct Command {
 }
 
 /// All commands, in the order in which the help lists them.
-const COMMANDS: &[Command] =
-    &[bench::COMMAND, generate::COMMAND, slice_headers::COMMAND, compress::COMMAND];
+const COMMANDS: &[Command] = &[
+    bench::COMMAND,
+    generate::COMMAND,
+    slice_headers::COMMAND,
+    compress::COMMAND,
+];
 
 fn main() -> ExitCode {
     let mut given = std::env::args().skip(1);
@@ -34,7 +41,11 @@ fn main() -> ExitCode {
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
         print_help();
         let asked = matches!(name.as_str(), "help" | "--help" | "-h");
-        return if asked { ExitCode::SUCCESS } else { ExitCode::from(2) };
+        return if asked {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(2)
+        };
     };
     match (command.run)(Arguments::new(given)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,6 +59,9 @@ fn main() -> ExitCode {
 fn print_help() {
     println!("cargo xtask <command>\n");
     for command in COMMANDS.iter().filter(|command| !command.help.is_empty()) {
-        println!("  {} {}\n      {}", command.name, command.usage, command.help);
+        println!(
+            "  {} {}\n      {}",
+            command.name, command.usage, command.help
+        );
     }
 }

@@ -14,7 +14,12 @@ use crate::Command;
 use crate::arguments::Arguments;
 use crate::capture_file::{FILE_HEADER, MAGIC, PACKET_HEADER};
 
-pub(crate) const COMMAND: Command = Command { name: "slice-headers", usage: "<file>", help: "", run };
+pub(crate) const COMMAND: Command = Command {
+    name: "slice-headers",
+    usage: "<file>",
+    help: "",
+    run,
+};
 
 /// Octets per read, and room for the part of a packet that stays from the read before.
 const BLOCK: usize = 1 << 16;
@@ -35,7 +40,10 @@ fn run(mut arguments: Arguments) -> Result<()> {
     arguments.finish()?;
     let file = File::open(&path).with_context(|| path.clone())?;
     let sum = slice_all(file).with_context(|| path.clone())?;
-    println!("packets={} octets={} fields={:x}", sum.packets, sum.octets, sum.fields);
+    println!(
+        "packets={} octets={} fields={:x}",
+        sum.packets, sum.octets, sum.fields
+    );
     Ok(())
 }
 
@@ -50,8 +58,13 @@ pub(crate) fn slice_all(mut source: impl Read) -> Result<Sum> {
         let read = fill(&mut source, &mut memory[block..block + BLOCK])?;
         let mut rest = &memory[block - kept..block + read];
         if at_start {
-            let (header, packets) = rest.split_at_checked(FILE_HEADER).context("too short for a capture")?;
-            ensure!(u32_le(header, 0) == MAGIC, "not a little-endian pcap file in microseconds");
+            let (header, packets) = rest
+                .split_at_checked(FILE_HEADER)
+                .context("too short for a capture")?;
+            ensure!(
+                u32_le(header, 0) == MAGIC,
+                "not a little-endian pcap file in microseconds"
+            );
             (rest, at_start) = (packets, false);
         }
         while let Some((packet, after)) = split_packet(rest) {
@@ -105,8 +118,12 @@ fn slice(packet: &[u8]) -> Option<u64> {
     let (protocol, transport) = match ethertype {
         0x0800 => {
             let version_length = *rest.first()?;
-            let header = rest.get(..usize::from(version_length & 15) * 4).filter(|header| header.len() >= 20)?;
-            fields += u64::from(header[8]) + u64::from(u32_be(header, 12)) + u64::from(u32_be(header, 16));
+            let header = rest
+                .get(..usize::from(version_length & 15) * 4)
+                .filter(|header| header.len() >= 20)?;
+            fields += u64::from(header[8])
+                + u64::from(u32_be(header, 12))
+                + u64::from(u32_be(header, 16));
             let payload = rest.get(header.len()..usize::from(u16_be(header, 2)))?;
             if u16_be(header, 6) & 0x1fff != 0 {
                 return Some(fields);
@@ -115,7 +132,9 @@ fn slice(packet: &[u8]) -> Option<u64> {
         }
         0x86dd => {
             let (header, after) = rest.split_at_checked(40)?;
-            fields += u64::from(header[7]) + u64::from(u32_be(header, 20)) + u64::from(u32_be(header, 36));
+            fields += u64::from(header[7])
+                + u64::from(u32_be(header, 20))
+                + u64::from(u32_be(header, 36));
             (header[6], after.get(..usize::from(u16_be(header, 4)))?)
         }
         _ => return Some(fields),
@@ -124,7 +143,9 @@ fn slice(packet: &[u8]) -> Option<u64> {
         6 => {
             let header = transport.get(..20)?;
             let payload = transport.get(usize::from(header[12] >> 4) * 4..)?;
-            fields += u64::from(u32_be(header, 0)) + u64::from(u32_be(header, 4)) + u64::from(u32_be(header, 8));
+            fields += u64::from(u32_be(header, 0))
+                + u64::from(u32_be(header, 4))
+                + u64::from(u32_be(header, 8));
             fields += u64::from(u16_be(header, 14)) + payload.len() as u64;
         }
         17 => {

@@ -14,7 +14,9 @@ pub(super) fn repository() -> &'static Path {
 /// One line: processor, cores, system, commit, date, rounds.
 pub(super) fn describe(rounds: usize) -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or("unknown processor", |(_, name)| name.trim());
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let system = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -28,9 +30,14 @@ pub(super) fn describe(rounds: usize) -> String {
 }
 
 fn commit() -> String {
-    let describe = Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(repository()).output();
+    let describe = Command::new("git")
+        .args(["describe", "--always", "--dirty"])
+        .current_dir(repository())
+        .output();
     match describe {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        }
         _ => "unknown".to_owned(),
     }
 }

@@ -9,8 +9,11 @@ use anyhow::{Result, anyhow, bail};
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-/// How often the peak is read; the kernel keeps it, so only the last interval can be missed.
-const INTERVAL: Duration = Duration::from_millis(5);
+/// How often the peak is read: seldom in the long run, so that reading costs nothing, and often at
+/// first, as some children live for milliseconds. The kernel keeps the peak, so only the last
+/// interval can be missed.
+const FIRST_INTERVAL: Duration = Duration::from_micros(200);
+const LAST_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The cost of one run.
 pub(super) struct Cost {
@@ -28,18 +31,33 @@ pub(super) fn run(command: &mut Command) -> Result<Cost> {
     let program = command.get_program().to_string_lossy().into_owned();
     let before = children_cpu()?;
     let start = Instant::now();
-    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(|error| anyhow!("{program}: {error}"))?;
+    let child = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| anyhow!("{program}: {error}"))?;
     let id = child.id();
     let watch = thread::spawn(move || watch_peak(id));
     let output = child.wait_with_output()?;
     let wall = start.elapsed();
     let cpu = children_cpu()?.saturating_sub(before);
-    let peak = watch.join().map_err(|_| anyhow!("reading the peak of {program} failed"))?;
+    let peak = watch
+        .join()
+        .map_err(|_| anyhow!("reading the peak of {program} failed"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{}: {}", output.status, said.trim_end().lines().last().unwrap_or("no message"));
+        bail!(
+            "{}: {}",
+            output.status,
+            said.trim_end().lines().last().unwrap_or("no message")
+        );
     }
-    Ok(Cost { cpu, wall, peak, output: String::from_utf8_lossy(&output.stdout).into_owned() })
+    Ok(Cost {
+        cpu,
+        wall,
+        peak,
+        output: String::from_utf8_lossy(&output.stdout).into_owned(),
+    })
 }
 
 /// CPU time of all children that have been waited for.
@@ -51,17 +69,20 @@ fn children_cpu() -> Result<Duration> {
 
 /// Reads the high-water mark until the process ends, when the kernel drops it.
 fn watch_peak(id: u32) -> u64 {
-    let mut peak = 0;
+    let (mut peak, mut interval) = (0, FIRST_INTERVAL);
     while let Some(octets) = read_peak(id) {
         peak = octets;
-        thread::sleep(INTERVAL);
+        thread::sleep(interval);
+        interval = LAST_INTERVAL.min(interval * 5 / 4);
     }
     peak
 }
 
 fn read_peak(id: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kilobytes * 1_024)
 }
@@ -73,18 +94,29 @@ mod tests {
     #[test]
     fn a_child_costs_what_it_burns() {
         let mut busy = Command::new("sh");
-        busy.args(["-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done"]).stdout(Stdio::piped());
+        busy.args([
+            "-c",
+            "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done",
+        ])
+        .stdout(Stdio::piped());
         let cost = run(&mut busy).expect("sh runs");
         assert_eq!(cost.output, "done\n");
         assert!(cost.cpu > Duration::from_millis(10), "{:?}", cost.cpu);
-        assert!(!cfg!(target_os = "linux") || cost.peak > 100_000, "{}", cost.peak);
+        assert!(
+            !cfg!(target_os = "linux") || cost.peak > 100_000,
+            "{}",
+            cost.peak
+        );
     }
 
     #[test]
     fn a_failure_keeps_the_last_word() {
         let mut fails = Command::new("sh");
         fails.args(["-c", "echo first >&2; echo why >&2; exit 3"]);
-        let error = run(&mut fails).map(|cost| cost.cpu).expect_err("it exits with 3").to_string();
+        let error = run(&mut fails)
+            .map(|cost| cost.cpu)
+            .expect_err("it exits with 3")
+            .to_string();
         assert!(error.contains('3') && error.ends_with("why"), "{error}");
     }
 }

@@ -8,7 +8,7 @@ mod measure;
 mod report;
 mod tools;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{self, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -48,11 +48,17 @@ struct Options {
 
 impl Options {
     fn read(mut arguments: Arguments) -> Result<Self> {
-        let rounds = arguments.option("--rounds")?.unwrap_or_else(|| "5".to_owned());
-        let profiles = arguments.option("--profiles")?.unwrap_or_else(|| "mixed,small,large".to_owned());
+        let rounds = arguments
+            .option("--rounds")?
+            .unwrap_or_else(|| "5".to_owned());
+        let profiles = arguments
+            .option("--profiles")?
+            .unwrap_or_else(|| "mixed,small,large".to_owned());
         let options = Self {
             size: arguments.parsed("--size", Size(100_000_000))?,
-            rounds: rounds.parse().with_context(|| format!("--rounds {rounds}"))?,
+            rounds: rounds
+                .parse()
+                .with_context(|| format!("--rounds {rounds}"))?,
             profiles: profiles.split(',').map(str::parse).collect::<Result<_>>()?,
             memory: arguments.flag("--memory"),
             out: arguments.option("--out")?.map(PathBuf::from),
@@ -72,11 +78,30 @@ struct Capture {
 
 /// What one tool did on one capture.
 struct Row {
-    tool: String,
-    written: Written,
+    title: String,
+    capture: Capture,
     costs: Vec<Cost>,
     /// Why there are no costs, or fewer.
     failure: Option<String>,
+}
+
+impl Row {
+    fn new(title: &str, capture: Capture) -> Self {
+        Self {
+            title: title.to_owned(),
+            capture,
+            costs: Vec::new(),
+            failure: None,
+        }
+    }
+
+    /// Runs `tool` once more.
+    fn add(&mut self, tool: &Tool) {
+        match tool.run(&self.capture.path) {
+            Ok(cost) => self.costs.push(cost),
+            Err(error) => self.failure = Some(format!("{error:#}")),
+        }
+    }
 }
 
 /// All rows of one profile.
@@ -88,19 +113,24 @@ struct Table {
 fn run(arguments: Arguments) -> Result<()> {
     let options = Options::read(arguments)?;
     if cfg!(debug_assertions) {
-        bail!("measuring needs `cargo run --release --package xtask`, which `cargo xtask` is short for");
+        bail!(
+            "measuring needs `cargo run --release --package xtask`, which `cargo xtask` is short for"
+        );
     }
     if let Some(out) = &options.out {
         report::check(out)?;
     }
-    let places = Places::find()?;
-    build_netcap();
+    let places = Places::find(build_netcap())?;
 
     let mut tables = Vec::new();
     for &profile in &options.profiles {
         tables.push(measure_profile(&places, profile, &options)?);
     }
-    let memory = if options.memory { measure_memory(&places)? } else { Vec::new() };
+    let memory = if options.memory {
+        measure_memory(&places)?
+    } else {
+        Vec::new()
+    };
 
     let text = report::markdown(&machine::describe(options.rounds), &tables, &memory);
     println!("{text}");
@@ -110,65 +140,58 @@ fn run(arguments: Arguments) -> Result<()> {
     }
 }
 
-/// Brings `netcap` up to date; if that fails, its rows say what is missing.
-fn build_netcap() {
+/// Brings `netcap` up to date, and says whether that worked: an old one is not measured.
+fn build_netcap() -> bool {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let build = process::Command::new(cargo)
         .args(["build", "--release", "--quiet", "--package", "netcap"])
         .stdin(Stdio::null())
         .current_dir(machine::repository())
         .status();
-    if !build.is_ok_and(|status| status.success()) {
-        eprintln!("netcap: does not build");
-    }
+    build.is_ok_and(|status| status.success())
 }
 
 /// Runs all tools in turn, as often as there are rounds.
 fn measure_profile(places: &Places, profile: Profile, options: &Options) -> Result<Table> {
     let whole = capture(places, profile, options.size)?;
-    let mut tools = tools::all(places);
+    let tools = tools::all(places);
     let mut rows = Vec::new();
     for tool in &tools {
-        let limit = tool.limit.map_or(options.size, |limit| limit.size(&whole.written).min(options.size));
-        let capture = if limit < options.size { capture(places, profile, limit)? } else { whole.clone() };
-        rows.push((capture, Row { tool: tool.name.clone(), written: Written::default(), costs: Vec::new(), failure: None }));
+        let limit = tool.limit.map(|limit| limit.size(&whole.written));
+        let capture = match limit {
+            Some(limit) if limit < options.size => capture(places, profile, limit)?,
+            _ => whole.clone(),
+        };
+        rows.push(Row::new(&tool.name, capture));
     }
     for round in 0..options.rounds {
-        for (tool, (capture, row)) in tools.iter_mut().zip(&mut rows) {
-            row.written = capture.written;
+        for (tool, row) in tools.iter().zip(&mut rows) {
             if round < tool.rounds && row.failure.is_none() {
                 eprintln!("{} round {}: {}", profile.name(), round + 1, tool.name);
-                match run_tool(tool, &capture.path) {
-                    Ok(cost) => row.costs.push(cost),
-                    Err(error) => row.failure = Some(format!("{error:#}")),
-                }
+                row.add(tool);
             }
         }
     }
     let Written { packets, .. } = whole.written;
-    let title = format!("{}: {}, {packets} packets, mean {:.0} octets", profile.name(), options.size, whole.written.mean());
-    Ok(Table { title, rows: rows.into_iter().map(|(_, row)| row).collect() })
-}
-
-fn run_tool(tool: &mut Tool, capture: &Path) -> Result<Cost> {
-    let mut command = (tool.command)(capture)?;
-    let cost = measure::run(&mut command)?;
-    (tool.check)(&cost)?;
-    Ok(cost)
+    let title = format!(
+        "{}: {}, {packets} packets, mean {:.0} octets",
+        profile.name(),
+        options.size,
+        whole.written.mean()
+    );
+    Ok(Table { title, rows })
 }
 
 /// Runs netcap, compressing, once on captures of growing size.
 fn measure_memory(places: &Places) -> Result<Vec<Row>> {
+    let netcap = tools::netcap(places, tools::Compression::Gzip);
     let mut rows = Vec::new();
     for (profile, size) in MEMORY_SERIES {
         eprintln!("memory: {} {size}", profile.name());
         let capture = capture(places, profile, size)?;
-        let outcome = run_tool(&mut tools::netcap(places, tools::Compression::Gzip), &capture.path);
-        let (costs, failure) = match outcome {
-            Ok(cost) => (vec![cost], None),
-            Err(error) => (Vec::new(), Some(format!("{error:#}"))),
-        };
-        rows.push(Row { tool: format!("{}, {size}", profile.name()), written: capture.written, costs, failure });
+        let mut row = Row::new(&format!("{}, {size}", profile.name()), capture);
+        row.add(&netcap);
+        rows.push(row);
     }
     Ok(rows)
 }
@@ -178,5 +201,11 @@ fn capture(places: &Places, profile: Profile, size: Size) -> Result<Capture> {
     let path = capture_file::kept(&places.captures, profile, size, DEFAULT_SEED)?;
     let file = std::fs::File::open(&path).with_context(|| path.display().to_string())?;
     let sum = slice_headers::slice_all(file).with_context(|| path.display().to_string())?;
-    Ok(Capture { path, written: Written { packets: sum.packets, octets: sum.octets } })
+    Ok(Capture {
+        path,
+        written: Written {
+            packets: sum.packets,
+            octets: sum.octets,
+        },
+    })
 }

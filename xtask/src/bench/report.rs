@@ -35,7 +35,10 @@ fn write_table(out: &mut String, table: &Table) {
     let plain = median_of(table, NETCAP_PLAIN);
     let gzip = median_of(table, NETCAP_GZIP);
     line(out, format_args!("\n### {}\n", table.title));
-    line(out, format_args!("| tool | packets | CPU | MB/s | peak | / netcap | / netcap gzip |"));
+    line(
+        out,
+        format_args!("| tool | packets | CPU | MB/s | peak | / netcap | / netcap gzip |"),
+    );
     line(out, format_args!("|---|--:|--:|--:|--:|--:|--:|"));
     for row in table.rows.iter().filter(|row| !row.costs.is_empty()) {
         let cpu = Spread::of(row.cpu_per_million());
@@ -43,8 +46,8 @@ fn write_table(out: &mut String, table: &Table) {
             out,
             format_args!(
                 "| {} | {} | {:.3} ({:.3} to {:.3}) | {:.0} | {} | {} | {} |",
-                row.tool,
-                row.written.packets,
+                row.title,
+                row.capture.written.packets,
                 cpu.median,
                 cpu.min,
                 cpu.max,
@@ -57,23 +60,39 @@ fn write_table(out: &mut String, table: &Table) {
     }
     for row in &table.rows {
         if let Some(failure) = &row.failure {
-            line(out, format_args!("\n{}: {failure}", row.tool));
+            line(out, format_args!("\n{}: {failure}", row.title));
         }
-        if row.tool == LIBDEFLATE && let Some(sentence) = compression(row) {
+        if row.title == LIBDEFLATE
+            && let Some(sentence) = compression(row)
+        {
             line(out, format_args!("\n{sentence}"));
         }
     }
 }
 
 fn write_memory(out: &mut String, rows: &[Row]) {
-    line(out, format_args!("\n### Memory of netcap, one worker, gzip\n"));
-    line(out, format_args!("| capture | packets | CPU | peak |\n|---|--:|--:|--:|"));
+    line(
+        out,
+        format_args!("\n### Memory of netcap, one worker, gzip\n"),
+    );
+    line(
+        out,
+        format_args!("| capture | packets | CPU | peak |\n|---|--:|--:|--:|"),
+    );
     for row in rows {
         let cpu = match &row.failure {
             Some(failure) => failure.clone(),
             None => format!("{:.3}", Spread::of(row.cpu_per_million()).median),
         };
-        line(out, format_args!("| {} | {} | {cpu} | {} |", row.tool, row.written.packets, row.peak()));
+        line(
+            out,
+            format_args!(
+                "| {} | {} | {cpu} | {} |",
+                row.title,
+                row.capture.written.packets,
+                row.peak()
+            ),
+        );
     }
 }
 
@@ -84,12 +103,16 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 impl Row {
     fn cpu_per_million(&self) -> impl Iterator<Item = f64> {
-        let millions = self.written.packets as f64 / 1e6;
-        self.costs.iter().map(move |cost| cost.cpu.as_secs_f64() / millions)
+        let millions = self.capture.written.packets as f64 / 1e6;
+        self.costs
+            .iter()
+            .map(move |cost| cost.cpu.as_secs_f64() / millions)
     }
 
     fn megabytes_per_second(&self) -> impl Iterator<Item = f64> {
-        self.costs.iter().map(|cost| self.written.octets as f64 / 1e6 / cost.wall.as_secs_f64())
+        self.costs
+            .iter()
+            .map(|cost| self.capture.written.octets as f64 / 1e6 / cost.wall.as_secs_f64())
     }
 
     /// The highest peak of all rounds, in megabytes.
@@ -105,7 +128,9 @@ impl Row {
 fn compression(row: &Row) -> Option<String> {
     let last = row.costs.last()?;
     let value = |name: &str| -> Option<f64> {
-        last.output.split_whitespace().find_map(|word| word.strip_prefix(name)?.parse().ok())
+        last.output
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix(name)?.parse().ok())
     };
     let (before, after) = (value("before=")?, value("after=")?);
     let speed = before / 1e6 / last.cpu.as_secs_f64();
@@ -118,12 +143,18 @@ fn compression(row: &Row) -> Option<String> {
 }
 
 fn median_of(table: &Table, tool: &str) -> Option<f64> {
-    let row = table.rows.iter().find(|row| row.tool == tool && !row.costs.is_empty())?;
+    let row = table
+        .rows
+        .iter()
+        .find(|row| row.title == tool && !row.costs.is_empty())?;
     Some(Spread::of(row.cpu_per_million()).median)
 }
 
 fn ratio(median: f64, reference: Option<f64>) -> String {
-    reference.map_or_else(|| "-".to_owned(), |reference| format!("{:.2}", median / reference))
+    reference.map_or_else(
+        || "-".to_owned(),
+        |reference| format!("{:.2}", median / reference),
+    )
 }
 
 /// The middle and the ends of some numbers.
@@ -139,13 +170,19 @@ impl Spread {
         let mut sorted: Vec<f64> = values.collect();
         sorted.sort_by(f64::total_cmp);
         let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
-        Self { min: sorted[0], median: (low + high) / 2.0, max: sorted[sorted.len() - 1] }
+        Self {
+            min: sorted[0],
+            median: (low + high) / 2.0,
+            max: sorted[sorted.len() - 1],
+        }
     }
 }
 
 /// Fails before anything is measured if the report could not be put into `path`.
 pub(super) fn check(path: &Path) -> Result<()> {
-    replaced(&read(path)?, "").map(drop).with_context(|| path.display().to_string())
+    replaced(&read(path)?, "")
+        .map(drop)
+        .with_context(|| path.display().to_string())
 }
 
 /// Puts `text` between the markers of the document at `path`.
@@ -166,7 +203,10 @@ fn replaced(document: &str, text: &str) -> Result<String> {
     let missing = || format!("no {BEGIN} before {END}");
     let (before, rest) = document.split_once(BEGIN).with_context(missing)?;
     let (_, after) = rest.split_once(END).with_context(missing)?;
-    Ok(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", text.trim()))
+    Ok(format!(
+        "{before}{BEGIN}\n\n{}\n\n{END}{after}",
+        text.trim()
+    ))
 }
 
 #[cfg(test)]
@@ -177,7 +217,11 @@ mod tests {
     fn only_what_is_between_the_markers_changes() {
         let first = replaced(NEW_DOCUMENT, "one\n").expect("has markers");
         let second = replaced(&first, "two").expect("has markers");
-        assert!(first.contains("\n\none\n\n") && second.contains("\n\ntwo\n\n") && !second.contains("one"));
+        assert!(
+            first.contains("\n\none\n\n")
+                && second.contains("\n\ntwo\n\n")
+                && !second.contains("one")
+        );
         assert!(second.starts_with("# Benchmarks") && second.ends_with("<!-- bench:end -->\n"));
         assert!(replaced("no markers", "x").is_err());
     }

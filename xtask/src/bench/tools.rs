@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::measure::Cost;
+use super::measure::{self, Cost};
 use crate::arguments::Size;
 use crate::capture_file::{PACKET_HEADER, Written};
 
@@ -19,21 +19,25 @@ const TSHARK_FIELDS: &str = "frame.time_epoch eth.src eth.dst eth.type ip.src ip
 pub(super) struct Places {
     /// This program, for the parts that run as its children.
     xtask: PathBuf,
-    netcap: PathBuf,
+    /// `None` if it does not build.
+    netcap: Option<PathBuf>,
     pub(super) captures: PathBuf,
-    /// Folders for records, emptied before each run.
+    /// Folders for the records of the last complete run.
     plain: PathBuf,
     gzip: PathBuf,
 }
 
 impl Places {
     /// Finds the target folder, which this program runs from.
-    pub(super) fn find() -> Result<Self> {
+    pub(super) fn find(netcap_built: bool) -> Result<Self> {
         let xtask = std::env::current_exe()?;
-        let target = xtask.ancestors().nth(2).context("this program is not in a target folder")?;
+        let target = xtask
+            .ancestors()
+            .nth(2)
+            .context("this program is not in a target folder")?;
         let captures = target.join("bench");
         Ok(Self {
-            netcap: target.join("release/netcap"),
+            netcap: netcap_built.then(|| target.join("release/netcap")),
             plain: captures.join("records-plain"),
             gzip: captures.join("records-gzip"),
             captures,
@@ -64,6 +68,11 @@ impl Limit {
     }
 }
 
+/// Makes the command for a capture, and readies what it needs.
+type Prepare = dyn Fn(&Path) -> Result<Command>;
+/// Judges a run that ended well.
+type Check = dyn Fn(&Cost) -> Result<()>;
+
 /// One row of the table.
 pub(super) struct Tool {
     pub(super) name: String,
@@ -72,15 +81,28 @@ pub(super) struct Tool {
     /// Runs in at most so many rounds.
     pub(super) rounds: usize,
     /// What to run; an error tells what is missing.
-    pub(super) command: Box<dyn FnMut(&Path) -> Result<Command>>,
+    command: Box<Prepare>,
     /// Whether the run did what it should.
-    pub(super) check: Box<dyn Fn(&Cost) -> Result<()>>,
+    check: Box<Check>,
 }
 
 impl Tool {
-    fn new(name: impl Into<String>, command: impl FnMut(&Path) -> Result<Command> + 'static) -> Self {
+    fn new(name: impl Into<String>, command: impl Fn(&Path) -> Result<Command> + 'static) -> Self {
         let (name, command, check) = (name.into(), Box::new(command), Box::new(|_: &Cost| Ok(())));
-        Self { name, limit: None, rounds: usize::MAX, command, check }
+        Self {
+            name,
+            limit: None,
+            rounds: usize::MAX,
+            command,
+            check,
+        }
+    }
+
+    /// Runs it on `capture`.
+    pub(super) fn run(&self, capture: &Path) -> Result<Cost> {
+        let cost = measure::run(&mut (self.command)(capture)?)?;
+        (self.check)(&cost)?;
+        Ok(cost)
     }
 }
 
@@ -116,7 +138,10 @@ fn slice_headers(places: &Places) -> Tool {
     let xtask = places.xtask.clone();
     Tool::new(ANCHOR, move |capture| {
         let mut command = Command::new(&xtask);
-        command.arg("slice-headers").arg(capture).stdout(Stdio::piped());
+        command
+            .arg("slice-headers")
+            .arg(capture)
+            .stdout(Stdio::piped());
         Ok(command)
     })
 }
@@ -127,29 +152,38 @@ pub(super) fn netcap(places: &Places, compression: Compression) -> Tool {
         Compression::Plain => (NETCAP_PLAIN, places.plain.clone()),
         Compression::Gzip => (NETCAP_GZIP, places.gzip.clone()),
     };
-    let (program, out) = (places.netcap.clone(), records.clone());
+    let unfinished = records.with_extension("unfinished");
+    let (program, done, out) = (places.netcap.clone(), records.clone(), unfinished.clone());
     let mut tool = Tool::new(name, move |capture| {
-        if !program.exists() {
-            bail!("not built");
-        }
-        empty(&out)?;
-        let mut command = Command::new(&program);
-        command.args(["-workers", "1"]).args((compression == Compression::Plain).then_some("-comp=false"));
-        command.arg("-out").arg(&out).arg("-r").arg(capture).stdout(Stdio::null());
+        remove(&done)?;
+        remove(&out)?;
+        let program = program.as_ref().context("does not build")?;
+        fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
+        let mut command = Command::new(program);
+        let plain = (compression == Compression::Plain).then_some("-comp=false");
+        command
+            .args(["-workers", "1"])
+            .args(plain)
+            .arg("-out")
+            .arg(&out);
+        command.arg("-r").arg(capture).stdout(Stdio::null());
         Ok(command)
     });
-    tool.check = Box::new(move |_| match wrote_records(&records, compression) {
-        true => Ok(()),
-        false => bail!("ran, but wrote no records into {}", records.display()),
+    tool.check = Box::new(move |_| {
+        if !wrote_records(&unfinished, compression) {
+            bail!("ran, but wrote no records");
+        }
+        Ok(fs::rename(&unfinished, &records)?)
     });
     tool
 }
 
-fn empty(folder: &Path) -> Result<()> {
+/// Removes a folder, if there is one.
+fn remove(folder: &Path) -> Result<()> {
     if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("emptying {}", folder.display()))?;
+        fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
     }
-    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))
+    Ok(())
 }
 
 fn wrote_records(folder: &Path, compression: Compression) -> bool {
@@ -182,7 +216,11 @@ fn softflowd() -> Tool {
             bail!("not installed");
         }
         let mut command = Command::new("softflowd");
-        command.arg("-r").arg(capture).args(["-n", "127.0.0.1:9995", "-d"]).stdout(Stdio::null());
+        command
+            .arg("-r")
+            .arg(capture)
+            .args(["-n", "127.0.0.1:9995", "-d"])
+            .stdout(Stdio::null());
         Ok(command)
     });
     tool.name.push_str(" (flows)");
@@ -197,9 +235,18 @@ fn tshark(output: &'static str) -> Tool {
             bail!("not installed");
         }
         let mut command = Command::new("tshark");
-        command.arg("-n").arg("-r").arg(capture).args(["-T", output]).stdout(Stdio::null());
+        command
+            .arg("-n")
+            .arg("-r")
+            .arg(capture)
+            .args(["-T", output])
+            .stdout(Stdio::null());
         if output == "fields" {
-            command.args(TSHARK_FIELDS.split_whitespace().flat_map(|field| ["-e", field]));
+            command.args(
+                TSHARK_FIELDS
+                    .split_whitespace()
+                    .flat_map(|field| ["-e", field]),
+            );
         }
         Ok(command)
     });
@@ -221,8 +268,15 @@ fn titled(program: &str, version: &Option<String>) -> String {
 /// The first word like `1.2.3` that a program says about itself; empty if it says none, `None` if
 /// there is no such program.
 fn version(program: &str, argument: &str) -> Option<String> {
-    let output = Command::new(program).arg(argument).stdin(Stdio::null()).output().ok()?;
+    let output = Command::new(program)
+        .arg(argument)
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
     let said = [output.stdout, output.stderr].concat();
-    let is_version = |word: &&str| word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.');
-    Some(String::from_utf8_lossy(&said).split_whitespace().find(is_version).unwrap_or_default().to_owned())
+    let is_version =
+        |word: &&str| word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let text = String::from_utf8_lossy(&said);
+    let version = text.split_whitespace().find(is_version).unwrap_or_default();
+    Some(version.trim_end_matches('.').to_owned())
 }

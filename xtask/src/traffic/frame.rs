@@ -65,15 +65,18 @@ impl Frame {
                 self.network = self.octets.len();
                 let [id_high, id_low, ..] = random.next().to_le_bytes();
                 let dont_fragment = if protocol == TCP { 0x40 } else { 0 };
-                self.octets.extend_from_slice(&[0x45, 0, 0, 0, id_high, id_low, dont_fragment, 0]);
-                self.octets.extend_from_slice(&[ends.hops[from], protocol, 0, 0]);
+                self.octets
+                    .extend_from_slice(&[0x45, 0, 0, 0, id_high, id_low, dont_fragment, 0]);
+                self.octets
+                    .extend_from_slice(&[ends.hops[from], protocol, 0, 0]);
                 self.octets.extend_from_slice(&source.octets());
                 self.octets.extend_from_slice(&destination.octets());
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 self.ethernet(ends, from, ETHERTYPE_IPV6);
                 self.network = self.octets.len();
-                self.octets.extend_from_slice(&[0x60, 0, 0, 0, 0, 0, protocol, ends.hops[from]]);
+                self.octets
+                    .extend_from_slice(&[0x60, 0, 0, 0, 0, 0, protocol, ends.hops[from]]);
                 self.octets.extend_from_slice(&source.octets());
                 self.octets.extend_from_slice(&destination.octets());
             }
@@ -139,7 +142,9 @@ pub(super) fn with_length(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 
 /// The checksum of RFC 1071 over an even number of octets.
 fn internet_checksum(octets: &[u8]) -> u16 {
-    let words = octets.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
+    let words = octets
+        .chunks_exact(2)
+        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
     let sum: u32 = words.sum();
     let folded = (sum & 0xffff) + (sum >> 16);
     !((folded & 0xffff) + (folded >> 16)) as u16

@@ -60,7 +60,16 @@ pub(super) fn server_v4(server: u32) -> Ipv4Addr {
 }
 
 pub(super) fn server_v6(server: u32) -> Ipv6Addr {
-    Ipv6Addr::new(0x2001, 0xdb8, 0xa000 + (server % 40) as u16, 0x80, 0, 0, 0, server as u16)
+    Ipv6Addr::new(
+        0x2001,
+        0xdb8,
+        0xa000 + (server % 40) as u16,
+        0x80,
+        0,
+        0,
+        0,
+        server as u16,
+    )
 }
 
 /// The office's own name server, reached by the same IP version as `like`.
@@ -74,7 +83,7 @@ pub(super) fn resolver(like: IpAddr) -> IpAddr {
 /// The ends of the `number`th conversation, with a server behind the gateway.
 pub(super) fn ends(random: &mut Random, number: u32, server: u32, port: u16) -> Ends {
     let client = client(number);
-    let address: [IpAddr; 2] = if random.percent(15) {
+    let address: [IpAddr; 2] = if random.percent(17) {
         [client_v6(client).into(), server_v6(server).into()]
     } else {
         [client_v4(client).into(), server_v4(server).into()]
@@ -85,7 +94,10 @@ pub(super) fn ends(random: &mut Random, number: u32, server: u32, port: u16) -> 
         mac: [client_mac(client), GATEWAY],
         vlan: random.percent(3).then_some(100 + (client % 4) as u16),
         address,
-        hops: [if client % 3 == 0 { 64 } else { 128 }, 44 + (server % 16) as u8],
+        hops: [
+            if client.is_multiple_of(3) { 64 } else { 128 },
+            44 + (server % 16) as u8,
+        ],
         port: [client_port as u16, port],
     }
 }
@@ -93,8 +105,14 @@ pub(super) fn ends(random: &mut Random, number: u32, server: u32, port: u16) -> 
 /// The labels of a server's name.
 pub(super) fn name(server: u32) -> [String; 3] {
     let host = ["www", "api", "cdn", "img", "login", "mail"][server as usize % 6];
-    let tree = ["birch", "cedar", "hazel", "larch", "maple", "rowan", "willow"][server as usize % 7];
-    [format!("{host}{}", server % 11), format!("{tree}-{}", server / 5), "example".to_owned()]
+    let tree = [
+        "birch", "cedar", "hazel", "larch", "maple", "rowan", "willow",
+    ][server as usize % 7];
+    [
+        format!("{host}{}", server % 11),
+        format!("{tree}-{}", server / 5),
+        "example".to_owned(),
+    ]
 }
 
 /// Appends a name in DNS form.
@@ -109,11 +127,50 @@ pub(super) fn write_labels<'a>(out: &mut Vec<u8>, labels: impl IntoIterator<Item
 /// Markup and prose as web servers send it: a compressor makes it about four times smaller.
 pub(super) fn text(random: &mut Random) -> Vec<u8> {
     const WORDS: &[&str] = &[
-        "the", "of", "and", "to", "in", "order", "delivery", "customer", "report", "network", "for", "with",
-        "price", "value", "status", "open", "closed", "monday", "account", "is", "was", "not", "available",
-        "service", "team", "project", "update", "version", "from", "by", "more", "other", "number", "table",
+        "the",
+        "of",
+        "and",
+        "to",
+        "in",
+        "order",
+        "delivery",
+        "customer",
+        "report",
+        "network",
+        "for",
+        "with",
+        "price",
+        "value",
+        "status",
+        "open",
+        "closed",
+        "monday",
+        "account",
+        "is",
+        "was",
+        "not",
+        "available",
+        "service",
+        "team",
+        "project",
+        "update",
+        "version",
+        "from",
+        "by",
+        "more",
+        "other",
+        "number",
+        "table",
     ];
-    const TAGS: &[&str] = &["p", "li", "td", "span class=\"note\"", "h2", "a href=\"/item\"", "div"];
+    const TAGS: &[&str] = &[
+        "p",
+        "li",
+        "td",
+        "span class=\"note\"",
+        "h2",
+        "a href=\"/item\"",
+        "div",
+    ];
     let mut out = String::new();
     while out.len() < 1 << 17 {
         let tag = *random.pick(TAGS);
@@ -123,7 +180,10 @@ pub(super) fn text(random: &mut Random) -> Vec<u8> {
             out.push(' ');
         }
         let number = random.below(100_000);
-        out.push_str(&format!("{number}</{}>\n", tag.split(' ').next().unwrap_or(tag)));
+        out.push_str(&format!(
+            "{number}</{}>\n",
+            tag.split(' ').next().unwrap_or(tag)
+        ));
     }
     out.into_bytes()
 }

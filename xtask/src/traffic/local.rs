@@ -26,21 +26,44 @@ pub(super) fn ends(world: &mut World, kind: Kind, number: u32) -> Ends {
         return hosts::ends(&mut world.random, number, server, 0);
     }
     let version4 = |client: Ipv4Addr, other: Ipv4Addr| [IpAddr::from(client), IpAddr::from(other)];
-    let version6 = |other: Ipv6Addr| [IpAddr::from(hosts::client_link_local(client)), IpAddr::from(other)];
+    let version6 = |other: Ipv6Addr| {
+        [
+            IpAddr::from(hosts::client_link_local(client)),
+            IpAddr::from(other),
+        ]
+    };
     let (mac, address, port) = match kind {
-        Kind::Dhcp => (BROADCAST, version4(Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST), [68, 67]),
+        Kind::Dhcp => (
+            BROADCAST,
+            version4(Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST),
+            [68, 67],
+        ),
         Kind::Mdns if world.random.percent(40) => {
             let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
             ([0x33, 0x33, 0, 0, 0, 0xfb], version6(group), [5_353, 5_353])
         }
         Kind::Mdns => {
             let group = Ipv4Addr::new(224, 0, 0, 251);
-            ([1, 0, 0x5e, 0, 0, 0xfb], version4(hosts::client_v4(client), group), [5_353, 5_353])
+            (
+                [1, 0, 0x5e, 0, 0, 0xfb],
+                version4(hosts::client_v4(client), group),
+                [5_353, 5_353],
+            )
         }
         Kind::Neighbours => (hosts::GATEWAY, version6(hosts::GATEWAY_V6), [0, 0]),
-        _ => (hosts::GATEWAY, version4(hosts::client_v4(client), hosts::GATEWAY_V4), [0, 0]),
+        _ => (
+            hosts::GATEWAY,
+            version4(hosts::client_v4(client), hosts::GATEWAY_V4),
+            [0, 0],
+        ),
     };
-    Ends { mac: [hosts::client_mac(client), mac], vlan: None, address, hops: [255, 255], port }
+    Ends {
+        mac: [hosts::client_mac(client), mac],
+        vlan: None,
+        address,
+        hops: [255, 255],
+        port,
+    }
 }
 
 impl Local {
@@ -52,7 +75,12 @@ impl Local {
             Kind::Ping => 2 * random.between(1, 5),
             _ => 2,
         };
-        Self { kind, step: 0, steps, id: random.next() as u32 }
+        Self {
+            kind,
+            step: 0,
+            steps,
+            id: random.next() as u32,
+        }
     }
 
     pub(super) fn next(&mut self, ends: &Ends, world: &mut World, frame: &mut Frame) -> Then {
@@ -65,7 +93,11 @@ impl Local {
             _ => self.ping(from, ends, world, frame),
         }
         self.step += 1;
-        if self.step < self.steps { Then::More } else { Then::Done }
+        if self.step < self.steps {
+            Then::More
+        } else {
+            Then::Done
+        }
     }
 
     /// Discover, offer, request, acknowledge.
@@ -75,7 +107,14 @@ impl Local {
         let mut message = vec![1 + from as u8, 1, 6, 0];
         message.extend_from_slice(&self.id.to_be_bytes());
         message.resize(16, 0);
-        message.extend_from_slice(&if from == SERVER { offered } else { Ipv4Addr::UNSPECIFIED }.octets());
+        message.extend_from_slice(
+            &if from == SERVER {
+                offered
+            } else {
+                Ipv4Addr::UNSPECIFIED
+            }
+            .octets(),
+        );
         message.resize(28, 0);
         message.extend_from_slice(&client);
         message.resize(236, 0);
@@ -83,7 +122,9 @@ impl Local {
         let kind = [1, 2, 3, 5][self.step as usize % 4];
         message.extend_from_slice(&[53, 1, kind]);
         if from == SERVER {
-            message.extend_from_slice(&[54, 4, 10, 20, 0, 1, 51, 4, 0, 0, 0x0e, 0x10, 1, 4, 255, 255, 0, 0]);
+            message.extend_from_slice(&[
+                54, 4, 10, 20, 0, 1, 51, 4, 0, 0, 0x0e, 0x10, 1, 4, 255, 255, 0, 0,
+            ]);
             message.extend_from_slice(&[3, 4, 10, 20, 0, 1, 6, 4, 10, 20, 0, 53]);
         } else {
             let name = format!("desk-{}", u16::from_be_bytes([client[4], client[5]]));
@@ -155,10 +196,16 @@ fn arp(from: Side, ends: &Ends, frame: &mut Frame) {
         link.mac[SERVER] = BROADCAST;
     }
     frame.ethernet(&link, from, ETHERTYPE_ARP);
-    frame.octets.extend_from_slice(&[0, 1, 8, 0, 6, 4, 0, 1 + from as u8]);
+    frame
+        .octets
+        .extend_from_slice(&[0, 1, 8, 0, 6, 4, 0, 1 + from as u8]);
     let unknown = from == CLIENT;
     for side in [from, 1 - from] {
-        let mac = if unknown && side == SERVER { [0; 6] } else { ends.mac[side] };
+        let mac = if unknown && side == SERVER {
+            [0; 6]
+        } else {
+            ends.mac[side]
+        };
         frame.octets.extend_from_slice(&mac);
         if let IpAddr::V4(address) = ends.address[side] {
             frame.octets.extend_from_slice(&address.octets());
@@ -169,7 +216,11 @@ fn arp(from: Side, ends: &Ends, frame: &mut Frame) {
 
 /// A neighbour solicitation, and the advertisement that answers it.
 fn neighbour(from: Side, ends: &Ends, world: &mut World, frame: &mut Frame) {
-    let (kind, flags, option) = if from == CLIENT { (135, 0, 1) } else { (136, 0xe000_0000, 2) };
+    let (kind, flags, option) = if from == CLIENT {
+        (135, 0, 1)
+    } else {
+        (136, 0xe000_0000, 2)
+    };
     icmp(kind, from, ends, world, frame);
     frame.u32(flags);
     if let IpAddr::V6(target) = ends.address[SERVER] {
@@ -182,7 +233,11 @@ fn neighbour(from: Side, ends: &Ends, world: &mut World, frame: &mut Frame) {
 
 /// The first four octets of ICMP, and all before them.
 fn icmp(kind: u8, from: Side, ends: &Ends, world: &mut World, frame: &mut Frame) {
-    let protocol = if ends.address[CLIENT].is_ipv6() { ICMPV6 } else { ICMP };
+    let protocol = if ends.address[CLIENT].is_ipv6() {
+        ICMPV6
+    } else {
+        ICMP
+    };
     frame.ip(&mut world.random, ends, from, protocol);
     frame.octets.extend_from_slice(&[kind, 0]);
     frame.u16(world.random.next() as u16);

@@ -74,8 +74,8 @@ impl Tcp {
         let random = &mut world.random;
         let exchanges = match kind {
             _ if world.mix.endless => u32::MAX,
-            Kind::Shell => random.between(20, 300),
-            Kind::Bulk => random.between(10, 60),
+            Kind::Shell => random.between(5, 40),
+            Kind::Bulk => random.between(2, 10),
             _ => random.between(1, 8),
         };
         Self {
@@ -94,12 +94,21 @@ impl Tcp {
     }
 
     pub(super) fn next(&mut self, ends: &Ends, world: &mut World, frame: &mut Frame) -> Then {
-        let mut out = Segment { tcp: self, ends, world, frame };
+        let mut out = Segment {
+            tcp: self,
+            ends,
+            world,
+            frame,
+        };
         let next = match out.tcp.phase {
             Phase::Syn => out.empty(CLIENT, SYN, Phase::SynAck),
             Phase::SynAck => out.empty(SERVER, SYN | ACK, Phase::Established),
             Phase::Established => {
-                let next = if out.tcp.kind == Kind::Http { Phase::Request } else { Phase::Greeting(CLIENT) };
+                let next = if out.tcp.kind == Kind::Http {
+                    Phase::Request
+                } else {
+                    Phase::Greeting(CLIENT)
+                };
                 out.empty(CLIENT, ACK, next)
             }
             Phase::Greeting(from) => out.greeting(from),
@@ -124,22 +133,38 @@ impl Tcp {
             }
         };
         self.phase = next;
-        Then::More
+        if self.answer > 0 {
+            Then::Train
+        } else {
+            Then::More
+        }
     }
 
     /// The largest payload of a segment.
     fn segment_size(&self) -> u32 {
-        if self.timestamps { SEGMENT - TIMESTAMP_OPTION } else { SEGMENT }
+        if self.timestamps {
+            SEGMENT - TIMESTAMP_OPTION
+        } else {
+            SEGMENT
+        }
     }
 
     fn after_acknowledgement(&mut self) -> Phase {
-        if self.answer > 0 { Phase::Answer } else { self.after_exchange(Phase::Request) }
+        if self.answer > 0 {
+            Phase::Answer
+        } else {
+            self.after_exchange(Phase::Request)
+        }
     }
 
     /// `again`, or the end if all was said.
     fn after_exchange(&mut self, again: Phase) -> Phase {
         self.exchanges = self.exchanges.saturating_sub(1);
-        if self.exchanges > 0 { again } else { Phase::Fin(CLIENT) }
+        if self.exchanges > 0 {
+            again
+        } else {
+            Phase::Fin(CLIENT)
+        }
     }
 }
 
@@ -154,23 +179,41 @@ struct Segment<'a> {
 impl Segment<'_> {
     /// Writes all headers; returns where the payload starts.
     fn start(&mut self, from: Side, flags: u8) -> usize {
-        let Self { tcp, ends, world: World { random, now, .. }, frame, .. } = self;
+        let Self {
+            tcp,
+            ends,
+            world: World { random, now, .. },
+            frame,
+            ..
+        } = self;
         frame.ip(random, ends, from, TCP);
         let header = frame.octets.len();
         frame.u16(ends.port[from]);
         frame.u16(ends.port[1 - from]);
         frame.u32(tcp.sequence[from]);
-        frame.u32(if flags & ACK == 0 { 0 } else { tcp.sequence[1 - from] });
+        frame.u32(if flags & ACK == 0 {
+            0
+        } else {
+            tcp.sequence[1 - from]
+        });
         frame.octets.extend_from_slice(&[0, flags]);
-        let window = if flags & SYN != 0 { 64_240 } else { 501 - random.below(8) };
+        let window = if flags & SYN != 0 {
+            64_240
+        } else {
+            501 - random.below(8)
+        };
         frame.u16(window as u16);
         frame.u16(random.next() as u16);
         frame.u16(0);
 
         if flags & SYN != 0 {
             // Maximum segment size, SACK permitted, window scale, and a NOP that aligns.
-            frame.octets.extend_from_slice(&[2, 4, 0x05, 0xb4, 4, 2, 1, 3, 3, 7]);
-            frame.octets.extend_from_slice(if tcp.timestamps { &[] } else { &[1, 0] });
+            frame
+                .octets
+                .extend_from_slice(&[2, 4, 0x05, 0xb4, 4, 2, 1, 3, 3, 7]);
+            frame
+                .octets
+                .extend_from_slice(if tcp.timestamps { &[] } else { &[1, 0] });
         } else if tcp.timestamps {
             frame.octets.extend_from_slice(&[1, 1]);
         }
@@ -181,7 +224,11 @@ impl Segment<'_> {
             tcp.stamp[from] = clock.wrapping_add(offset);
             frame.octets.extend_from_slice(&[8, 10]);
             frame.u32(tcp.stamp[from]);
-            frame.u32(if flags & ACK == 0 { 0 } else { tcp.stamp[1 - from] });
+            frame.u32(if flags & ACK == 0 {
+                0
+            } else {
+                tcp.stamp[1 - from]
+            });
         }
         let words = (frame.octets.len() - header) / 4;
         frame.octets[header + 12] = (words as u8) << 4;
@@ -245,7 +292,9 @@ impl Segment<'_> {
         } else {
             let length = self.world.random.between(60, 700);
             self.tls_record_header(length);
-            self.world.random.fill(&mut self.frame.octets, length as usize);
+            self.world
+                .random
+                .fill(&mut self.frame.octets, length as usize);
         }
         self.tcp.answer = self.world.answer_size();
         if self.tcp.kind == Kind::Bulk {
@@ -265,7 +314,11 @@ impl Segment<'_> {
         let payload = self.start(SERVER, ACK);
         if self.tcp.kind == Kind::Http && self.tcp.record == u32::MAX {
             self.tcp.record = 0;
-            let kind = if self.tcp.text { "text/html; charset=utf-8" } else { "image/jpeg" };
+            let kind = if self.tcp.text {
+                "text/html; charset=utf-8"
+            } else {
+                "application/octet-stream"
+            };
             let head = format!(
                 "HTTP/1.1 200 OK\r\nServer: nginx/1.24.0\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
                  Cache-Control: max-age=600\r\nConnection: keep-alive\r\n\r\n",
@@ -277,7 +330,11 @@ impl Segment<'_> {
         self.end(SERVER, payload, 0);
         self.tcp.unacknowledged += 1;
         let due = self.tcp.unacknowledged >= self.world.mix.acknowledge_after;
-        if due || self.tcp.answer == 0 { Phase::Acknowledge } else { Phase::Answer }
+        if due || self.tcp.answer == 0 {
+            Phase::Acknowledge
+        } else {
+            Phase::Answer
+        }
     }
 
     /// Fills the segment with the answer, which goes on in the next one.
@@ -286,9 +343,12 @@ impl Segment<'_> {
         if self.tcp.kind == Kind::Http {
             let count = room.min(self.tcp.answer);
             if self.tcp.text {
-                self.world.write_text(&mut self.frame.octets, count as usize);
+                self.world
+                    .write_text(&mut self.frame.octets, count as usize);
             } else {
-                self.world.random.fill(&mut self.frame.octets, count as usize);
+                self.world
+                    .random
+                    .fill(&mut self.frame.octets, count as usize);
             }
             self.tcp.answer -= count;
             return;
@@ -300,7 +360,9 @@ impl Segment<'_> {
                 room -= TLS_HEADER;
             }
             let count = room.min(self.tcp.record);
-            self.world.random.fill(&mut self.frame.octets, count as usize);
+            self.world
+                .random
+                .fill(&mut self.frame.octets, count as usize);
             self.tcp.record -= count;
             self.tcp.answer -= count;
             room -= count;
@@ -339,8 +401,8 @@ fn handshake(out: &mut Vec<u8>, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
 /// A ClientHello as browsers send it; hosts differ in the cipher suites that they offer.
 fn client_hello(out: &mut Vec<u8>, tcp: &Tcp, ends: &Ends) {
     const CIPHERS: [u16; 15] = [
-        0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d,
-        0x002f, 0x0035,
+        0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014,
+        0x009c, 0x009d, 0x002f, 0x0035,
     ];
     let mut random = session(tcp, ends);
     let offered = &CIPHERS[..9 + usize::from(ends.mac[CLIENT][3])];
@@ -350,7 +412,9 @@ fn client_hello(out: &mut Vec<u8>, tcp: &Tcp, ends: &Ends) {
         random.fill(out, 32);
         out.push(32);
         random.fill(out, 32);
-        with_length(out, |out| out.extend(offered.iter().flat_map(|cipher| cipher.to_be_bytes())));
+        with_length(out, |out| {
+            out.extend(offered.iter().flat_map(|cipher| cipher.to_be_bytes()))
+        });
         out.extend_from_slice(&[1, 0]);
         with_length(out, |out| {
             let mut extension = |kind: u16, body: &[u8]| {

@@ -40,7 +40,13 @@ impl Udp {
             Kind::Fragments => world.random.between(2, 4),
             _ => 2,
         };
-        Self { kind, server, step: 0, steps, id: world.random.next() }
+        Self {
+            kind,
+            server,
+            step: 0,
+            steps,
+            id: world.random.next(),
+        }
     }
 
     pub(super) fn next(&mut self, ends: &Ends, world: &mut World, frame: &mut Frame) -> Then {
@@ -51,7 +57,11 @@ impl Udp {
             _ => self.fragment(ends, world, frame),
         }
         self.step = self.step.saturating_add(1);
-        if self.step < self.steps { Then::More } else { Then::Done }
+        if self.step < self.steps {
+            Then::More
+        } else {
+            Then::Done
+        }
     }
 
     fn answering_side(&self) -> Side {
@@ -64,7 +74,11 @@ impl Udp {
         let [id_high, id_low, choice, count, ..] = self.id.to_le_bytes();
         let version6 = choice % 3 == 0;
         let missing = choice % 20 == 1;
-        let answers = if from == CLIENT || missing { 0 } else { 1 + count % 3 };
+        let answers = if from == CLIENT || missing {
+            0
+        } else {
+            1 + count % 3
+        };
 
         let mut message = vec![id_high, id_low];
         let flags: u16 = match (from, missing) {
@@ -105,7 +119,9 @@ impl Udp {
             frame.octets.extend_from_slice(&[0x23, 0, 6, 0xec]);
             frame.octets.extend_from_slice(&[0; 36]);
         } else {
-            frame.octets.extend_from_slice(&[0x24, 2, 6, 0xe8, 0, 0, 2, 0x10, 0, 0, 3, 0x40, 10, 20, 0, 123]);
+            frame.octets.extend_from_slice(&[
+                0x24, 2, 6, 0xe8, 0, 0, 2, 0x10, 0, 0, 3, 0x40, 10, 20, 0, 123,
+            ]);
             frame.u32((START / 1_000_000 + NTP_EPOCH) as u32);
             frame.u32(0);
             // The client's time comes back, then the server's own times of receipt and answer.
@@ -133,7 +149,11 @@ impl Udp {
             frame.udp(random, ends, from, QUIC_INITIAL);
             let start = frame.octets.len();
             frame.octets.extend_from_slice(&[0xc3, 0, 0, 0, 1]);
-            let (to, source): (&[u8], &[u8]) = if from == CLIENT { (&connection, &[]) } else { (&[], &connection) };
+            let (to, source): (&[u8], &[u8]) = if from == CLIENT {
+                (&connection, &[])
+            } else {
+                (&[], &connection)
+            };
             for id in [to, source] {
                 frame.octets.push(id.len() as u8);
                 frame.octets.extend_from_slice(id);
@@ -151,7 +171,9 @@ impl Udp {
             frame.udp(random, ends, from, length as usize);
             let start = frame.octets.len();
             frame.octets.push(0x40 | (random.next() & 0x3f) as u8);
-            frame.octets.extend_from_slice(if from == CLIENT { &connection } else { &[] });
+            frame
+                .octets
+                .extend_from_slice(if from == CLIENT { &connection } else { &[] });
             let rest = length as usize - (frame.octets.len() - start);
             random.fill(&mut frame.octets, rest);
         }
@@ -171,7 +193,12 @@ impl Udp {
             let mut room = if last { tail } else { FRAGMENT };
             if self.step == 0 {
                 let length = (self.steps as usize - 1) * FRAGMENT + tail;
-                for field in [ends.port[CLIENT], ends.port[SERVER], length as u16, self.id as u16] {
+                for field in [
+                    ends.port[CLIENT],
+                    ends.port[SERVER],
+                    length as u16,
+                    self.id as u16,
+                ] {
                     frame.u16(field);
                 }
                 room -= 8;
