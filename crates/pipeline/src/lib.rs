@@ -1,1 +1,24 @@
-//! pipeline
+//! Reader, workers, sequencer, sinks: packets in, files of records out.
+//!
+//! One thread reads batches from the source. Any number of workers turn a batch into encoded
+//! records; a worker has no state, so a batch's output depends on nothing but the batch. The
+//! calling thread puts the outputs back into capture order, feeds the fragments to the one
+//! defragmenter, and appends to the files. Gzip members are cut by the octets of each file's
+//! stream, not by batches, and compressed by the workers too.
+//!
+//! So the octets of every file depend on the packets and the options alone: neither the number of
+//! workers nor the size of batches nor the compression of the input changes one of them.
+//!
+//! Memory is bounded: batches come from a fixed pool, which is the only back-pressure; every
+//! channel has room for the whole pool, so nobody waits for anybody but the reader for a free
+//! batch.
+
+mod ledger;
+mod run;
+mod side;
+mod sink;
+mod worker;
+
+pub use ledger::Ledger;
+pub use netcap_flow::FragmentLedger;
+pub use run::{Config, Error, FileReport, Format, Report, Watch, run};

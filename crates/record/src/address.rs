@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::digits::HEX;
 use crate::{Element, Type, put};
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// A MAC address, written `aa:bb:cc:dd:ee:ff`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -116,11 +115,20 @@ mod tests {
 
     #[test]
     fn addresses_as_text() {
-        assert_eq!(&Mac([0, 0x1b, 0xff, 9, 0xa0, 1]).text(), b"00:1b:ff:09:a0:01");
+        assert_eq!(
+            &Mac([0, 0x1b, 0xff, 9, 0xa0, 1]).text(),
+            b"00:1b:ff:09:a0:01"
+        );
         assert_eq!(text(Ip::V4([10, 0, 255, 199])), "10.0.255.199");
         assert_eq!(text(Ipv6Addr::LOCALHOST.into()), "::1");
-        assert_eq!(text("2001:db8::1:0:0:1".parse::<Ipv6Addr>().unwrap().into()), "2001:db8::1:0:0:1");
-        assert_eq!(text("::ffff:10.0.0.1".parse::<Ipv6Addr>().unwrap().into()), "::ffff:10.0.0.1");
+        assert_eq!(
+            text("2001:db8::1:0:0:1".parse::<Ipv6Addr>().unwrap().into()),
+            "2001:db8::1:0:0:1"
+        );
+        assert_eq!(
+            text("::ffff:10.0.0.1".parse::<Ipv6Addr>().unwrap().into()),
+            "::ffff:10.0.0.1"
+        );
         assert_eq!(text(Ip::Absent), "<nil>");
     }
 }

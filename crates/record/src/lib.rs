@@ -8,18 +8,35 @@
 //! Writing keeps every octet, also in strings that are not UTF-8; reading is lenient in the same
 //! way, skips fields it does not know, and never believes a length it has not checked.
 
+// The derive names this crate by its path, also here.
+extern crate self as netcap_record;
+
+pub mod csv;
+pub mod dot_proto;
+pub mod json;
+pub mod markdown;
+pub mod table;
+pub mod text;
+
 mod address;
+mod digits;
+mod header;
 mod schema;
+#[cfg(test)]
+mod testing;
 mod timestamp;
 mod value;
 mod wire;
 
 pub use address::{Ip, Mac};
+pub use header::{Batch, FileHeader, Header, RecordType};
 pub use netcap_record_derive::Record;
 pub use schema::{Csv, Field, Nested, Schema, Type, find_schema};
 pub use timestamp::Timestamp;
 pub use value::{Each, Element, Record, Text, Value, frame};
 pub use wire::{Message, Scalar, WireError};
+
+use header::type_name;
 
 #[doc(hidden)]
 pub use value::put;

@@ -39,11 +39,15 @@ impl Schema {
     }
 
     /// The field of this number, with its place in [`Schema::fields`].
+    #[inline]
     pub fn by_number(&self, number: u32) -> Option<(usize, &'static Field)> {
-        self.fields
-            .iter()
-            .enumerate()
-            .find(|(_, f)| f.number == number)
+        let holds_it = |place: &usize| self.fields.get(*place).is_some_and(|f| f.number == number);
+        // Most fields stand in the order of their numbers, which count from one.
+        let likely = (number as usize).wrapping_sub(1);
+        let place = Some(likely)
+            .filter(holds_it)
+            .or_else(|| (0..self.fields.len()).find(holds_it))?;
+        Some((place, &self.fields[place]))
     }
 }
 
@@ -121,6 +125,8 @@ pub enum Csv {
 pub enum Nested {
     /// `(a-b-c)`.
     Separated,
+    /// `a-b-c`, as the HT control field of 802.11 has always been written.
+    Joined,
     /// `(abc)`, as the hop-by-hop options have always been written.
     Tight,
     /// `abc`, members that bring their own parentheses.

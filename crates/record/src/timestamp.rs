@@ -1,5 +1,7 @@
 //! Time of a packet: nanoseconds inside, `seconds.microseconds` as text.
 
+use std::io::Write;
+
 /// Digits of the longest text: sign, 19 digits of seconds, dot, six of microseconds.
 const LONGEST: usize = 27;
 
@@ -42,7 +44,9 @@ impl Timestamp {
         let text = std::str::from_utf8(text).ok()?;
         let (seconds, micros) = text.split_once('.')?;
         let plain = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        if !plain(seconds.strip_prefix('-').unwrap_or(seconds)) || !plain(micros) || micros.len() > 6
+        if !plain(seconds.strip_prefix('-').unwrap_or(seconds))
+            || !plain(micros)
+            || micros.len() > 6
         {
             return None;
         }
@@ -56,6 +60,31 @@ impl Timestamp {
     #[inline]
     pub fn text(&self) -> &[u8] {
         &self.text[..self.len as usize]
+    }
+
+    /// Appends the time as `YYYY-MM-DD hh:mm:ss[.frac] +0000 UTC`, without trailing zeros in the
+    /// fraction; years after 9999 have more digits, years before 0 a sign.
+    pub fn write_utc(&self, out: &mut Vec<u8>) {
+        let (days, second) = (
+            self.seconds.div_euclid(86_400),
+            self.seconds.rem_euclid(86_400),
+        );
+        let (year, month, day) = civil_from_days(days);
+        let sign = if year < 0 { "-" } else { "" };
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        // Writing to a Vec cannot fail.
+        drop(write!(
+            out,
+            "{sign}{:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}",
+            year.abs()
+        ));
+        if self.nanos > 0 {
+            drop(write!(out, ".{:09}", self.nanos));
+            while out.last() == Some(&b'0') {
+                out.pop();
+            }
+        }
+        out.extend_from_slice(b" +0000 UTC");
     }
 
     /// Whole seconds since the epoch.
@@ -73,6 +102,27 @@ impl Timestamp {
     pub fn below_microsecond(&self) -> u32 {
         self.nanos % 1000
     }
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar without end.
+///
+/// Years begin in March here, so that the leap day is the last of its year, and repeat after 400
+/// years, which have 146097 days.
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    // Days from 0000-03-01 to the epoch.
+    let days = days + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    // Five months have 153 days, whichever five of March to January they are.
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next_year) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    (400 * era + year + next_year, month, day)
 }
 
 impl std::fmt::Debug for Timestamp {
@@ -95,9 +145,58 @@ mod tests {
 
     #[test]
     fn six_digits_always() {
-        assert_eq!(Timestamp::new(1300475167, 96_535_999).text(), b"1300475167.096535");
+        assert_eq!(
+            Timestamp::new(1300475167, 96_535_999).text(),
+            b"1300475167.096535"
+        );
         assert_eq!(Timestamp::new(0, 5_000).text(), b"0.000005");
-        assert_eq!(Timestamp::new(i64::MIN, 999_999_999).text(), b"-9223372036854775808.999999");
+        assert_eq!(
+            Timestamp::new(i64::MIN, 999_999_999).text(),
+            b"-9223372036854775808.999999"
+        );
+    }
+
+    #[test]
+    fn utc() {
+        for (seconds, nanos, expected) in [
+            (0, 0, "1970-01-01 00:00:00 +0000 UTC"),
+            (
+                1_300_475_167,
+                96_535_000,
+                "2011-03-18 19:06:07.096535 +0000 UTC",
+            ),
+            (
+                1_499_255_023,
+                848_884_000,
+                "2017-07-05 11:43:43.848884 +0000 UTC",
+            ),
+            (951_782_400, 500_000_000, "2000-02-29 00:00:00.5 +0000 UTC"),
+            (-1, 999_999_999, "1969-12-31 23:59:59.999999999 +0000 UTC"),
+            (-2_203_891_200, 0, "1900-03-01 00:00:00 +0000 UTC"),
+            (-62_135_596_800, 0, "0001-01-01 00:00:00 +0000 UTC"),
+            (-62_167_219_201, 0, "-0001-12-31 23:59:59 +0000 UTC"),
+            (253_402_300_800, 0, "10000-01-01 00:00:00 +0000 UTC"),
+            (i64::MAX, 0, "292277026596-12-04 15:30:07 +0000 UTC"),
+            (i64::MIN, 0, "-292277022657-01-27 08:29:52 +0000 UTC"),
+        ] {
+            let mut out = Vec::new();
+            Timestamp::new(seconds, nanos).write_utc(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn days_follow_each_other() {
+        let (mut year, mut month, mut day) = civil_from_days(-1_000_000);
+        for days in -999_999..1_000_000 {
+            let next = civil_from_days(days);
+            let follows = next == (year, month, day + 1)
+                || next == (year, month + 1, 1) && day >= 28
+                || next == (year + 1, 1, 1) && (month, day) == (12, 31);
+            assert!(follows, "{days}: {next:?}");
+            (year, month, day) = next;
+        }
+        assert_eq!((year, month, day), (4707, 11, 28));
     }
 
     #[test]

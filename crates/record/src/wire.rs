@@ -24,6 +24,7 @@ pub enum WireError {
 #[derive(Clone, Debug)]
 pub struct Message<'a> {
     schema: &'static Schema,
+    /// Place of the field in the schema, and the value; sorted by place, stably.
     entries: Vec<(u16, Raw<'a>)>,
 }
 
@@ -60,47 +61,10 @@ impl<'a> Message<'a> {
     /// Decodes a message. Nested messages are decoded when they are asked for, but checked here.
     pub fn parse(schema: &'static Schema, octets: &'a [u8]) -> Result<Message<'a>, WireError> {
         let mut entries = Vec::with_capacity(schema.fields.len());
-        let mut rest = octets;
-        while !rest.is_empty() {
-            let key = varint(&mut rest)?;
-            let number = (key >> 3) as u32;
-            let raw = match key & 7 {
-                0 => Raw::Number(varint(&mut rest)?),
-                1 => Raw::Number(u64::from_le_bytes(*take(&mut rest)?)),
-                2 => {
-                    let len = varint(&mut rest)?;
-                    let len = usize::try_from(len).map_err(|_| WireError::Truncated)?;
-                    let (value, after) = rest.split_at_checked(len).ok_or(WireError::Truncated)?;
-                    rest = after;
-                    Raw::Octets(value)
-                }
-                5 => Raw::Number(u64::from(u32::from_le_bytes(*take(&mut rest)?))),
-                _ => return Err(WireError::WireType(number)),
-            };
-            let Some((index, field)) = schema.by_number(number) else {
-                continue;
-            };
-            let wire = key & 7;
-            match (field.ty, raw) {
-                (Type::Message(nested), Raw::Octets(octets)) => {
-                    Message::parse(nested, octets)?;
-                    entries.push((index as u16, raw));
-                }
-                (Type::String | Type::Timestamp | Type::Bytes, Raw::Octets(_)) => {
-                    entries.push((index as u16, raw));
-                }
-                (Type::Double, Raw::Number(_)) if wire == 1 => entries.push((index as u16, raw)),
-                (ty, Raw::Octets(packed)) if field.repeated && ty != Type::Double => {
-                    let mut packed = packed;
-                    while !packed.is_empty() {
-                        entries.push((index as u16, Raw::Number(varint(&mut packed)?)));
-                    }
-                }
-                (Type::Double | Type::String | Type::Timestamp | Type::Bytes, _)
-                | (Type::Message(_), _) => return Err(WireError::WireType(number)),
-                (_, Raw::Number(_)) if wire == 0 => entries.push((index as u16, raw)),
-                _ => return Err(WireError::WireType(number)),
-            }
+        walk(schema, octets, &mut |place, raw| entries.push((place, raw)))?;
+        // Nearly always so already: writers use the order of numbers, which is mostly ours.
+        if !entries.is_sorted_by_key(|(place, _)| *place) {
+            entries.sort_by_key(|(place, _)| *place);
         }
         Ok(Message { schema, entries })
     }
@@ -112,14 +76,16 @@ impl<'a> Message<'a> {
 
     /// The values of a field in the order they were written; none where it has its default.
     pub fn values(&self, field: &'static Field) -> impl Iterator<Item = Scalar<'a>> {
-        self.raw(field).map(|raw| scalar(field.ty, raw))
+        self.raw(field)
+            .iter()
+            .map(|(_, raw)| scalar(field.ty, *raw))
     }
 
     /// The value of a field that is not repeated: the last one written, or the default.
     /// A message that is absent is `None`.
     pub fn value(&self, field: &'static Field) -> Option<Scalar<'a>> {
         match self.raw(field).last() {
-            Some(raw) => Some(scalar(field.ty, raw)),
+            Some((_, raw)) => Some(scalar(field.ty, *raw)),
             None => match field.ty {
                 Type::Message(_) => None,
                 Type::String | Type::Timestamp | Type::Bytes => {
@@ -146,17 +112,75 @@ impl<'a> Message<'a> {
         }
     }
 
-    fn raw(&self, field: &'static Field) -> impl Iterator<Item = Raw<'a>> {
-        let index = self
-            .schema
-            .by_number(field.number)
-            .map_or(u16::MAX, |(i, _)| i as u16);
-        self.entries
-            .iter()
-            .filter(move |(i, _)| *i == index)
-            .map(|(_, raw)| *raw)
+    fn raw(&self, field: &'static Field) -> &[(u16, Raw<'a>)] {
+        let Some((place, _)) = self.schema.by_number(field.number) else {
+            return &[];
+        };
+        let start = self
+            .entries
+            .partition_point(|(p, _)| usize::from(*p) < place);
+        let end = self
+            .entries
+            .partition_point(|(p, _)| usize::from(*p) <= place);
+        &self.entries[start..end]
     }
 }
+
+/// Tells `found` of every value of a known field, in the order of the octets.
+fn walk<'a>(
+    schema: &'static Schema,
+    octets: &'a [u8],
+    found: &mut impl FnMut(u16, Raw<'a>),
+) -> Result<(), WireError> {
+    let mut rest = octets;
+    while !rest.is_empty() {
+        let key = varint(&mut rest)?;
+        let (number, wire) = ((key >> 3) as u32, key & 7);
+        let raw = match wire {
+            0 => Raw::Number(varint(&mut rest)?),
+            1 => Raw::Number(u64::from_le_bytes(*take(&mut rest)?)),
+            2 => {
+                let len = varint(&mut rest)?;
+                let len = usize::try_from(len).map_err(|_| WireError::Truncated)?;
+                let (value, after) = rest.split_at_checked(len).ok_or(WireError::Truncated)?;
+                rest = after;
+                Raw::Octets(value)
+            }
+            5 => Raw::Number(u64::from(u32::from_le_bytes(*take(&mut rest)?))),
+            _ => return Err(WireError::WireType(number)),
+        };
+        let Some((place, field)) = schema.by_number(number) else {
+            continue;
+        };
+        let place = place as u16;
+        match (field.ty, raw) {
+            (Type::Message(nested), Raw::Octets(octets)) => {
+                walk(nested, octets, &mut pass_over)?;
+                found(place, raw);
+            }
+            (Type::String | Type::Timestamp | Type::Bytes, Raw::Octets(_)) => found(place, raw),
+            (Type::Message(_) | Type::String | Type::Timestamp | Type::Bytes, Raw::Number(_)) => {
+                return Err(WireError::WireType(number));
+            }
+            (ty, Raw::Octets(mut packed)) if field.repeated => {
+                while !packed.is_empty() {
+                    let number = match ty {
+                        Type::Double => u64::from_le_bytes(*take(&mut packed)?),
+                        _ => varint(&mut packed)?,
+                    };
+                    found(place, Raw::Number(number));
+                }
+            }
+            (Type::Double, Raw::Number(_)) if wire == 1 => found(place, raw),
+            (ty, Raw::Number(_)) if wire == 0 && ty != Type::Double => found(place, raw),
+            _ => return Err(WireError::WireType(number)),
+        }
+    }
+    Ok(())
+}
+
+/// What [`walk`] tells of a nested message that is only checked.
+fn pass_over(_: u16, _: Raw<'_>) {}
 
 fn scalar(ty: Type, raw: Raw<'_>) -> Scalar<'_> {
     match (ty, raw) {
@@ -199,4 +223,137 @@ fn varint(rest: &mut &[u8]) -> Result<u64, WireError> {
     } else {
         WireError::Varint
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::csv::CsvStyle;
+    use crate::testing::{Everything, encoded, octets, values};
+    use crate::{Record, csv, json, text};
+
+    fn field(name: &str) -> &'static Field {
+        Everything::SCHEMA.field(name).unwrap()
+    }
+
+    fn parsed(octets: &[u8]) -> Result<Message<'_>, WireError> {
+        Message::parse(Everything::SCHEMA, octets)
+    }
+
+    #[test]
+    fn lenient_where_writers_differ() {
+        // Not packed, packed, out of order, unknown fields of every kind, the last value counts.
+        let message = parsed(
+            b"\x60\x05\x10\x01\xa0\x7d\x07\x62\x02\x06\x07\xa5\x7d\0\0\0\0\x10\x02\xaa\x7d\x01x",
+        )
+        .unwrap();
+        let ints: Vec<_> = message
+            .values(field("Ints"))
+            .map(|v| format!("{v:?}"))
+            .collect();
+        assert_eq!(ints, ["Int(5)", "Int(6)", "Int(7)"]);
+        assert!(matches!(
+            message.value(field("Int32")),
+            Some(Scalar::Int(2))
+        ));
+        assert!(matches!(
+            message.value(field("Bool")),
+            Some(Scalar::Bool(false))
+        ));
+        assert!(message.value(field("One")).is_none());
+    }
+
+    #[test]
+    fn strict_where_octets_contradict_themselves() {
+        for (octets, error) in [
+            (&b"\x10"[..], WireError::Truncated),
+            (b"\x12", WireError::Truncated),
+            (b"\x4a\x05abcd", WireError::Truncated),
+            (b"\x39\0\0\0\0\0\0\0", WireError::Truncated),
+            (b"\x6a\x07\0\0\0\0\0\0\0", WireError::Truncated),
+            (
+                b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+                WireError::Varint,
+            ),
+            (b"\x15\0\0\0\0", WireError::WireType(2)),
+            (b"\x48\x01", WireError::WireType(9)),
+            (b"\x38\x01", WireError::WireType(7)),
+            (b"\x12\x01\x01", WireError::WireType(2)),
+            (b"\x13", WireError::WireType(2)),
+            // Inside nested messages too.
+            (b"\x82\x01\x02\x0a\x05", WireError::Truncated),
+        ] {
+            assert_eq!(parsed(octets).map(|_| ()), Err(error), "{octets:x?}");
+        }
+    }
+
+    #[test]
+    fn times_with_nanoseconds() {
+        let octets = b"\x0a\x035.7\xa0\x06\x09";
+        assert_eq!(
+            parsed(octets).unwrap().timestamp(),
+            Some(Timestamp::new(5, 7009))
+        );
+        let too_many = b"\x0a\x035.7\xa0\x06\xe8\x07";
+        assert_eq!(
+            parsed(too_many).unwrap().timestamp(),
+            Some(Timestamp::new(5, 7000))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_is_read(values in values()) {
+            let record = values.record();
+            let octets = encoded(&record);
+            let message = parsed(&octets).unwrap();
+            let shown = |name| format!("{:?}", message.value(field(name)).unwrap());
+            prop_assert_eq!(message.timestamp(), Some(record.timestamp));
+            prop_assert_eq!(shown("Int32"), format!("{:?}", Scalar::Int(record.int32.into())));
+            prop_assert_eq!(shown("Int64"), format!("{:?}", Scalar::Int(record.int64)));
+            prop_assert_eq!(shown("Uint32"), format!("{:?}", Scalar::Uint(record.uint32.into())));
+            prop_assert_eq!(shown("Uint64"), format!("{:?}", Scalar::Uint(record.uint64)));
+            prop_assert_eq!(shown("Bool"), format!("{:?}", Scalar::Bool(record.bool)));
+            prop_assert_eq!(shown("Double"), format!("{:?}", Scalar::Double(record.double)));
+            prop_assert_eq!(shown("String"), format!("{:?}", Scalar::Text(record.string.0)));
+            prop_assert_eq!(shown("Bytes"), format!("{:?}", Scalar::Bytes(record.bytes)));
+            let number = u64::from(record.record_type.0);
+            prop_assert_eq!(shown("Type"), format!("{:?}", Scalar::RecordType(number)));
+            prop_assert_eq!(message.value(field("One")).is_some(), record.one.is_some());
+
+            let all = |name| -> Vec<_> {
+                message.values(field(name)).map(|value| format!("{value:?}")).collect()
+            };
+            let expected = |values: Vec<Scalar<'_>>| -> Vec<_> {
+                values.iter().map(|value| format!("{value:?}")).collect()
+            };
+            let ints = record.ints.iter().map(|n| Scalar::Int((*n).into())).collect();
+            prop_assert_eq!(all("Ints"), expected(ints));
+            let doubles = record.doubles.iter().map(|x| Scalar::Double(*x)).collect();
+            prop_assert_eq!(all("Doubles"), expected(doubles));
+            let names = record.names.iter().map(|name| Scalar::Bytes(name)).collect();
+            prop_assert_eq!(all("Names"), expected(names));
+            prop_assert_eq!(all("Many").len(), record.many.len());
+        }
+
+        #[test]
+        fn no_octets_do_harm(octets in octets()) {
+            let Ok(message) = parsed(&octets) else {
+                return Ok(());
+            };
+            let columns: Vec<_> = Everything::SCHEMA.columns(true).collect();
+            let mut out = Vec::new();
+            for utc in [false, true] {
+                let style = CsvStyle { utc, ..CsvStyle::default() };
+                csv::row(&message, &columns, &style, &mut out);
+                prop_assert!(csv::reads_back(&message, &columns, &style));
+            }
+            text::write(&message, &[], &mut out);
+            out.clear();
+            json::line(&message, &[], &mut out);
+            prop_assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok());
+        }
+    }
 }

@@ -1,1 +1,16 @@
-//! store
+//! Files of audit records (`.ncap`, `.ncap.gz`).
+//!
+//! A file is a sequence of records, each with its length before it as an unsigned LEB128 number.
+//! The first is a [`FileHeader`](netcap_record::FileHeader), which names the type of all others.
+//! Compression is recognised by content: gzip of any number of members, zstd of any number of
+//! frames, or none.
+
+mod error;
+mod gzip;
+mod output;
+mod reader;
+
+pub use error::Error;
+pub use gzip::Gzip;
+pub use output::OutputFile;
+pub use reader::{Kind, LONGEST_RECORD, Reader, sniff};

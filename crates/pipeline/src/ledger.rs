@@ -1,0 +1,88 @@
+//! What became of every packet: plain counters, added up in capture order.
+
+use std::collections::BTreeMap;
+
+use netcap_dissect::{Fate, Malformed, Reason, Selector};
+use netcap_flow::FragmentLedger;
+
+/// The account of a run. Every packet read has exactly one fate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Packets read.
+    pub packets: u64,
+    /// Captured octets of these packets.
+    pub octets: u64,
+    /// Packets whose every layer was understood.
+    pub decoded: u64,
+    /// Packets with an inner protocol that nobody knows, by the number that names it.
+    pub unknown: BTreeMap<Selector, u64>,
+    /// Packets that contradict a protocol, by protocol and reason.
+    pub malformed: BTreeMap<(&'static str, Reason), u64>,
+    /// Packets that the capture cut inside a header, by protocol and reason.
+    pub cut_short: BTreeMap<(&'static str, Reason), u64>,
+    /// Packets with a link type that nobody knows, by its number.
+    pub unsupported_link: BTreeMap<u32, u64>,
+    /// Packets that a filter kept out.
+    pub filtered: u64,
+    /// Records written.
+    pub records: u64,
+    /// What became of the fragments among the packets.
+    pub fragments: FragmentLedger,
+}
+
+impl Ledger {
+    /// Counts a packet.
+    #[inline]
+    pub fn count(&mut self, octets: usize, fate: &Fate) {
+        self.packets += 1;
+        self.octets += octets as u64;
+        let key = |m: &Malformed| (m.protocol, m.reason);
+        match fate {
+            Fate::Decoded => self.decoded += 1,
+            Fate::Unknown(selector) => *self.unknown.entry(*selector).or_default() += 1,
+            Fate::Malformed(m) => *self.malformed.entry(key(m)).or_default() += 1,
+            Fate::CutShort(m) => *self.cut_short.entry(key(m)).or_default() += 1,
+            Fate::UnsupportedLink(n) => *self.unsupported_link.entry(*n).or_default() += 1,
+        }
+    }
+
+    /// Adds the account of some other packets. Fragments are counted by their owner.
+    pub fn add(&mut self, other: &Ledger) {
+        fn add<K: Copy + Ord>(to: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {
+            for (key, n) in from {
+                *to.entry(*key).or_default() += n;
+            }
+        }
+        self.packets += other.packets;
+        self.octets += other.octets;
+        self.decoded += other.decoded;
+        self.filtered += other.filtered;
+        self.records += other.records;
+        add(&mut self.unknown, &other.unknown);
+        add(&mut self.malformed, &other.malformed);
+        add(&mut self.cut_short, &other.cut_short);
+        add(&mut self.unsupported_link, &other.unsupported_link);
+    }
+
+    /// Whether the fates add up to the packets read; anything else is a bug.
+    pub fn balances(&self) -> bool {
+        let fates = self.decoded
+            + self.filtered
+            + self.unknown.values().sum::<u64>()
+            + self.malformed.values().sum::<u64>()
+            + self.cut_short.values().sum::<u64>()
+            + self.unsupported_link.values().sum::<u64>();
+        fates == self.packets
+    }
+
+    /// The errors of `errors.log` with their counts.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = (String, u64)> {
+        let malformed = self.malformed.iter().map(|((protocol, reason), n)| {
+            (format!("{protocol} {}", reason.name()), *n)
+        });
+        let cut = self.cut_short.iter().map(|((protocol, reason), n)| {
+            (format!("{protocol} {} by the capture", reason.name()), *n)
+        });
+        malformed.chain(cut)
+    }
+}

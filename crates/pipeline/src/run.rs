@@ -1,0 +1,670 @@
+//! One run: threads, order, files.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use netcap_capture::{Batch, LinkType, Progress, Source, pcap_writer};
+use netcap_dissect::{Completed, Output, Registry};
+use netcap_flow::{Defragmenter, Limits};
+use netcap_record::csv::{self, CsvStyle};
+use netcap_record::{Header, RecordType, Text, Timestamp, frame};
+use netcap_store::{Gzip, OutputFile};
+
+use crate::Ledger;
+use crate::side::Side;
+use crate::sink::{Block, Sink};
+use crate::worker::{Walked, Worker};
+
+/// Octets of a batch: what stays in a core's second-level cache together with its output.
+const BATCH_OCTETS: usize = 256 << 10;
+/// How often the caller hears of progress, and an idle run looks whether it should stop.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a source may go on reading once the run should stop.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Fragments inside datagrams inside fragments that are followed for one packet.
+const NESTED_FRAGMENTS: usize = 8;
+
+/// How a run is done.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where files go; made if missing.
+    pub directory: PathBuf,
+    /// What files look like.
+    pub format: Format,
+    /// Whether output waits for whole blocks. Without, it is written as each batch ends.
+    pub buffered: bool,
+    /// Worker threads, at least 1.
+    pub workers: usize,
+    /// Packets of a batch at most.
+    pub batch_packets: usize,
+    /// LINKTYPE that overrides the capture's own.
+    pub base: Option<u32>,
+    /// Whether to leave out `unknown.pcap`.
+    pub ignore_unknown: bool,
+    /// Whether files in the way are replaced.
+    pub overwrite: bool,
+    /// `InputSource` of the headers.
+    pub source: String,
+    /// `Version` of the headers.
+    pub version: String,
+    /// `Created` of the headers.
+    pub created: Timestamp,
+}
+
+/// What files of records look like.
+#[derive(Clone, Debug)]
+pub enum Format {
+    /// Length-delimited protobuf: `.ncap`, `.ncap.gz`.
+    Ncap {
+        /// Whether to compress with gzip.
+        compress: bool,
+    },
+    /// Text: `.csv`, `.csv.gz`.
+    Csv {
+        /// Whether to compress with gzip.
+        compress: bool,
+        /// Separator, quoting, delimiters.
+        style: CsvStyle,
+    },
+}
+
+impl Format {
+    fn compress(&self) -> bool {
+        match self {
+            Format::Ncap { compress } | Format::Csv { compress, .. } => *compress,
+        }
+    }
+
+    fn extension(&self) -> &'static str {
+        match self {
+            Format::Ncap { compress: true } => "ncap.gz",
+            Format::Ncap { compress: false } => "ncap",
+            Format::Csv { compress: true, .. } => "csv.gz",
+            Format::Csv { compress: false, .. } => "csv",
+        }
+    }
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    /// Packets done.
+    pub packets: u64,
+    /// Octets of input read.
+    pub done: u64,
+    /// Octets of input in all, where known.
+    pub total: Option<u64>,
+}
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct Report {
+    /// What became of the packets.
+    pub ledger: Ledger,
+    /// Files written, in order of name.
+    pub files: Vec<FileReport>,
+    /// Why the input ended before its end, if it did.
+    pub trouble: Option<netcap_capture::Error>,
+    /// Whether the run was asked to stop before the input ended.
+    pub interrupted: bool,
+}
+
+/// One file written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileReport {
+    /// Its name in the directory.
+    pub name: String,
+    /// Record type, by its name for users; empty for logs and pcaps.
+    pub record_type: &'static str,
+    /// Records in it; 0 for logs and pcaps.
+    pub records: u64,
+    /// Octets on disk.
+    pub octets: u64,
+}
+
+/// Why a run failed. No file was given its name.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The directory cannot be made.
+    #[error("cannot make the directory {}: {source}", path.display())]
+    Directory {
+        /// Its name.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    Store(#[from] netcap_store::Error),
+}
+
+/// A batch and what became of it: what travels between the threads, and is used again.
+struct Parcel {
+    batch: Batch,
+    walked: Walked,
+    progress: Progress,
+}
+
+enum Job {
+    Walk(Box<Parcel>),
+    Compress(usize, Block),
+    /// The end, also while a reader that was left behind still holds its end of the channel.
+    Stop,
+}
+
+enum Done {
+    Walked(Box<Parcel>),
+    Compressed(usize, u64, Vec<u8>),
+    /// The reader is at its end after so many batches.
+    End(u64, Option<netcap_capture::Error>),
+    /// A thread is about to end the program.
+    Panicked,
+}
+
+/// Tells the sequencer that its thread panics, so that nobody waits for it.
+struct Alarm(Sender<Done>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.0.try_send(Done::Panicked);
+        }
+    }
+}
+
+/// Reads the source to its end, or until `stop` is set, and writes the files.
+///
+/// Trouble with the input is part of the report: what came before it is processed. `watch` is
+/// called from this thread a few times a second.
+///
+/// # Errors
+/// Where the output cannot be written; nothing is left behind then.
+pub fn run(
+    source: Box<dyn Source>,
+    registry: &Registry,
+    config: &Config,
+    stop: &Arc<AtomicBool>,
+    watch: &mut dyn FnMut(Watch),
+) -> Result<Report, Error> {
+    fs::create_dir_all(&config.directory).map_err(|source| Error::Directory {
+        path: config.directory.clone(),
+        source,
+    })?;
+    let mut files = Files::new(registry, config)?;
+    let workers = config.workers.max(1);
+    let pool = 2 * workers + 2;
+    // Room for every batch and every block that can be under way, and for the last words.
+    let room = 2 * pool + workers + 2;
+    let (free_in, free_out) = bounded(pool);
+    let (job_in, job_out) = bounded(room);
+    let (done_in, done_out) = bounded(room);
+    for _ in 0..pool {
+        let parcel = Parcel {
+            batch: Batch::new(BATCH_OCTETS, config.batch_packets.max(1)),
+            walked: Walked::new(registry),
+            progress: Progress::default(),
+        };
+        let _ = free_in.send(Box::new(parcel));
+    }
+    let reader = {
+        let (jobs, done, stop) = (job_in.clone(), done_in.clone(), Arc::clone(stop));
+        thread::spawn(move || read(source, &free_out, &jobs, &done, &stop))
+    };
+    let result = thread::scope(|scope| {
+        for _ in 0..workers {
+            let (jobs, done) = (job_out.clone(), done_in.clone());
+            scope.spawn(move || work(registry, config, &jobs, &done));
+        }
+        drop(done_in);
+        let sequencer = Sequencer {
+            config,
+            worker: Worker::new(registry, config.base, config.ignore_unknown, files.style()),
+            scratch: Output::new(registry),
+            defragmenter: Defragmenter::new(Limits::default()),
+            ledger: Ledger::default(),
+            compressing: 0,
+            most_compressing: pool,
+            gzip: Gzip::default(),
+            jobs: &job_in,
+        };
+        let result = sequencer.run(&mut files, &done_out, &free_in, stop, watch);
+        for _ in 0..workers {
+            let _ = job_in.send(Job::Stop);
+        }
+        drop(free_in);
+        result
+    });
+    let (mut report, reader_ended) = result?;
+    // A reader that still waits for a silent pipe is left to end with the program.
+    if reader_ended && let Err(panic) = reader.join() {
+        panic::resume_unwind(panic);
+    }
+    report.files = files.finish()?;
+    Ok(report)
+}
+
+/// The reader's thread.
+fn read(
+    mut source: Box<dyn Source>,
+    free: &Receiver<Box<Parcel>>,
+    jobs: &Sender<Job>,
+    done: &Sender<Done>,
+    stop: &AtomicBool,
+) {
+    let _alarm = Alarm(done.clone());
+    let (mut batches, mut packets) = (0, 0);
+    let mut trouble = None;
+    while !stop.load(Ordering::Relaxed) {
+        let Ok(mut parcel) = free.recv() else {
+            break;
+        };
+        match source.fill(&mut parcel.batch) {
+            Ok(true) => {
+                parcel.batch.sequence = batches;
+                parcel.batch.first_index = packets;
+                parcel.progress = source.progress();
+                batches += 1;
+                packets += parcel.batch.len() as u64;
+                if jobs.send(Job::Walk(parcel)).is_err() {
+                    break;
+                }
+            }
+            Ok(false) => break,
+            Err(error) => {
+                trouble = Some(error);
+                break;
+            }
+        }
+    }
+    let _ = done.send(Done::End(batches, trouble));
+}
+
+/// A worker's thread.
+fn work(registry: &Registry, config: &Config, jobs: &Receiver<Job>, done: &Sender<Done>) {
+    let _alarm = Alarm(done.clone());
+    let style = match &config.format {
+        Format::Csv { style, .. } => Some(style),
+        Format::Ncap { .. } => None,
+    };
+    let mut worker = Worker::new(registry, config.base, config.ignore_unknown, style);
+    let mut gzip = Gzip::default();
+    for job in jobs {
+        let result = match job {
+            Job::Walk(mut parcel) => {
+                worker.process(&parcel.batch, &[], &mut parcel.walked);
+                Done::Walked(parcel)
+            }
+            Job::Compress(file, block) => {
+                Done::Compressed(file, block.number, gzip.member(&block.octets))
+            }
+            Job::Stop => break,
+        };
+        if done.send(result).is_err() {
+            break;
+        }
+    }
+}
+
+struct Sequencer<'a> {
+    config: &'a Config,
+    worker: Worker<'a>,
+    scratch: Output,
+    defragmenter: Defragmenter,
+    ledger: Ledger,
+    /// Blocks that workers are compressing.
+    compressing: usize,
+    most_compressing: usize,
+    gzip: Gzip,
+    jobs: &'a Sender<Job>,
+}
+
+impl Sequencer<'_> {
+    /// Takes what the threads have done until all is done. Says whether the reader has ended.
+    fn run(
+        mut self,
+        files: &mut Files<'_>,
+        done: &Receiver<Done>,
+        free: &Sender<Box<Parcel>>,
+        stop: &AtomicBool,
+        watch: &mut dyn FnMut(Watch),
+    ) -> Result<(Report, bool), Error> {
+        let mut early: BTreeMap<u64, Box<Parcel>> = BTreeMap::new();
+        let (mut next, mut end, mut trouble) = (0, None, None);
+        let mut watched = Instant::now();
+        let mut quiet_since = Instant::now();
+        let mut progress = Progress::default();
+        let mut abandoned = false;
+        while end != Some(next) || self.compressing > 0 {
+            match done.recv_timeout(TICK) {
+                Ok(Done::Walked(parcel)) => drop(early.insert(parcel.batch.sequence, parcel)),
+                Ok(Done::Compressed(file, number, octets)) => {
+                    self.compressing -= 1;
+                    files.sinks[file].write(number, octets)?;
+                }
+                Ok(Done::End(batches, error)) => (end, trouble) = (Some(batches), error),
+                Ok(Done::Panicked) => return Ok((self.report(None, false), true)),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let over = stop.load(Ordering::Relaxed) && end.is_none();
+                    if over && quiet_since.elapsed() > PATIENCE {
+                        abandoned = true;
+                        break;
+                    }
+                    continue;
+                }
+            }
+            quiet_since = Instant::now();
+            while let Some(mut parcel) = early.remove(&next) {
+                next += 1;
+                self.take(&mut parcel, files)?;
+                progress = parcel.progress;
+                let _ = free.try_send(parcel);
+            }
+            if watched.elapsed() >= TICK {
+                watched = Instant::now();
+                watch(Watch {
+                    packets: self.ledger.packets,
+                    done: progress.done,
+                    total: progress.total,
+                });
+            }
+        }
+        let log = self.summary();
+        if !log.is_empty() {
+            self.append_side(files, Side::Log, &log)?;
+        }
+        for file in 0..files.sinks.len() {
+            if let Some(block) = files.sinks[file].rest() {
+                self.cut(&mut files.sinks[file], file, block)?;
+            }
+        }
+        while self.compressing > 0 {
+            match done.recv() {
+                Ok(Done::Compressed(file, number, octets)) => {
+                    self.compressing -= 1;
+                    files.sinks[file].write(number, octets)?;
+                }
+                Ok(Done::Panicked) | Err(_) => return Ok((self.report(None, false), true)),
+                Ok(_) => {}
+            }
+        }
+        let interrupted = stop.load(Ordering::Relaxed);
+        Ok((self.report(trouble, interrupted), !abandoned))
+    }
+
+    fn report(mut self, trouble: Option<netcap_capture::Error>, interrupted: bool) -> Report {
+        self.ledger.fragments = self.fragment_ledger();
+        Report {
+            ledger: self.ledger,
+            files: Vec::new(),
+            trouble,
+            interrupted,
+        }
+    }
+
+    fn fragment_ledger(&self) -> crate::FragmentLedger {
+        let mut fragments = self.defragmenter.ledger();
+        fragments.cut = self.ledger.fragments.cut;
+        fragments
+    }
+
+    /// Takes a batch in its turn.
+    fn take(&mut self, parcel: &mut Parcel, files: &mut Files<'_>) -> Result<(), Error> {
+        self.defragment(parcel);
+        let walked = &parcel.walked;
+        self.ledger.add(&walked.ledger);
+        self.ledger.fragments.cut += walked.output.fragments_cut;
+        for (place, (chunk, count)) in
+            walked.output.chunks.iter().zip(&walked.output.counts).enumerate()
+        {
+            if !chunk.is_empty() {
+                let file = files.of_type(place)?;
+                files.sinks[file].records += count;
+                self.append(files, file, chunk)?;
+            }
+        }
+        for (side, octets) in &walked.sides.0 {
+            self.append_side(files, *side, octets)?;
+        }
+        if !self.config.buffered {
+            for file in 0..files.sinks.len() {
+                if let Some(block) = files.sinks[file].rest() {
+                    self.cut(&mut files.sinks[file], file, block)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Feeds the batch's fragments to the defragmenter. Where they complete datagrams, the batch is
+    /// walked again with these.
+    fn defragment(&mut self, parcel: &mut Parcel) {
+        if parcel.walked.output.fragments.is_empty() {
+            return;
+        }
+        let mut completed: Vec<Completed> = Vec::new();
+        let mut pending = std::mem::take(&mut parcel.walked.output.fragments).into_iter().peekable();
+        while let Some(first) = pending.next() {
+            // All fragments of one packet, then those inside the datagrams they complete.
+            let packet = first.packet;
+            let mut queue = vec![first];
+            while let Some(fragment) = pending.next_if(|f| f.packet == packet) {
+                queue.push(fragment);
+            }
+            let mut seen = HashSet::new();
+            let own = completed.len();
+            for _ in 0..NESTED_FRAGMENTS {
+                let before = completed.len();
+                let seconds = match parcel.batch.packets().get(packet as usize) {
+                    Some(p) => p.timestamp.seconds,
+                    None => break,
+                };
+                for fragment in queue.drain(..) {
+                    if seen.insert(fragment.ordinal) {
+                        completed.extend(self.defragmenter.insert(&fragment, seconds));
+                    }
+                }
+                if completed.len() == before {
+                    break;
+                }
+                let known = completed.get(own..).unwrap_or_default();
+                queue = self.worker.fragments_of(&parcel.batch, packet, known, &mut self.scratch);
+            }
+        }
+        if !completed.is_empty() {
+            self.worker.process(&parcel.batch, &completed, &mut parcel.walked);
+        }
+    }
+
+    fn append_side(&mut self, files: &mut Files<'_>, side: Side, octets: &[u8]) -> Result<(), Error> {
+        let file = files.of_side(side)?;
+        self.append(files, file, octets)
+    }
+
+    fn append(&mut self, files: &mut Files<'_>, file: usize, octets: &[u8]) -> Result<(), Error> {
+        let Some(sink) = files.sinks.get_mut(file) else {
+            return Ok(());
+        };
+        sink.append(octets, |sink, block| self.cut(sink, file, block))?;
+        Ok(())
+    }
+
+    /// Sends a full block on its way: to a worker for compression, or straight to the file.
+    fn cut(&mut self, sink: &mut Sink, file: usize, block: Block) -> Result<(), netcap_store::Error> {
+        if !self.config.format.compress() || !sink.compressed {
+            return sink.write(block.number, block.octets);
+        }
+        if self.compressing == self.most_compressing {
+            let member = self.gzip.member(&block.octets);
+            return sink.write(block.number, member);
+        }
+        self.compressing += 1;
+        // The channel has room for every block that may be under way.
+        if self.jobs.send(Job::Compress(file, block)).is_err() {
+            unreachable!("the workers hold the other end");
+        }
+        Ok(())
+    }
+
+    /// The closing lines of `errors.log`.
+    fn summary(&self) -> Vec<u8> {
+        let mut text = String::new();
+        for (name, count) in self.ledger.errors() {
+            text.push_str(&format!("{name}: {count}\n"));
+        }
+        text.into_bytes()
+    }
+}
+
+/// The files of a run. Each is started when it gets its first octets.
+struct Files<'a> {
+    registry: &'a Registry,
+    config: &'a Config,
+    sinks: Vec<Sink>,
+    by_type: Vec<Option<usize>>,
+    by_side: Vec<(Side, usize)>,
+    names: Vec<(String, &'static str)>,
+    /// Files of an earlier run that have the names of ours.
+    stale: Vec<PathBuf>,
+}
+
+impl<'a> Files<'a> {
+    /// Looks whether anything is in the way.
+    fn new(registry: &'a Registry, config: &'a Config) -> Result<Files<'a>, Error> {
+        let mut names: Vec<String> = registry
+            .selected()
+            .iter()
+            .map(|schema| format!("{}.{}", schema.stem, config.format.extension()))
+            .collect();
+        names.extend(["errors.log", "errors.pcap", "unknown.pcap"].map(str::to_owned));
+        let stale: Vec<PathBuf> = names
+            .iter()
+            .map(|name| config.directory.join(name))
+            .filter(|path| path.symlink_metadata().is_ok())
+            .collect();
+        if !config.overwrite && let Some(path) = stale.first() {
+            return Err(netcap_store::Error::Exists { path: path.clone() }.into());
+        }
+        Ok(Files {
+            registry,
+            config,
+            sinks: Vec::new(),
+            by_type: vec![None; registry.selected().len()],
+            by_side: Vec::new(),
+            names: Vec::new(),
+            stale,
+        })
+    }
+
+    fn style(&self) -> Option<&'a CsvStyle> {
+        match &self.config.format {
+            Format::Csv { style, .. } => Some(style),
+            Format::Ncap { .. } => None,
+        }
+    }
+
+    fn start(&mut self, name: String, record_type: &'static str, head: &[u8]) -> Result<usize, Error> {
+        let mut sink = Sink::create(&self.config.directory, &name)?;
+        sink.compressed = !record_type.is_empty();
+        // A head is far smaller than a block.
+        sink.append(head, |sink, block| sink.write(block.number, block.octets))?;
+        self.sinks.push(sink);
+        self.names.push((name, record_type));
+        Ok(self.sinks.len() - 1)
+    }
+
+    /// The file of a selected record type.
+    fn of_type(&mut self, place: usize) -> Result<usize, Error> {
+        if let Some(file) = self.by_type[place] {
+            return Ok(file);
+        }
+        let schema = self.registry.selected()[place];
+        let mut head = Vec::new();
+        match &self.config.format {
+            Format::Csv { style, .. } => {
+                let columns: Vec<_> = schema.columns(self.registry.payloads()).collect();
+                csv::header(&columns, style, &mut head);
+            }
+            Format::Ncap { .. } => frame(
+                &Header {
+                    created: self.config.created,
+                    input_source: Text(self.config.source.as_bytes()),
+                    record_type: RecordType(schema.number.unwrap_or_default()),
+                    version: Text(self.config.version.as_bytes()),
+                    contains_payloads: self.registry.payloads(),
+                },
+                &mut head,
+            ),
+        }
+        let name = format!("{}.{}", schema.stem, self.config.format.extension());
+        let file = self.start(name, schema.encoder, &head)?;
+        self.by_type[place] = Some(file);
+        Ok(file)
+    }
+
+    /// The file of something else. Of several link types the first has the plain name.
+    fn of_side(&mut self, side: Side) -> Result<usize, Error> {
+        if let Some((_, file)) = self.by_side.iter().find(|(s, _)| *s == side) {
+            return Ok(*file);
+        }
+        let others = |same: fn(&Side) -> bool| self.by_side.iter().any(|(s, _)| same(s));
+        let pcap = |stem: &str, more: bool, link: LinkType| {
+            let name = if more {
+                format!("{stem}.linktype-{}.pcap", link.0)
+            } else {
+                format!("{stem}.pcap")
+            };
+            (name, pcap_writer::file_header(link, LARGEST_PACKET).to_vec())
+        };
+        let (name, head) = match side {
+            Side::Log => ("errors.log".to_owned(), Vec::new()),
+            Side::Errors(link) => pcap("errors", others(|s| matches!(s, Side::Errors(_))), link),
+            Side::Unknown(link) => pcap("unknown", others(|s| matches!(s, Side::Unknown(_))), link),
+        };
+        let file = self.start(name, "", &head)?;
+        self.by_side.push((side, file));
+        Ok(file)
+    }
+
+    /// Gives every file its name; all are complete.
+    fn finish(self) -> Result<Vec<FileReport>, Error> {
+        let overwrite = self.config.overwrite;
+        let mut reports = Vec::new();
+        for path in &self.stale {
+            remove(path)?;
+        }
+        for (sink, (name, record_type)) in self.sinks.into_iter().zip(self.names) {
+            let records = sink.records;
+            let file: OutputFile = sink.into_file();
+            reports.push(FileReport {
+                name,
+                record_type,
+                records,
+                octets: file.octets(),
+            });
+            file.finish(overwrite)?;
+        }
+        reports.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(reports)
+    }
+}
+
+/// Snapshot length in the headers of side files: that of tcpdump.
+const LARGEST_PACKET: u32 = 262_144;
+
+fn remove(path: &Path) -> Result<(), Error> {
+    fs::remove_file(path).map_err(|source| {
+        netcap_store::Error::Io {
+            path: path.to_owned(),
+            source,
+        }
+        .into()
+    })
+}

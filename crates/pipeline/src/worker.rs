@@ -1,0 +1,148 @@
+//! A batch becomes records: a pure function of the batch, the options, and the datagrams that its
+//! fragments completed.
+
+use netcap_capture::{Batch, Packet};
+use netcap_dissect::{Completed, Context, Entropy, Fragment, Output, PacketInfo, Registry, walk};
+use netcap_record::csv::{self, CsvStyle};
+use netcap_record::{Message, Timestamp};
+
+use crate::Ledger;
+use crate::side::Sides;
+
+/// What a batch became.
+#[derive(Debug)]
+pub(crate) struct Walked {
+    /// Records by type, and fragments.
+    pub(crate) output: Output,
+    /// What goes to the side files.
+    pub(crate) sides: Sides,
+    /// The account of these packets.
+    pub(crate) ledger: Ledger,
+}
+
+impl Walked {
+    pub(crate) fn new(registry: &Registry) -> Walked {
+        Walked {
+            output: Output::new(registry),
+            sides: Sides::default(),
+            ledger: Ledger::default(),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.output.clear();
+        self.sides.clear();
+        self.ledger = Ledger::default();
+    }
+}
+
+/// Turns batches into records; one per thread.
+pub(crate) struct Worker<'r> {
+    registry: &'r Registry,
+    base: Option<u32>,
+    ignore_unknown: bool,
+    csv: Option<&'r CsvStyle>,
+    entropy: Entropy,
+    rows: Vec<u8>,
+}
+
+impl<'r> Worker<'r> {
+    pub(crate) fn new(
+        registry: &'r Registry,
+        base: Option<u32>,
+        ignore_unknown: bool,
+        csv: Option<&'r CsvStyle>,
+    ) -> Worker<'r> {
+        Worker {
+            registry,
+            base,
+            ignore_unknown,
+            csv,
+            entropy: Entropy::default(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Walks all packets of a batch.
+    pub(crate) fn process(&mut self, batch: &Batch, completed: &[Completed], walked: &mut Walked) {
+        walked.clear();
+        let mut context = Context::new(
+            self.registry,
+            &mut walked.output,
+            &mut self.entropy,
+            completed,
+        );
+        for (i, (packet, octets)) in batch.iter().enumerate() {
+            let info = info(packet, i, self.base);
+            let fate = walk(&mut context, info, octets);
+            walked.ledger.count(octets.len(), &fate);
+            walked.sides.keep(
+                &fate,
+                packet.timestamp,
+                packet.link_type,
+                packet.original_len,
+                octets,
+                context.layers(),
+                self.ignore_unknown,
+            );
+        }
+        walked.ledger.records = walked.output.counts.iter().sum();
+        if let Some(style) = self.csv {
+            self.render(style, &mut walked.output);
+        }
+    }
+
+    /// Walks one packet again to see which fragments it holds once its own are completed.
+    pub(crate) fn fragments_of(
+        &mut self,
+        batch: &Batch,
+        packet: u32,
+        completed: &[Completed],
+        scratch: &mut Output,
+    ) -> Vec<Fragment> {
+        scratch.clear();
+        if let Some(p) = batch.packets().get(packet as usize) {
+            let mut context = Context::new(self.registry, scratch, &mut self.entropy, completed);
+            walk(&mut context, info(p, packet as usize, self.base), batch.data(p));
+        }
+        std::mem::take(&mut scratch.fragments)
+    }
+
+    /// Replaces encoded records by rows of CSV.
+    fn render(&mut self, style: &CsvStyle, output: &mut Output) {
+        for (schema, chunk) in self.registry.selected().iter().zip(&mut output.chunks) {
+            let columns: Vec<_> = schema.columns(self.registry.payloads()).collect();
+            self.rows.clear();
+            let mut rest = chunk.as_slice();
+            while let Some((record, after)) = split_frame(rest) {
+                if let Ok(message) = Message::parse(schema, record) {
+                    csv::row(&message, &columns, style, &mut self.rows);
+                }
+                rest = after;
+            }
+            std::mem::swap(chunk, &mut self.rows);
+        }
+    }
+}
+
+fn info(packet: &Packet, index: usize, base: Option<u32>) -> PacketInfo {
+    PacketInfo {
+        timestamp: Timestamp::new(packet.timestamp.seconds, packet.timestamp.nanos),
+        link_type: base.unwrap_or(packet.link_type.0),
+        original_len: packet.original_len,
+        index: index as u32,
+    }
+}
+
+/// Splits off one record that we framed ourselves.
+fn split_frame(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (mut len, mut shift) = (0usize, 0);
+    for (i, octet) in octets.iter().enumerate() {
+        len |= usize::from(octet & 0x7f) << shift;
+        shift += 7;
+        if octet & 0x80 == 0 {
+            return octets[i + 1..].split_at_checked(len);
+        }
+    }
+    None
+}

@@ -1,0 +1,614 @@
+//! CSV lines of records (RFC 4180), with any separator, and what `-check` asks of them.
+//!
+//! A line ends in a line feed. A cell that holds the separator, a double quote or an end of line
+//! stands in double quotes, so a row reads back to exactly its cells, whatever octets they hold;
+//! octets that are not UTF-8 pass through unchanged. That needs a separator which is not empty and
+//! holds no double quote or end of line: [`reads_back`] tells. Without quoting lines are those of
+//! the format of 2019, where a separator in a name shifts the columns.
+//!
+//! Repeated and nested values share a cell, `(2-4-05b4)(1-1-)`; their delimiters are not escaped.
+
+use std::fmt;
+
+use crate::{Csv, Field, Message, Nested, Scalar, Schema, Timestamp, Type, digits, type_name};
+
+/// How lines look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvStyle {
+    /// What stands between two cells.
+    pub separator: Vec<u8>,
+    /// Whether cells are quoted where they must be.
+    pub quote: bool,
+    /// What stands before the members of a nested value.
+    pub begin: Vec<u8>,
+    /// What stands after the members of a nested value.
+    pub end: Vec<u8>,
+    /// What stands between two members of a nested value.
+    pub struct_sep: Vec<u8>,
+    /// Whether times are written as UTC dates.
+    pub utc: bool,
+    /// Records whose type numbers are written as names, `NC_TCP`; other numbers stay numbers.
+    pub types: Vec<&'static Schema>,
+}
+
+impl Default for CsvStyle {
+    fn default() -> CsvStyle {
+        CsvStyle {
+            separator: b",".to_vec(),
+            quote: true,
+            begin: b"(".to_vec(),
+            end: b")".to_vec(),
+            struct_sep: b"-".to_vec(),
+            utc: false,
+            types: Vec::new(),
+        }
+    }
+}
+
+impl CsvStyle {
+    /// Whether a cell does not survive without quotes.
+    fn must_quote(&self, cell: &[u8]) -> bool {
+        let first = self.separator.first();
+        cell.iter()
+            .any(|octet| matches!(octet, b'"' | b'\r' | b'\n') || Some(octet) == first)
+            && (cell
+                .iter()
+                .any(|octet| matches!(octet, b'"' | b'\r' | b'\n'))
+                || self.is_cut_short(cell))
+    }
+
+    /// Whether a reader finds the separator before the end of a cell that the separator follows.
+    fn is_cut_short(&self, cell: &[u8]) -> bool {
+        let separator = &self.separator;
+        // The cell `x;` before the separator `;;` holds no separator, yet `x;;;` has one at 1.
+        let overlaps =
+            |n: &usize| cell.ends_with(&separator[..*n]) && separator.starts_with(&separator[*n..]);
+        find(cell, separator).is_some() || (1..separator.len()).any(|n| overlaps(&n))
+    }
+}
+
+/// One line while it is written: quotes its cells and separates them.
+#[derive(Debug)]
+pub struct Line<'a> {
+    style: &'a CsvStyle,
+    out: &'a mut Vec<u8>,
+    start: usize,
+    cells: usize,
+}
+
+impl<'a> Line<'a> {
+    /// A line without cells at the end of `out`.
+    pub fn new(style: &'a CsvStyle, out: &'a mut Vec<u8>) -> Line<'a> {
+        let start = out.len();
+        Line {
+            style,
+            out,
+            start,
+            cells: 0,
+        }
+    }
+
+    /// Adds a cell with this text.
+    pub fn text(&mut self, text: &[u8]) {
+        self.cell(|_, out| out.extend_from_slice(text));
+    }
+
+    /// Adds a cell with the value of a field.
+    #[inline]
+    pub fn field(&mut self, message: &Message<'_>, field: &'static Field) {
+        self.cell(|style, out| cell(message, field, style, out));
+    }
+
+    /// Ends the line.
+    pub fn end(self) {
+        // An empty line has no cell; readers skip it.
+        if self.cells == 1 && self.out.len() == self.start && self.style.quote {
+            self.out.extend_from_slice(b"\"\"");
+        }
+        self.out.push(b'\n');
+    }
+
+    #[inline]
+    fn cell(&mut self, write: impl FnOnce(&CsvStyle, &mut Vec<u8>)) {
+        if self.cells > 0 {
+            self.out.extend_from_slice(&self.style.separator);
+        }
+        self.cells += 1;
+        let start = self.out.len();
+        write(self.style, self.out);
+        if self.style.quote && self.style.must_quote(&self.out[start..]) {
+            quote(self.out, start);
+        }
+    }
+}
+
+/// Puts everything from `start` on in double quotes, those within doubled.
+fn quote(out: &mut Vec<u8>, start: usize) {
+    let cell = out.split_off(start);
+    out.push(b'"');
+    for octet in cell {
+        if octet == b'"' {
+            out.push(b'"');
+        }
+        out.push(octet);
+    }
+    out.push(b'"');
+}
+
+/// Appends the line with the names of the columns.
+pub fn header(columns: &[&'static Field], style: &CsvStyle, out: &mut Vec<u8>) {
+    let mut line = Line::new(style, out);
+    for column in columns {
+        line.text(column.name.as_bytes());
+    }
+    line.end();
+}
+
+/// Appends the line of one record.
+pub fn row(message: &Message<'_>, columns: &[&'static Field], style: &CsvStyle, out: &mut Vec<u8>) {
+    let mut line = Line::new(style, out);
+    for column in columns {
+        line.field(message, column);
+    }
+    line.end();
+}
+
+/// Appends the text of one field, without quotes.
+pub fn cell(message: &Message<'_>, field: &'static Field, style: &CsvStyle, out: &mut Vec<u8>) {
+    let is_message = matches!(field.ty, Type::Message(_));
+    if !field.repeated {
+        if let Some(value) = message.value(field) {
+            scalar(value, field, style, out);
+        }
+    } else if is_message && field.csv != Csv::List {
+        message
+            .values(field)
+            .for_each(|value| scalar(value, field, style, out));
+    } else {
+        let members = message.values(field);
+        delimited(Nested::Separated, members, style, out, |value, out| {
+            scalar(value, field, style, out);
+        });
+    }
+}
+
+fn scalar(value: Scalar<'_>, field: &'static Field, style: &CsvStyle, out: &mut Vec<u8>) {
+    match value {
+        Scalar::Int(n) => digits::integer(n, out),
+        Scalar::Uint(n) => digits::integer(n, out),
+        Scalar::Bool(b) => digits::boolean(b, out),
+        Scalar::Double(x) => match field.csv {
+            Csv::Decimals(n) => digits::fixed(x, n, out),
+            _ => digits::double(x, out),
+        },
+        Scalar::Text(octets) => out.extend_from_slice(octets),
+        Scalar::Timestamp(text) => match Timestamp::parse(text) {
+            Some(time) if style.utc => time.write_utc(out),
+            Some(time) => out.extend_from_slice(time.text()),
+            None => out.extend_from_slice(text),
+        },
+        Scalar::Bytes(octets) if field.csv == Csv::Raw => out.extend_from_slice(octets),
+        Scalar::Bytes(octets) => digits::hex(octets, out),
+        Scalar::RecordType(number) => type_name(&style.types, number, out),
+        Scalar::Message(message) => {
+            let schema = message.schema();
+            // A nested payload is there because its record holds it.
+            let members = schema.columns(true);
+            delimited(schema.nested, members, style, out, |member, out| {
+                cell(&message, member, style, out);
+            });
+        }
+    }
+}
+
+/// Members with the delimiters that belong to their kind.
+fn delimited<T>(
+    kind: Nested,
+    members: impl Iterator<Item = T>,
+    style: &CsvStyle,
+    out: &mut Vec<u8>,
+    mut write: impl FnMut(T, &mut Vec<u8>),
+) {
+    let (encloses, separates) = match kind {
+        Nested::Separated => (true, true),
+        Nested::Joined => (false, true),
+        Nested::Tight => (true, false),
+        Nested::Bare => (false, false),
+    };
+    if encloses {
+        out.extend_from_slice(&style.begin);
+    }
+    for (i, member) in members.enumerate() {
+        if separates && i > 0 {
+            out.extend_from_slice(&style.struct_sep);
+        }
+        write(member, out);
+    }
+    if encloses {
+        out.extend_from_slice(&style.end);
+    }
+}
+
+/// The columns whose cells would shift or break the row if they were not quoted.
+pub fn needs_quoting(
+    message: &Message<'_>,
+    columns: &[&'static Field],
+    style: &CsvStyle,
+) -> Vec<&'static Field> {
+    let mut text = Vec::new();
+    let mut found = columns.to_vec();
+    found.retain(|column| {
+        text.clear();
+        cell(message, column, style, &mut text);
+        style.must_quote(&text)
+    });
+    found
+}
+
+/// Whether the row of a record, parsed again, gives exactly its cells.
+pub fn reads_back(message: &Message<'_>, columns: &[&'static Field], style: &CsvStyle) -> bool {
+    let mut line = Vec::new();
+    row(message, columns, style, &mut line);
+    line.pop();
+    let cells = columns.iter().map(|column| {
+        let mut text = Vec::new();
+        cell(message, column, style, &mut text);
+        text
+    });
+    parse_row(&line, style).is_some_and(|read| read.into_iter().eq(cells))
+}
+
+/// The cells of one row without its end of line; `None` where it is not a row of this style.
+///
+/// Strict, for it is there to verify rows: quotes only around whole cells, no end of line outside.
+pub fn parse_row(row: &[u8], style: &CsvStyle) -> Option<Vec<Vec<u8>>> {
+    let separator = &style.separator;
+    let mut cells = Vec::new();
+    let mut rest = row;
+    loop {
+        let mut cell = Vec::new();
+        if style.quote && rest.starts_with(b"\"") {
+            rest = &rest[1..];
+            loop {
+                let quote = find(rest, b"\"")?;
+                cell.extend_from_slice(&rest[..quote]);
+                rest = &rest[quote + 1..];
+                match rest.strip_prefix(b"\"") {
+                    Some(after) => rest = after,
+                    None => break,
+                }
+                cell.push(b'"');
+            }
+        } else {
+            let end = find(rest, separator).unwrap_or(rest.len());
+            cell.extend_from_slice(&rest[..end]);
+            rest = &rest[end..];
+            let is_bad =
+                |octet: &u8| matches!(octet, b'\r' | b'\n') || style.quote && *octet == b'"';
+            if cell.iter().any(is_bad) {
+                return None;
+            }
+        }
+        cells.push(cell);
+        if rest.is_empty() {
+            return Some(cells);
+        }
+        rest = rest.strip_prefix(separator.as_slice())?;
+    }
+}
+
+/// Where `needle` begins; an empty one is nowhere.
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    if needle.is_empty() {
+        return None;
+    }
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
+}
+
+/// The columns that `-select` names, comma separated, in that order and as often.
+///
+/// `Payload` and fields that are no columns by themselves can be selected too.
+pub fn select(
+    schema: &'static Schema,
+    with_payloads: bool,
+    names: &str,
+) -> Result<Vec<&'static Field>, UnknownField> {
+    let field = |name: &str| {
+        let name = name.trim();
+        schema
+            .field(name)
+            .ok_or_else(|| UnknownField::new(schema, with_payloads, name))
+    };
+    names.split(',').map(field).collect()
+}
+
+/// A name that is no field of the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownField {
+    /// The name as it was given.
+    pub name: String,
+    /// The field that was probably meant.
+    pub suggestion: Option<&'static str>,
+    /// The columns that there are.
+    pub available: Vec<&'static str>,
+}
+
+impl UnknownField {
+    fn new(schema: &'static Schema, with_payloads: bool, name: &str) -> UnknownField {
+        let available: Vec<_> = schema
+            .columns(with_payloads)
+            .map(|field| field.name)
+            .collect();
+        let lower = name.to_lowercase();
+        let suggestion = available
+            .iter()
+            .map(|candidate| (distance(&lower, &candidate.to_lowercase()), *candidate))
+            .min_by_key(|(distance, _)| *distance)
+            // More changes than a third of the name is another name.
+            .filter(|(distance, candidate)| 3 * distance <= candidate.len())
+            .map(|(_, candidate)| candidate);
+        UnknownField {
+            name: name.to_owned(),
+            suggestion,
+            available,
+        }
+    }
+}
+
+impl fmt::Display for UnknownField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown field {:?}", self.name)?;
+        if let Some(suggestion) = self.suggestion {
+            write!(f, ", did you mean {suggestion}?")?;
+        } else {
+            f.write_str(";")?;
+        }
+        write!(f, " available fields: {}", self.available.join(","))
+    }
+}
+
+impl std::error::Error for UnknownField {}
+
+/// Least number of characters to insert, delete or replace (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.chars().count()]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Record;
+    use crate::testing::{Everything, HopByHop, Tcp, encoded, values, written};
+
+    /// Second record of the original's file for the capture `wikipedia`, and its first of `mdns`.
+    const TCP: &[u8] = b"\x0a\x111300475168.652003\x10\xb2\x96\x02\x18P \xd2\xa6\xff\x8f\x05(\x8d\
+        \xf5\xf8\xc7\x0b0\x08P\x01X\x01\x80\x016\x88\x01\xd3\x9a\x01\xa2\x01\x04\x08\x01\x10\x01\
+        \xa2\x01\x04\x08\x01\x10\x01\xa2\x01\x0e\x08\x08\x10\x0a\x1a\x08\x00\x1b\xe7\xacuz\xc4\xc2\
+        \xa9\x01\x04\x00\xef\x1fG%\x16@\xb0\x01\xcf\x03";
+    const HOP_BY_HOP: &[u8] = b"\x0a\x111738667761.299507\x12\x0c\x08\x05\x10\x02\x18\x04\x22\x02\
+        \x00\x00*\x00\x12\x06\x08\x01\x18\x02*\x00";
+
+    fn columns<R: Record>() -> Vec<&'static Field> {
+        R::SCHEMA.columns(false).collect()
+    }
+
+    fn row_of<R: Record>(octets: &[u8], style: &CsvStyle) -> String {
+        written::<R>(octets, |message, out| {
+            row(message, &columns::<R>(), style, out)
+        })
+    }
+
+    #[test]
+    fn rows_of_the_original() {
+        let style = CsvStyle::default();
+        assert_eq!(
+            row_of::<Tcp>(TCP, &style),
+            "1300475168.652003,35634,true,,(1-1-)(1-1-)(8-10-001be7ac757ac4c2),5.53640413,463\n"
+        );
+        assert_eq!(
+            row_of::<HopByHop>(HOP_BY_HOP, &style),
+            "1738667761.299507,(5240000(0-0))(102(0-0))\n"
+        );
+    }
+
+    #[test]
+    fn delimiters_and_dates_are_the_users() {
+        let style = CsvStyle {
+            separator: b"; ".to_vec(),
+            begin: b"[".to_vec(),
+            end: b"]".to_vec(),
+            struct_sep: b"/".to_vec(),
+            utc: true,
+            ..CsvStyle::default()
+        };
+        assert_eq!(
+            row_of::<HopByHop>(HOP_BY_HOP, &style),
+            "2025-02-04 11:16:01.299507 +0000 UTC; [5240000[0/0]][102[0/0]]\n"
+        );
+    }
+
+    #[test]
+    fn times_have_six_digits() {
+        let style = CsvStyle::default();
+        for (stored, expected) in [
+            ("\x0a\x035.7", "5.000007,\n"),
+            ("\x0a\x01x", "x,\n"),
+            ("", ",\n"),
+        ] {
+            assert_eq!(row_of::<HopByHop>(stored.as_bytes(), &style), expected);
+        }
+    }
+
+    #[test]
+    fn every_kind_of_value() {
+        let values = crate::testing::Values {
+            number: -2,
+            double: 0.5,
+            texts: vec![b"x".to_vec(), b"yz".to_vec()],
+        };
+        let style = CsvStyle {
+            types: vec![Tcp::SCHEMA],
+            ..CsvStyle::default()
+        };
+        assert_eq!(
+            row_of::<Everything<'_>>(&encoded(&values.record()), &style),
+            "-2.000000,x,-2,-2,4294967294,18446744073709551614,false,0.5,0.500,797a,,65534,\
+             (0-254),(0.5-0.5),(x-yz),(x-yz),--2,x--2yz--2,(x--2false-yz--2true)\n"
+        );
+        assert_eq!(
+            row_of::<Everything<'_>>(b"\x58\x26", &style),
+            ",,0,0,0,0,false,0,0.000,,,NC_TCP,(),(),(),(),,,()\n"
+        );
+    }
+
+    #[test]
+    fn a_single_empty_cell_is_no_empty_line() {
+        let message = Message::parse(Tcp::SCHEMA, b"").unwrap();
+        let mut out = Vec::new();
+        let columns = select(Tcp::SCHEMA, false, "Padding").unwrap();
+        row(&message, &columns, &CsvStyle::default(), &mut out);
+        row(
+            &message,
+            &columns,
+            &CsvStyle {
+                quote: false,
+                ..CsvStyle::default()
+            },
+            &mut out,
+        );
+        assert_eq!(out, b"\"\"\n\n");
+    }
+
+    #[test]
+    fn quotes_where_the_separator_would_be_misread() {
+        let style = |separator: &str, quote| CsvStyle {
+            separator: separator.into(),
+            quote,
+            ..CsvStyle::default()
+        };
+        for (padding, separator, expected) in [
+            ("a,b", ",", "\"a,b\",0\n"),
+            ("a,b", ";", "a,b;0\n"),
+            ("say \"hi\"", ",", "\"say \"\"hi\"\"\",0\n"),
+            ("a\r\nb", ",", "\"a\r\nb\",0\n"),
+            ("a;", ";;", "\"a;\";;0\n"),
+            ("a;", "; ", "a;; 0\n"),
+            ("a", "aba", "aaba0\n"),
+            ("aab", "aba", "\"aab\"aba0\n"),
+            ("\u{e4}\t", ",", "\u{e4}\t,0\n"),
+        ] {
+            let octets = [&[0x9a, 1, padding.len() as u8], padding.as_bytes()].concat();
+            let message = Message::parse(Tcp::SCHEMA, &octets).unwrap();
+            let columns = select(Tcp::SCHEMA, false, "Padding,PayloadSize").unwrap();
+            let mut out = Vec::new();
+            row(&message, &columns, &style(separator, true), &mut out);
+            assert_eq!(
+                String::from_utf8(out).unwrap(),
+                expected,
+                "{padding} {separator}"
+            );
+
+            let quoted = needs_quoting(&message, &columns, &style(separator, true));
+            let is_quoted = expected.starts_with('"');
+            assert_eq!(quoted, if is_quoted { &columns[..1] } else { &[] });
+            assert!(reads_back(&message, &columns, &style(separator, true)));
+            let reads_plain = !is_quoted || padding.contains('"');
+            assert_eq!(
+                reads_back(&message, &columns, &style(separator, false)),
+                reads_plain
+            );
+        }
+    }
+
+    #[test]
+    fn rows_that_are_none() {
+        let style = CsvStyle::default();
+        for row in ["\"a", "\"a\"b", "a\"b", "a\nb", "a,\"b\"\""] {
+            assert_eq!(parse_row(row.as_bytes(), &style), None, "{row}");
+        }
+        assert_eq!(
+            parse_row(b",\"\"\"\",", &style).unwrap(),
+            [&b""[..], b"\"", b""]
+        );
+        // A separator that cannot work is told, not believed.
+        let message = Message::parse(Tcp::SCHEMA, TCP).unwrap();
+        for separator in ["", "\""] {
+            let style = CsvStyle {
+                separator: separator.into(),
+                ..CsvStyle::default()
+            };
+            assert!(!reads_back(&message, &columns::<Tcp<'_>>(), &style));
+        }
+    }
+
+    #[test]
+    fn headers_and_selections() {
+        let names = |columns: &[&'static Field]| {
+            let mut out = Vec::new();
+            header(columns, &CsvStyle::default(), &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            names(&columns::<Tcp<'_>>()),
+            "Timestamp,SrcPort,ACK,Padding,Options,PayloadEntropy,PayloadSize\n"
+        );
+        let chosen = select(Tcp::SCHEMA, false, "Size,ACK, SrcPort,ACK,Payload").unwrap();
+        assert_eq!(names(&chosen), "PayloadSize,ACK,SrcPort,ACK,Payload\n");
+    }
+
+    #[test]
+    fn unknown_fields_are_explained_in_one_line() {
+        let explain = |name| select(Tcp::SCHEMA, true, name).unwrap_err().to_string();
+        let available = "available fields: \
+            Timestamp,SrcPort,ACK,Padding,Options,PayloadEntropy,PayloadSize,Payload";
+        assert_eq!(
+            explain("ACK,srcprot"),
+            format!("unknown field \"srcprot\", did you mean SrcPort? {available}")
+        );
+        assert_eq!(
+            explain("x\n\x1b"),
+            format!("unknown field \"x\\n\\u{{1b}}\"; {available}")
+        );
+        assert_eq!(explain(""), format!("unknown field \"\"; {available}"));
+    }
+
+    #[test]
+    fn distances() {
+        for (a, b, expected) in [("", "abc", 3), ("kitten", "sitting", 3), ("abc", "abc", 0)] {
+            assert_eq!((distance(a, b), distance(b, a)), (expected, expected));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_read_back(values in values(), separator in "[,;|\t ab(1-]{1,3}") {
+            let octets = encoded(&values.record());
+            let message = Message::parse(Everything::SCHEMA, &octets).unwrap();
+            let style = CsvStyle { separator: separator.into(), ..CsvStyle::default() };
+            let columns = columns::<Everything<'_>>();
+            prop_assert!(reads_back(&message, &columns, &style));
+            for column in &columns {
+                prop_assert!(reads_back(&message, &[column], &style));
+            }
+            // Without quotes the row is sound exactly where no cell wants them, or only for quotes.
+            let plain = CsvStyle { quote: false, ..style.clone() };
+            if needs_quoting(&message, &columns, &style).is_empty() {
+                prop_assert!(reads_back(&message, &columns, &plain));
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! JSON lines (RFC 8259): one object for each record.
+//!
+//! The keys are the fields in schema order, always all of them, so every line of a file has the
+//! same shape: a nested message that is absent is `null`, a repeated field without values `[]`.
+//!
+//! | field | JSON |
+//! |---|---|
+//! | integer | number; 64 bits are written in full, though JavaScript reads only 53 of them |
+//! | `double` | number, the shortest that reads back; `null` for infinities and NaN |
+//! | time | string `seconds.fraction`, six digits, or nine where the record holds `Nanoseconds` |
+//! | `string`, and `bytes` that hold text | string |
+//! | other `bytes` | string of lower-case hexadecimal digits |
+//! | record type | string `NC_TCP`, or the number where it has no name |
+//!
+//! Nothing is lost of text that is not UTF-8: the string has U+FFFD where it cannot be read, and
+//! the key `<Name>_hex` beside it, present only then, holds its exact octets. Where the field is
+//! repeated, that key holds the octets of all values. A line holds no control characters, so it is
+//! safe to show in a terminal.
+
+use std::io::Write;
+
+use crate::{Csv, Field, Message, Scalar, Schema, Timestamp, digits, type_name};
+
+/// Appends the line of one record. `types` are the records whose type numbers have names.
+pub fn line(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
+    object(message, types, out);
+    out.push(b'\n');
+}
+
+fn object(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
+    out.push(b'{');
+    // The nanoseconds are in the time.
+    let fields = message
+        .schema()
+        .fields
+        .iter()
+        .filter(|field| field.name != "Nanoseconds");
+    for (i, field) in fields.enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        let mut is_exact = true;
+        key(field, "", out);
+        values(message, field, out, |value, out| {
+            is_exact &= scalar(message, field, value, types, out);
+        });
+        if !is_exact {
+            out.push(b',');
+            key(field, "_hex", out);
+            values(message, field, out, |value, out| {
+                quoted_hex(octets(&value), out)
+            });
+        }
+    }
+    out.push(b'}');
+}
+
+fn key(field: &Field, suffix: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(field.name.as_bytes());
+    out.extend_from_slice(suffix.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// The value of a field, or all of them in an array, each written by `write`.
+fn values(
+    message: &Message<'_>,
+    field: &'static Field,
+    out: &mut Vec<u8>,
+    mut write: impl FnMut(Scalar<'_>, &mut Vec<u8>),
+) {
+    if field.repeated {
+        out.push(b'[');
+        for (i, value) in message.values(field).enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            write(value, out);
+        }
+        out.push(b']');
+    } else if let Some(value) = message.value(field) {
+        write(value, out);
+    } else {
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Returns whether the JSON holds the value exactly.
+fn scalar(
+    message: &Message<'_>,
+    field: &Field,
+    value: Scalar<'_>,
+    types: &[&'static Schema],
+    out: &mut Vec<u8>,
+) -> bool {
+    match value {
+        Scalar::Int(n) => digits::integer(n, out),
+        Scalar::Uint(n) => digits::integer(n, out),
+        Scalar::Bool(b) => digits::boolean(b, out),
+        Scalar::Double(x) if x.is_finite() => digits::double(x, out),
+        Scalar::Double(_) => out.extend_from_slice(b"null"),
+        Scalar::Timestamp(octets) => {
+            let time = match field.name {
+                "Timestamp" => message.timestamp(),
+                _ => Timestamp::parse(octets),
+            };
+            let Some(time) = time else {
+                return string(octets, out);
+            };
+            out.push(b'"');
+            out.extend_from_slice(time.text());
+            if time.below_microsecond() > 0 {
+                // Writing to a Vec cannot fail.
+                drop(write!(out, "{:03}", time.below_microsecond()));
+            }
+            out.push(b'"');
+        }
+        Scalar::Text(octets) => return string(octets, out),
+        Scalar::Bytes(octets) if field.csv == Csv::Raw => return string(octets, out),
+        Scalar::Bytes(octets) => quoted_hex(octets, out),
+        Scalar::RecordType(number) => type_number(number, types, out),
+        Scalar::Message(message) => object(&message, types, out),
+    }
+    true
+}
+
+fn octets<'a>(value: &Scalar<'a>) -> &'a [u8] {
+    match value {
+        Scalar::Text(octets) | Scalar::Timestamp(octets) | Scalar::Bytes(octets) => octets,
+        _ => &[],
+    }
+}
+
+fn type_number(number: u64, types: &[&'static Schema], out: &mut Vec<u8>) {
+    let start = out.len();
+    type_name(types, number, out);
+    if out.get(start).is_some_and(|octet| !octet.is_ascii_digit()) {
+        out.insert(start, b'"');
+        out.push(b'"');
+    }
+}
+
+fn quoted_hex(octets: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    digits::hex(octets, out);
+    out.push(b'"');
+}
+
+/// Returns whether the octets are UTF-8; U+FFFD stands where they are not.
+fn string(octets: &[u8], out: &mut Vec<u8>) -> bool {
+    let mut is_exact = true;
+    out.push(b'"');
+    for chunk in octets.utf8_chunks() {
+        escape(chunk.valid(), out);
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+            is_exact = false;
+        }
+    }
+    out.push(b'"');
+    is_exact
+}
+
+fn escape(text: &str, out: &mut Vec<u8>) {
+    let mut plain = 0;
+    for (at, c) in text.char_indices() {
+        if !matches!(c, '"' | '\\') && !c.is_control() {
+            continue;
+        }
+        out.extend_from_slice(&text.as_bytes()[plain..at]);
+        plain = at + c.len_utf8();
+        match c {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\n' => out.extend_from_slice(b"\\n"),
+            '\r' => out.extend_from_slice(b"\\r"),
+            '\t' => out.extend_from_slice(b"\\t"),
+            // Writing to a Vec cannot fail.
+            c => drop(write!(out, "\\u{:04x}", u32::from(c))),
+        }
+    }
+    out.extend_from_slice(&text.as_bytes()[plain..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::testing::{Everything, Tcp, TcpOption, Values, encoded, values, written};
+    use crate::{Header, Record};
+
+    #[test]
+    fn one_object_for_one_record() {
+        let record = Tcp {
+            timestamp: Timestamp::new(1_300_475_168, 652_003_017),
+            src_port: 35634,
+            ack: true,
+            padding: b"\x1b[2J \"\\\n\x7f\xc2\x9b",
+            options: vec![TcpOption {
+                ty: 2,
+                length: 4,
+                data: &[5, 0xb4],
+            }],
+            payload_entropy: f64::NAN,
+            payload_size: 0,
+            payload: b"",
+        };
+        assert_eq!(
+            written::<Tcp<'_>>(&encoded(&record), |message, out| line(message, &[], out)),
+            concat!(
+                r#"{"Timestamp":"1300475168.652003017","SrcPort":35634,"ACK":true,"#,
+                r#""Padding":"\u001b[2J \"\\\n\u007f\u009b","#,
+                r#""Options":[{"OptionType":2,"OptionLength":4,"OptionData":"05b4"}],"#,
+                r#""PayloadEntropy":null,"PayloadSize":0,"Payload":""}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn octets_that_are_no_text_are_kept_beside_it() {
+        let values = Values {
+            number: 0,
+            double: 0.0,
+            texts: vec![b"a\xff".to_vec(), b"b".to_vec()],
+        };
+        let octets = encoded(&values.record());
+        let text = written::<Everything<'_>>(&octets, |message, out| line(message, &[], out));
+        for part in [
+            "\"String\":\"a\u{fffd}\",\"String_hex\":\"61ff\",",
+            "\"Bytes\":\"62\",\"Name\":\"\",\"Type\":0,",
+            "\"Strings\":[\"a\u{fffd}\",\"b\"],\"Strings_hex\":[\"61ff\",\"62\"],",
+            "\"One\":null,",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn types_have_names() {
+        let text = written::<Header<'_>>(b"\x0a\x035.7\x18\x26", |message, out| {
+            line(message, &[Tcp::SCHEMA], out);
+        });
+        assert!(text.starts_with(r#"{"Created":"5.000007","InputSource":"","Type":"NC_TCP","#));
+    }
+
+    proptest! {
+        #[test]
+        fn others_read_what_was_written(values in values()) {
+            let record = values.record();
+            let octets = encoded(&record);
+            let message = Message::parse(Everything::SCHEMA, &octets).unwrap();
+            let mut out = Vec::new();
+            line(&message, &[], &mut out);
+            prop_assert_eq!(out.iter().filter(|octet| octet.is_ascii_control()).count(), 1);
+            let read: Value = serde_json::from_slice(&out).unwrap();
+
+            prop_assert_eq!(read["Int32"].as_i64(), Some(i64::from(record.int32)));
+            prop_assert_eq!(read["Int64"].as_i64(), Some(record.int64));
+            prop_assert_eq!(read["Uint64"].as_u64(), Some(record.uint64));
+            prop_assert_eq!(read["Double"].as_f64(), Some(record.double).filter(|x| x.is_finite()));
+            let same_text = |read: &Value, hex: &Value, octets: &[u8]| {
+                assert_eq!(read.as_str().unwrap(), String::from_utf8_lossy(octets));
+                let mut expected = Vec::new();
+                digits::hex(octets, &mut expected);
+                match hex {
+                    Value::Null => assert!(std::str::from_utf8(octets).is_ok()),
+                    hex => assert_eq!(hex.as_str().unwrap().as_bytes(), expected),
+                }
+            };
+            same_text(&read["String"], &read["String_hex"], record.string.0);
+            same_text(&read["Name"], &read["Name_hex"], record.name);
+            for (i, text) in record.strings.iter().enumerate() {
+                same_text(&read["Strings"][i], &read["Strings_hex"][i], text.0);
+                let many = &read["Many"][i];
+                same_text(&many["A"], &many["A_hex"], text.0);
+            }
+            prop_assert_eq!(read["Strings"].as_array().map(Vec::len), Some(record.strings.len()));
+        }
+    }
+}

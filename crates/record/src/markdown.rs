@@ -1,0 +1,146 @@
+//! The records as documentation: the table of the README, and the manual of all fields (CommonMark
+//! with tables).
+
+use crate::dot_proto::{nested, type_of};
+use crate::{Csv, Field, Schema, Type};
+
+/// One line for each record: name on the command line, number of columns, columns.
+///
+/// `Payload` is not counted: it is a column only of files that hold payloads.
+pub fn record_table(schemas: &[&'static Schema]) -> String {
+    let mut out = String::from("| Name | NumFields | Fields |\n|---|---|---|\n");
+    for schema in schemas {
+        let columns: Vec<_> = schema.columns(false).map(|field| field.name).collect();
+        let (name, count) = (schema.encoder, columns.len());
+        out.push_str(&format!("| {name} | {count} | {} |\n", columns.join(", ")));
+    }
+    out
+}
+
+/// A section for each record with all of its fields, and with those of the messages inside.
+pub fn field_manual(schemas: &[&'static Schema]) -> String {
+    let mut out = String::new();
+    for (i, schema) in schemas.iter().enumerate() {
+        if i > 0 {
+            out.push('\n');
+        }
+        out.push_str(&format!("## {}\n\n{}\n\n", schema.encoder, schema.doc));
+        if let Some(number) = schema.number {
+            let (name, stem) = (schema.name, schema.stem);
+            out.push_str(&format!(
+                "File `{stem}.ncap`, type `NC_{name}` ({number}).\n\n"
+            ));
+        }
+        field_table(schema, &mut out);
+        let mut inside = Vec::new();
+        collect(schema, &mut inside);
+        for schema in inside {
+            out.push_str(&format!("\n### {}\n\n{}\n\n", schema.name, schema.doc));
+            field_table(schema, &mut out);
+        }
+    }
+    out
+}
+
+/// The messages inside a message, each once, in the order in which they are met.
+fn collect(schema: &'static Schema, found: &mut Vec<&'static Schema>) {
+    for schema in nested(schema) {
+        if !found.contains(&schema) {
+            found.push(schema);
+            collect(schema, found);
+        }
+    }
+}
+
+fn field_table(schema: &'static Schema, out: &mut String) {
+    out.push_str("| Field | No. | Type | |\n|---|---|---|---|\n");
+    for field in schema.fields {
+        let (name, number, ty) = (field.name, field.number, type_text(field));
+        let doc = table_cell(field.doc);
+        out.push_str(&format!(
+            "| {name} | {number} | {ty} | {doc}{} |\n",
+            remark(field)
+        ));
+    }
+}
+
+fn type_text(field: &Field) -> String {
+    let ty = match field.ty {
+        Type::Timestamp => "time",
+        _ => type_of(field),
+    };
+    if field.repeated {
+        format!("repeated {ty}")
+    } else {
+        ty.to_owned()
+    }
+}
+
+fn remark(field: &Field) -> &'static str {
+    match field.csv {
+        Csv::Hidden => " Not a column.",
+        Csv::Payload => " A column only of files that hold payloads.",
+        _ => "",
+    }
+}
+
+/// Text within one cell of a table.
+fn table_cell(doc: &str) -> String {
+    doc.replace('|', "\\|").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Record;
+    use crate::testing::{HopByHop, Tcp};
+
+    #[test]
+    fn table_of_the_readme() {
+        assert_eq!(
+            record_table(&[Tcp::SCHEMA, HopByHop::SCHEMA]),
+            "\
+| Name | NumFields | Fields |
+|---|---|---|
+| TCP | 7 | Timestamp, SrcPort, ACK, Padding, Options, PayloadEntropy, PayloadSize |
+| IPv6HopByHop | 2 | Timestamp, Options |
+"
+        );
+    }
+
+    #[test]
+    fn manual() {
+        assert_eq!(
+            field_manual(&[Tcp::SCHEMA]),
+            "\
+## TCP
+
+One TCP segment.
+
+File `TCP.ncap`, type `NC_TCP` (38).
+
+| Field | No. | Type | |
+|---|---|---|---|
+| Timestamp | 1 | time | Capture time of the packet. |
+| SrcPort | 2 | int32 | Port of the sender. |
+| ACK | 11 | bool | Whether the acknowledgement \\| number counts. |
+| Padding | 19 | bytes | What follows the options, as it is. |
+| Options | 20 | repeated TCPOption | Options in the order of the header. |
+| PayloadEntropy | 21 | double | Entropy of the payload. |
+| PayloadSize | 22 | int32 | Number of octets. |
+| Payload | 23 | bytes | The octets. A column only of files that hold payloads. |
+| Nanoseconds | 100 | uint32 | Nanoseconds after the microsecond of `Timestamp`, 0 to 999. Not a column. |
+
+### TCPOption
+
+One option of a segment.
+
+| Field | No. | Type | |
+|---|---|---|---|
+| OptionType | 1 | int32 | Kind. |
+| OptionLength | 2 | int32 | Length with kind and length, or 0. |
+| OptionData | 3 | bytes | What follows the length. |
+"
+        );
+    }
+}
