@@ -48,13 +48,11 @@ impl Default for CsvStyle {
 impl CsvStyle {
     /// Whether a cell does not survive without quotes.
     fn must_quote(&self, cell: &[u8]) -> bool {
-        let first = self.separator.first();
-        cell.iter()
-            .any(|octet| matches!(octet, b'"' | b'\r' | b'\n') || Some(octet) == first)
-            && (cell
-                .iter()
-                .any(|octet| matches!(octet, b'"' | b'\r' | b'\n'))
-                || self.is_cut_short(cell))
+        let is_special = |octet: &u8| matches!(octet, b'"' | b'\r' | b'\n');
+        let first = self.separator.first().copied().unwrap_or(b'"');
+        // One pass over the octets tells nearly all cells that need no quotes.
+        cell.iter().any(|octet| *octet == first || is_special(octet))
+            && (cell.iter().any(is_special) || self.is_cut_short(cell))
     }
 
     /// Whether a reader finds the separator before the end of a cell that the separator follows.
@@ -182,6 +180,9 @@ fn scalar(value: Scalar<'_>, field: &'static Field, style: &CsvStyle, out: &mut 
             _ => digits::double(x, out),
         },
         Scalar::Text(octets) => out.extend_from_slice(octets),
+        Scalar::Timestamp(text) if !style.utc && Timestamp::is_padded(text) => {
+            out.extend_from_slice(text);
+        }
         Scalar::Timestamp(text) => match Timestamp::parse(text) {
             Some(time) if style.utc => time.write_utc(out),
             Some(time) => out.extend_from_slice(time.text()),

@@ -28,9 +28,37 @@ pub(crate) fn double(value: f64, out: &mut Vec<u8>) {
     });
 }
 
-/// A number with a fixed count of decimals, rounded to the nearest.
+/// A number with a fixed count of decimals, rounded to the nearest, halves to even, as C and Go do.
 pub(crate) fn fixed(value: f64, decimals: u8, out: &mut Vec<u8>) {
-    drop(write!(out, "{value:.*}", usize::from(decimals)));
+    // The value is exactly mantissa / 2^shift.
+    let shift = 1075_u32.wrapping_sub((value.to_bits() >> 52 & 0x7ff) as u32);
+    let mantissa = value.to_bits() & ((1 << 52) - 1) | 1 << 52;
+    let unit = match decimals {
+        1..=9 => 10_u64.pow(u32::from(decimals)),
+        _ => 0,
+    };
+    // Below 10^9 the digits fit 64 bits, above 2^-60 the shift fits 128; the rest is rare.
+    if unit == 0 || !(23..=112).contains(&shift) && value != 0.0 {
+        // Writing to a Vec cannot fail.
+        return drop(write!(out, "{value:.*}", usize::from(decimals)));
+    }
+    let digits = if value == 0.0 {
+        0
+    } else {
+        let scaled = u128::from(mantissa) * u128::from(unit);
+        let (digits, rest) = ((scaled >> shift) as u64, scaled & ((1 << shift) - 1));
+        let half = 1 << (shift - 1);
+        digits + u64::from(rest > half || rest == half && digits & 1 == 1)
+    };
+    if value.is_sign_negative() {
+        out.push(b'-');
+    }
+    integer(digits / unit, out);
+    out.push(b'.');
+    let start = out.len();
+    // A one in front keeps the zeros.
+    integer(unit + digits % unit, out);
+    out.remove(start);
 }
 
 /// Two lower-case digits for every octet.
@@ -43,6 +71,8 @@ pub(crate) fn hex(octets: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -68,6 +98,19 @@ mod tests {
         assert_eq!(text(|out| fixed(5.196164475, 8, out)), "5.19616447");
         assert_eq!(text(|out| fixed(0.0, 6, out)), "0.000000");
         assert_eq!(text(|out| fixed(0.125, 2, out)), "0.12");
+    }
+
+    proptest! {
+        #[test]
+        fn fixed_is_exact(bits in any::<u64>(), small in -1e10..1e10f64, decimals in 0u8..12) {
+            let halves = (small * 8.0).round() / 8.0;
+            for value in [f64::from_bits(bits), small, small / 1e9, small / 1e16, halves, 0.0] {
+                for value in [value, -value] {
+                    let expected = format!("{value:.*}", usize::from(decimals));
+                    prop_assert_eq!(text(|out| fixed(value, decimals, out)), expected);
+                }
+            }
+        }
     }
 
     #[test]

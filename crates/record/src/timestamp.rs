@@ -56,6 +56,13 @@ impl Timestamp {
         ))
     }
 
+    /// Whether a text that stands in a record has six digits after the dot, as ours have.
+    #[inline]
+    pub fn is_padded(text: &[u8]) -> bool {
+        matches!(text.split_last_chunk::<7>(), Some((seconds, [b'.', micros @ ..]))
+            if !seconds.is_empty() && seconds.iter().chain(micros).all(u8::is_ascii_digit))
+    }
+
     /// `seconds.microseconds`, six digits after the dot.
     #[inline]
     pub fn text(&self) -> &[u8] {
@@ -206,6 +213,17 @@ mod tests {
                 Timestamp::parse(text.as_bytes()),
                 Some(Timestamp::new(1300475167, 96_535_000))
             );
+        }
+        assert!(Timestamp::is_padded(b"1300475167.096535"));
+        for text in [
+            "",
+            ".096535",
+            "1300475167.96535",
+            "-1.000005",
+            "1.0000050",
+            "1.00000x",
+        ] {
+            assert!(!Timestamp::is_padded(text.as_bytes()), "{text}");
         }
         assert_eq!(Timestamp::parse(b"23.5"), Some(Timestamp::new(23, 5_000)));
         for text in ["", "1", "1.", ".5", "1.1234567", "a.5", "1.-5", "--1.5"] {

@@ -24,8 +24,10 @@ pub enum WireError {
 #[derive(Clone, Debug)]
 pub struct Message<'a> {
     schema: &'static Schema,
-    /// Place of the field in the schema, and the value; sorted by place, stably.
-    entries: Vec<(u16, Raw<'a>)>,
+    /// The last value of every field that is not repeated, by its place in the schema.
+    single: Vec<Option<Raw<'a>>>,
+    /// Values of repeated fields with the place of their field; sorted by place, stably.
+    repeated: Vec<(u16, Raw<'a>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,13 +62,24 @@ pub enum Scalar<'a> {
 impl<'a> Message<'a> {
     /// Decodes a message. Nested messages are decoded when they are asked for, but checked here.
     pub fn parse(schema: &'static Schema, octets: &'a [u8]) -> Result<Message<'a>, WireError> {
-        let mut entries = Vec::with_capacity(schema.fields.len());
-        walk(schema, octets, &mut |place, raw| entries.push((place, raw)))?;
+        let mut single = vec![None; schema.fields.len()];
+        let mut repeated = Vec::new();
+        walk(schema, octets, &mut |place, field, raw| {
+            if field.repeated {
+                repeated.push((place as u16, raw));
+            } else {
+                single[place] = Some(raw);
+            }
+        })?;
         // Nearly always so already: writers use the order of numbers, which is mostly ours.
-        if !entries.is_sorted_by_key(|(place, _)| *place) {
-            entries.sort_by_key(|(place, _)| *place);
+        if !repeated.is_sorted_by_key(|(place, _)| *place) {
+            repeated.sort_by_key(|(place, _)| *place);
         }
-        Ok(Message { schema, entries })
+        Ok(Message {
+            schema,
+            single,
+            repeated,
+        })
     }
 
     /// The definition.
@@ -74,25 +87,45 @@ impl<'a> Message<'a> {
         self.schema
     }
 
-    /// The values of a field in the order they were written; none where it has its default.
+    /// The values of a repeated field in the order they were written. Of any other field the value,
+    /// or none where it has its default.
     pub fn values(&self, field: &'static Field) -> impl Iterator<Item = Scalar<'a>> {
-        self.raw(field)
-            .iter()
-            .map(|(_, raw)| scalar(field.ty, *raw))
+        let (single, repeated) = match self.schema.by_number(field.number) {
+            Some((place, field)) if field.repeated => {
+                let place_of = |(place, _): &(u16, Raw<'_>)| usize::from(*place);
+                let start = self
+                    .repeated
+                    .partition_point(|entry| place_of(entry) < place);
+                let end = self
+                    .repeated
+                    .partition_point(|entry| place_of(entry) <= place);
+                (None, &self.repeated[start..end])
+            }
+            Some((place, _)) => (self.single[place], &[][..]),
+            None => (None, &[][..]),
+        };
+        let repeated = repeated.iter().map(|(_, raw)| *raw);
+        single
+            .into_iter()
+            .chain(repeated)
+            .map(|raw| scalar(field.ty, raw))
     }
 
     /// The value of a field that is not repeated: the last one written, or the default.
     /// A message that is absent is `None`.
+    #[inline]
     pub fn value(&self, field: &'static Field) -> Option<Scalar<'a>> {
-        match self.raw(field).last() {
-            Some((_, raw)) => Some(scalar(field.ty, *raw)),
-            None => match field.ty {
-                Type::Message(_) => None,
-                Type::String | Type::Timestamp | Type::Bytes => {
-                    Some(scalar(field.ty, Raw::Octets(&[])))
-                }
-                ty => Some(scalar(ty, Raw::Number(0))),
-            },
+        let raw = match self.schema.by_number(field.number) {
+            Some((place, _)) => self.single[place],
+            None => None,
+        };
+        match (raw, field.ty) {
+            (Some(raw), ty) => Some(scalar(ty, raw)),
+            (None, Type::Message(_)) => None,
+            (None, ty @ (Type::String | Type::Timestamp | Type::Bytes)) => {
+                Some(scalar(ty, Raw::Octets(&[])))
+            }
+            (None, ty) => Some(scalar(ty, Raw::Number(0))),
         }
     }
 
@@ -111,26 +144,14 @@ impl<'a> Message<'a> {
             _ => Some(time),
         }
     }
-
-    fn raw(&self, field: &'static Field) -> &[(u16, Raw<'a>)] {
-        let Some((place, _)) = self.schema.by_number(field.number) else {
-            return &[];
-        };
-        let start = self
-            .entries
-            .partition_point(|(p, _)| usize::from(*p) < place);
-        let end = self
-            .entries
-            .partition_point(|(p, _)| usize::from(*p) <= place);
-        &self.entries[start..end]
-    }
 }
 
-/// Tells `found` of every value of a known field, in the order of the octets.
+/// Tells `found` of every value of a known field, with its place in the schema, in the order of the
+/// octets.
 fn walk<'a>(
     schema: &'static Schema,
     octets: &'a [u8],
-    found: &mut impl FnMut(u16, Raw<'a>),
+    found: &mut impl FnMut(usize, &'static Field, Raw<'a>),
 ) -> Result<(), WireError> {
     let mut rest = octets;
     while !rest.is_empty() {
@@ -152,13 +173,14 @@ fn walk<'a>(
         let Some((place, field)) = schema.by_number(number) else {
             continue;
         };
-        let place = place as u16;
         match (field.ty, raw) {
             (Type::Message(nested), Raw::Octets(octets)) => {
                 walk(nested, octets, &mut pass_over)?;
-                found(place, raw);
+                found(place, field, raw);
             }
-            (Type::String | Type::Timestamp | Type::Bytes, Raw::Octets(_)) => found(place, raw),
+            (Type::String | Type::Timestamp | Type::Bytes, Raw::Octets(_)) => {
+                found(place, field, raw)
+            }
             (Type::Message(_) | Type::String | Type::Timestamp | Type::Bytes, Raw::Number(_)) => {
                 return Err(WireError::WireType(number));
             }
@@ -168,11 +190,11 @@ fn walk<'a>(
                         Type::Double => u64::from_le_bytes(*take(&mut packed)?),
                         _ => varint(&mut packed)?,
                     };
-                    found(place, Raw::Number(number));
+                    found(place, field, Raw::Number(number));
                 }
             }
-            (Type::Double, Raw::Number(_)) if wire == 1 => found(place, raw),
-            (ty, Raw::Number(_)) if wire == 0 && ty != Type::Double => found(place, raw),
+            (Type::Double, Raw::Number(_)) if wire == 1 => found(place, field, raw),
+            (ty, Raw::Number(_)) if wire == 0 && ty != Type::Double => found(place, field, raw),
             _ => return Err(WireError::WireType(number)),
         }
     }
@@ -180,7 +202,7 @@ fn walk<'a>(
 }
 
 /// What [`walk`] tells of a nested message that is only checked.
-fn pass_over(_: u16, _: Raw<'_>) {}
+fn pass_over(_: usize, _: &'static Field, _: Raw<'_>) {}
 
 fn scalar(ty: Type, raw: Raw<'_>) -> Scalar<'_> {
     match (ty, raw) {
