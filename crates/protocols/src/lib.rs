@@ -1,1 +1,61 @@
-//! protocols
+//! Every protocol, one file each: the definition of its record, how it is reached, its dissector,
+//! its tests.
+//!
+//! A new protocol is a new file and a line in each of the two lists here.
+
+mod arp;
+mod dhcpv4;
+mod dns;
+mod dot1q;
+mod ethernet;
+mod icmpv4;
+mod icmpv6;
+mod ipv4;
+mod ipv6;
+mod ipv6_destination;
+mod ipv6_fragment;
+mod ipv6_hop_by_hop;
+mod ipv6_routing;
+mod linux_sll;
+mod linux_sll2;
+mod llc;
+mod ndp;
+mod ntp;
+mod null_loopback;
+mod raw_ip;
+mod snap;
+mod tcp;
+mod udp;
+
+use netcap_dissect::Protocol;
+
+/// Every protocol.
+pub static PROTOCOLS: &[&Protocol] = &[
+    &arp::PROTOCOL,
+    &dhcpv4::PROTOCOL,
+    &dns::PROTOCOL,
+    &dot1q::PROTOCOL,
+    &ethernet::PROTOCOL,
+    &icmpv4::PROTOCOL,
+    &icmpv6::PROTOCOL,
+    &icmpv6::ECHO,
+    &ipv4::PROTOCOL,
+    &ipv6::PROTOCOL,
+    &ipv6_destination::PROTOCOL,
+    &ipv6_fragment::PROTOCOL,
+    &ipv6_hop_by_hop::PROTOCOL,
+    &ipv6_routing::PROTOCOL,
+    &linux_sll::PROTOCOL,
+    &linux_sll2::PROTOCOL,
+    &llc::PROTOCOL,
+    &ndp::NEIGHBOR_ADVERTISEMENT,
+    &ndp::NEIGHBOR_SOLICITATION,
+    &ndp::ROUTER_ADVERTISEMENT,
+    &ndp::ROUTER_SOLICITATION,
+    &ntp::PROTOCOL,
+    &null_loopback::PROTOCOL,
+    &raw_ip::PROTOCOL,
+    &snap::PROTOCOL,
+    &tcp::PROTOCOL,
+    &udp::PROTOCOL,
+];

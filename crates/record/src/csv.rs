@@ -51,7 +51,8 @@ impl CsvStyle {
         let is_special = |octet: &u8| matches!(octet, b'"' | b'\r' | b'\n');
         let first = self.separator.first().copied().unwrap_or(b'"');
         // One pass over the octets tells nearly all cells that need no quotes.
-        cell.iter().any(|octet| *octet == first || is_special(octet))
+        cell.iter()
+            .any(|octet| *octet == first || is_special(octet))
             && (cell.iter().any(is_special) || self.is_cut_short(cell))
     }
 

@@ -204,6 +204,7 @@ fn walk<'a>(
 /// What [`walk`] tells of a nested message that is only checked.
 fn pass_over(_: usize, _: &'static Field, _: Raw<'_>) {}
 
+#[inline]
 fn scalar(ty: Type, raw: Raw<'_>) -> Scalar<'_> {
     match (ty, raw) {
         (Type::Int32, Raw::Number(n)) => Scalar::Int(i64::from(n as i32)),

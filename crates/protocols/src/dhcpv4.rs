@@ -1,0 +1,367 @@
+//! Dynamic Host Configuration Protocol for IPv4 (RFC 2131, options RFC 2132), and its ancestor BOOTP
+//! (RFC 951), whose messages have no options that could be told apart.
+//!
+//! Options are listed as they stand, up to the first End: those that continue another one
+//! (RFC 3396) are not joined, and those in the server name and file fields (option 52, overload) stay
+//! in these fields. A message without End is accepted.
+
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_record::{Each, Element, Ip, Record, Timestamp, Type, put};
+
+pub(crate) static PROTOCOL: Protocol = Protocol::new("DHCPv4", dissect)
+    .reached_by(&[Selector::UdpPort(67), Selector::UdpPort(68)])
+    .emits(&[Dhcpv4::SCHEMA]);
+
+/// What options begin with: RFC 2131 section 3.
+const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
+/// Fills up, has no length: RFC 2132 section 3.1.
+const PAD: u8 = 0;
+/// Ends the options: RFC 2132 section 3.2.
+const END: u8 = 255;
+
+/// One message of the Dynamic Host Configuration Protocol (RFC 2131) or of BOOTP (RFC 951).
+#[derive(Record)]
+#[record("DHCPv4", 47)]
+pub(crate) struct Dhcpv4<'a> {
+    /// Capture time of the packet.
+    #[field(1, "Timestamp")]
+    timestamp: Timestamp,
+    /// 1 request of a client, 2 reply of a server. The message type proper is option 53.
+    #[field(2, "Operation")]
+    operation: u8,
+    /// Kind of hardware address, numbered as in ARP: 1 is Ethernet.
+    #[field(3, "HardwareType")]
+    hardware_type: u8,
+    /// Length of the hardware address in octets: 6 for Ethernet.
+    #[field(4, "HardwareLen")]
+    hardware_len: u8,
+    /// Relay agents that the message has passed.
+    #[field(5, "HardwareOpts")]
+    hardware_opts: u8,
+    /// Transaction number, chosen by the client and repeated by the server.
+    #[field(6, "Xid")]
+    xid: u32,
+    /// Seconds since the client began to ask for an address.
+    #[field(7, "Secs")]
+    secs: u16,
+    /// Flags: 32768 asks for a broadcast reply, the other bits are zero.
+    #[field(8, "Flags")]
+    flags: u16,
+    /// The client's address, where it already has and uses one; else `0.0.0.0`.
+    #[field(9, "ClientIP")]
+    client_ip: Ip,
+    /// The address given to the client.
+    #[field(10, "YourClientIP")]
+    your_client_ip: Ip,
+    /// Server to load the boot file from.
+    #[field(11, "NextServerIP")]
+    next_server_ip: Ip,
+    /// Relay agent through which the client is reached.
+    #[field(12, "RelayAgentIP")]
+    relay_agent_ip: Ip,
+    /// Hardware address of the client: `HardwareLen` octets, 16 at most, in colons.
+    #[field(13, "ClientHWAddr")]
+    client_hw_addr: HardwareAddress<'a>,
+    /// Name of the server: 64 octets, text up to the first zero, or options (option 52).
+    #[field(14, "ServerName")]
+    server_name: &'a [u8],
+    /// Name of the boot file: 128 octets, text up to the first zero, or options (option 52).
+    #[field(15, "File")]
+    file: &'a [u8],
+    /// Options up to the first End, with the pads among them. Empty for BOOTP.
+    #[field(16, "Options")]
+    options: Each<Options<'a>>,
+}
+
+/// One option of a DHCP message (RFC 2132).
+#[derive(Record)]
+#[record("DHCPOption", 48)]
+pub(crate) struct DhcpOption<'a> {
+    /// Number of the option: 53 is the message type, 0 a pad.
+    #[field(1, "Type")]
+    kind: u8,
+    /// Length of the data in octets; 0 for a pad, which has none.
+    #[field(2, "Length")]
+    length: u8,
+    /// The data.
+    #[field(3, "Data")]
+    data: &'a [u8],
+}
+
+/// A hardware address of any length, in colons.
+struct HardwareAddress<'a>(&'a [u8]);
+
+impl Element for HardwareAddress<'_> {
+    const TYPE: Type = Type::String;
+
+    fn is_default(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let digit = |n: u8| n + if n < 10 { b'0' } else { b'a' - 10 };
+        put::delimited(out, |out| {
+            for (i, octet) in self.0.iter().enumerate() {
+                if i > 0 {
+                    out.push(b':');
+                }
+                out.extend_from_slice(&[digit(octet >> 4), digit(octet & 15)]);
+            }
+        });
+    }
+}
+
+/// The sound options from here on.
+#[derive(Clone)]
+struct Options<'p>(Cursor<'p>);
+
+impl<'p> Iterator for Options<'p> {
+    type Item = DhcpOption<'p>;
+
+    fn next(&mut self) -> Option<DhcpOption<'p>> {
+        option(&mut self.0).ok().flatten()
+    }
+}
+
+/// The next option; none where they end.
+fn option<'p>(input: &mut Cursor<'p>) -> Result<Option<DhcpOption<'p>>, Malformed> {
+    if input.is_empty() {
+        return Ok(None);
+    }
+    let kind = input.u8()?;
+    let (length, data): (u8, &[u8]) = match kind {
+        PAD => (0, &[]),
+        END => {
+            input.take_rest();
+            return Ok(None);
+        }
+        _ => {
+            let length = input.u8()?;
+            (length, input.bytes(usize::from(length))?)
+        }
+    };
+    Ok(Some(DhcpOption { kind, length, data }))
+}
+
+/// Finds where the options contradict themselves.
+fn check(mut options: Cursor<'_>) -> Result<(), Malformed> {
+    while option(&mut options)?.is_some() {}
+    Ok(())
+}
+
+fn dissect<'p>(
+    input: &mut Cursor<'p>,
+    context: &mut Context<'p, '_>,
+) -> Result<Next<'p>, Malformed> {
+    // RFC 2131 section 2, figure 1.
+    let mut header = input.sub(236)?;
+    let &[
+        operation,
+        hardware_type,
+        hardware_len,
+        hardware_opts,
+        x1,
+        x2,
+        x3,
+        x4,
+        s1,
+        s2,
+        f1,
+        f2,
+    ] = header.array()?;
+    let (client, yours, server, relay) = (
+        header.array()?,
+        header.array()?,
+        header.array()?,
+        header.array()?,
+    );
+    let address = header.bytes(16)?;
+    let server_name = header.bytes(64)?;
+    let file = header.bytes(128)?;
+
+    let before = *input;
+    let cookie = input.array();
+    let options = match cookie {
+        Ok(&MAGIC_COOKIE) => *input,
+        // BOOTP, or nothing there.
+        _ => Cursor::new(PROTOCOL.name, &[]),
+    };
+    context.emit(&Dhcpv4 {
+        timestamp: context.timestamp(),
+        operation,
+        hardware_type,
+        hardware_len,
+        hardware_opts,
+        xid: u32::from_be_bytes([x1, x2, x3, x4]),
+        secs: u16::from_be_bytes([s1, s2]),
+        flags: u16::from_be_bytes([f1, f2]),
+        client_ip: Ip::V4(*client),
+        your_client_ip: Ip::V4(*yours),
+        next_server_ip: Ip::V4(*server),
+        relay_agent_ip: Ip::V4(*relay),
+        client_hw_addr: HardwareAddress(
+            address.get(..usize::from(hardware_len)).unwrap_or(address),
+        ),
+        server_name,
+        file,
+        options: Each(Options(options)),
+    });
+    if usize::from(hardware_len) > address.len() {
+        return Err(before.malformed(Reason::Length));
+    }
+    // RFC 951 has 64 octets here, RFC 2131 the cookie at least.
+    cookie?;
+    match check(options) {
+        // Unless it was the capture that cut the option.
+        Err(m) if !is_cut(context) => Err(Malformed {
+            reason: Reason::Option,
+            ..m
+        }),
+        Err(m) => Err(m),
+        Ok(()) => Ok(Next::End),
+    }
+}
+
+/// Whether the capture holds less of the packet than the wire did.
+fn is_cut(context: &Context<'_, '_>) -> bool {
+    let captured = context.layers().first().map_or(0, |l| l.octets.len());
+    captured < context.packet().original_len as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::Fate;
+    use netcap_dissect::testing::{Walked, every_prefix, walk_cut, walk_packet};
+
+    use super::*;
+
+    static ALONE: Protocol = Protocol::new("DHCPv4", dissect)
+        .reached_by(&[Selector::LinkType(0)])
+        .emits(&[Dhcpv4::SCHEMA]);
+
+    /// An offer, all of whose fixed fields differ from zero.
+    fn message(hardware_len: u8, rest: &[u8]) -> Vec<u8> {
+        let mut octets = vec![2, 1, hardware_len, 3, 0x39, 0x03, 0xf3, 0x26, 0, 7, 0x80, 0];
+        octets.extend([192, 0, 2, 9, 192, 0, 2, 10, 192, 0, 2, 1, 192, 0, 2, 254]);
+        octets.extend([2, 0, 0x5e, 0, 0, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff]);
+        octets.extend(field::<64>(b"boot.example.com"));
+        octets.extend(field::<128>(b"pxelinux.0"));
+        octets.extend(rest);
+        octets
+    }
+
+    fn field<const N: usize>(text: &[u8]) -> Vec<u8> {
+        let mut octets = text.to_vec();
+        octets.resize(N, 0);
+        octets
+    }
+
+    /// The record of [`message`], with these options in protobuf.
+    fn expected(hardware_len: u8, address: &[u8], options: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let none = Cursor::new("DHCPv4", &[]);
+        let record = Dhcpv4 {
+            timestamp: Timestamp::new(1, 2000),
+            operation: 2,
+            hardware_type: 1,
+            hardware_len,
+            hardware_opts: 3,
+            xid: 0x3903_f326,
+            secs: 7,
+            flags: 0x8000,
+            client_ip: Ip::V4([192, 0, 2, 9]),
+            your_client_ip: Ip::V4([192, 0, 2, 10]),
+            next_server_ip: Ip::V4([192, 0, 2, 1]),
+            relay_agent_ip: Ip::V4([192, 0, 2, 254]),
+            client_hw_addr: HardwareAddress(address),
+            server_name: &field::<64>(b"boot.example.com"),
+            file: &field::<128>(b"pxelinux.0"),
+            options: Each(Options(none)),
+        };
+        record.encode(&mut out);
+        for option in options {
+            out.extend([0x82, 0x01, option.len() as u8]);
+            out.extend(*option);
+        }
+        out
+    }
+
+    const MAC: [u8; 6] = [2, 0, 0x5e, 0, 0, 0x0a];
+
+    fn with_options(octets: &[u8]) -> Vec<u8> {
+        message(6, &[&MAGIC_COOKIE, octets].concat())
+    }
+
+    fn reason(walked: &Walked) -> Option<Reason> {
+        match walked.fate {
+            Fate::Malformed(m) => Some(m.reason),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn every_field_of_an_offer() {
+        // Pads, a message type, an option without data, End, and what is behind it.
+        let octets = with_options(&[0, 53, 1, 2, 0, 80, 0, 255, 12, 1, 0]);
+        let options: [&[u8]; 4] = [&[], &[0x08, 53, 0x10, 1, 0x1a, 1, 2], &[], &[0x08, 80]];
+        let walked = walk_packet(&[&ALONE], 0, &octets);
+        assert_eq!(walked.fate, Fate::Decoded);
+        assert_eq!(walked.of("DHCPv4"), [expected(6, &MAC, &options)]);
+        every_prefix(&[&ALONE], 0, &octets);
+    }
+
+    #[test]
+    fn the_end_may_be_missing() {
+        let walked = walk_packet(&[&ALONE], 0, &with_options(&[53, 1, 2]));
+        assert_eq!(walked.fate, Fate::Decoded);
+        let option: &[u8] = &[0x08, 53, 0x10, 1, 0x1a, 1, 2];
+        assert_eq!(walked.of("DHCPv4"), [expected(6, &MAC, &[option])]);
+    }
+
+    #[test]
+    fn an_option_past_the_end_keeps_those_before() {
+        for broken in [&[53, 1, 2, 12, 200, b's'][..], &[53, 1, 2, 12]] {
+            let octets = with_options(broken);
+            let walked = walk_packet(&[&ALONE], 0, &octets);
+            assert_eq!(reason(&walked), Some(Reason::Option));
+            let option: &[u8] = &[0x08, 53, 0x10, 1, 0x1a, 1, 2];
+            assert_eq!(walked.of("DHCPv4"), [expected(6, &MAC, &[option])]);
+            // Unless the wire had more.
+            let walked = walk_cut(&[&ALONE], 0, &octets, octets.len() + 1);
+            assert!(
+                matches!(walked.fate, Fate::CutShort(_)),
+                "{:?}",
+                walked.fate
+            );
+        }
+    }
+
+    #[test]
+    fn bootp_has_no_options() {
+        let walked = walk_packet(&[&ALONE], 0, &message(6, &[0; 64]));
+        assert_eq!(walked.fate, Fate::Decoded);
+        assert_eq!(walked.of("DHCPv4"), [expected(6, &MAC, &[])]);
+        let walked = walk_packet(&[&ALONE], 0, &message(6, &[]));
+        assert_eq!(reason(&walked), Some(Reason::Truncated));
+        assert_eq!(walked.of("DHCPv4"), [expected(6, &MAC, &[])]);
+    }
+
+    #[test]
+    fn hardware_addresses_of_other_lengths() {
+        let whole = [2, 0, 0x5e, 0, 0, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff];
+        let no_option = [99, 130, 83, 99, 255];
+        for (len, address) in [(0, &[][..]), (1, &whole[..1]), (16, &whole)] {
+            let walked = walk_packet(&[&ALONE], 0, &message(len, &no_option));
+            assert_eq!(walked.fate, Fate::Decoded);
+            assert_eq!(walked.of("DHCPv4"), [expected(len, address, &[])]);
+        }
+        for len in [17, 255] {
+            let walked = walk_packet(&[&ALONE], 0, &message(len, &no_option));
+            assert_eq!(reason(&walked), Some(Reason::Length));
+            assert_eq!(walked.of("DHCPv4"), [expected(len, &whole, &[])]);
+        }
+        let mut text = Vec::new();
+        HardwareAddress(&[0, 0x1b, 0xff, 9, 0xa0]).write(&mut text);
+        assert_eq!(text, b"\x0e00:1b:ff:09:a0");
+    }
+}

@@ -1,0 +1,887 @@
+//! Domain Name System messages (RFC 1035) in UDP datagrams.
+//!
+//! Names are written out, their labels joined by dots, without a dot at the end; octets stay as they
+//! are, so a dot inside a label looks like one between labels. A compressed name may only point back
+//! (RFC 1035 section 4.1.4) and has at most 255 octets (section 2.3.4), so no name goes in circles.
+//!
+//! The record holds the entries that are whole, and the counts that the header claims. Where a
+//! section ends early or a name is broken, nothing after it can be found: the entries before it are
+//! kept and the packet is malformed. Data that does not fit the type of its record does no harm to
+//! the next record: the entry is kept with its octets, the fields by type stay empty, all others
+//! are kept, and the packet is malformed. Records without any data, as updates (RFC 2136) have them,
+//! are sound for every type. Octets behind the last section are ignored.
+
+use std::marker::PhantomData;
+
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_record::{Each, Element, Ip, Record, Timestamp, Type, put};
+
+pub(crate) static PROTOCOL: Protocol = Protocol::new("DNS", dissect)
+    .reached_by(&[Selector::UdpPort(53)])
+    .emits(&[Dns::SCHEMA]);
+
+/// Types of records whose data have fields of their own.
+mod kind {
+    // RFC 1035 section 3.2.2.
+    pub(super) const A: u16 = 1;
+    pub(super) const NS: u16 = 2;
+    pub(super) const CNAME: u16 = 5;
+    pub(super) const SOA: u16 = 6;
+    pub(super) const PTR: u16 = 12;
+    pub(super) const HINFO: u16 = 13;
+    pub(super) const MX: u16 = 15;
+    pub(super) const TXT: u16 = 16;
+    /// RFC 3596 section 2.1.
+    pub(super) const AAAA: u16 = 28;
+    /// RFC 2782.
+    pub(super) const SRV: u16 = 33;
+}
+
+/// The Internet: RFC 1035 section 3.2.4.
+const CLASS_IN: u16 = 1;
+/// Octets of a name with the length of every label and the root: RFC 1035 section 2.3.4.
+const LONGEST_NAME: usize = 255;
+/// A name has at most 127 labels; one that follows more pointers only costs time.
+const MOST_POINTERS: u8 = 127;
+
+/// One DNS message (RFC 1035), query or response, over UDP.
+#[derive(Record)]
+#[record("DNS", 41)]
+pub(crate) struct Dns<'a> {
+    /// Capture time of the packet.
+    #[field(1, "Timestamp")]
+    timestamp: Timestamp,
+    /// Number chosen by the client and repeated by the server.
+    #[field(2, "ID")]
+    id: u16,
+    /// Whether this is a response.
+    #[field(3, "QR")]
+    qr: bool,
+    /// Kind of query: 0 standard, 2 server status, 4 notify, 5 update.
+    #[field(4, "OpCode")]
+    op_code: u8,
+    /// Authoritative answer: the server has the zone itself.
+    #[field(5, "AA")]
+    aa: bool,
+    /// Truncated: the whole response did not fit.
+    #[field(6, "TC")]
+    tc: bool,
+    /// Recursion desired.
+    #[field(7, "RD")]
+    rd: bool,
+    /// Recursion available.
+    #[field(8, "RA")]
+    ra: bool,
+    /// The three bits after `RA`, zero in RFC 1035: 4 reserved, 2 authentic data, 1 checking
+    /// disabled (RFC 4035).
+    #[field(9, "Z")]
+    z: u8,
+    /// Outcome: 0 no error, 1 format error, 2 server failure, 3 no such name, 4 not implemented,
+    /// 5 refused; the low four bits only, where an OPT record has more.
+    #[field(10, "ResponseCode")]
+    response_code: u8,
+    /// Questions that the header claims.
+    #[field(11, "QDCount")]
+    qd_count: u16,
+    /// Answers that the header claims.
+    #[field(12, "ANCount")]
+    an_count: u16,
+    /// Authority records that the header claims.
+    #[field(13, "NSCount")]
+    ns_count: u16,
+    /// Additional records that the header claims.
+    #[field(14, "ARCount")]
+    ar_count: u16,
+    /// What is asked; in updates (RFC 2136) the zone.
+    #[field(15, "Questions")]
+    questions: Each<Section<'a, Question<'a>>>,
+    /// What is answered; in updates what must be so before.
+    #[field(16, "Answers")]
+    answers: Each<Section<'a, ResourceRecord<'a>>>,
+    /// Who has authority; in updates what is to change.
+    #[field(17, "Authorities")]
+    authorities: Each<Section<'a, ResourceRecord<'a>>>,
+    /// What may help: addresses of the servers named before, options (OPT), signatures.
+    #[field(18, "Additionals")]
+    additionals: Each<Section<'a, ResourceRecord<'a>>>,
+}
+
+/// One question of a DNS message (RFC 1035 section 4.1.2).
+#[derive(Clone, Record)]
+#[record("DNSQuestion", 46)]
+pub(crate) struct Question<'a> {
+    /// Name that is asked for, labels joined by dots; empty for the root.
+    #[field(1, "Name", csv = Raw)]
+    name: Name<'a>,
+    /// Type that is asked for: 1 A, 28 AAAA, 255 any.
+    #[field(2, "Type")]
+    kind: u16,
+    /// Class: 1 is the Internet.
+    #[field(3, "Class")]
+    class: u16,
+}
+
+/// One resource record of a DNS message (RFC 1035 section 4.1.3).
+///
+/// `Data` holds the octets of every record; the fields after it are filled by type and empty
+/// otherwise, also where the data does not fit the type.
+#[derive(Clone, Record)]
+#[record("DNSResourceRecord", 42)]
+pub(crate) struct ResourceRecord<'a> {
+    /// Name that the record is about, labels joined by dots; empty for the root.
+    #[field(1, "Name", csv = Raw)]
+    name: Name<'a>,
+    /// Type: 1 A, 2 NS, 5 CNAME, 6 SOA, 12 PTR, 15 MX, 16 TXT, 28 AAAA, 33 SRV, 41 OPT.
+    #[field(2, "Type")]
+    kind: u16,
+    /// Class: 1 is the Internet. For OPT (RFC 6891) the size of datagrams that the sender takes.
+    #[field(3, "Class")]
+    class: u16,
+    /// Seconds that the record may be kept. For OPT the high bits of the response code, version and
+    /// flags.
+    #[field(4, "TTL")]
+    ttl: u32,
+    /// Length of the data in octets.
+    #[field(5, "DataLength")]
+    data_length: u16,
+    /// The data as it stands in the message; names in it may be compressed.
+    #[field(6, "Data")]
+    data: &'a [u8],
+    /// Address of an A or AAAA record, `<nil>` for all others.
+    #[field(7, "IP")]
+    ip: Ip,
+    /// Name server of an NS record.
+    #[field(8, "NS", csv = Raw)]
+    ns: Name<'a>,
+    /// The name proper, of a CNAME record.
+    #[field(9, "CNAME", csv = Raw)]
+    cname: Name<'a>,
+    /// Name that a PTR record points to.
+    #[field(10, "PTR", csv = Raw)]
+    ptr: Name<'a>,
+    /// Data of an SOA record; present but empty for all others.
+    #[field(11, "SOA")]
+    soa: Soa<'a>,
+    /// Data of an SRV record; present but empty for all others.
+    #[field(12, "SRV")]
+    srv: Srv<'a>,
+    /// Data of an MX record; present but empty for all others.
+    #[field(13, "MX")]
+    mx: Mx<'a>,
+    /// Character strings of a TXT or HINFO record.
+    #[field(14, "TXTs", csv = Raw)]
+    txts: Each<Strings<'a>>,
+}
+
+/// Start of a zone of authority (RFC 1035 section 3.3.13).
+#[derive(Clone, Default, Record)]
+#[record("DNSSOA", 43)]
+pub(crate) struct Soa<'a> {
+    /// Name of the primary server.
+    #[field(1, "MName", csv = Raw)]
+    mname: Name<'a>,
+    /// Mailbox of the person responsible, its first label the part before the `@`.
+    #[field(2, "RName", csv = Raw)]
+    rname: Name<'a>,
+    /// Version of the zone.
+    #[field(3, "Serial")]
+    serial: u32,
+    /// Seconds between refreshes of secondary servers.
+    #[field(4, "Refresh")]
+    refresh: u32,
+    /// Seconds between attempts where a refresh failed.
+    #[field(5, "Retry")]
+    retry: u32,
+    /// Seconds after which a zone that was not refreshed is no longer served.
+    #[field(6, "Expire")]
+    expire: u32,
+    /// Seconds that the absence of a name may be kept (RFC 2308).
+    #[field(7, "Minimum")]
+    minimum: u32,
+}
+
+/// Location of a service (RFC 2782).
+#[derive(Clone, Default, Record)]
+#[record("DNSSRV", 44)]
+pub(crate) struct Srv<'a> {
+    /// Clients try the lowest first.
+    #[field(1, "Priority")]
+    priority: u16,
+    /// Share among those of the same priority.
+    #[field(2, "Weight")]
+    weight: u16,
+    /// Port of the service.
+    #[field(3, "Port")]
+    port: u16,
+    /// Host of the service.
+    #[field(4, "Name", csv = Raw)]
+    name: Name<'a>,
+}
+
+/// Mail exchange (RFC 1035 section 3.3.9).
+#[derive(Clone, Default, Record)]
+#[record("DNSMX", 45)]
+pub(crate) struct Mx<'a> {
+    /// Senders try the lowest first.
+    #[field(1, "Preference")]
+    preference: u16,
+    /// Host that takes the mail.
+    #[field(2, "Name", csv = Raw)]
+    name: Name<'a>,
+}
+
+/// A name that was found sound, where it stands in its message.
+#[derive(Clone, Copy, Default)]
+struct Name<'p> {
+    message: &'p [u8],
+    start: usize,
+    /// Octets of the text.
+    len: u8,
+}
+
+impl<'p> Name<'p> {
+    fn read(input: &mut Cursor<'p>) -> Result<Name<'p>, Malformed> {
+        let (place, message, start) = (*input, input.whole(), input.offset());
+        let mut octets = 0;
+        loop {
+            match input.u8()? {
+                0 => break,
+                len @ 1..=0x3f => {
+                    input.skip(usize::from(len))?;
+                    octets += 1 + usize::from(len);
+                }
+                // RFC 1035 section 4.1.4: the other two kinds are reserved.
+                high @ 0xc0.. => {
+                    let target = pointer(high, input.u8()?);
+                    let mut labels = Labels {
+                        message,
+                        at: target,
+                        bound: target,
+                        pointers: 1,
+                    };
+                    for label in labels.by_ref() {
+                        octets += 1 + label.len();
+                    }
+                    if target >= start || !labels.ended() || octets >= LONGEST_NAME {
+                        return Err(place.malformed(Reason::Name));
+                    }
+                    break;
+                }
+                _ => return Err(place.malformed(Reason::Name)),
+            }
+            if octets >= LONGEST_NAME {
+                return Err(place.malformed(Reason::Name));
+            }
+        }
+        // Each label stands for itself and a dot, the last has none.
+        let len = octets.saturating_sub(1) as u8;
+        Ok(Name {
+            message,
+            start,
+            len,
+        })
+    }
+}
+
+impl Element for Name<'_> {
+    const TYPE: Type = Type::Bytes;
+
+    #[inline]
+    fn is_default(&self) -> bool {
+        self.len == 0
+    }
+
+    #[inline]
+    fn write(&self, out: &mut Vec<u8>) {
+        put::varint(out, u64::from(self.len));
+        let mut labels = Labels {
+            message: self.message,
+            at: self.start,
+            bound: self.start,
+            pointers: 0,
+        };
+        if let Some(first) = labels.next() {
+            out.extend_from_slice(first);
+        }
+        for label in labels {
+            out.push(b'.');
+            out.extend_from_slice(label);
+        }
+    }
+}
+
+/// Where a pointer points to, of its two octets.
+#[inline]
+fn pointer(high: u8, low: u8) -> usize {
+    usize::from(u16::from_be_bytes([high & 0x3f, low]))
+}
+
+/// The labels of a name through its pointers, up to the root or to what is not sound.
+struct Labels<'p> {
+    message: &'p [u8],
+    at: usize,
+    /// Pointers must lead before this place.
+    bound: usize,
+    pointers: u8,
+}
+
+impl Labels<'_> {
+    /// Whether the root is reached.
+    fn ended(&self) -> bool {
+        self.message.get(self.at) == Some(&0)
+    }
+}
+
+impl<'p> Iterator for Labels<'p> {
+    type Item = &'p [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'p [u8]> {
+        loop {
+            let (first, rest) = self.message.get(self.at..)?.split_first()?;
+            match *first {
+                0 => return None,
+                len @ 1..=0x3f => {
+                    let label = rest.get(..usize::from(len))?;
+                    self.at += 1 + label.len();
+                    return Some(label);
+                }
+                high @ 0xc0.. => {
+                    let target = pointer(high, *rest.first()?);
+                    if target >= self.bound || self.pointers == MOST_POINTERS {
+                        return None;
+                    }
+                    (self.at, self.bound) = (target, target);
+                    self.pointers += 1;
+                }
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// Character strings (RFC 1035 section 3.3), up to one that is not whole.
+#[derive(Clone)]
+struct Strings<'p>(&'p [u8]);
+
+impl<'p> Iterator for Strings<'p> {
+    type Item = &'p [u8];
+
+    fn next(&mut self) -> Option<&'p [u8]> {
+        let (len, rest) = self.0.split_first()?;
+        let (string, rest) = rest.split_at_checked(usize::from(*len))?;
+        self.0 = rest;
+        Some(string)
+    }
+}
+
+/// What a section consists of.
+trait Entry<'p>: Sized {
+    /// Reads an entry, or fails where it is not whole. Trouble inside an entry that is whole goes
+    /// to `complaint`, if there was none before.
+    fn read(input: &mut Cursor<'p>, complaint: &mut Option<Malformed>) -> Result<Self, Malformed>;
+}
+
+impl<'p> Entry<'p> for Question<'p> {
+    #[inline]
+    fn read(input: &mut Cursor<'p>, _: &mut Option<Malformed>) -> Result<Self, Malformed> {
+        let name = Name::read(input)?;
+        let &[t1, t2, c1, c2] = input.array()?;
+        Ok(Question {
+            name,
+            kind: u16::from_be_bytes([t1, t2]),
+            class: u16::from_be_bytes([c1, c2]),
+        })
+    }
+}
+
+impl<'p> Entry<'p> for ResourceRecord<'p> {
+    #[inline]
+    fn read(input: &mut Cursor<'p>, complaint: &mut Option<Malformed>) -> Result<Self, Malformed> {
+        let name = Name::read(input)?;
+        let &[t1, t2, c1, c2, l1, l2, l3, l4, d1, d2] = input.array()?;
+        let data_length = u16::from_be_bytes([d1, d2]);
+        // Pointers lead back, so the message up to the end of the data is all that counts.
+        let mut inside = *input;
+        inside.limit(usize::from(data_length));
+        let mut record = ResourceRecord {
+            name,
+            kind: u16::from_be_bytes([t1, t2]),
+            class: u16::from_be_bytes([c1, c2]),
+            ttl: u32::from_be_bytes([l1, l2, l3, l4]),
+            data_length,
+            data: input.bytes(usize::from(data_length))?,
+            ip: Ip::Absent,
+            ns: Name::default(),
+            cname: Name::default(),
+            ptr: Name::default(),
+            soa: Soa::default(),
+            srv: Srv::default(),
+            mx: Mx::default(),
+            txts: Each(Strings(&[])),
+        };
+        if data_length > 0
+            && let Err(trouble) = record.fill(inside)
+        {
+            complaint.get_or_insert(match trouble.reason {
+                // The message has it whole: it is the length that is wrong.
+                Reason::Truncated => Malformed {
+                    reason: Reason::Length,
+                    ..trouble
+                },
+                _ => trouble,
+            });
+        }
+        Ok(record)
+    }
+}
+
+impl<'p> ResourceRecord<'p> {
+    /// Fills the fields that belong to the type; octets behind what the type has are let pass.
+    #[inline]
+    fn fill(&mut self, mut data: Cursor<'p>) -> Result<(), Malformed> {
+        match self.kind {
+            kind::A => match self.data.as_array() {
+                Some(octets) => self.ip = Ip::V4(*octets),
+                // Other classes have addresses of other lengths.
+                None if self.class == CLASS_IN => return Err(data.malformed(Reason::Length)),
+                None => {}
+            },
+            kind::AAAA => match self.data.as_array() {
+                Some(octets) => self.ip = Ip::V6(*octets),
+                None => return Err(data.malformed(Reason::Length)),
+            },
+            kind::NS => self.ns = Name::read(&mut data)?,
+            kind::CNAME => self.cname = Name::read(&mut data)?,
+            kind::PTR => self.ptr = Name::read(&mut data)?,
+            kind::MX => {
+                self.mx = Mx {
+                    preference: data.u16()?,
+                    name: Name::read(&mut data)?,
+                };
+            }
+            kind::SRV => {
+                self.srv = Srv {
+                    priority: data.u16()?,
+                    weight: data.u16()?,
+                    port: data.u16()?,
+                    name: Name::read(&mut data)?,
+                };
+            }
+            kind::SOA => {
+                self.soa = Soa {
+                    mname: Name::read(&mut data)?,
+                    rname: Name::read(&mut data)?,
+                    serial: data.u32()?,
+                    refresh: data.u32()?,
+                    retry: data.u32()?,
+                    expire: data.u32()?,
+                    minimum: data.u32()?,
+                };
+            }
+            kind::TXT | kind::HINFO => {
+                let octets: usize = Strings(self.data).map(|s| 1 + s.len()).sum();
+                if octets < self.data.len() {
+                    data.skip(octets)?;
+                    return Err(data.malformed(Reason::Length));
+                }
+                self.txts = Each(Strings(self.data));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The entries of a section that are whole, read again while they are written.
+#[derive(Clone)]
+struct Section<'p, E> {
+    input: Cursor<'p>,
+    left: u16,
+    entry: PhantomData<E>,
+}
+
+impl<'p, E: Entry<'p>> Iterator for Section<'p, E> {
+    type Item = E;
+
+    #[inline]
+    fn next(&mut self) -> Option<E> {
+        self.left = self.left.checked_sub(1)?;
+        E::read(&mut self.input, &mut None).ok()
+    }
+}
+
+/// Moves through a message and remembers the first trouble.
+struct Reader<'p> {
+    input: Cursor<'p>,
+    complaint: Option<Malformed>,
+    /// Whether an entry was not whole, so that the place of the next one is not known.
+    lost: bool,
+}
+
+impl<'p> Reader<'p> {
+    /// Moves past a section, up to the first entry that is not whole.
+    fn section<E: Entry<'p>>(&mut self, claimed: u16) -> Each<Section<'p, E>> {
+        let mut section = Section {
+            input: self.input,
+            left: 0,
+            entry: PhantomData,
+        };
+        // Every entry takes five octets at least: the octets bound this, not the claim.
+        while section.left < claimed && !self.lost {
+            match E::read(&mut self.input, &mut self.complaint) {
+                Ok(_) => section.left += 1,
+                Err(trouble) => {
+                    self.lost = true;
+                    self.complaint.get_or_insert(trouble);
+                }
+            }
+        }
+        Each(section)
+    }
+}
+
+fn dissect<'p>(
+    input: &mut Cursor<'p>,
+    context: &mut Context<'p, '_>,
+) -> Result<Next<'p>, Malformed> {
+    // RFC 1035 section 4.1.1.
+    let &[i1, i2, f1, f2, q1, q2, a1, a2, n1, n2, r1, r2] = input.array()?;
+    let (qd_count, an_count) = (u16::from_be_bytes([q1, q2]), u16::from_be_bytes([a1, a2]));
+    let (ns_count, ar_count) = (u16::from_be_bytes([n1, n2]), u16::from_be_bytes([r1, r2]));
+    let mut reader = Reader {
+        input: *input,
+        complaint: None,
+        lost: false,
+    };
+    context.emit(&Dns {
+        timestamp: context.timestamp(),
+        id: u16::from_be_bytes([i1, i2]),
+        qr: f1 & 0x80 != 0,
+        op_code: f1 >> 3 & 15,
+        aa: f1 & 4 != 0,
+        tc: f1 & 2 != 0,
+        rd: f1 & 1 != 0,
+        ra: f2 & 0x80 != 0,
+        z: f2 >> 4 & 7,
+        response_code: f2 & 15,
+        qd_count,
+        an_count,
+        ns_count,
+        ar_count,
+        questions: reader.section(qd_count),
+        answers: reader.section(an_count),
+        authorities: reader.section(ns_count),
+        additionals: reader.section(ar_count),
+    });
+    match reader.complaint {
+        Some(trouble) => Err(trouble),
+        None => Ok(Next::End),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::Fate;
+    use netcap_dissect::testing::{every_prefix, walk_cut, walk_packet};
+    use netcap_record::{Message, Scalar};
+
+    use super::*;
+
+    static ALONE: Protocol = Protocol::new("DNS", dissect)
+        .reached_by(&[Selector::LinkType(0)])
+        .emits(&[Dns::SCHEMA]);
+
+    /// Every field of a message that differs from its default, `Name=value`, in the order of columns.
+    fn show(message: &Message<'_>) -> String {
+        let mut parts = Vec::new();
+        for field in message.schema().fields {
+            for value in message.values(field) {
+                let text = match value {
+                    Scalar::Int(n) => n.to_string(),
+                    Scalar::Uint(n) => n.to_string(),
+                    Scalar::Bool(b) => b.to_string(),
+                    Scalar::Bytes(octets) if field.csv == netcap_record::Csv::Default => {
+                        octets.iter().map(|o| format!("{o:02x}")).collect()
+                    }
+                    Scalar::Bytes(octets) | Scalar::Text(octets) | Scalar::Timestamp(octets) => {
+                        octets.escape_ascii().to_string()
+                    }
+                    Scalar::Message(nested) => format!("({})", show(&nested)),
+                    other => format!("{other:?}"),
+                };
+                parts.push(format!("{}={text}", field.name));
+            }
+        }
+        parts.join(" ")
+    }
+
+    /// The fate and the record, if there is one.
+    fn walked(octets: &[u8]) -> (Fate, Option<String>) {
+        let walked = walk_packet(&[&ALONE], 0, octets);
+        let text = walked.of("DNS").first().map(|record| {
+            show(&Message::parse(Dns::SCHEMA, record).expect("a record that decodes"))
+        });
+        (walked.fate, text)
+    }
+
+    /// What became of the message: the kind of trouble, its offset, and the record from the
+    /// questions on.
+    fn trouble(octets: &[u8]) -> (Option<(Reason, u32)>, String) {
+        let (fate, record) = walked(octets);
+        let reason = match fate {
+            Fate::Malformed(m) => Some((m.reason, m.offset)),
+            _ => None,
+        };
+        let record = record.expect("the header is whole");
+        let entries = ["Questions", "Answers", "Authorities", "Additionals"];
+        let start = entries
+            .iter()
+            .filter_map(|e| record.find(&format!("{e}=")))
+            .min();
+        (
+            reason,
+            start.map_or(String::new(), |at| record[at..].to_string()),
+        )
+    }
+
+    fn message(counts: [u8; 4], entries: &[&[u8]]) -> Vec<u8> {
+        let mut octets = vec![0x0e, 0x01, 0x81, 0x80];
+        counts.iter().for_each(|count| octets.extend([0, *count]));
+        octets.extend(entries.concat());
+        octets
+    }
+
+    /// A record about the root, class IN, 60 seconds.
+    fn rr(kind: u16, data: &[u8]) -> Vec<u8> {
+        let mut octets = vec![0];
+        octets.extend(kind.to_be_bytes());
+        octets.extend([0, 1, 0, 0, 0, 60]);
+        octets.extend((data.len() as u16).to_be_bytes());
+        octets.extend(data);
+        octets
+    }
+
+    /// Question `n.ex`, type A, class IN: 10 octets from offset 12, `ex` at offset 14.
+    const ASKED: &[u8] = b"\x01n\x02ex\0\0\x01\0\x01";
+    const ASKED_TEXT: &str = "Questions=(Name=n.ex Type=1 Class=1)";
+    /// What stands in every record after its data.
+    const NOTHING: &str = "IP=<nil> SOA=() SRV=() MX=()";
+
+    #[test]
+    fn every_field_of_a_response() {
+        let mut octets = message(
+            [1, 6, 2, 2],
+            &[
+                ASKED,
+                b"\xc0\x0c\0\x05\0\x01\0\0\x0e\x10\0\x04\x01w\xc0\x0e",
+                b"\xc0\x22\0\x01\0\x01\0\0\0\x3c\0\x04\xcb\0\x71\x50",
+                &rr(15, b"\0\x0a\x04mail\xc0\x0e"),
+                &rr(16, b"\x04a, b\0\x01\xff"),
+                &rr(33, b"\0\x0a\0\x3c\x13\xc4\x03sip\xc0\x0e"),
+                &rr(12, b"\xc0\x0c"),
+                &rr(2, b"\x02ns\xc0\x0e"),
+                &rr(6, b"\xc0\x0c\x04root\xc0\x0e\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\xff\xff\xff\xff"),
+                &rr(28, b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x53"),
+                // OPT: datagrams of 4096 octets, DNSSEC OK.
+                b"\0\0\x29\x10\0\0\0\x80\0\0\0",
+            ],
+        );
+        // Every flag and a value in every field.
+        octets.splice(2..4, [0x8f, 0xb5]);
+        let (fate, record) = walked(&octets);
+        assert_eq!(fate, Fate::Decoded);
+        let expected = [
+            "Timestamp=1.000002 ID=3585 QR=true OpCode=1 AA=true TC=true RD=true RA=true Z=3 \
+             ResponseCode=5 QDCount=1 ANCount=6 NSCount=2 ARCount=2",
+            ASKED_TEXT,
+            "Answers=(Name=n.ex Type=5 Class=1 TTL=3600 DataLength=4 Data=0177c00e IP=<nil> \
+             CNAME=w.ex SOA=() SRV=() MX=())",
+            "Answers=(Name=w.ex Type=1 Class=1 TTL=60 DataLength=4 Data=cb007150 IP=203.0.113.80 \
+             SOA=() SRV=() MX=())",
+            "Answers=(Type=15 Class=1 TTL=60 DataLength=9 Data=000a046d61696cc00e IP=<nil> SOA=() \
+             SRV=() MX=(Preference=10 Name=mail.ex))",
+            "Answers=(Type=16 Class=1 TTL=60 DataLength=8 Data=04612c20620001ff IP=<nil> SOA=() \
+             SRV=() MX=() TXTs=a, b TXTs= TXTs=\\xff)",
+            "Answers=(Type=33 Class=1 TTL=60 DataLength=12 Data=000a003c13c403736970c00e IP=<nil> \
+             SOA=() SRV=(Priority=10 Weight=60 Port=5060 Name=sip.ex) MX=())",
+            "Answers=(Type=12 Class=1 TTL=60 DataLength=2 Data=c00c IP=<nil> PTR=n.ex SOA=() SRV=() \
+             MX=())",
+            "Authorities=(Type=2 Class=1 TTL=60 DataLength=5 Data=026e73c00e IP=<nil> NS=ns.ex \
+             SOA=() SRV=() MX=())",
+            "Authorities=(Type=6 Class=1 TTL=60 DataLength=29 \
+             Data=c00c04726f6f74c00e00000001000000020000000300000004ffffffff IP=<nil> \
+             SOA=(MName=n.ex RName=root.ex Serial=1 Refresh=2 Retry=3 Expire=4 Minimum=4294967295) \
+             SRV=() MX=())",
+            "Additionals=(Type=28 Class=1 TTL=60 DataLength=16 \
+             Data=20010db8000000000000000000000053 IP=2001:db8::53 SOA=() SRV=() MX=())",
+            "Additionals=(Type=41 Class=4096 TTL=32768 IP=<nil> SOA=() SRV=() MX=())",
+        ];
+        assert_eq!(record, Some(expected.join(" ")));
+        every_prefix(&[&ALONE], 0, &octets);
+    }
+
+    #[test]
+    fn the_header_alone_is_a_message() {
+        let (fate, record) = walked(&[0x0d, 0x0b, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(fate, Fate::Decoded);
+        assert_eq!(record.as_deref(), Some("Timestamp=1.000002 ID=3339 Z=1"));
+        assert!(matches!(walked(&[0; 11]), (Fate::Malformed(_), None)));
+    }
+
+    #[test]
+    fn octets_of_names_stay_as_they_are() {
+        let name = b"\x05caf\xc3\xa9\x03a,b\x03d.t\x02\0\xff\0\0\x01\0\x01";
+        let (fate, entries) = trouble(&message([1, 0, 0, 0], &[name]));
+        assert_eq!(fate, None);
+        assert_eq!(
+            entries,
+            "Questions=(Name=caf\\xc3\\xa9.a,b.d.t.\\x00\\xff Type=1 Class=1)"
+        );
+    }
+
+    #[test]
+    fn a_name_has_255_octets_at_most() {
+        let label = |len: u8| [vec![len], vec![b'a'; usize::from(len)]].concat();
+        let tail = b"\0\0\x01\0\x01";
+        let long = [label(63), label(63), label(63)].concat();
+        for (last, fits) in [(61, true), (62, false)] {
+            // In one piece, and with a pointer to the first three labels.
+            let whole = [long.as_slice(), &label(last), tail].concat();
+            let first = [long.as_slice(), tail].concat();
+            let second = [label(last).as_slice(), &[0xc0, 0x0c, 0, 1, 0, 1]].concat();
+            for (octets, place) in [
+                (message([1, 0, 0, 0], &[&whole]), 12),
+                (
+                    message([2, 0, 0, 0], &[&first, &second]),
+                    12 + first.len() as u32,
+                ),
+            ] {
+                let (fate, entries) = trouble(&octets);
+                assert_eq!(fate, (!fits).then_some((Reason::Name, place)));
+                assert_eq!(entries.matches('a').count() > 3 * 63 + 60, fits);
+            }
+        }
+    }
+
+    #[test]
+    fn pointers_lead_back() {
+        let tail: &[u8] = &[0, 1, 0, 1];
+        let broken: [&[u8]; 7] = [
+            &[0xc0, 12],                // to itself
+            &[1, b'a', 0xc0, 12],       // to its own label
+            &[0xc0, 18, 0, 1, 0, 1, 0], // forward
+            &[0xff, 0xff],              // outside
+            &[0xc0, 11],                // to a zero in the header, so to the root: sound
+            &[0x80, b'a', 0],           // no kind of label
+            &[1, b'a', 0x40, 0],        // an extended one (RFC 6891 section 5)
+        ];
+        for (i, name) in broken.into_iter().enumerate() {
+            let (fate, entries) = trouble(&message([1, 0, 0, 0], &[name, tail]));
+            if i == 4 {
+                assert_eq!(
+                    (fate, entries.as_str()),
+                    (None, "Questions=(Type=1 Class=1)")
+                );
+            } else {
+                assert!(
+                    matches!(fate, Some((Reason::Name, 12))),
+                    "{name:?}: {fate:?}"
+                );
+                assert_eq!(entries, "");
+            }
+        }
+        // What stands before is kept, what stands behind is lost.
+        let answer = b"\xc0\x16\0\x01\0\x01\0\0\0\0\0\0";
+        let (fate, entries) = trouble(&message([1, 1, 1, 0], &[ASKED, answer, &rr(1, &[1; 4])]));
+        assert_eq!(fate, Some((Reason::Name, 22)));
+        assert_eq!(entries, ASKED_TEXT);
+    }
+
+    #[test]
+    fn pointers_to_pointers_end() {
+        // A chain of pointers in the data of a record, the first to a root.
+        let chain = |links: u16| {
+            let mut data = vec![0];
+            for link in 0..links {
+                let place = 12 + 11 + if link == 0 { 0 } else { 1 + 2 * (link - 1) };
+                data.extend((0xc000 | place).to_be_bytes());
+            }
+            let last = 12 + 11 + 1 + 2 * (links - 1);
+            let question = [(0xc000 | last).to_be_bytes(), 2u16.to_be_bytes()].concat();
+            let ns = rr(10, &data);
+            message([0, 2, 0, 0], &[&ns, &question, &[0, 1, 0, 0, 0, 60, 0, 0]])
+        };
+        assert_eq!(trouble(&chain(126)).0, None);
+        let (fate, _) = trouble(&chain(127));
+        assert!(matches!(fate, Some((Reason::Name, _))), "{fate:?}");
+    }
+
+    #[test]
+    fn counts_beyond_the_octets() {
+        let mut octets = message([1, 0, 0, 0], &[ASKED]);
+        octets.splice(4..12, [0xff; 8]);
+        let (fate, entries) = trouble(&octets);
+        assert_eq!(fate, Some((Reason::Truncated, 22)));
+        assert_eq!(entries, ASKED_TEXT);
+        let cut = walk_cut(&[&ALONE], 0, &octets, octets.len() + 1).fate;
+        assert!(matches!(cut, Fate::CutShort(_)));
+    }
+
+    #[test]
+    fn data_that_does_not_fit_its_type() {
+        let root: &[u8] = &[0; 4];
+        let cases: [(u16, &[u8], Option<Reason>); 12] = [
+            (1, &[1, 2], Some(Reason::Length)),
+            (1, &[1, 2, 3, 4, 5], Some(Reason::Length)),
+            (28, &[1, 2, 3, 4], Some(Reason::Length)),
+            (16, &[32, b'a', b'b', b'c'], Some(Reason::Length)),
+            (15, &[0], Some(Reason::Length)),
+            (2, &[3, b'n', b's'], Some(Reason::Length)),
+            (5, &[0xff, 0xff], Some(Reason::Name)),
+            (6, &[0xc0, 12, 0xc0, 12, 0, 0, 0], Some(Reason::Length)),
+            (33, &[0, 0, 0, 0, 0, 80], Some(Reason::Length)),
+            // Raw whatever it holds, and raw because there is nothing.
+            (41, &[1, 2, 3], None),
+            (1, &[], None),
+            (6, &[], None),
+        ];
+        for (kind, data, reason) in cases {
+            // The record behind is found.
+            let octets = message([1, 2, 0, 0], &[ASKED, &rr(kind, data), &rr(1, root)]);
+            let (fate, entries) = trouble(&octets);
+            assert_eq!(fate.map(|(reason, _)| reason), reason, "type {kind}");
+            let len = if data.is_empty() {
+                String::new()
+            } else {
+                let hex: String = data.iter().map(|o| format!("{o:02x}")).collect();
+                format!("DataLength={} Data={hex} ", data.len())
+            };
+            let expected = format!(
+                "{ASKED_TEXT} Answers=(Type={kind} Class=1 TTL=60 {len}{NOTHING}) \
+                 Answers=(Type=1 Class=1 TTL=60 DataLength=4 Data=00000000 IP=0.0.0.0 SOA=() SRV=() \
+                 MX=())",
+            );
+            assert_eq!(entries, expected);
+        }
+    }
+
+    #[test]
+    fn an_address_of_another_class_is_no_ip_address() {
+        let mut record = rr(1, &[0, 0x12, 0x34]);
+        // Chaosnet: RFC 1035 section 3.4.1 is about the Internet only.
+        record.splice(3..5, [0, 3]);
+        let (fate, entries) = trouble(&message([0, 1, 0, 0], &[&record]));
+        assert_eq!(fate, None);
+        assert!(
+            entries.contains(&format!("Data=001234 {NOTHING}")),
+            "{entries}"
+        );
+    }
+
+    #[test]
+    fn octets_behind_the_message_are_ignored() {
+        let (fate, entries) = trouble(&message([1, 0, 0, 0], &[ASKED, b"trailing"]));
+        assert_eq!((fate, entries.as_str()), (None, ASKED_TEXT));
+    }
+}

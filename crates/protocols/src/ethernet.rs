@@ -1,0 +1,185 @@
+//! Ethernet (IEEE 802.3-2022, clause 3): Ethernet II frames, which name their client by an
+//! EtherType, and length frames, whose client is LLC.
+//!
+//! A frame whose 14 octets of header are there gives a record. The two octets after the addresses
+//! are a length up to 1500, an EtherType from 1536; between them they are neither (clause 3.2.6),
+//! and what follows is unknown. A length hides the padding after the client data; one that says
+//! more than was captured hides nothing. A trailer that no length tells apart is payload.
+
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_record::{Mac, Record, Timestamp};
+
+use crate::llc;
+
+pub(crate) static PROTOCOL: Protocol = Protocol::new("Ethernet", dissect)
+    // 0x6558, Transparent Ethernet Bridging (RFC 1701): whole frames inside GRE and others.
+    .reached_by(&[Selector::LinkType(1), Selector::EtherType(0x6558)])
+    .emits(&[Ethernet::SCHEMA]);
+
+/// Smallest EtherType (IEEE 802.3-2022, clause 3.2.6).
+pub(crate) const ETHERTYPE_MIN: u16 = 0x0600;
+
+/// Largest length of client data (IEEE 802.3-2022, clause 3.2.6).
+const LENGTH_MAX: u16 = 1500;
+
+/// One Ethernet frame: of the link, or inside a tunnel.
+#[derive(Record)]
+#[record("Ethernet", 7)]
+pub(crate) struct Ethernet {
+    /// Capture time of the packet.
+    #[field(1, "Timestamp")]
+    timestamp: Timestamp,
+    /// Address of the sender, `aa:bb:cc:dd:ee:ff`.
+    #[field(2, "SrcMAC")]
+    source: Mac,
+    /// Address of the receiver, or of a group, `aa:bb:cc:dd:ee:ff`.
+    #[field(3, "DstMAC")]
+    destination: Mac,
+    /// EtherType of what follows, 1536 to 65535: 2048 is IPv4, 34525 IPv6, 33024 a VLAN tag.
+    /// 0 where the frame has a length or a value that is neither length nor EtherType.
+    #[field(4, "EthernetType")]
+    ethertype: u16,
+    /// Shannon entropy of the payload in bits per octet, 0 to 8; 0 where there is none.
+    #[field(5, "PayloadEntropy", csv = Decimals(6))]
+    payload_entropy: f64,
+    /// Captured octets after the header, padding and trailer included; in a frame with a length,
+    /// no more than that.
+    #[field(6, "PayloadSize")]
+    payload_size: i32,
+}
+
+fn dissect<'p>(
+    input: &mut Cursor<'p>,
+    context: &mut Context<'p, '_>,
+) -> Result<Next<'p>, Malformed> {
+    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *input.array()?;
+    let type_or_length = u16::from_be_bytes([t0, t1]);
+    let payload = client_data(input, type_or_length);
+    if context.wants::<Ethernet>() {
+        let record = Ethernet {
+            timestamp: context.timestamp(),
+            source: Mac([s0, s1, s2, s3, s4, s5]),
+            destination: Mac([d0, d1, d2, d3, d4, d5]),
+            ethertype: if type_or_length < ETHERTYPE_MIN {
+                0
+            } else {
+                type_or_length
+            },
+            payload_entropy: context.entropy(payload),
+            payload_size: i32::try_from(payload.len()).unwrap_or(i32::MAX),
+        };
+        context.emit(&record);
+    }
+    Ok(client(type_or_length, payload))
+}
+
+/// What is left of a frame after its type or length, without padding where a length tells.
+#[inline]
+pub(crate) fn client_data<'p>(input: &mut Cursor<'p>, type_or_length: u16) -> &'p [u8] {
+    if type_or_length <= LENGTH_MAX {
+        input.limit(type_or_length.into());
+    }
+    input.take_rest()
+}
+
+/// Who reads it. Length 0 says that there is no client; a value between lengths and types names
+/// an EtherType that nobody has.
+#[inline]
+pub(crate) fn client(type_or_length: u16, data: &[u8]) -> Next<'_> {
+    match type_or_length {
+        0 => Next::End,
+        1..=LENGTH_MAX => Next::Layer(llc::SELECTOR, data),
+        ethertype => Next::Layer(Selector::EtherType(ethertype), data),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::testing::{Walked, every_prefix, walk_packet};
+    use netcap_dissect::{Fate, Reason};
+
+    use super::*;
+
+    const PROTOCOLS: &[&Protocol] = &[&PROTOCOL, &llc::PROTOCOL];
+
+    fn frame(type_or_length: u16, payload: &[u8]) -> Vec<u8> {
+        let mut frame = b"\x02\x00\x5e\x00\x00\x0b\x02\x00\x5e\x00\x00\x0a".to_vec();
+        frame.extend_from_slice(&type_or_length.to_be_bytes());
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    fn walk(type_or_length: u16, payload: &[u8]) -> Walked {
+        walk_packet(PROTOCOLS, 1, &frame(type_or_length, payload))
+    }
+
+    fn encoded(ethertype: u16, payload_size: i32, payload_entropy: f64) -> Vec<u8> {
+        let record = Ethernet {
+            timestamp: Timestamp::new(1, 2000),
+            source: Mac([2, 0, 0x5e, 0, 0, 10]),
+            destination: Mac([2, 0, 0x5e, 0, 0, 11]),
+            ethertype,
+            payload_entropy,
+            payload_size,
+        };
+        let mut out = Vec::new();
+        record.encode(&mut out);
+        out
+    }
+
+    #[test]
+    fn every_field() {
+        let walked = walk(0x88b5, b"abcdabcd");
+        assert_eq!(walked.of("Ethernet"), [encoded(0x88b5, 8, 2.0)]);
+        assert_eq!(walked.fate, Fate::Unknown(Selector::EtherType(0x88b5)));
+    }
+
+    #[test]
+    fn prefixes() {
+        every_prefix(
+            PROTOCOLS,
+            1,
+            &frame(0x6558, &frame(6, b"\x42\x42\x03abc--")),
+        );
+    }
+
+    #[test]
+    fn bridged() {
+        let walked = walk(0x6558, &frame(0x88b5, b""));
+        assert_eq!(walked.of("Ethernet").len(), 2);
+        assert_eq!(walked.fate, Fate::Decoded);
+    }
+
+    #[test]
+    fn length_hides_padding() {
+        let walked = walk(4, b"\x00\x00\x03\x03--------");
+        assert_eq!(walked.of("Ethernet"), [encoded(0, 4, 1.0)]);
+        assert_eq!(walked.of("LLC").len(), 1);
+        let walked = walk(0, b"--------");
+        assert_eq!(walked.of("Ethernet"), [encoded(0, 0, 0.0)]);
+        assert_eq!(walked.fate, Fate::Decoded);
+    }
+
+    #[test]
+    fn length_beyond_the_capture() {
+        let walked = walk(1500, b"\x00\x00\x03\x03");
+        assert_eq!(walked.of("Ethernet"), [encoded(0, 4, 1.0)]);
+        assert_eq!(walked.of("LLC").len(), 1);
+    }
+
+    #[test]
+    fn length_that_cuts_its_client() {
+        let walked = walk(2, b"\x42\x42\x03");
+        assert!(matches!(walked.fate, Fate::Malformed(m) if m.reason == Reason::Truncated));
+        assert_eq!(walked.of("Ethernet"), [encoded(0, 2, 0.0)]);
+    }
+
+    #[test]
+    fn neither_length_nor_type() {
+        for value in [1501, 1535] {
+            let walked = walk(value, b"\x42\x42\x03\x03");
+            assert_eq!(walked.of("Ethernet"), [encoded(0, 4, 1.0)]);
+            assert_eq!(walked.fate, Fate::Unknown(Selector::EtherType(value)));
+        }
+    }
+}

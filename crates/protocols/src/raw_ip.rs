@@ -1,0 +1,73 @@
+//! Captures without a link layer: every packet is an IP packet, of the version that its first
+//! four bits say. No record.
+//!
+//! The link types 228 (IPv4) and 229 (IPv6) are read in the same way, as the version is in the
+//! packet anyway. A version other than 4 and 6 is malformed.
+
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+
+pub(crate) static PROTOCOL: Protocol = Protocol::new("RawIP", dissect).reached_by(&[
+    // LINKTYPE_RAW; what systems numbered DLT_RAW before there were link types: most BSDs and
+    // Linux 12, OpenBSD 14.
+    Selector::LinkType(101),
+    Selector::LinkType(12),
+    Selector::LinkType(14),
+    // LINKTYPE_IPV4, LINKTYPE_IPV6.
+    Selector::LinkType(228),
+    Selector::LinkType(229),
+]);
+
+fn dissect<'p>(
+    input: &mut Cursor<'p>,
+    _context: &mut Context<'p, '_>,
+) -> Result<Next<'p>, Malformed> {
+    let packet = *input;
+    let ethertype = match input.u8()? >> 4 {
+        4 => 0x0800,
+        6 => 0x86dd,
+        _ => return Err(packet.malformed(Reason::Version)),
+    };
+    Ok(Next::Layer(Selector::EtherType(ethertype), packet.rest()))
+}
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::Fate;
+    use netcap_dissect::testing::{every_prefix, walk_cut, walk_packet};
+
+    use super::*;
+
+    const PROTOCOLS: &[&Protocol] = &[&PROTOCOL];
+
+    #[test]
+    fn the_version_decides() {
+        for link_type in [101, 12, 14, 228, 229] {
+            for (first, ethertype) in [(0x45, 0x0800), (0x4f, 0x0800), (0x60, 0x86dd)] {
+                let fate = walk_packet(PROTOCOLS, link_type, &[first, 0, 0, 20]).fate;
+                assert_eq!(fate, Fate::Unknown(Selector::EtherType(ethertype)));
+            }
+        }
+    }
+
+    #[test]
+    fn other_versions() {
+        let fate = walk_packet(PROTOCOLS, 101, b"\x75\x00").fate;
+        let Fate::Malformed(malformed) = fate else {
+            panic!("{fate:?}");
+        };
+        assert_eq!((malformed.reason, malformed.offset), (Reason::Version, 0));
+    }
+
+    #[test]
+    fn nothing_at_all() {
+        assert!(matches!(
+            walk_packet(PROTOCOLS, 101, b"").fate,
+            Fate::Malformed(_)
+        ));
+        assert!(matches!(
+            walk_cut(PROTOCOLS, 101, b"", 20).fate,
+            Fate::CutShort(_)
+        ));
+        every_prefix(PROTOCOLS, 101, b"\x45\x00");
+    }
+}

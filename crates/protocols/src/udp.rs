@@ -1,0 +1,193 @@
+//! User Datagram Protocol (RFC 768): one record per datagram.
+//!
+//! The payload ends where the length says, or where the octets end if that is sooner. A length of
+//! zero stands for everything there is (jumbograms, RFC 2675 section 4; segmentation offload). A
+//! length of 1 to 7 is less than the header: the record has no payload and the datagram is
+//! malformed.
+
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_record::{Record, Timestamp};
+
+pub(crate) static PROTOCOL: Protocol = Protocol::new("UDP", dissect)
+    .reached_by(&[Selector::IpProto(17)])
+    .emits(&[Udp::SCHEMA]);
+
+/// Octets of the header (RFC 768).
+const HEADER: usize = 8;
+
+/// A UDP datagram (RFC 768).
+#[derive(Record)]
+#[record("UDP", 37)]
+pub(crate) struct Udp<'a> {
+    /// Capture time of the packet.
+    #[field(1, "Timestamp")]
+    timestamp: Timestamp,
+    /// Source port; 0 where the sender expects no answer.
+    #[field(2, "SrcPort")]
+    source_port: u16,
+    /// Destination port.
+    #[field(3, "DstPort")]
+    destination_port: u16,
+    /// Octets of header and payload as the header says, 8 to 65535; 0 in jumbograms and in packets
+    /// captured before segmentation offload.
+    #[field(4, "Length")]
+    length: u16,
+    /// Checksum as sent, 0 where there is none; it is not verified.
+    #[field(5, "Checksum")]
+    checksum: u16,
+    /// Shannon entropy of the payload in bits per octet, 0 to 8.
+    #[field(6, "PayloadEntropy", csv = Decimals(8))]
+    payload_entropy: f64,
+    /// Captured octets of the payload.
+    #[field(7, "PayloadSize")]
+    payload_size: i32,
+    /// The payload, where payloads are asked for.
+    #[field(8, "Payload", csv = Payload)]
+    payload: &'a [u8],
+}
+
+fn dissect<'p>(
+    input: &mut Cursor<'p>,
+    context: &mut Context<'p, '_>,
+) -> Result<Next<'p>, Malformed> {
+    let header = *input.array::<HEADER>()?;
+    let source_port = u16::from_be_bytes([header[0], header[1]]);
+    let destination_port = u16::from_be_bytes([header[2], header[3]]);
+    let length = u16::from_be_bytes([header[4], header[5]]);
+    if length != 0 {
+        input.limit(usize::from(length).saturating_sub(HEADER));
+    }
+    let payload = input.rest();
+    if context.wants::<Udp<'_>>() {
+        let payload_entropy = context.entropy(payload);
+        context.emit(&Udp {
+            timestamp: context.timestamp(),
+            source_port,
+            destination_port,
+            length,
+            checksum: u16::from_be_bytes([header[6], header[7]]),
+            payload_entropy,
+            payload_size: i32::try_from(payload.len()).unwrap_or(i32::MAX),
+            payload: context.payload(payload),
+        });
+    }
+    if (1..HEADER).contains(&usize::from(length)) {
+        return Err(input.malformed(Reason::Length));
+    }
+    Ok(Next::Optional(
+        [
+            Selector::UdpPort(destination_port),
+            Selector::UdpPort(source_port),
+        ],
+        payload,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::testing::{Walked, every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::{Entropy, Fate};
+
+    use super::*;
+
+    /// Link type 147 is reserved for private use.
+    static BARE: Protocol = Protocol::new("UDP", dissect)
+        .reached_by(&[Selector::LinkType(147)])
+        .emits(&[Udp::SCHEMA]);
+
+    /// Something on the destination port, that finds every datagram malformed.
+    static INNER: Protocol = Protocol::new("inner", |input, _| Err(input.malformed(Reason::Value)))
+        .reached_by(&[Selector::UdpPort(9999)]);
+
+    const PROTOCOLS: &[&Protocol] = &[&BARE];
+
+    /// Four octets of payload, and two that are not of the datagram.
+    const SAMPLE: &[u8] = b"\x9c\x40\x27\x0f\x00\x0c\x49\x8fabab\xee\xee";
+
+    fn sample() -> Udp<'static> {
+        Udp {
+            timestamp: Timestamp::new(1, 2000),
+            source_port: 40000,
+            destination_port: 9999,
+            length: 12,
+            checksum: 0x498f,
+            payload_entropy: 1.0,
+            payload_size: 4,
+            payload: b"abab",
+        }
+    }
+
+    fn encoded(record: &Udp<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        record.encode(&mut out);
+        out
+    }
+
+    /// The walk over the sample with another length.
+    fn with_length(length: u16) -> Walked {
+        let mut packet = SAMPLE.to_vec();
+        packet.splice(4..6, length.to_be_bytes());
+        walk_packet(PROTOCOLS, 147, &packet)
+    }
+
+    #[test]
+    fn every_field() {
+        let walked = walk_packet(PROTOCOLS, 147, SAMPLE);
+        assert_eq!(walked.fate, Fate::Decoded);
+        assert_eq!(walked.of("UDP"), [encoded(&sample())]);
+    }
+
+    #[test]
+    fn prefixes() {
+        every_prefix(PROTOCOLS, 147, SAMPLE);
+        for end in 0..HEADER {
+            let walked = walk_cut(PROTOCOLS, 147, SAMPLE.split_at(end).0, SAMPLE.len());
+            assert!(matches!(walked.fate, Fate::CutShort(m) if m.needed == 8));
+            assert!(walked.records.is_empty());
+        }
+    }
+
+    #[test]
+    fn lengths() {
+        // Beyond what is there, and the zero of jumbograms: all of it.
+        for length in [0, 1000, 65535] {
+            let walked = with_length(length);
+            let record = Udp {
+                length,
+                payload_entropy: Entropy::default().of(b"abab\xee\xee", &[]),
+                payload_size: 6,
+                payload: b"abab\xee\xee",
+                ..sample()
+            };
+            assert_eq!(walked.fate, Fate::Decoded);
+            assert_eq!(walked.of("UDP"), [encoded(&record)]);
+        }
+        // No payload, and less than the header.
+        for length in 1..=8 {
+            let walked = with_length(length);
+            let record = Udp {
+                length,
+                payload_entropy: 0.0,
+                payload_size: 0,
+                payload: b"",
+                ..sample()
+            };
+            match walked.fate {
+                Fate::Malformed(m) => assert!(m.reason == Reason::Length && length < 8),
+                fate => assert_eq!((fate, length), (Fate::Decoded, 8)),
+            }
+            assert_eq!(walked.of("UDP"), [encoded(&record)]);
+        }
+    }
+
+    #[test]
+    fn either_port_leads_on() {
+        let protocols = &[&BARE, &INNER];
+        let mut answer = SAMPLE.to_vec();
+        answer.splice(..4, *b"\x27\x0f\x9c\x40");
+        for packet in [SAMPLE, &answer] {
+            let fate = walk_packet(protocols, 147, packet).fate;
+            assert!(matches!(fate, Fate::Malformed(m) if m.reason == Reason::Value));
+        }
+    }
+}
