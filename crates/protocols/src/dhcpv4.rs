@@ -179,7 +179,6 @@ fn dissect<'p>(
     let server_name = header.bytes(64)?;
     let file = header.bytes(128)?;
 
-    let before = *input;
     let cookie = input.array();
     let options = match cookie {
         Ok(&MAGIC_COOKIE) => *input,
@@ -207,7 +206,11 @@ fn dissect<'p>(
         options: Each(Options(options)),
     });
     if usize::from(hardware_len) > address.len() {
-        return Err(before.malformed(Reason::Length));
+        // The third octet says so.
+        return Err(Malformed {
+            offset: 2,
+            ..input.malformed(Reason::Length)
+        });
     }
     // RFC 951 has 64 octets here, RFC 2131 the cookie at least.
     cookie?;

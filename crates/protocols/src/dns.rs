@@ -234,7 +234,8 @@ pub(crate) struct Mx<'a> {
 #[derive(Clone, Copy, Default)]
 struct Name<'p> {
     message: &'p [u8],
-    start: usize,
+    /// Datagrams have fewer than 2^32 octets.
+    start: u32,
     /// Octets of the text.
     len: u8,
 }
@@ -277,7 +278,7 @@ impl<'p> Name<'p> {
         let len = octets.saturating_sub(1) as u8;
         Ok(Name {
             message,
-            start,
+            start: start as u32,
             len,
         })
     }
@@ -296,8 +297,8 @@ impl Element for Name<'_> {
         put::varint(out, u64::from(self.len));
         let mut labels = Labels {
             message: self.message,
-            at: self.start,
-            bound: self.start,
+            at: self.start as usize,
+            bound: self.start as usize,
             pointers: 0,
         };
         if let Some(first) = labels.next() {
@@ -377,17 +378,26 @@ impl<'p> Iterator for Strings<'p> {
 
 /// What a section consists of.
 trait Entry<'p>: Sized {
-    /// Reads an entry, or fails where it is not whole. Trouble inside an entry that is whole goes
-    /// to `complaint`, if there was none before.
-    fn read(input: &mut Cursor<'p>, complaint: &mut Option<Malformed>) -> Result<Self, Malformed>;
+    /// Moves past an entry, or fails where it is not whole. Trouble inside an entry that is whole
+    /// goes to `complaint`, if there was none before.
+    fn check(input: &mut Cursor<'p>, complaint: &mut Option<Malformed>) -> Result<(), Malformed>;
+
+    /// Reads an entry that [`Entry::check`] has passed.
+    fn read(input: &mut Cursor<'p>) -> Option<Self>;
 }
 
 impl<'p> Entry<'p> for Question<'p> {
     #[inline]
-    fn read(input: &mut Cursor<'p>, _: &mut Option<Malformed>) -> Result<Self, Malformed> {
-        let name = Name::read(input)?;
-        let &[t1, t2, c1, c2] = input.array()?;
-        Ok(Question {
+    fn check(input: &mut Cursor<'p>, _: &mut Option<Malformed>) -> Result<(), Malformed> {
+        Name::read(input)?;
+        input.skip(4)
+    }
+
+    #[inline]
+    fn read(input: &mut Cursor<'p>) -> Option<Self> {
+        let name = Name::read(input).ok()?;
+        let &[t1, t2, c1, c2] = input.array().ok()?;
+        Some(Question {
             name,
             kind: u16::from_be_bytes([t1, t2]),
             class: u16::from_be_bytes([c1, c2]),
@@ -395,22 +405,128 @@ impl<'p> Entry<'p> for Question<'p> {
     }
 }
 
-impl<'p> Entry<'p> for ResourceRecord<'p> {
+/// A resource record as it stands: what all types have in common.
+struct Frame<'p> {
+    name: Name<'p>,
+    kind: u16,
+    class: u16,
+    ttl: u32,
+    data: &'p [u8],
+    /// At the data, ends behind them. Pointers lead back, so nothing else counts for names.
+    inside: Cursor<'p>,
+}
+
+/// The data of a resource record by its type.
+enum Data<'p> {
+    /// None that has fields, or of another type.
+    Other,
+    Address(Ip),
+    Ns(Name<'p>),
+    Cname(Name<'p>),
+    Ptr(Name<'p>),
+    Soa(Soa<'p>),
+    Srv(Srv<'p>),
+    Mx(Mx<'p>),
+    Strings(Strings<'p>),
+}
+
+impl<'p> Frame<'p> {
     #[inline]
-    fn read(input: &mut Cursor<'p>, complaint: &mut Option<Malformed>) -> Result<Self, Malformed> {
+    fn read(input: &mut Cursor<'p>) -> Result<Frame<'p>, Malformed> {
         let name = Name::read(input)?;
         let &[t1, t2, c1, c2, l1, l2, l3, l4, d1, d2] = input.array()?;
-        let data_length = u16::from_be_bytes([d1, d2]);
-        // Pointers lead back, so the message up to the end of the data is all that counts.
+        let len = usize::from(u16::from_be_bytes([d1, d2]));
         let mut inside = *input;
-        inside.limit(usize::from(data_length));
-        let mut record = ResourceRecord {
+        inside.limit(len);
+        Ok(Frame {
             name,
             kind: u16::from_be_bytes([t1, t2]),
             class: u16::from_be_bytes([c1, c2]),
             ttl: u32::from_be_bytes([l1, l2, l3, l4]),
-            data_length,
-            data: input.bytes(usize::from(data_length))?,
+            data: input.bytes(len)?,
+            inside,
+        })
+    }
+
+    /// The data by type; octets behind what a name or number ends are let pass.
+    #[inline]
+    fn data(&self) -> Result<Data<'p>, Malformed> {
+        if self.data.is_empty() {
+            return Ok(Data::Other);
+        }
+        let mut input = self.inside;
+        Ok(match self.kind {
+            kind::A => match self.data.as_array() {
+                Some(octets) => Data::Address(Ip::V4(*octets)),
+                // Other classes have addresses of other lengths.
+                None if self.class != CLASS_IN => Data::Other,
+                None => return Err(input.malformed(Reason::Length)),
+            },
+            kind::AAAA => match self.data.as_array() {
+                Some(octets) => Data::Address(Ip::V6(*octets)),
+                None => return Err(input.malformed(Reason::Length)),
+            },
+            kind::NS => Data::Ns(Name::read(&mut input)?),
+            kind::CNAME => Data::Cname(Name::read(&mut input)?),
+            kind::PTR => Data::Ptr(Name::read(&mut input)?),
+            kind::SOA => Data::Soa(Soa {
+                mname: Name::read(&mut input)?,
+                rname: Name::read(&mut input)?,
+                serial: input.u32()?,
+                refresh: input.u32()?,
+                retry: input.u32()?,
+                expire: input.u32()?,
+                minimum: input.u32()?,
+            }),
+            kind::SRV => Data::Srv(Srv {
+                priority: input.u16()?,
+                weight: input.u16()?,
+                port: input.u16()?,
+                name: Name::read(&mut input)?,
+            }),
+            kind::MX => Data::Mx(Mx {
+                preference: input.u16()?,
+                name: Name::read(&mut input)?,
+            }),
+            kind::TXT | kind::HINFO => {
+                let whole: usize = Strings(self.data).map(|s| 1 + s.len()).sum();
+                input.skip(whole)?;
+                if !input.is_empty() {
+                    return Err(input.malformed(Reason::Length));
+                }
+                Data::Strings(Strings(self.data))
+            }
+            _ => Data::Other,
+        })
+    }
+}
+
+impl<'p> Entry<'p> for ResourceRecord<'p> {
+    #[inline]
+    fn check(input: &mut Cursor<'p>, complaint: &mut Option<Malformed>) -> Result<(), Malformed> {
+        if let Err(trouble) = Frame::read(input)?.data() {
+            complaint.get_or_insert(match trouble.reason {
+                // The message has the data whole: it is their length that is wrong.
+                Reason::Truncated => Malformed {
+                    reason: Reason::Length,
+                    ..trouble
+                },
+                _ => trouble,
+            });
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn read(input: &mut Cursor<'p>) -> Option<Self> {
+        let frame = Frame::read(input).ok()?;
+        let mut record = ResourceRecord {
+            name: frame.name,
+            kind: frame.kind,
+            class: frame.class,
+            ttl: frame.ttl,
+            data_length: frame.data.len() as u16,
+            data: frame.data,
             ip: Ip::Absent,
             ns: Name::default(),
             cname: Name::default(),
@@ -420,76 +536,18 @@ impl<'p> Entry<'p> for ResourceRecord<'p> {
             mx: Mx::default(),
             txts: Each(Strings(&[])),
         };
-        if data_length > 0
-            && let Err(trouble) = record.fill(inside)
-        {
-            complaint.get_or_insert(match trouble.reason {
-                // The message has it whole: it is the length that is wrong.
-                Reason::Truncated => Malformed {
-                    reason: Reason::Length,
-                    ..trouble
-                },
-                _ => trouble,
-            });
+        match frame.data() {
+            Ok(Data::Other) | Err(_) => {}
+            Ok(Data::Address(ip)) => record.ip = ip,
+            Ok(Data::Ns(name)) => record.ns = name,
+            Ok(Data::Cname(name)) => record.cname = name,
+            Ok(Data::Ptr(name)) => record.ptr = name,
+            Ok(Data::Soa(soa)) => record.soa = soa,
+            Ok(Data::Srv(srv)) => record.srv = srv,
+            Ok(Data::Mx(mx)) => record.mx = mx,
+            Ok(Data::Strings(strings)) => record.txts = Each(strings),
         }
-        Ok(record)
-    }
-}
-
-impl<'p> ResourceRecord<'p> {
-    /// Fills the fields that belong to the type; octets behind what the type has are let pass.
-    #[inline]
-    fn fill(&mut self, mut data: Cursor<'p>) -> Result<(), Malformed> {
-        match self.kind {
-            kind::A => match self.data.as_array() {
-                Some(octets) => self.ip = Ip::V4(*octets),
-                // Other classes have addresses of other lengths.
-                None if self.class == CLASS_IN => return Err(data.malformed(Reason::Length)),
-                None => {}
-            },
-            kind::AAAA => match self.data.as_array() {
-                Some(octets) => self.ip = Ip::V6(*octets),
-                None => return Err(data.malformed(Reason::Length)),
-            },
-            kind::NS => self.ns = Name::read(&mut data)?,
-            kind::CNAME => self.cname = Name::read(&mut data)?,
-            kind::PTR => self.ptr = Name::read(&mut data)?,
-            kind::MX => {
-                self.mx = Mx {
-                    preference: data.u16()?,
-                    name: Name::read(&mut data)?,
-                };
-            }
-            kind::SRV => {
-                self.srv = Srv {
-                    priority: data.u16()?,
-                    weight: data.u16()?,
-                    port: data.u16()?,
-                    name: Name::read(&mut data)?,
-                };
-            }
-            kind::SOA => {
-                self.soa = Soa {
-                    mname: Name::read(&mut data)?,
-                    rname: Name::read(&mut data)?,
-                    serial: data.u32()?,
-                    refresh: data.u32()?,
-                    retry: data.u32()?,
-                    expire: data.u32()?,
-                    minimum: data.u32()?,
-                };
-            }
-            kind::TXT | kind::HINFO => {
-                let octets: usize = Strings(self.data).map(|s| 1 + s.len()).sum();
-                if octets < self.data.len() {
-                    data.skip(octets)?;
-                    return Err(data.malformed(Reason::Length));
-                }
-                self.txts = Each(Strings(self.data));
-            }
-            _ => {}
-        }
-        Ok(())
+        Some(record)
     }
 }
 
@@ -507,7 +565,7 @@ impl<'p, E: Entry<'p>> Iterator for Section<'p, E> {
     #[inline]
     fn next(&mut self) -> Option<E> {
         self.left = self.left.checked_sub(1)?;
-        E::read(&mut self.input, &mut None).ok()
+        E::read(&mut self.input)
     }
 }
 
@@ -529,8 +587,8 @@ impl<'p> Reader<'p> {
         };
         // Every entry takes five octets at least: the octets bound this, not the claim.
         while section.left < claimed && !self.lost {
-            match E::read(&mut self.input, &mut self.complaint) {
-                Ok(_) => section.left += 1,
+            match E::check(&mut self.input, &mut self.complaint) {
+                Ok(()) => section.left += 1,
                 Err(trouble) => {
                     self.lost = true;
                     self.complaint.get_or_insert(trouble);

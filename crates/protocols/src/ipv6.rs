@@ -182,3 +182,139 @@ pub(crate) fn innermost(layers: &[Layer<'_>]) -> Option<Around> {
         missing: told.saturating_sub(rest.len()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::Fate;
+    use netcap_dissect::testing::{Walked, every_prefix, walk_cut, walk_packet};
+
+    use super::*;
+
+    /// Link type 229, raw IPv6.
+    static BARE: Protocol = Protocol::new("IPv6", dissect)
+        .reached_by(&[Selector::LinkType(229), Selector::IpProto(41)])
+        .emits(&[Ipv6::SCHEMA]);
+
+    /// The payload of protocol 17, which need not be UDP here.
+    static INNER: Protocol =
+        Protocol::new("inner", |_, _| Ok(Next::End)).reached_by(&[Selector::IpProto(17)]);
+
+    const PROTOCOLS: &[&Protocol] = &[&BARE, &crate::ipv6_hop_by_hop::PROTOCOL, &INNER];
+
+    /// A payload and a trailer of the link layer.
+    const SAMPLE: &[u8] = b"\x6b\x8a\xbc\xde\x00\x04\x11\xff\
+        \x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x0a\x20\x01\x0d\xb8\x00\x01\0\0\0\0\0\0\0\0\0\x0b\
+        abab\xee\xee";
+
+    fn sample() -> Ipv6<'static> {
+        Ipv6 {
+            timestamp: Timestamp::new(1, 2000),
+            version: 6,
+            traffic_class: 0xb8,
+            flow_label: 0xabcde,
+            length: 4,
+            next_header: 17,
+            hop_limit: 255,
+            source: Ip::V6(*b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x0a"),
+            destination: Ip::V6(*b"\x20\x01\x0d\xb8\x00\x01\0\0\0\0\0\0\0\0\0\x0b"),
+            payload_entropy: 1.0,
+            payload_size: 4,
+            hop_by_hop: None,
+        }
+    }
+
+    fn encoded(record: &Ipv6<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        record.encode(&mut out);
+        out
+    }
+
+    /// The walk over a packet of another length, next header and payload.
+    fn with(length: u16, next_header: u8, payload: &[u8]) -> Walked {
+        let mut packet = SAMPLE.to_vec();
+        packet.splice(4..6, length.to_be_bytes());
+        packet.splice(6..7, [next_header]);
+        packet.splice(HEADER.., payload.iter().copied());
+        walk_packet(PROTOCOLS, 229, &packet)
+    }
+
+    fn payload_size(walked: &Walked) -> i64 {
+        let records = walked.of("IPv6");
+        let record = netcap_record::Message::parse(Ipv6::SCHEMA, records.first().unwrap()).unwrap();
+        match record.value(Ipv6::SCHEMA.field("PayloadSize").unwrap()) {
+            Some(netcap_record::Scalar::Int(n)) => n,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_field() {
+        let walked = walk_packet(PROTOCOLS, 229, SAMPLE);
+        assert_eq!(walked.fate, Fate::Decoded);
+        assert_eq!(walked.of("IPv6"), [encoded(&sample())]);
+    }
+
+    #[test]
+    fn prefixes() {
+        every_prefix(PROTOCOLS, 229, SAMPLE);
+        for end in 0..HEADER {
+            let walked = walk_cut(PROTOCOLS, 229, SAMPLE.split_at(end).0, SAMPLE.len());
+            assert!(matches!(walked.fate, Fate::CutShort(m) if m.needed == 40));
+            assert!(walked.records.is_empty());
+        }
+    }
+
+    #[test]
+    fn version() {
+        let mut packet = SAMPLE.to_vec();
+        packet.splice(..1, [0x4b]);
+        let walked = walk_packet(PROTOCOLS, 229, &packet);
+        assert!(matches!(walked.fate, Fate::Malformed(m) if m.reason == Reason::Version));
+        assert!(walked.records.is_empty());
+    }
+
+    #[test]
+    fn lengths() {
+        // Beyond what is there, and the zero of segmentation offload: all of it.
+        for length in [1400, 0] {
+            let walked = with(length, 17, b"abab\xee\xee");
+            assert_eq!((walked.fate, payload_size(&walked)), (Fate::Decoded, 6));
+        }
+        // A zero where nothing follows: what is there is of the link layer.
+        let walked = with(0, 59, b"\xee\xee");
+        assert_eq!((walked.fate, payload_size(&walked)), (Fate::Decoded, 0));
+    }
+
+    #[test]
+    fn nothing_follows() {
+        let walked = with(4, 59, b"abab");
+        assert_eq!((walked.fate, payload_size(&walked)), (Fate::Decoded, 4));
+        let walked = with(4, 253, b"abab");
+        assert_eq!(walked.fate, Fate::Unknown(Selector::IpProto(253)));
+    }
+
+    #[test]
+    fn jumbograms() {
+        let header = b"\x11\x00\xc2\x04\x00\x01\x11\x70";
+        let mut payload = header.to_vec();
+        payload.resize(70_000 + 4, 0);
+        let walked = with(0, 0, &payload);
+        assert_eq!(
+            (walked.fate, payload_size(&walked)),
+            (Fate::Decoded, 70_000)
+        );
+        // Without the option, and with one cut short: all of it.
+        let walked = with(0, 0, b"\x11\x00\x01\x04\x00\x00\x00\x00abab");
+        assert_eq!((walked.fate, payload_size(&walked)), (Fate::Decoded, 12));
+        let walked = with(0, 0, header.split_at(5).0);
+        assert!(matches!(walked.fate, Fate::Malformed(m) if m.reason == Reason::Truncated));
+        assert_eq!(payload_size(&walked), 5);
+    }
+
+    #[test]
+    fn tunnels() {
+        let walked = with(46, 41, SAMPLE);
+        assert_eq!(walked.fate, Fate::Decoded);
+        assert_eq!(walked.of("IPv6").len(), 2);
+    }
+}

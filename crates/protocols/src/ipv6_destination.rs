@@ -18,3 +18,41 @@ fn dissect<'p>(
     }
     Ok(ipv6::following(next_header, input.rest()))
 }
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::Fate;
+    use netcap_dissect::testing::{every_prefix, walk_packet};
+
+    use super::*;
+
+    /// Link type 147 is reserved for private use.
+    static BARE: Protocol =
+        Protocol::new("IPv6Destination", dissect).reached_by(&[Selector::LinkType(147)]);
+
+    const PROTOCOLS: &[&Protocol] = &[&BARE];
+
+    /// Tunnel encapsulation limit (RFC 2473 section 4.1.1), padding; then protocol 253.
+    const SAMPLE: &[u8] = b"\xfd\x00\x04\x01\x04\x01\x01\x00after";
+
+    fn fate(packet: &[u8]) -> Fate {
+        walk_packet(PROTOCOLS, 147, packet).fate
+    }
+
+    #[test]
+    fn leads_on() {
+        assert_eq!(fate(SAMPLE), Fate::Unknown(Selector::IpProto(253)));
+        assert_eq!(fate(b"\x3b\x00\x01\x04\0\0\0\0after"), Fate::Decoded);
+        every_prefix(PROTOCOLS, 147, SAMPLE);
+    }
+
+    #[test]
+    fn contradictions() {
+        for (packet, reason) in [
+            (b"\xfd\x00\x04\x05\x04\x01\x01\x00after", Reason::Option),
+            (b"\xfd\x01\x04\x01\x04\x01\x01\x00after", Reason::Truncated),
+        ] {
+            assert!(matches!(fate(packet), Fate::Malformed(m) if m.reason == reason));
+        }
+    }
+}

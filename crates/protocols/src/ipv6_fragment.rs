@@ -82,3 +82,115 @@ fn dissect<'p>(
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::Fate;
+    use netcap_dissect::testing::{Walked, every_prefix, walk_cut, walk_packet};
+
+    use super::*;
+
+    /// Link type 229, raw IPv6.
+    static BARE: Protocol =
+        Protocol::new("IPv6", ipv6::PROTOCOL.dissect).reached_by(&[Selector::LinkType(229)]);
+
+    /// Link type 147 is reserved for private use.
+    static ALONE: Protocol = Protocol::new("IPv6Fragment", dissect)
+        .reached_by(&[Selector::LinkType(147)])
+        .emits(&[Ipv6Fragment::SCHEMA]);
+
+    const PROTOCOLS: &[&Protocol] = &[&BARE, &PROTOCOL, &crate::ipv6_destination::PROTOCOL];
+
+    /// Destination options, a fragment at 8 with more to follow and every reserved bit set, a
+    /// trailer of the link layer.
+    const SAMPLE: &[u8] = b"\x60\0\0\0\x00\x18\x3c\x40\
+        \x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x0a\x20\x01\x0d\xb8\x00\x01\0\0\0\0\0\0\0\0\0\x0b\
+        \x2c\x00\x01\x04\0\0\0\0\
+        \xfd\xff\x00\x0f\x60\x00\x00\x01\
+        abcdefgh\xee\xee";
+
+    fn encoded(record: &Ipv6Fragment) -> Vec<u8> {
+        let mut out = Vec::new();
+        record.encode(&mut out);
+        out
+    }
+
+    fn sample() -> Ipv6Fragment {
+        Ipv6Fragment {
+            timestamp: Timestamp::new(1, 2000),
+            next_header: 253,
+            reserved1: 255,
+            fragment_offset: 1,
+            reserved2: 3,
+            more_fragments: true,
+            identification: 0x6000_0001,
+        }
+    }
+
+    /// The walk over the sample with another offset field.
+    fn with_place(place: u16) -> Walked {
+        let mut packet = SAMPLE.to_vec();
+        packet.splice(50..52, place.to_be_bytes());
+        walk_packet(PROTOCOLS, 229, &packet)
+    }
+
+    #[test]
+    fn every_field() {
+        let walked = walk_packet(PROTOCOLS, 229, SAMPLE);
+        assert_eq!(walked.fate, Fate::Decoded);
+        assert_eq!(walked.of("IPv6Fragment"), [encoded(&sample())]);
+        let [fragment] = walked.fragments.as_slice() else {
+            panic!("one fragment");
+        };
+        let key = FragmentKey {
+            version: 6,
+            protocol: 0,
+            source: *b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x0a",
+            destination: *b"\x20\x01\x0d\xb8\x00\x01\0\0\0\0\0\0\0\0\0\x0b",
+            id: 0x6000_0001,
+        };
+        assert_eq!(fragment.key, key);
+        assert_eq!((fragment.offset, fragment.more), (8, true));
+        assert_eq!(
+            (fragment.protocol, &*fragment.data),
+            (253, &b"abcdefgh"[..])
+        );
+    }
+
+    #[test]
+    fn prefixes() {
+        every_prefix(PROTOCOLS, 229, SAMPLE);
+        // The trailer does not matter; what the capture cut cannot be put together.
+        for (end, whole) in [(66, true), (64, true), (63, false), (56, false)] {
+            let walked = walk_cut(PROTOCOLS, 229, SAMPLE.split_at(end).0, SAMPLE.len());
+            assert_eq!(walked.fate, Fate::Decoded);
+            assert_eq!(walked.of("IPv6Fragment").len(), 1);
+            assert_eq!(walked.fragments.len(), usize::from(whole), "{end}");
+        }
+    }
+
+    #[test]
+    fn the_last_fragment() {
+        let walked = with_place(0xfff8);
+        assert_eq!(walked.fate, Fate::Decoded);
+        let fragment = walked.fragments.first().unwrap();
+        assert_eq!((fragment.offset, fragment.more), (65528, false));
+    }
+
+    #[test]
+    fn atomic_fragments_go_on() {
+        for place in [0, 6] {
+            let walked = with_place(place);
+            assert_eq!(walked.fate, Fate::Unknown(Selector::IpProto(253)));
+            assert!(walked.fragments.is_empty());
+        }
+    }
+
+    #[test]
+    fn without_an_ipv6_header() {
+        let walked = walk_packet(&[&ALONE], 147, SAMPLE.split_at(48).1);
+        assert_eq!(walked.fate, Fate::Decoded);
+        assert_eq!(walked.of("IPv6Fragment"), [encoded(&sample())]);
+        assert!(walked.fragments.is_empty());
+    }
+}

@@ -124,3 +124,84 @@ fn dissect<'p>(
     }
     Ok(ipv6::following(next_header, input.rest()))
 }
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::Fate;
+    use netcap_dissect::testing::{every_prefix, walk_cut, walk_packet};
+
+    use super::*;
+
+    /// Link type 147 is reserved for private use.
+    static BARE: Protocol = Protocol::new("IPv6HopByHop", dissect)
+        .reached_by(&[Selector::LinkType(147)])
+        .emits(&[Ipv6HopByHop::SCHEMA]);
+
+    const PROTOCOLS: &[&Protocol] = &[&BARE];
+
+    /// Router alert, one octet of padding, three octets of padding, one octet, jumbo payload.
+    const SAMPLE: &[u8] = b"\x3b\x01\x05\x02\x00\x07\x00\x01\x01\x00\xc2\x04\x00\x01\x00\x00after";
+
+    fn encoded(octets: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let record = Ipv6HopByHop {
+            timestamp: Timestamp::new(1, 2000),
+            options: Each(Options(octets)),
+        };
+        record.encode(&mut out);
+        out
+    }
+
+    #[test]
+    fn every_field() {
+        let walked = walk_packet(PROTOCOLS, 147, SAMPLE);
+        let octets = SAMPLE.split_at(16).0.split_at(2).1;
+        assert_eq!(walked.fate, Fate::Decoded);
+        assert_eq!(walked.of("IPv6HopByHop"), [encoded(octets)]);
+        let options: Vec<_> = Options(octets)
+            .map(|o| (o.kind, o.length, o.actual_length, o.data))
+            .collect();
+        let expected: [(u8, u8, u16, &[u8]); 4] = [
+            (5, 2, 4, b"\x00\x07"),
+            (0, 0, 1, b""),
+            (1, 1, 3, b"\x00"),
+            (194, 4, 6, b"\x00\x01\x00\x00"),
+        ];
+        assert_eq!(options, expected);
+        assert_eq!(Options(octets).jumbo(), Some(65536));
+    }
+
+    /// As the original writes the options of a multicast listener report.
+    #[test]
+    fn octets_of_a_record() {
+        let walked = walk_packet(PROTOCOLS, 147, b"\x3b\x00\x05\x02\x00\x00\x01\x00");
+        let expected = b"\x0a\x08\
+            1.000002\x12\x0c\x08\x05\x10\x02\x18\x04\x22\x02\x00\x00\x2a\x00\
+            \x12\x06\x08\x01\x18\x02\x2a\x00";
+        assert_eq!(walked.of("IPv6HopByHop"), [expected]);
+    }
+
+    #[test]
+    fn prefixes() {
+        every_prefix(PROTOCOLS, 147, SAMPLE);
+        // Cut in the last option: those before it are recorded.
+        let walked = walk_cut(PROTOCOLS, 147, SAMPLE.split_at(13).0, SAMPLE.len());
+        assert!(matches!(walked.fate, Fate::CutShort(m) if (m.needed, m.had) == (14, 11)));
+        assert_eq!(
+            walked.of("IPv6HopByHop"),
+            [encoded(b"\x05\x02\x00\x07\x00\x01\x01\x00")]
+        );
+    }
+
+    #[test]
+    fn options_that_contradict_themselves() {
+        for packet in [
+            b"\x3b\x00\x05\x05\x00\x00\x00\x00after",
+            b"\x3b\x00\x01\x03\x00\x00\x00\x07after",
+        ] {
+            let walked = walk_packet(PROTOCOLS, 147, packet);
+            assert!(matches!(walked.fate, Fate::Malformed(m) if m.reason == Reason::Option));
+            assert_eq!(walked.of("IPv6HopByHop").len(), 1);
+        }
+    }
+}

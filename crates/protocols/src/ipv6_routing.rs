@@ -16,3 +16,34 @@ fn dissect<'p>(
     octets?;
     Ok(ipv6::following(next_header, input.rest()))
 }
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::testing::{every_prefix, walk_packet};
+    use netcap_dissect::{Fate, Reason};
+
+    use super::*;
+
+    /// Link type 147 is reserved for private use.
+    static BARE: Protocol =
+        Protocol::new("IPv6Routing", dissect).reached_by(&[Selector::LinkType(147)]);
+
+    const PROTOCOLS: &[&Protocol] = &[&BARE];
+
+    /// Type 0 with one address, protocol 253 after it.
+    const SAMPLE: &[u8] = b"\xfd\x02\x00\x01\0\0\0\0\
+        \x20\x01\x0d\xb8\0\x02\0\0\0\0\0\0\0\0\0\x0cafter";
+
+    #[test]
+    fn leads_on() {
+        let fate = walk_packet(PROTOCOLS, 147, SAMPLE).fate;
+        assert_eq!(fate, Fate::Unknown(Selector::IpProto(253)));
+        every_prefix(PROTOCOLS, 147, SAMPLE);
+    }
+
+    #[test]
+    fn longer_than_the_packet() {
+        let fate = walk_packet(PROTOCOLS, 147, b"\xfd\x04\x00\x01\0\0\0\0").fate;
+        assert!(matches!(fate, Fate::Malformed(m) if m.reason == Reason::Truncated));
+    }
+}

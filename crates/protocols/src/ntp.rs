@@ -122,9 +122,8 @@ fn time<'p>(
     context: &mut Context<'p, '_>,
     common: Ntp<'p>,
 ) -> Result<Next<'p>, Malformed> {
-    let &[_, stratum, poll, precision] = input.array()?;
-    let mut words = Cursor::clone(input);
-    input.skip(44)?;
+    let mut words = input.sub(48)?;
+    let &[_, stratum, poll, precision] = words.array()?;
     context.emit(&Ntp {
         stratum,
         poll: i32::from(poll as i8),

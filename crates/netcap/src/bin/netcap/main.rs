@@ -1,1 +1,63 @@
-fn main(){}
+//! `netcap`: turns packets into audit records, and audit records into text.
+//!
+//! The command line becomes [`Flags`](flags::Flags), the inputs say what is to be done with them,
+//! and [`collect`] or [`dump`] does it; every way to fail is a [`Failure`].
+
+mod check;
+mod collect;
+mod console;
+mod dump;
+mod encoders;
+mod failure;
+mod flags;
+mod inputs;
+mod progress;
+mod spelling;
+mod suggestion;
+mod summary;
+
+use std::process::ExitCode;
+
+use console::{note, print};
+use failure::Failure;
+use inputs::Task;
+
+/// The version, as `-version` prints it.
+const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, Failure::ClosedPipe) {
+                note(&failure);
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let Some(flags) = flags::parse(std::env::args_os())? else {
+        return Ok(());
+    };
+    if flags.version {
+        return print(&format!("{VERSION}\n"));
+    }
+    if flags.overview {
+        return print(&encoders::overview());
+    }
+    if let Some(time) = &flags.ts2utc {
+        let mut date = Vec::new();
+        time.write_utc(&mut date);
+        return print(&format!("{}\n", String::from_utf8_lossy(&date)));
+    }
+    if flags.encoders {
+        return print(&encoders::list());
+    }
+    let inputs = flags.inputs();
+    match inputs::task(&flags, &inputs)? {
+        Task::Collect => collect::run(&flags, &inputs),
+        Task::Print => dump::run(&flags, &inputs),
+    }
+}

@@ -1,0 +1,117 @@
+//! Captures into files of audit records.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use netcap_dissect::Selection;
+use netcap_pipeline::{Config, Format};
+use netcap_record::Timestamp;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag::{register, register_conditional_shutdown};
+
+use crate::VERSION;
+use crate::console::{has_colours, note, print};
+use crate::encoders;
+use crate::failure::Failure;
+use crate::flags::Flags;
+use crate::progress::Progress;
+use crate::summary::summary;
+
+/// Packets in a batch, where no flag says otherwise.
+const BATCH_PACKETS: usize = 1024;
+
+/// Processes the captures and tells what came of them.
+pub(crate) fn run(flags: &Flags, inputs: &[PathBuf]) -> Result<(), Failure> {
+    let registry = encoders::registry(&selection(flags))?;
+    let sources = inputs
+        .iter()
+        .map(|input| netcap_capture::open(input))
+        .collect::<Result<Vec<_>, _>>()?;
+    let source = netcap_capture::merge(sources);
+    let config = config(flags, source.name());
+    let stop = stop_on_signals()?;
+
+    let started = Instant::now();
+    let mut progress = Progress::new(flags.quiet);
+    let result = netcap_pipeline::run(source, &registry, &config, &stop, &mut |watch| {
+        progress.show(watch);
+    });
+    progress.clear();
+    let report = result?;
+
+    let printed = if flags.quiet {
+        Ok(())
+    } else {
+        let colours = has_colours(&std::io::stdout());
+        print(&summary(&report, &config.directory, started.elapsed(), colours))
+    };
+    if report.interrupted {
+        note("interrupted; the files hold everything that was read until then");
+    }
+    if !report.ledger.balances() {
+        return Err(Failure::Bug("the ledger does not balance".to_owned()));
+    }
+    match report.trouble {
+        Some(trouble) => Err(trouble.into()),
+        None => printed,
+    }
+}
+
+/// The encoders that are asked for.
+fn selection(flags: &Flags) -> Selection {
+    let names = |list: &[String]| {
+        let names = list.iter().map(|name| name.trim().to_owned());
+        names.filter(|name| !name.is_empty()).collect()
+    };
+    Selection {
+        include: names(&flags.include),
+        exclude: names(&flags.exclude),
+        payloads: flags.payload,
+    }
+}
+
+fn config(flags: &Flags, source: &str) -> Config {
+    let compress = flags.comp;
+    Config {
+        directory: flags.out.clone(),
+        format: if flags.csv {
+            let style = flags.csv_style();
+            Format::Csv { compress, style }
+        } else {
+            Format::Ncap { compress }
+        },
+        buffered: flags.buf,
+        workers: flags.workers.map_or_else(cores, usize::from),
+        batch_packets: flags.batch.map_or(BATCH_PACKETS, |packets| packets as usize),
+        base: flags.base,
+        ignore_unknown: flags.ignore_unknown,
+        overwrite: flags.overwrite,
+        source: flags.source.clone().unwrap_or_else(|| source.to_owned()),
+        version: format!("netcap {VERSION}"),
+        created: flags.created.unwrap_or_else(now),
+    }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::new(now.as_secs().cast_signed(), now.subsec_nanos())
+}
+
+/// The flag that the first Ctrl-C, or SIGTERM, sets. The second ends the program at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: what is registered first looks before the flag is set.
+        register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
+            .and_then(|_| register(signal, Arc::clone(&stop)))
+            .map_err(|error| Failure::Environment(format!("cannot wait for signals: {error}")))?;
+    }
+    Ok(stop)
+}

@@ -1,0 +1,282 @@
+//! Files of audit records into text.
+
+use std::io::{BufWriter, StdoutLock, Write};
+use std::path::PathBuf;
+
+use netcap_record::csv::{self, CsvStyle};
+use netcap_record::table::Table;
+use netcap_record::{Field, FileHeader, Message, Schema, find_schema, json, text};
+use netcap_store::Reader;
+
+use crate::check::Check;
+use crate::console::{note, print, say, stdout};
+use crate::encoders;
+use crate::failure::Failure;
+use crate::flags::Flags;
+
+/// Rows of a table, after which it is printed and the next begins.
+const TABLE_ROWS: usize = 100;
+
+/// A record file that has been opened.
+struct Input {
+    path: PathBuf,
+    reader: Reader,
+}
+
+/// Prints the files one after the other, in the layout that the flags ask for.
+pub(crate) fn run(flags: &Flags, paths: &[PathBuf]) -> Result<(), Failure> {
+    let layout = layout(flags)?;
+    let mut inputs = Vec::new();
+    for path in paths {
+        let (path, reader) = (path.clone(), Reader::open(path)?);
+        inputs.push(Input { path, reader });
+    }
+    if layout == Layout::Header {
+        let tables = inputs.iter().map(|input| header_table(input.reader.header()));
+        return print(&tables.collect::<String>());
+    }
+
+    let schema = common_schema(&inputs)?;
+    let payloads = inputs.iter().any(|input| input.reader.header().contains_payloads);
+    let columns = match &flags.select {
+        Some(names) => csv::select(schema, payloads, names)
+            .map_err(|unknown| Failure::Usage(unknown.to_string()))?,
+        None => schema.columns(payloads).collect(),
+    };
+    let mut out = stdout();
+    let mut printer = Printer::new(layout, columns, flags.csv_style());
+    printer.begin(&mut out).map_err(Failure::stdout)?;
+    if layout == Layout::Fields {
+        return out.flush().map_err(Failure::stdout);
+    }
+
+    let mut failure = None;
+    for input in &mut inputs {
+        if let Err(trouble) = dump(input, schema, &mut printer, &mut out) {
+            // The other files can be read all the same, unless it is we who cannot write.
+            if !matches!(trouble, Failure::Input(_)) {
+                return Err(trouble);
+            }
+            failure.into_iter().for_each(|earlier: Failure| note(earlier));
+            failure = Some(trouble);
+        }
+    }
+    printer.end(&mut out).and_then(|()| out.flush()).map_err(Failure::stdout)?;
+    if !flags.quiet {
+        say(printer.trailer());
+    }
+    match failure {
+        Some(failure) => Err(failure),
+        None => printer.verdict(),
+    }
+}
+
+/// Prints the records of one file.
+fn dump(
+    input: &mut Input,
+    schema: &'static Schema,
+    printer: &mut Printer,
+    out: &mut BufWriter<StdoutLock<'static>>,
+) -> Result<(), Failure> {
+    let (mut malformed, mut first) = (0, None);
+    let mut number = 0;
+    while let Some(record) = input.reader.next_record()? {
+        number += 1;
+        match Message::parse(schema, record) {
+            Ok(message) => printer.record(&message, out).map_err(Failure::stdout)?,
+            Err(error) => {
+                malformed += 1;
+                first.get_or_insert((number, error));
+            }
+        }
+    }
+    match first {
+        None => Ok(()),
+        Some((number, error)) => Err(Failure::Input(format!(
+            "{}: {malformed} malformed records were left out; in the first, number {number}, {error}",
+            input.path.display()
+        ))),
+    }
+}
+
+/// The type of the records, the same in all files.
+fn common_schema(inputs: &[Input]) -> Result<&'static Schema, Failure> {
+    let known = encoders::schemas();
+    let mut common = None;
+    for Input { path, reader } in inputs {
+        let number = reader.header().record_type;
+        let schema = find_schema(&known, number).ok_or_else(|| {
+            Failure::Environment(format!(
+                "{} holds records of type {number}, which this version does not know; \
+                 -header shows what the file says about itself",
+                path.display()
+            ))
+        })?;
+        if *common.get_or_insert(schema) != schema {
+            return Err(Failure::Usage(format!(
+                "{} holds {} records and the files before it do not; print one type at a time",
+                path.display(),
+                schema.name
+            )));
+        }
+    }
+    common.ok_or_else(|| Failure::Bug("there is nothing to print".to_owned()))
+}
+
+/// The text of `-header`.
+fn header_table(header: &FileHeader) -> String {
+    let mut created = Vec::new();
+    if let Some(time) = &header.created {
+        time.write_utc(&mut created);
+    }
+    let known = encoders::schemas();
+    let record_type = match find_schema(&known, header.record_type) {
+        Some(schema) => format!("NC_{}", schema.name),
+        None => header.record_type.to_string(),
+    };
+    let mut table = Table::new(["Field", "Value"]);
+    table.row([&b"Created"[..], &created]);
+    table.row([&b"Source"[..], &header.source]);
+    table.row(["Version", &header.version]);
+    table.row(["Type", &record_type]);
+    table.row(["ContainsPayloads", &header.contains_payloads.to_string()]);
+    let mut text = table.render();
+    text.push('\n');
+    text
+}
+
+/// How records are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    Csv,
+    Table,
+    Text,
+    Json,
+    Check,
+    Fields,
+    Header,
+}
+
+/// The one layout that is asked for.
+fn layout(flags: &Flags) -> Result<Layout, Failure> {
+    let mut asked = [
+        ("-table", flags.table, Layout::Table),
+        ("-struc", flags.struc, Layout::Text),
+        ("-json", flags.json, Layout::Json),
+        ("-check", flags.check, Layout::Check),
+        ("-fields", flags.fields, Layout::Fields),
+        ("-header", flags.header, Layout::Header),
+    ]
+    .into_iter()
+    .filter(|(_, is_asked, _)| *is_asked);
+    let Some((name, _, layout)) = asked.next() else {
+        return Ok(Layout::Csv);
+    };
+    if let Some((other, _, _)) = asked.next() {
+        return Err(Failure::Usage(format!(
+            "{name} and {other} cannot be had at once; leave one of them out"
+        )));
+    }
+    if flags.select.is_some() && matches!(layout, Layout::Text | Layout::Json | Layout::Header) {
+        return Err(Failure::Usage(format!(
+            "{name} prints all fields; -select is for CSV, -table, -fields and -check"
+        )));
+    }
+    Ok(layout)
+}
+
+/// Prints records in a layout. Its buffers are used again for every record.
+struct Printer {
+    layout: Layout,
+    columns: Vec<&'static Field>,
+    style: CsvStyle,
+    types: Vec<&'static Schema>,
+    line: Vec<u8>,
+    table: Table,
+    check: Check,
+    records: u64,
+}
+
+impl Printer {
+    fn new(layout: Layout, columns: Vec<&'static Field>, style: CsvStyle) -> Printer {
+        Printer {
+            layout,
+            types: encoders::schemas(),
+            line: Vec::new(),
+            table: Table::new(columns.iter().map(|column| column.name)),
+            check: Check::default(),
+            records: 0,
+            columns,
+            style,
+        }
+    }
+
+    /// Prints what stands before the records.
+    fn begin(&mut self, out: &mut impl Write) -> std::io::Result<()> {
+        if matches!(self.layout, Layout::Csv | Layout::Fields) {
+            csv::header(&self.columns, &self.style, &mut self.line);
+        }
+        out.write_all(&self.line)
+    }
+
+    fn record(&mut self, message: &Message<'_>, out: &mut impl Write) -> std::io::Result<()> {
+        self.records += 1;
+        self.line.clear();
+        match self.layout {
+            Layout::Csv => csv::row(message, &self.columns, &self.style, &mut self.line),
+            Layout::Text => text::write(message, &self.types, &mut self.line),
+            Layout::Json => json::line(message, &self.types, &mut self.line),
+            Layout::Table => {
+                self.table.row(cells(message, &self.columns, &self.style));
+                if self.table.len() == TABLE_ROWS {
+                    self.flush_table();
+                }
+            }
+            Layout::Check => self.check.row(message, &self.columns, &self.style, &mut self.line),
+            Layout::Fields | Layout::Header => {}
+        }
+        out.write_all(&self.line)
+    }
+
+    /// Prints what stands after the records.
+    fn end(&mut self, out: &mut impl Write) -> std::io::Result<()> {
+        self.line.clear();
+        // Of a file without records the columns are shown.
+        if self.layout == Layout::Table && (!self.table.is_empty() || self.records == 0) {
+            self.flush_table();
+        }
+        out.write_all(&self.line)
+    }
+
+    fn flush_table(&mut self) {
+        self.line.extend_from_slice(self.table.render().as_bytes());
+        self.table.clear();
+    }
+
+    /// What is said at the end, on standard error.
+    fn trailer(&self) -> String {
+        match self.layout {
+            Layout::Check => self.check.trailer(),
+            _ => format!("{} records.", self.records),
+        }
+    }
+
+    /// Whether the records could be printed as asked for.
+    fn verdict(&self) -> Result<(), Failure> {
+        self.check.verdict()
+    }
+}
+
+/// The texts of the cells of a row.
+pub(crate) fn cells(
+    message: &Message<'_>,
+    columns: &[&'static Field],
+    style: &CsvStyle,
+) -> Vec<Vec<u8>> {
+    let cell = |column: &&'static Field| {
+        let mut text = Vec::new();
+        csv::cell(message, column, style, &mut text);
+        text
+    };
+    columns.iter().map(cell).collect()
+}

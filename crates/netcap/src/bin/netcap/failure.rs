@@ -1,0 +1,80 @@
+//! Why the program ends without success, and the exit code that says so.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+
+/// Why the program ends early or not well: one line for the user, and an exit code.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line asks for something that does not exist or does not fit together.
+    Usage(String),
+    /// Something could not be read or written.
+    Environment(String),
+    /// The input is malformed or cut short; its good part has been processed.
+    Input(String),
+    /// The program contradicts itself.
+    Bug(String),
+    /// Nobody reads our output any longer (`| head`), which is no failure at all.
+    ClosedPipe,
+}
+
+impl Failure {
+    /// What an error of writing to standard output means.
+    pub(crate) fn stdout(error: io::Error) -> Failure {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Failure::ClosedPipe,
+            _ => Failure::Environment(format!("cannot write to standard output: {error}")),
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Failure::ClosedPipe => 0,
+            Failure::Usage(_) => 1,
+            Failure::Environment(_) => 2,
+            Failure::Input(_) => 3,
+            Failure::Bug(_) => 101,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(message) | Failure::Environment(message) | Failure::Input(message) => {
+                f.write_str(message)
+            }
+            Failure::Bug(message) => {
+                write!(f, "{message}; this is a bug in netcap, please report it")
+            }
+            Failure::ClosedPipe => f.write_str("nobody reads the output"),
+        }
+    }
+}
+
+impl From<netcap_capture::Error> for Failure {
+    fn from(error: netcap_capture::Error) -> Failure {
+        if error.is_input_fault() {
+            Failure::Input(error.to_string())
+        } else {
+            Failure::Environment(error.to_string())
+        }
+    }
+}
+
+impl From<netcap_store::Error> for Failure {
+    fn from(error: netcap_store::Error) -> Failure {
+        if error.is_input_fault() {
+            Failure::Input(error.to_string())
+        } else {
+            Failure::Environment(error.to_string())
+        }
+    }
+}
+
+impl From<netcap_pipeline::Error> for Failure {
+    fn from(error: netcap_pipeline::Error) -> Failure {
+        Failure::Environment(error.to_string())
+    }
+}

@@ -1,0 +1,371 @@
+//! The flags of the command line, as data: reading them does nothing yet.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, Command, CommandFactory, FromArgMatches, Parser};
+use netcap_capture::LinkType;
+use netcap_record::Timestamp;
+use netcap_record::csv::CsvStyle;
+
+use crate::console::{has_colours, note, print};
+use crate::encoders;
+use crate::failure::Failure;
+use crate::spelling::spell;
+
+/// Turns packets into audit records, and audit records into text.
+///
+/// A capture (pcap or pcapng, plain or compressed) gives one file of audit records for each
+/// protocol in it; such a file gives CSV, tables, JSON. Which of the two a file is, is told by its
+/// content.
+///
+/// Flags have one dash or two, and their values follow after a space or an equals sign:
+/// `-sep ";"`, `--sep=";"`. Switches are turned off by `-buf=false` or `-buf false`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "netcap",
+    disable_version_flag = true,
+    args_override_self = true,
+    override_usage = "netcap -r FILE [FLAGS]",
+    after_help = "--help tells more, with examples.",
+    after_long_help = EXAMPLES
+)]
+pub(crate) struct Flags {
+    /// Capture or audit record file to read; `-` is standard input
+    ///
+    /// May be given several times: captures are merged in order of time, audit record files of one
+    /// type are printed one after the other. What comes by standard input is taken for a capture,
+    /// unless a flag is given that prints records.
+    #[arg(short = 'r', long, alias = "r", value_name = "FILE", help_heading = "Input")]
+    pub(crate) read: Vec<PathBuf>,
+
+    /// The same as -r
+    #[arg(value_name = "FILE", hide = true)]
+    pub(crate) more: Vec<PathBuf>,
+
+    /// First layer of all packets, whatever the capture says: ethernet, usb, or a link type's name
+    /// or number
+    #[arg(long, value_name = "LINK", value_parser = link_type, help_heading = "Input")]
+    pub(crate) base: Option<u32>,
+
+    /// Write only records of these encoders, comma separated
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Collect")]
+    pub(crate) include: Vec<String>,
+
+    /// Do not write records of these encoders, nor of what they encapsulate
+    ///
+    /// Excluding IPv4 also drops the records of TCP, UDP and all else inside IPv4, in the same
+    /// packet.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Collect")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Directory for the files, made if need be
+    #[arg(long, value_name = "DIR", default_value = ".", help_heading = "Collect")]
+    pub(crate) out: PathBuf,
+
+    /// Replace record files that are in the directory already
+    #[arg(long, help_heading = "Collect")]
+    pub(crate) overwrite: bool,
+
+    /// Write CSV files instead of audit record files
+    #[arg(long, help_heading = "Collect")]
+    pub(crate) csv: bool,
+
+    /// Compress the files with gzip
+    #[arg(
+        long, value_name = "BOOL", action = ArgAction::Set, default_value = "true",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        hide_possible_values = true, help_heading = "Collect"
+    )]
+    pub(crate) comp: bool,
+
+    /// Write the files in large blocks
+    #[arg(
+        long, value_name = "BOOL", action = ArgAction::Set, default_value = "true",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        hide_possible_values = true, help_heading = "Collect"
+    )]
+    pub(crate) buf: bool,
+
+    /// Threads that dissect packets, 1 to 4096 [default: number of cores]
+    ///
+    /// The files are the same whatever the number. More threads than cores are of no use.
+    #[arg(
+        long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096),
+        help_heading = "Collect"
+    )]
+    pub(crate) workers: Option<u16>,
+
+    /// Keep payloads in the records of TCP, UDP, ModbusTCP and USB
+    #[arg(long, help_heading = "Collect")]
+    pub(crate) payload: bool,
+
+    /// Do not write packets that nobody could dissect to unknown.pcap
+    #[arg(long, help_heading = "Collect")]
+    pub(crate) ignore_unknown: bool,
+
+    /// Time that the files say they were made at, as seconds.microseconds, instead of now
+    ///
+    /// Together with -source this makes the files of two runs the same to the last octet.
+    #[arg(long, value_name = "TIME", value_parser = timestamp, help_heading = "Collect")]
+    pub(crate) created: Option<Timestamp>,
+
+    /// Name of the input that the files hold, instead of that given by -r
+    #[arg(long, value_name = "NAME", help_heading = "Collect")]
+    pub(crate) source: Option<String>,
+
+    /// Columns to print, comma separated, in this order
+    #[arg(long, value_name = "LIST", help_heading = "Print")]
+    pub(crate) select: Option<String>,
+
+    /// Separator of columns; \t is a tabulator [default: ,]
+    #[arg(long, value_name = "TEXT", value_parser = separator, help_heading = "Print")]
+    pub(crate) sep: Option<String>,
+
+    /// Separate columns by tabulators
+    #[arg(long, help_heading = "Print")]
+    pub(crate) tsv: bool,
+
+    /// Print tables of a hundred records
+    #[arg(long, help_heading = "Print")]
+    pub(crate) table: bool,
+
+    /// Print records in the text format of Protocol Buffers
+    #[arg(long, help_heading = "Print")]
+    pub(crate) struc: bool,
+
+    /// Print records as JSON, one to a line
+    #[arg(long, help_heading = "Print")]
+    pub(crate) json: bool,
+
+    /// Print times as dates (UTC), in CSV and tables
+    #[arg(long, help_heading = "Print")]
+    pub(crate) utc: bool,
+
+    /// Print the names of the columns
+    #[arg(long, help_heading = "Print")]
+    pub(crate) fields: bool,
+
+    /// Print what the file says about itself
+    #[arg(long, help_heading = "Print")]
+    pub(crate) header: bool,
+
+    /// Print the rows that could not be read back if they were not quoted
+    ///
+    /// Every row is also verified to read back as it is printed, with this separator.
+    #[arg(long, help_heading = "Print")]
+    pub(crate) check: bool,
+
+    /// Do not quote cells that hold the separator, quotes or line ends
+    #[arg(long, help_heading = "Print")]
+    pub(crate) no_quote: bool,
+
+    /// What stands before the members of a nested value
+    #[arg(long, value_name = "TEXT", default_value = "(", help_heading = "Print")]
+    pub(crate) begin: String,
+
+    /// What stands after the members of a nested value
+    #[arg(long, value_name = "TEXT", default_value = ")", help_heading = "Print")]
+    pub(crate) end: String,
+
+    /// What stands between the members of a nested value
+    #[arg(long, value_name = "TEXT", default_value = "-", help_heading = "Print")]
+    pub(crate) struct_sep: String,
+
+    /// List the encoders
+    #[arg(long, help_heading = "Tell")]
+    pub(crate) encoders: bool,
+
+    /// List the encoders with their columns
+    #[arg(long, help_heading = "Tell")]
+    pub(crate) overview: bool,
+
+    /// Print a time in seconds.microseconds as a date (UTC)
+    #[arg(long, value_name = "TIME", value_parser = timestamp, help_heading = "Tell")]
+    pub(crate) ts2utc: Option<Timestamp>,
+
+    /// Print no summary, no progress, no count of records
+    #[arg(long, help_heading = "Tell")]
+    pub(crate) quiet: bool,
+
+    /// Print the version
+    #[arg(long, help_heading = "Tell")]
+    pub(crate) version: bool,
+
+    /// No longer needed: queues are bounded by themselves
+    #[arg(long, value_name = "N", hide_short_help = true, help_heading = "Kept for old scripts")]
+    pub(crate) pbuf: Option<u32>,
+
+    /// No longer needed: there is one way to dissect
+    #[arg(
+        long, value_name = "NAME", hide_short_help = true, help_heading = "Kept for old scripts",
+        value_parser = PossibleValuesParser::new(["lazy", "default", "nocopy"])
+    )]
+    pub(crate) opts: Option<String>,
+
+    /// Packets in a batch, for tests: the files are the same whatever the number
+    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub(crate) batch: Option<u32>,
+}
+
+/// The end of the long help.
+const EXAMPLES: &str = "\
+Examples:
+  netcap -r traffic.pcap -out records          a capture into audit records
+  netcap -r monday.pcap -r tuesday.pcapng.gz   two captures, merged in order of time
+  tcpdump -i eth0 -w - | netcap -r -           packets as they come, until Ctrl-C
+  netcap -r traffic.pcap -include TCP,UDP,DNS  only these types of records
+  netcap -r traffic.pcap -csv -comp=false      plain CSV files at once
+
+  netcap -r TCP.ncap.gz                        audit records as CSV
+  netcap -r TCP.ncap.gz -fields                the names of its columns
+  netcap -r TCP.ncap.gz -select Timestamp,SrcPort,DstPort -utc > tcp.csv
+  netcap -r UDP.ncap.gz -table                 as tables
+  netcap -r DNS.ncap.gz -json | jq .           as JSON
+  netcap -r TCP.ncap.gz -check -sep \";\"        whether \";\" is a good separator
+
+Exit codes:
+  0 success, also after Ctrl-C or a closed pipe
+  1 the command line is wrong
+  2 something could not be read or written
+  3 the input is malformed or cut short; its good part was processed
+  101 a bug in netcap";
+
+impl Flags {
+    /// All inputs, in the order given.
+    pub(crate) fn inputs(&self) -> Vec<PathBuf> {
+        self.read.iter().chain(&self.more).cloned().collect()
+    }
+
+    /// How CSV and tables look.
+    pub(crate) fn csv_style(&self) -> CsvStyle {
+        let separator = match &self.sep {
+            _ if self.tsv => "\t",
+            Some(separator) => separator,
+            None => ",",
+        };
+        CsvStyle {
+            separator: separator.into(),
+            quote: !self.no_quote,
+            begin: self.begin.clone().into(),
+            end: self.end.clone().into(),
+            struct_sep: self.struct_sep.clone().into(),
+            utc: self.utc,
+            types: encoders::schemas(),
+        }
+    }
+}
+
+/// The parser's description of the flags.
+pub(crate) fn command() -> Command {
+    Flags::command()
+}
+
+/// Reads a command line. `None` where it asked for help, and got it.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
+    let mut args = args.into_iter();
+    let program = args.next().unwrap_or_default();
+    let spelled = spell(&command(), args)?;
+    spelled.notes.iter().for_each(note);
+    let flags = command()
+        .try_get_matches_from(std::iter::once(program).chain(spelled.args))
+        .and_then(|matches| Flags::from_arg_matches(&matches));
+    match flags {
+        Ok(flags) => Ok(Some(flags)),
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            print_help(&error)?;
+            Ok(None)
+        }
+        Err(error) => Err(Failure::Usage(one_line(&error))),
+    }
+}
+
+fn print_help(help: &clap::Error) -> Result<(), Failure> {
+    if has_colours(&std::io::stdout()) {
+        print(&help.render().ansi().to_string())
+    } else {
+        print(&help.render().to_string())
+    }
+}
+
+/// What is wrong with the command line, in one line and in the spelling of the documentation.
+fn one_line(error: &clap::Error) -> String {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.replacen("--", "-", 1)),
+        _ => None,
+    };
+    let flag = text(ContextKind::InvalidArg);
+    match (error.kind(), flag) {
+        (ErrorKind::UnknownArgument, Some(flag)) => match text(ContextKind::SuggestedArg) {
+            Some(near) => format!("there is no flag {flag}, did you mean {near}? -h lists all"),
+            None => format!("there is no flag {flag}; -h lists all"),
+        },
+        _ => {
+            let message = error.render().to_string();
+            let lines = message.lines().take_while(|line| !line.is_empty()).map(str::trim);
+            let message = lines.collect::<Vec<_>>().join(" ");
+            let message = message.trim_start_matches("error: ").replace("'--", "'-");
+            format!("{message}; -h lists all flags")
+        }
+    }
+}
+
+/// Reads the value of `-base`.
+fn link_type(name: &str) -> Result<u32, String> {
+    let wanted = match name {
+        "usb" => LinkType::USB_LINUX_MMAPPED.to_string(),
+        name => name.to_uppercase(),
+    };
+    if let Ok(number) = wanted.parse() {
+        return Ok(number);
+    }
+    (0..=u32::from(u16::MAX))
+        .find(|number| LinkType(*number).name() == Some(&wanted))
+        .ok_or_else(|| {
+            "not ethernet, usb, or a name or number of tcpdump.org/linktypes.html".to_owned()
+        })
+}
+
+/// Reads a time in seconds.microseconds.
+fn timestamp(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text.as_bytes())
+        .ok_or_else(|| "a time is seconds.microseconds, as in 1499255023.848884".to_owned())
+}
+
+/// Reads the value of `-sep`.
+fn separator(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("a separator has at least one character".to_owned()),
+        r"\t" => Ok("\t".to_owned()),
+        text if text.contains(['"', '\r', '\n']) => {
+            Err("quotes and line ends cannot separate columns".to_owned())
+        }
+        text => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parser_accepts_its_own_description() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_is_documented() {
+        for arg in command().get_arguments() {
+            assert!(arg.get_help().is_some(), "{}", arg.get_id());
+        }
+    }
+
+    #[test]
+    fn link_types_by_name_and_number() {
+        let numbers = ["ethernet", "usb", "linux_sll2", "113"].map(link_type);
+        assert_eq!(numbers, [Ok(1), Ok(220), Ok(276), Ok(113)]);
+        assert!(link_type("token-ring").is_err());
+    }
+}

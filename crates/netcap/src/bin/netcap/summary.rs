@@ -1,0 +1,167 @@
+//! What came of a collection, for the user to read.
+
+use std::path::Path;
+use std::time::Duration;
+
+use netcap_capture::LinkType;
+use netcap_pipeline::{FragmentLedger, Ledger, Report};
+use netcap_record::table::{Colour, Table};
+
+use crate::console::{grouped, size};
+
+/// Kinds of trouble that are listed for each fate; the rest are added up.
+const MOST_CAUSES: usize = 10;
+
+/// Records of each type, the ledger, what was written, and how long it took.
+pub(crate) fn summary(
+    report: &Report,
+    directory: &Path,
+    elapsed: Duration,
+    colours: bool,
+) -> String {
+    let ledger = &report.ledger;
+    let mut text = String::new();
+    if !report.files.is_empty() {
+        text.push_str(&files(report));
+    }
+    text.push_str(&fates(ledger, colours));
+    text.push('\n');
+
+    let octets = report.files.iter().map(|file| file.octets).sum();
+    let seconds = elapsed.as_secs_f64();
+    let per_second = |n: u64| (n as f64 / seconds.max(1e-6)) as u64;
+    if ledger.fragments != FragmentLedger::default() {
+        text.push_str(&fragments(&ledger.fragments));
+    }
+    text.push_str(&format!(
+        "{} records, {} in {} files, written to {}\n",
+        grouped(ledger.records),
+        size(octets),
+        report.files.len(),
+        directory.display()
+    ));
+    text.push_str(&format!(
+        "{} packets, {}, in {seconds:.2} s: {} packets/s, {}/s\n",
+        grouped(ledger.packets),
+        size(ledger.octets),
+        grouped(per_second(ledger.packets)),
+        size(per_second(ledger.octets))
+    ));
+    text
+}
+
+/// The files with the records in them.
+fn files(report: &Report) -> String {
+    let rows = report.files.iter().map(|file| {
+        let is_records = !file.record_type.is_empty();
+        let count = if is_records { grouped(file.records) } else { String::new() };
+        let row = [file.name.clone(), count, size(file.octets)];
+        (None, row)
+    });
+    right_aligned(["File", "Records", "Size"], rows.collect())
+}
+
+/// What became of the packets: they all are in this table, each once.
+fn fates(ledger: &Ledger, colours: bool) -> String {
+    let unknown = causes(ledger.unknown.iter(), |selector| selector.to_string());
+    let links = causes(ledger.unsupported_link.iter(), |number| {
+        format!("link type {}", LinkType(*number))
+    });
+    let malformed = causes(ledger.malformed.iter(), |(protocol, reason)| {
+        format!("{protocol}: {}", reason.name())
+    });
+    let cut = causes(ledger.cut_short.iter(), |(protocol, reason)| {
+        format!("{protocol}: {}", reason.name())
+    });
+    let fates = [
+        ("decoded", None, ledger.decoded, Vec::new()),
+        ("filtered", None, ledger.filtered, Vec::new()),
+        ("unknown protocol", Some(Colour::Yellow), ledger.unknown.values().sum(), unknown),
+        (
+            "unknown link type",
+            Some(Colour::Yellow),
+            ledger.unsupported_link.values().sum(),
+            links,
+        ),
+        ("malformed", Some(Colour::Red), ledger.malformed.values().sum(), malformed),
+        ("cut by the capture", Some(Colour::Yellow), ledger.cut_short.values().sum(), cut),
+    ];
+    let row = |name: String, packets: u64| {
+        let share = 100.0 * packets as f64 / ledger.packets.max(1) as f64;
+        [name, grouped(packets), format!("{share:.2}%")]
+    };
+    let mut rows = Vec::new();
+    for (name, colour, packets, causes) in fates {
+        if packets > 0 {
+            rows.push((colour.filter(|_| colours), row(name.to_owned(), packets)));
+        }
+        for (cause, packets) in causes {
+            rows.push((None, row(format!("  {cause}"), packets)));
+        }
+    }
+    rows.push((None, row("all packets".to_owned(), ledger.packets)));
+    right_aligned(["Fate", "Packets", "Share"], rows)
+}
+
+/// The causes of a fate, the most frequent first.
+fn causes<'a, K: 'a>(
+    counts: impl Iterator<Item = (&'a K, &'a u64)>,
+    name: impl Fn(&K) -> String,
+) -> Vec<(String, u64)> {
+    let mut causes: Vec<_> = counts.map(|(key, count)| (name(key), *count)).collect();
+    causes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    if causes.len() > MOST_CAUSES {
+        let rest = causes.split_off(MOST_CAUSES - 1);
+        let total = rest.iter().map(|(_, count)| count).sum();
+        causes.push((format!("{} others", rest.len()), total));
+    }
+    causes
+}
+
+/// What became of the fragments, in one line.
+fn fragments(ledger: &FragmentLedger) -> String {
+    let others = [
+        (ledger.duplicates, "duplicate"),
+        (ledger.conflicts, "contradicting others"),
+        (ledger.refused, "impossible"),
+        (ledger.cut, "cut by the capture"),
+        (ledger.discarded, "datagrams discarded for overlaps"),
+        (ledger.expired, "datagrams too late"),
+        (ledger.evicted, "datagrams without room"),
+        (ledger.incomplete, "datagrams incomplete"),
+    ];
+    let mut line = format!(
+        "{} fragments: {} datagrams made whole",
+        grouped(ledger.fragments),
+        grouped(ledger.completed)
+    );
+    for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+        line.push_str(&format!(", {} {what}", grouped(count)));
+    }
+    line.push('\n');
+    line
+}
+
+/// A table with all columns but the first aligned on the right.
+fn right_aligned<const N: usize>(
+    header: [&str; N],
+    rows: Vec<(Option<Colour>, [String; N])>,
+) -> String {
+    let mut widths = header.map(str::len);
+    for (_, row) in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut table = Table::new(header);
+    for (colour, mut row) in rows {
+        for (cell, width) in row.iter_mut().zip(widths).skip(1) {
+            *cell = format!("{cell:>width$}");
+        }
+        match colour {
+            Some(colour) => table.coloured_row(colour, row),
+            None => table.row(row),
+        }
+    }
+    table.render()
+}

@@ -1,0 +1,157 @@
+//! What a capture of `tests/captures` becomes, as text: its records as CSV and its ledger.
+//!
+//! `cargo xtask bless` writes these texts beside the captures; the golden test of `netcap` includes
+//! this file and compares.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use netcap_dissect::{Registry, Selection};
+use netcap_pipeline::{Config, Format, FragmentLedger, Ledger, run};
+use netcap_protocols::PROTOCOLS;
+use netcap_record::Timestamp;
+use netcap_record::csv::CsvStyle;
+
+/// The captures, from which both programs of the workspace that include this file start.
+pub(crate) const CAPTURES: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../", "tests/captures");
+
+/// Every capture of a directory, by name.
+pub(crate) fn captures(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut captures = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = name_of(&path);
+        if name.contains(".pcap") && !name.ends_with(".expect") {
+            captures.push(path);
+        }
+    }
+    captures.sort();
+    Ok(captures)
+}
+
+/// Where the expectation of a capture is kept. The captures `mixed.*` hold the same packets in
+/// different formats and share one.
+pub(crate) fn place(capture: &Path) -> PathBuf {
+    let name = name_of(capture);
+    let shared = if name.starts_with("mixed.") { "mixed.pcap".to_owned() } else { name };
+    capture.with_file_name(format!("{shared}.expect"))
+}
+
+/// The last part of a path.
+pub(crate) fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The files that a directory holds.
+pub(crate) fn files(directory: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        files.insert(name_of(&path), fs::read(&path)?);
+    }
+    Ok(files)
+}
+
+/// What a capture becomes: `<Type>.csv` for each record type in it, and `ledger.txt`.
+pub(crate) fn render(capture: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
+    let source = match netcap_capture::open(capture) {
+        Ok(source) => source,
+        Err(error) => {
+            let text = format!("trouble: {}\n", without_directory(&error, capture));
+            return Ok(BTreeMap::from([("ledger.txt".to_owned(), text.into_bytes())]));
+        }
+    };
+    let registry =
+        Registry::new(PROTOCOLS, &[], &Selection::default()).map_err(io::Error::other)?;
+    let directory = tempfile::tempdir()?;
+    let config = Config {
+        directory: directory.path().to_owned(),
+        format: Format::Csv {
+            compress: false,
+            style: CsvStyle::default(),
+        },
+        buffered: true,
+        workers: 1,
+        batch_packets: 1024,
+        base: None,
+        ignore_unknown: false,
+        overwrite: false,
+        source: String::new(),
+        version: String::new(),
+        created: Timestamp::new(0, 0),
+    };
+    let report =
+        run(source, &registry, &config, &Arc::default(), &mut |_| {}).map_err(io::Error::other)?;
+    let mut ledger = ledger_text(&report.ledger);
+    if let Some(error) = report.trouble {
+        ledger.push_str(&format!("trouble: {}\n", without_directory(&error, capture)));
+    }
+    let mut files = files(directory.path())?;
+    files.retain(|name, _| name.ends_with(".csv"));
+    files.insert("ledger.txt".to_owned(), ledger.into_bytes());
+    Ok(files)
+}
+
+/// An error about a capture, the same wherever the project lies.
+fn without_directory(error: &netcap_capture::Error, capture: &Path) -> String {
+    let path = capture.display().to_string();
+    error.to_string().replace(&path, &name_of(capture))
+}
+
+/// The ledger, a line for each count that is not zero.
+fn ledger_text(ledger: &Ledger) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, count: u64| {
+        if count > 0 {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{name}: {count}");
+        }
+    };
+    line("packets", ledger.packets);
+    line("decoded", ledger.decoded);
+    for (selector, count) in &ledger.unknown {
+        line(&format!("unknown {selector}"), *count);
+    }
+    for ((protocol, reason), count) in &ledger.malformed {
+        line(&format!("malformed {protocol}, {}", reason.name()), *count);
+    }
+    for ((protocol, reason), count) in &ledger.cut_short {
+        line(&format!("cut short {protocol}, {}", reason.name()), *count);
+    }
+    for (number, count) in &ledger.unsupported_link {
+        line(&format!("unsupported link type {number}"), *count);
+    }
+    line("filtered", ledger.filtered);
+    line("records", ledger.records);
+    let FragmentLedger {
+        fragments,
+        completed,
+        duplicates,
+        conflicts,
+        refused,
+        discarded,
+        expired,
+        evicted,
+        incomplete,
+        cut,
+    } = ledger.fragments;
+    line("fragments", fragments);
+    line("fragments: datagrams completed", completed);
+    line("fragments: duplicates", duplicates);
+    line("fragments: conflicts", conflicts);
+    line("fragments: refused", refused);
+    line("fragments: datagrams discarded", discarded);
+    line("fragments: datagrams expired", expired);
+    line("fragments: datagrams evicted", evicted);
+    line("fragments: datagrams incomplete", incomplete);
+    line("fragments: cut by the capture", cut);
+    if !ledger.balances() {
+        text.push_str("THE LEDGER DOES NOT BALANCE\n");
+    }
+    text
+}
