@@ -61,6 +61,11 @@ impl Arguments {
         }
     }
 
+    /// The next word, if there is one that is not an option.
+    pub(crate) fn next(&mut self) -> Option<String> {
+        self.0.pop_front_if(|word| !word.starts_with('-'))
+    }
+
     /// Fails if anything is left that nobody asked for.
     pub(crate) fn finish(self) -> Result<()> {
         match self.0.front() {

@@ -16,10 +16,6 @@ use netcap_protocols::PROTOCOLS;
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 
-/// The captures, from which both programs of the workspace that include this file start.
-pub(crate) const CAPTURES: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../", "tests/captures");
-
 /// Every capture of a directory, by name.
 pub(crate) fn captures(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut captures = Vec::new();

@@ -8,9 +8,13 @@
 
 mod arguments;
 mod bench;
+mod bless;
 mod capture_file;
 mod compress;
+mod expectation;
+mod r#gen;
 mod generate;
+mod generated;
 mod slice_headers;
 mod traffic;
 
@@ -29,11 +33,16 @@ struct Command {
 
 /// All commands, in the order in which the help lists them.
 const COMMANDS: &[Command] = &[
+    r#gen::COMMAND,
+    bless::COMMAND,
     bench::COMMAND,
     generate::COMMAND,
     slice_headers::COMMAND,
     compress::COMMAND,
 ];
+
+/// The root of the project.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 fn main() -> ExitCode {
     let mut given = std::env::args().skip(1);

@@ -81,7 +81,12 @@ const fn except(
     differs: Differs,
     reason: &'static str,
 ) -> Exception {
-    Exception { reference, stem, differs, reason }
+    Exception {
+        reference,
+        stem,
+        differs,
+        reason,
+    }
 }
 
 /// Numbers from here on are fields that the original does not have.
@@ -103,7 +108,10 @@ impl Reference {
         let root = shared.join("reference/netcap");
         let index = fs::read_to_string(root.join("INDEX.tsv"));
         let (Ok(index), true) = (index, shared.join("captures").is_dir()) else {
-            eprintln!("skipped: no reference files of the original in {}", shared.display());
+            eprintln!(
+                "skipped: no reference files of the original in {}",
+                shared.display()
+            );
             return None;
         };
         let rows = index.lines().filter_map(|line| line.split_once('\t'));
@@ -129,7 +137,11 @@ impl Reference {
 
 /// Every type of record that we have a definition of.
 fn schemas() -> Vec<&'static Schema> {
-    PROTOCOLS.iter().flat_map(|protocol| protocol.schemas).copied().collect()
+    PROTOCOLS
+        .iter()
+        .flat_map(|protocol| protocol.schemas)
+        .copied()
+        .collect()
 }
 
 /// The definition of what a file holds, if we have one, and its records.
@@ -137,7 +149,10 @@ fn read(path: &Path) -> (Option<&'static Schema>, Vec<Vec<u8>>) {
     let mut reader = Reader::open(path).unwrap_or_else(|error| panic!("{error}"));
     let schema = find_schema(&schemas(), reader.header().record_type);
     let mut records = Vec::new();
-    while let Some(record) = reader.next_record().unwrap_or_else(|error| panic!("{error}")) {
+    while let Some(record) = reader
+        .next_record()
+        .unwrap_or_else(|error| panic!("{error}"))
+    {
         records.push(record.to_vec());
     }
     (schema, records)
@@ -166,7 +181,11 @@ fn every_file_of_the_original_is_read() {
             let reader = Reader::open(&path).unwrap_or_else(|error| panic!("{error}"));
             let header = reader.header();
             assert_eq!(header.version, "v0.3.9", "{}", path.display());
-            assert!(header.created.is_some() && header.record_type > 1, "{}", path.display());
+            assert!(
+                header.created.is_some() && header.record_type > 1,
+                "{}",
+                path.display()
+            );
             let (schema, found) = read(&path);
             files += 1;
             records += found.len();
@@ -182,7 +201,11 @@ fn every_file_of_the_original_is_read() {
                 assert!(message.timestamp().is_some(), "{}", path.display());
                 row.clear();
                 csv::row(&message, &columns, &style, &mut row);
-                assert!(csv::reads_back(&message, &columns, &style), "{}", path.display());
+                assert!(
+                    csv::reads_back(&message, &columns, &style),
+                    "{}",
+                    path.display()
+                );
             }
         }
     }
@@ -259,7 +282,12 @@ fn is_section(field: &Field) -> bool {
     matches!(field.name, "Answers" | "Authorities" | "Additionals")
 }
 
-fn section_of_2019(message: &Message<'_>, field: &'static Field, style: &CsvStyle, out: &mut Vec<u8>) {
+fn section_of_2019(
+    message: &Message<'_>,
+    field: &'static Field,
+    style: &CsvStyle,
+    out: &mut Vec<u8>,
+) {
     let Some(Scalar::Message(last)) = message.values(field).last() else {
         return;
     };
@@ -295,8 +323,14 @@ fn records_are_those_of_the_original() {
                 continue;
             }
             let ours = directory.path().join(format!("{}.ncap", schema.stem));
-            let ours = if ours.exists() { read(&ours).1 } else { Vec::new() };
-            let theirs = theirs.get(schema.stem).map_or_else(Vec::new, |path| read(path).1);
+            let ours = if ours.exists() {
+                read(&ours).1
+            } else {
+                Vec::new()
+            };
+            let theirs = theirs
+                .get(schema.stem)
+                .map_or_else(Vec::new, |path| read(path).1);
             comparison.compare(&ours, &theirs);
             equal += theirs.len();
             for line in comparison.differences.iter().take(MOST_SHOWN) {
@@ -304,14 +338,26 @@ fn records_are_those_of_the_original() {
             }
             let rest = comparison.differences.len().saturating_sub(MOST_SHOWN);
             if rest > 0 {
-                let _ = writeln!(trouble, "{} {} and {rest} more", reference.name, schema.stem);
+                let _ = writeln!(
+                    trouble,
+                    "{} {} and {rest} more",
+                    reference.name, schema.stem
+                );
             }
         }
     }
     for (exception, used) in EXCEPTIONS.iter().zip(used) {
         if !used {
-            let Exception { reference, stem, reason, .. } = exception;
-            let _ = writeln!(trouble, "{reference} {stem}: nothing differs though {reason}");
+            let Exception {
+                reference,
+                stem,
+                reason,
+                ..
+            } = exception;
+            let _ = writeln!(
+                trouble,
+                "{reference} {stem}: nothing differs though {reason}"
+            );
         }
     }
     eprintln!("{equal} records compared");
@@ -357,7 +403,9 @@ impl<'a> Comparison<'a> {
             .enumerate()
             .filter(|(_, e)| is_it(e.reference, &reference.name) && is_it(e.stem, schema.stem))
             .collect();
-        let altogether = exceptions.iter().find(|(_, e)| matches!(e.differs, Altogether));
+        let altogether = exceptions
+            .iter()
+            .find(|(_, e)| matches!(e.differs, Altogether));
         if let Some((place, _)) = altogether {
             used[*place] = true;
         }
@@ -384,10 +432,15 @@ impl<'a> Comparison<'a> {
         }
         if surplus != allowed {
             let (ours, theirs) = (ours.len(), theirs.len());
-            self.differences.push(format!("number of records: theirs {theirs}, ours {ours}"));
+            self.differences
+                .push(format!("number of records: theirs {theirs}, ours {ours}"));
         }
         // Where more is missing than is allowed, records are compared pair by pair.
-        let mut skippable = if surplus == allowed { surplus.unsigned_abs() } else { 0 };
+        let mut skippable = if surplus == allowed {
+            surplus.unsigned_abs()
+        } else {
+            0
+        };
         let (mut our, mut their) = (0, 0);
         while our < ours.len() && their < theirs.len() {
             let fields = self.fields_that_differ(&ours[our], &theirs[their]);
@@ -397,7 +450,8 @@ impl<'a> Comparison<'a> {
                 continue;
             }
             for field in fields {
-                self.differences.push(format!("record {}: {field}", their + 1));
+                self.differences
+                    .push(format!("record {}: {field}", their + 1));
             }
             (our, their) = (our + 1, their + 1);
         }
@@ -412,7 +466,11 @@ impl<'a> Comparison<'a> {
             let our = ours.get(path).unwrap_or(&none);
             let their = theirs.get(path).unwrap_or(&none);
             if !our.equals(their) && !self.is_excepted(path, &our.shown(), &their.shown()) {
-                found.push(format!("{path}: theirs {}, ours {}", their.shown(), our.shown()));
+                found.push(format!(
+                    "{path}: theirs {}, ours {}",
+                    their.shown(),
+                    our.shown()
+                ));
             }
         }
         found
@@ -420,10 +478,13 @@ impl<'a> Comparison<'a> {
 
     fn is_excepted(&mut self, path: &str, our: &str, their: &str) -> bool {
         let is = |expected: &str, value: &str| expected.is_empty() || expected == value;
-        let row = self.exceptions.iter().find(|(_, exception)| match exception.differs {
-            InField(field, theirs, ours) => field == path && is(theirs, their) && is(ours, our),
-            Altogether | More(_) | Fewer(_) => false,
-        });
+        let row = self
+            .exceptions
+            .iter()
+            .find(|(_, exception)| match exception.differs {
+                InField(field, theirs, ours) => field == path && is(theirs, their) && is(ours, our),
+                Altogether | More(_) | Fewer(_) => false,
+            });
         if let Some((place, _)) = row {
             self.used[*place] = true;
         }
@@ -464,7 +525,11 @@ fn flat(schema: &'static Schema, record: &[u8]) -> BTreeMap<String, Leaf> {
 
 fn flatten(message: &Message<'_>, prefix: &str, leaves: &mut BTreeMap<String, Leaf>) {
     let schema = message.schema();
-    for field in schema.fields.iter().filter(|field| field.number < FIRST_ADDED_FIELD) {
+    for field in schema
+        .fields
+        .iter()
+        .filter(|field| field.number < FIRST_ADDED_FIELD)
+    {
         let path = format!("{prefix}{}", field.name);
         if field.repeated {
             for (i, value) in message.values(field).enumerate() {
@@ -486,7 +551,9 @@ fn leaf(value: Scalar<'_>, path: String, leaves: &mut BTreeMap<String, Leaf>) {
         },
         Scalar::Text(text) => Leaf::Text(text.escape_ascii().to_string()),
         Scalar::Bytes(octets) => {
-            let hex = octets.iter().fold("0x".to_owned(), |hex, octet| hex + &format!("{octet:02x}"));
+            let hex = octets
+                .iter()
+                .fold("0x".to_owned(), |hex, octet| hex + &format!("{octet:02x}"));
             Leaf::Text(hex)
         }
         Scalar::Int(n) => Leaf::Text(n.to_string()),

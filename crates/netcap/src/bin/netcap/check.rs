@@ -38,7 +38,12 @@ impl Check {
             .iter()
             .map(|cell| highlighted(&visible(cell), &separator))
             .collect();
-        let line = format!("row {}: {}: {}\n", self.rows, names.join(", "), row.join(&separator));
+        let line = format!(
+            "row {}: {}: {}\n",
+            self.rows,
+            names.join(", "),
+            row.join(&separator)
+        );
         out.extend_from_slice(line.as_bytes());
     }
 
@@ -66,7 +71,10 @@ impl Check {
 /// The cell with the separators in it in red, on a terminal.
 fn highlighted(cell: &str, separator: &str) -> String {
     if has_colours(&std::io::stdout()) {
-        cell.replace(separator, &format!("{}{separator}{RESET}", Colour::Red.sequence()))
+        cell.replace(
+            separator,
+            &format!("{}{separator}{RESET}", Colour::Red.sequence()),
+        )
     } else {
         cell.to_owned()
     }

@@ -46,7 +46,12 @@ pub(crate) fn run(flags: &Flags, inputs: &[PathBuf]) -> Result<(), Failure> {
         Ok(())
     } else {
         let colours = has_colours(&std::io::stdout());
-        print(&summary(&report, &config.directory, started.elapsed(), colours))
+        print(&summary(
+            &report,
+            &config.directory,
+            started.elapsed(),
+            colours,
+        ))
     };
     if report.interrupted {
         note("interrupted; the files hold everything that was read until then");
@@ -85,7 +90,9 @@ fn config(flags: &Flags, source: &str) -> Config {
         },
         buffered: flags.buf,
         workers: flags.workers.map_or_else(cores, usize::from),
-        batch_packets: flags.batch.map_or(BATCH_PACKETS, |packets| packets as usize),
+        batch_packets: flags
+            .batch
+            .map_or(BATCH_PACKETS, |packets| packets as usize),
         base: flags.base,
         ignore_unknown: flags.ignore_unknown,
         overwrite: flags.overwrite,
@@ -100,7 +107,9 @@ fn cores() -> usize {
 }
 
 fn now() -> Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp::new(now.as_secs().cast_signed(), now.subsec_nanos())
 }
 

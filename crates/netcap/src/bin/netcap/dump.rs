@@ -32,12 +32,16 @@ pub(crate) fn run(flags: &Flags, paths: &[PathBuf]) -> Result<(), Failure> {
         inputs.push(Input { path, reader });
     }
     if layout == Layout::Header {
-        let tables = inputs.iter().map(|input| header_table(input.reader.header()));
+        let tables = inputs
+            .iter()
+            .map(|input| header_table(input.reader.header()));
         return print(&tables.collect::<String>());
     }
 
     let schema = common_schema(&inputs)?;
-    let payloads = inputs.iter().any(|input| input.reader.header().contains_payloads);
+    let payloads = inputs
+        .iter()
+        .any(|input| input.reader.header().contains_payloads);
     let columns = match &flags.select {
         Some(names) => csv::select(schema, payloads, names)
             .map_err(|unknown| Failure::Usage(unknown.to_string()))?,
@@ -57,11 +61,16 @@ pub(crate) fn run(flags: &Flags, paths: &[PathBuf]) -> Result<(), Failure> {
             if !matches!(trouble, Failure::Input(_)) {
                 return Err(trouble);
             }
-            failure.into_iter().for_each(|earlier: Failure| note(earlier));
+            failure
+                .into_iter()
+                .for_each(|earlier: Failure| note(earlier));
             failure = Some(trouble);
         }
     }
-    printer.end(&mut out).and_then(|()| out.flush()).map_err(Failure::stdout)?;
+    printer
+        .end(&mut out)
+        .and_then(|()| out.flush())
+        .map_err(Failure::stdout)?;
     if !flags.quiet {
         say(printer.trailer());
     }
@@ -232,7 +241,9 @@ impl Printer {
                     self.flush_table();
                 }
             }
-            Layout::Check => self.check.row(message, &self.columns, &self.style, &mut self.line),
+            Layout::Check => self
+                .check
+                .row(message, &self.columns, &self.style, &mut self.line),
             Layout::Fields | Layout::Header => {}
         }
         out.write_all(&self.line)

@@ -9,7 +9,13 @@ use crate::suggestion::closest;
 
 /// Encoders whose records come of more than one packet, in the order in which they are shown.
 const CUSTOM: &[&str] = &[
-    "TLS", "LinkFlow", "NetworkFlow", "TransportFlow", "HTTP", "Flow", "Connection",
+    "TLS",
+    "LinkFlow",
+    "NetworkFlow",
+    "TransportFlow",
+    "HTTP",
+    "Flow",
+    "Connection",
 ];
 
 /// Encoders of one layer of a packet, in the order in which they are shown. Names that are not

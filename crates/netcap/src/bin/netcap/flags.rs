@@ -38,7 +38,13 @@ pub(crate) struct Flags {
     /// May be given several times: captures are merged in order of time, audit record files of one
     /// type are printed one after the other. What comes by standard input is taken for a capture,
     /// unless a flag is given that prints records.
-    #[arg(short = 'r', long, alias = "r", value_name = "FILE", help_heading = "Input")]
+    #[arg(
+        short = 'r',
+        long,
+        alias = "r",
+        value_name = "FILE",
+        help_heading = "Input"
+    )]
     pub(crate) read: Vec<PathBuf>,
 
     /// The same as -r
@@ -51,18 +57,33 @@ pub(crate) struct Flags {
     pub(crate) base: Option<u32>,
 
     /// Write only records of these encoders, comma separated
-    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Collect")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        help_heading = "Collect"
+    )]
     pub(crate) include: Vec<String>,
 
     /// Do not write records of these encoders, nor of what they encapsulate
     ///
     /// Excluding IPv4 also drops the records of TCP, UDP and all else inside IPv4, in the same
     /// packet.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Collect")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        help_heading = "Collect"
+    )]
     pub(crate) exclude: Vec<String>,
 
     /// Directory for the files, made if need be
-    #[arg(long, value_name = "DIR", default_value = ".", help_heading = "Collect")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".",
+        help_heading = "Collect"
+    )]
     pub(crate) out: PathBuf,
 
     /// Replace record files that are in the directory already
@@ -195,7 +216,12 @@ pub(crate) struct Flags {
     pub(crate) version: bool,
 
     /// No longer needed: queues are bounded by themselves
-    #[arg(long, value_name = "N", hide_short_help = true, help_heading = "Kept for old scripts")]
+    #[arg(
+        long,
+        value_name = "N",
+        hide_short_help = true,
+        help_heading = "Kept for old scripts"
+    )]
     pub(crate) pbuf: Option<u32>,
 
     /// No longer needed: there is one way to dissect
@@ -304,7 +330,10 @@ fn one_line(error: &clap::Error) -> String {
         },
         _ => {
             let message = error.render().to_string();
-            let lines = message.lines().take_while(|line| !line.is_empty()).map(str::trim);
+            let lines = message
+                .lines()
+                .take_while(|line| !line.is_empty())
+                .map(str::trim);
             let message = lines.collect::<Vec<_>>().join(" ");
             let message = message.trim_start_matches("error: ").replace("'--", "'-");
             format!("{message}; -h lists all flags")

@@ -67,7 +67,11 @@ fn task_of(flags: &Flags, input: &Path) -> Result<Task, Failure> {
     };
     if is_pipe {
         let is_for_records = !flags.csv && !printing_flags(flags).is_empty();
-        return Ok(if is_for_records { Task::Print } else { Task::Collect });
+        return Ok(if is_for_records {
+            Task::Print
+        } else {
+            Task::Collect
+        });
     }
     Ok(match netcap_store::sniff(input).map_err(unreadable)? {
         Kind::Records => Task::Print,

@@ -97,7 +97,9 @@ pub(crate) fn spell(
             return Err(Failure::Usage(format!("-{name}: {remedy}")));
         }
         if let Some((_, has_value)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == name) {
-            spelled.notes.push(format!("-{name} has no effect in this version"));
+            spelled
+                .notes
+                .push(format!("-{name} has no effect in this version"));
             if flag.value.is_none() {
                 args.next_if(|next| *has_value || boolean(next).is_some());
             }
@@ -164,7 +166,9 @@ impl Flag<'_> {
 
 fn has_name(arg: &Arg, name: &str) -> bool {
     arg.get_long() == Some(name)
-        || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
+        || arg
+            .get_all_aliases()
+            .is_some_and(|aliases| aliases.contains(&name))
 }
 
 /// Whether a flag is on or off, and not followed by a value.
@@ -197,7 +201,9 @@ mod tests {
     fn spelled(args: &[&str]) -> Vec<String> {
         let spelled = spell(&crate::flags::command(), args.iter().map(OsString::from));
         let args = spelled.expect("a good command line").args;
-        args.into_iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
+        args.into_iter()
+            .map(|arg| arg.to_string_lossy().into_owned())
+            .collect()
     }
 
     #[test]
@@ -217,7 +223,10 @@ mod tests {
 
     #[test]
     fn switches_take_a_word() {
-        assert_eq!(spelled(&["-buf", "false", "-r", "x"]), ["--buf=false", "--read=x"]);
+        assert_eq!(
+            spelled(&["-buf", "false", "-r", "x"]),
+            ["--buf=false", "--read=x"]
+        );
         assert_eq!(spelled(&["-buf=0", "x"]), ["--buf=false", "x"]);
         assert_eq!(spelled(&["-buf", "x"]), ["--buf=true", "x"]);
         assert_eq!(spelled(&["-csv", "true", "x"]), ["--csv", "x"]);
@@ -227,7 +236,10 @@ mod tests {
     #[test]
     fn what_is_no_flag_stays() {
         assert_eq!(spelled(&["-", "x", "--", "-csv"]), ["-", "x", "--", "-csv"]);
-        assert_eq!(spelled(&["-h", "-x", "-wokers=3"]), ["-h", "-x", "--wokers=3"]);
+        assert_eq!(
+            spelled(&["-h", "-x", "-wokers=3"]),
+            ["-h", "-x", "--wokers=3"]
+        );
     }
 
     #[test]

@@ -15,19 +15,24 @@ pub(crate) fn closest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Least number of characters to insert, delete or replace (Levenshtein).
+/// Least number of characters to insert, delete, replace or exchange with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.chars().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let replaced = above[j] + usize::from(a[i] != b[j]);
+            let mut least = replaced.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut above, row);
     }
-    row[b.chars().count()]
+    above[b.len()]
 }
 
 #[cfg(test)]
@@ -38,6 +43,7 @@ mod tests {
     fn near_names_are_found_and_others_not() {
         let names = ["TCP", "UDP", "Ethernet"];
         assert_eq!(closest("tcp", names), Some("TCP"));
+        assert_eq!(closest("TPC", names), Some("TCP"));
         assert_eq!(closest("Ethernett", names), Some("Ethernet"));
         assert_eq!(closest("HTTP", names), None);
     }

@@ -54,7 +54,11 @@ pub(crate) fn summary(
 fn files(report: &Report) -> String {
     let rows = report.files.iter().map(|file| {
         let is_records = !file.record_type.is_empty();
-        let count = if is_records { grouped(file.records) } else { String::new() };
+        let count = if is_records {
+            grouped(file.records)
+        } else {
+            String::new()
+        };
         let row = [file.name.clone(), count, size(file.octets)];
         (None, row)
     });
@@ -76,15 +80,30 @@ fn fates(ledger: &Ledger, colours: bool) -> String {
     let fates = [
         ("decoded", None, ledger.decoded, Vec::new()),
         ("filtered", None, ledger.filtered, Vec::new()),
-        ("unknown protocol", Some(Colour::Yellow), ledger.unknown.values().sum(), unknown),
+        (
+            "unknown protocol",
+            Some(Colour::Yellow),
+            ledger.unknown.values().sum(),
+            unknown,
+        ),
         (
             "unknown link type",
             Some(Colour::Yellow),
             ledger.unsupported_link.values().sum(),
             links,
         ),
-        ("malformed", Some(Colour::Red), ledger.malformed.values().sum(), malformed),
-        ("cut by the capture", Some(Colour::Yellow), ledger.cut_short.values().sum(), cut),
+        (
+            "malformed",
+            Some(Colour::Red),
+            ledger.malformed.values().sum(),
+            malformed,
+        ),
+        (
+            "cut by the capture",
+            Some(Colour::Yellow),
+            ledger.cut_short.values().sum(),
+            cut,
+        ),
     ];
     let row = |name: String, packets: u64| {
         let share = 100.0 * packets as f64 / ledger.packets.max(1) as f64;
