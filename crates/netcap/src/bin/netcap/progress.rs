@@ -29,21 +29,19 @@ impl Progress {
         let seconds = self.started.elapsed().as_secs_f64().max(0.001);
         let rate = (watch.packets as f64 / seconds) as u64;
         let mut message = format!("{} packets, {}/s", grouped(watch.packets), grouped(rate));
-        match watch.total {
-            Some(total) => {
-                if bar.length().is_none() {
-                    bar.set_style(style("[{bar:30}] {percent:>3}%, {eta} left, {msg}"));
-                    bar.set_length(total);
-                }
-                bar.set_position(watch.done);
-            }
-            None => {
-                message.push_str(", ");
-                message.push_str(&size(watch.done));
-                bar.tick();
-            }
+        if watch.total.is_none() {
+            message.push_str(&format!(", {}", size(watch.done)));
         }
+        // The message first: each of these may draw the line.
         bar.set_message(message);
+        if let Some(total) = watch.total {
+            if bar.length().is_none() {
+                bar.set_style(style("[{bar:30}] {percent:>3}%, {eta} left, {msg}"));
+                bar.set_length(total);
+            }
+            bar.set_position(watch.done);
+        }
+        bar.tick();
     }
 
     /// Removes the line.
@@ -55,7 +53,7 @@ impl Progress {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // The templates are ours and a test reads them.
+    // The templates are ours; a wrong one would cost no more than its looks.
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")

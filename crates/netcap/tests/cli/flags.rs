@@ -1,0 +1,127 @@
+//! Spellings of flags, help, and what is said to a command line that is wrong.
+
+use crate::run::{capture, records_of, run};
+
+/// A wrong command line ends in exit code 1 and one line that holds these words.
+fn is_refused(args: &str, words: &[&str]) {
+    let (code, output, errors) = run(args);
+    assert_eq!(
+        (code, output.as_str(), errors.lines().count()),
+        (1, "", 1),
+        "{args}: {errors}"
+    );
+    for word in words {
+        assert!(errors.contains(word), "{args}: {errors}");
+    }
+}
+
+#[test]
+fn help_is_short_and_long() {
+    let (short, long) = (run("-h"), run("-help"));
+    assert_eq!((short.0, short.2.as_str()), (0, ""));
+    assert_eq!(long, run("--help"));
+    assert!(short.1.contains("--select") && !short.1.contains("Examples:"));
+    assert!(long.1.contains("Examples:") && long.1.contains("Exit codes:"));
+}
+
+#[test]
+fn version() {
+    let version = concat!("v", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(run("-version"), (0, version.to_owned(), String::new()));
+    assert_eq!(run("--version").1, version);
+}
+
+#[test]
+fn lists_of_encoders() {
+    let (code, list, _) = run("-encoders");
+    assert_eq!(code, 0);
+    assert!(list.starts_with("layer:\n+ TCP\n+ UDP\n+ IPv4\n"), "{list}");
+    let (_, overview, _) = run("-overview");
+    let arp = "ARP                            10 Timestamp,AddrType,Protocol,";
+    assert!(
+        overview.lines().any(|line| line.starts_with(arp)),
+        "{overview}"
+    );
+}
+
+#[test]
+fn times_become_dates() {
+    let date = "2017-07-05 11:43:43.848884 +0000 UTC\n".to_owned();
+    assert_eq!(run("-ts2utc 1499255023.848884"), (0, date, String::new()));
+    is_refused("-ts2utc 1499255023", &["seconds.microseconds"]);
+}
+
+#[test]
+fn go_and_gnu_spellings_are_equal() {
+    let records = records_of("example.pcap");
+    let file = records.path().join("DNS.ncap.gz");
+    let file = file.display();
+    let expected = run(&format!("-r {file} -select Timestamp,ID -sep ; -utc"));
+    assert_eq!(expected.0, 0);
+    for args in [
+        format!("--read {file} --select Timestamp,ID --sep ; --utc"),
+        format!("-r={file} -select=Timestamp,ID -sep=; -utc=true"),
+        format!("--r={file} --select=Timestamp,ID --sep=; -utc true"),
+        format!("-utc 1 -sep ; -select Timestamp,ID {file}"),
+        format!("-utc=false -sep , -select ID -utc -sep ; -select Timestamp,ID -- {file}"),
+    ] {
+        assert_eq!(run(&args), expected, "{args}");
+    }
+}
+
+#[test]
+fn wrong_command_lines_are_answered_in_one_line() {
+    is_refused("", &["nothing to do", "-r traffic.pcap"]);
+    is_refused("-selct x", &["-selct", "did you mean -select?"]);
+    is_refused("-frobnicate", &["-frobnicate", "-h"]);
+    is_refused("-x", &["-x"]);
+    is_refused("-workers 0 -r x", &["-workers", "1..=4096"]);
+    is_refused("-workers 4097 -r x", &["-workers", "1..=4096"]);
+    is_refused("-opts eager -r x", &["lazy, default, nocopy"]);
+    is_refused("-base carrier-pigeon -r x", &["ethernet", "usb"]);
+    is_refused("-buf=maybe -r x", &["-buf", "true or false"]);
+    is_refused("-sep", &["-sep"]);
+    is_refused("-sep \" -r x", &["-sep"]);
+    is_refused("-iface eth0", &["live capture is not available", "tcpdump"]);
+    is_refused(
+        "-r x -bpf port=80",
+        &["filters are not available", "tcpdump"],
+    );
+    is_refused("-flow-timeout 3 -r x", &["-flow-timeout"]);
+}
+
+#[test]
+fn unknown_encoders_are_named() {
+    let file = capture("tcp.pcap");
+    let file = file.display();
+    is_refused(
+        &format!("-r {file} -include TPC"),
+        &["\"TPC\"", "did you mean TCP?"],
+    );
+    is_refused(
+        &format!("-r {file} -exclude Frobnicate"),
+        &["\"Frobnicate\"", "-encoders"],
+    );
+}
+
+#[test]
+fn flags_for_printing_are_not_for_captures() {
+    let file = capture("tcp.pcap");
+    let file = file.display();
+    is_refused(
+        &format!("-r {file} -table"),
+        &["-table", "is a capture", "-out DIR"],
+    );
+    is_refused(&format!("-r {file} -sep ;"), &["-sep"]);
+}
+
+#[test]
+fn old_flags_are_accepted() {
+    let out = tempfile::tempdir().expect("a directory");
+    let (file, out) = (capture("arp.pcap"), out.path().display());
+    let old = "-pbuf 100 -opts nocopy -promisc false -snaplen 1024";
+    let (code, _, errors) = run(&format!("-r {} -out {out} {old}", file.display()));
+    assert_eq!(code, 0, "{errors}");
+    assert_eq!(errors.lines().count(), 2, "{errors}");
+    assert!(errors.contains("-snaplen has no effect"), "{errors}");
+}

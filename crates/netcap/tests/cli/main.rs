@@ -1,0 +1,7 @@
+//! The program as users meet it: command lines in, files, text and exit codes out.
+
+mod collect;
+mod determinism;
+mod dump;
+mod flags;
+mod run;

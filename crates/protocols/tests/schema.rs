@@ -1,0 +1,207 @@
+//! The definitions of the records against the format of 2019, and against each other.
+//!
+//! `schema.tsv` and `columns.tsv` hold the messages and the CSV columns of that format as facts.
+//! What differs is listed here and nowhere else.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use netcap_protocols::PROTOCOLS;
+use netcap_record::{Batch, Header, Record, Schema, Type};
+
+/// Fields that every record with a `Timestamp` has beyond those of 2019.
+const NANOSECONDS: (&str, u32) = ("Nanoseconds", 100);
+
+/// Other fields beyond those of 2019: message, field, number.
+const ADDITIONS: &[(&str, &str, u32)] = &[];
+
+/// Messages of 2019 that no protocol here emits yet.
+const NOT_BUILT: &[&str] = &[];
+
+/// Columns that differ from those of 2019: record, its columns there, its columns here.
+const OTHER_COLUMNS: &[(&str, &str, &str)] = &[];
+
+/// A field as `schema.tsv` has it: number, name, type, repeated.
+type Fact = (u32, String, String, bool);
+
+/// The messages of 2019 by name: their numbers in the enumeration `Type`, their fields.
+fn facts() -> BTreeMap<&'static str, (Option<u16>, Vec<Fact>)> {
+    let mut messages = BTreeMap::new();
+    for line in include_str!("schema.tsv").lines().skip(1) {
+        let [message, field, number, ty, repeated, in_enum] = columns(line);
+        let (_, fields) = messages
+            .entry(message)
+            .or_insert_with(|| (in_enum.parse().ok(), Vec::new()));
+        let is_repeated = match repeated {
+            "no" => false,
+            "yes" | "repeated" => true,
+            other => panic!("{line}: {other}"),
+        };
+        fields.push((number.parse().unwrap(), field.into(), ty.into(), is_repeated));
+    }
+    messages
+}
+
+fn columns<const N: usize>(line: &str) -> [&str; N] {
+    let columns: Vec<&str> = line.split('\t').collect();
+    columns.try_into().unwrap_or_else(|_| panic!("{line:?} has not {N} columns"))
+}
+
+/// Every message of ours by name, those inside others included.
+fn ours() -> BTreeMap<&'static str, &'static Schema> {
+    fn collect(schema: &'static Schema, found: &mut BTreeMap<&'static str, &'static Schema>) {
+        if let Some(other) = found.insert(schema.name, schema) {
+            assert_eq!(other, schema, "two messages are called {}", schema.name);
+            return;
+        }
+        for field in schema.fields {
+            if let Type::Message(nested) = field.ty {
+                collect(nested, found);
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    for schema in [Header::SCHEMA, Batch::SCHEMA].into_iter().chain(records()) {
+        collect(schema, &mut found);
+    }
+    found
+}
+
+/// The records of all protocols.
+fn records() -> impl Iterator<Item = &'static Schema> {
+    PROTOCOLS.iter().flat_map(|protocol| protocol.schemas).copied()
+}
+
+fn type_of(ty: Type) -> &'static str {
+    match ty {
+        Type::Int32 => "int32",
+        Type::Int64 => "int64",
+        Type::Uint32 => "uint32",
+        Type::Uint64 => "uint64",
+        Type::Bool => "bool",
+        Type::Double => "double",
+        Type::String | Type::Timestamp => "string",
+        Type::Bytes => "bytes",
+        Type::RecordType => "Type",
+        Type::Message(schema) => schema.name,
+    }
+}
+
+fn is_addition(schema: &Schema, name: &str, number: u32) -> bool {
+    let is_nanoseconds = schema.fields.first().is_some_and(|f| f.name == "Timestamp")
+        && (name, number) == NANOSECONDS;
+    is_nanoseconds || ADDITIONS.contains(&(schema.name, name, number))
+}
+
+#[test]
+fn messages_are_those_of_2019() {
+    let facts = facts();
+    for (name, schema) in ours() {
+        let Some((number, expected)) = facts.get(name) else {
+            panic!("{name} is not in schema.tsv");
+        };
+        assert_eq!(schema.number, *number, "number of {name}");
+        let mut fields: Vec<Fact> = schema
+            .fields
+            .iter()
+            .filter(|f| !is_addition(schema, f.name, f.number))
+            .map(|f| (f.number, f.name.into(), type_of(f.ty).into(), f.repeated))
+            .collect();
+        fields.sort();
+        let mut expected = expected.clone();
+        expected.sort();
+        assert_eq!(fields, expected, "fields of {name}");
+    }
+}
+
+#[test]
+fn what_is_listed_as_different_is_different() {
+    let (facts, ours) = (facts(), ours());
+    let missing: Vec<&str> = facts.keys().filter(|name| !ours.contains_key(*name)).copied().collect();
+    assert_eq!(NOT_BUILT, missing, "messages that are not built yet");
+    for (message, field, number) in ADDITIONS {
+        let found = ours.get(message).and_then(|schema| schema.field(field));
+        assert_eq!(found.map(|f| f.number), Some(*number), "{message}.{field}");
+        assert!(*number > 100, "{message}.{field}: additions have numbers from 101");
+    }
+    for schema in ours.values().filter(|s| s.fields[0].name == "Timestamp") {
+        let (name, number) = NANOSECONDS;
+        assert_eq!(schema.field(name).map(|f| f.number), Some(number), "{}", schema.name);
+    }
+}
+
+#[test]
+fn columns_are_those_of_2019() {
+    let facts: BTreeMap<&str, (&str, &str, &str)> = include_str!("columns.tsv")
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let [encoder, message, stem, _, _, names] = columns(line);
+            (message, (encoder, stem, names))
+        })
+        .collect();
+    for schema in records() {
+        let (encoder, stem, names) = facts[schema.name];
+        assert_eq!((schema.encoder, schema.stem), (encoder, stem), "{}", schema.name);
+        let columns: Vec<&str> = schema.columns(true).map(|field| field.name).collect();
+        let expected = match OTHER_COLUMNS.iter().find(|(name, _, _)| *name == schema.name) {
+            Some((_, there, here)) => {
+                assert_eq!(*there, names, "{}", schema.name);
+                *here
+            }
+            None => names,
+        };
+        assert_eq!(columns.join(","), expected, "columns of {}", schema.name);
+    }
+}
+
+#[test]
+fn payloads_are_columns_only_on_request() {
+    let with_payload: BTreeSet<&str> = records()
+        .filter(|schema| schema.columns(true).ne(schema.columns(false)))
+        .map(|schema| schema.name)
+        .collect();
+    assert_eq!(Vec::from_iter(with_payload), ["TCP", "UDP"]);
+}
+
+#[test]
+fn numbers_and_names_are_unique() {
+    let (mut numbers, mut encoders, mut stems) = (HashSet::new(), HashSet::new(), HashSet::new());
+    for (name, schema) in ours() {
+        if let Some(number) = schema.number {
+            assert!(numbers.insert(number), "number {number} of {name} belongs to another too");
+        }
+        let (mut numbers, mut names) = (HashSet::new(), HashSet::new());
+        for field in schema.fields {
+            assert!(numbers.insert(field.number), "{name} has {} twice", field.number);
+            for known_as in [Some(field.name), field.alias].into_iter().flatten() {
+                assert!(names.insert(known_as), "{name} has {known_as} twice");
+            }
+        }
+    }
+    for schema in records() {
+        assert!(schema.number.is_some(), "{} has no number", schema.name);
+        assert!(encoders.insert(schema.encoder), "two encoders {}", schema.encoder);
+        assert!(stems.insert(schema.stem), "two files {}", schema.stem);
+    }
+}
+
+#[test]
+fn everything_is_documented() {
+    for (name, schema) in ours() {
+        assert!(!schema.doc.is_empty(), "{name} has no documentation");
+        for field in schema.fields {
+            assert!(!field.doc.is_empty(), "{name}.{} has no documentation", field.name);
+        }
+    }
+}
+
+#[test]
+fn one_protocol_answers_to_a_selector() {
+    let (mut names, mut selectors) = (HashSet::new(), HashSet::new());
+    for protocol in PROTOCOLS {
+        assert!(names.insert(protocol.name), "two protocols {}", protocol.name);
+        for selector in protocol.selectors {
+            assert!(selectors.insert(selector), "{}: {selector} is another's too", protocol.name);
+        }
+    }
+}
