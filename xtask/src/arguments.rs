@@ -62,7 +62,7 @@ impl Arguments {
     }
 
     /// The next word, if there is one that is not an option.
-    pub(crate) fn next(&mut self) -> Option<String> {
+    pub(crate) fn word(&mut self) -> Option<String> {
         self.0.pop_front_if(|word| !word.starts_with('-'))
     }
 

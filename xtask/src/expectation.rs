@@ -99,16 +99,15 @@ fn without_directory(error: &netcap_capture::Error, capture: &Path) -> String {
     error.to_string().replace(&path, &name_of(capture))
 }
 
-/// The ledger, a line for each count that is not zero.
+/// The ledger: the packets, then a line for each other count that is not zero.
 fn ledger_text(ledger: &Ledger) -> String {
-    let mut text = String::new();
+    let mut text = format!("packets: {}\n", ledger.packets);
     let mut line = |name: &str, count: u64| {
         if count > 0 {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{name}: {count}");
         }
     };
-    line("packets", ledger.packets);
     line("decoded", ledger.decoded);
     for (selector, count) in &ledger.unknown {
         line(&format!("unknown {selector}"), *count);

@@ -11,6 +11,7 @@ mod bench;
 mod bless;
 mod capture_file;
 mod compress;
+mod corpus;
 mod expectation;
 mod r#gen;
 mod generate;
@@ -37,6 +38,7 @@ const COMMANDS: &[Command] = &[
     bless::COMMAND,
     bench::COMMAND,
     generate::COMMAND,
+    corpus::COMMAND,
     slice_headers::COMMAND,
     compress::COMMAND,
 ];

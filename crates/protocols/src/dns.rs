@@ -260,10 +260,13 @@ impl<'p> Name<'p> {
                         bound: target,
                         pointers: 1,
                     };
-                    for label in labels.by_ref() {
+                    // Stops where the name is too long, so that no message costs more than it has.
+                    while octets < LONGEST_NAME
+                        && let Some(label) = labels.next()
+                    {
                         octets += 1 + label.len();
                     }
-                    if target >= start || !labels.ended() || octets >= LONGEST_NAME {
+                    if target >= start || octets >= LONGEST_NAME || !labels.ended() {
                         return Err(place.malformed(Reason::Name));
                     }
                     break;

@@ -1,6 +1,5 @@
 //! Addresses as records write them: MAC in colons, IPv4 dotted, IPv6 by RFC 5952, all lower case.
 
-use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::digits::HEX;
@@ -66,10 +65,47 @@ impl Ip {
                     out.push(b'0' + octet % 10);
                 }
             }
-            // Writing to a Vec cannot fail.
-            Ip::V6(octets) => drop(write!(out, "{}", Ipv6Addr::from(*octets))),
+            Ip::V6(octets) => write_v6(octets, out),
             Ip::Absent => out.extend_from_slice(b"<nil>"),
         }
+    }
+}
+
+/// RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as
+/// `::`, and an IPv4-mapped address with its last four octets dotted (section 5).
+fn write_v6(octets: &[u8; 16], out: &mut Vec<u8>) {
+    let (groups, _) = octets.as_chunks::<2>();
+    if octets.starts_with(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]) {
+        out.extend_from_slice(b"::ffff:");
+        let [.., a, b, c, d] = *octets;
+        return Ip::V4([a, b, c, d]).write_text(out);
+    }
+    let (mut start, mut len) = (groups.len(), 1);
+    let mut i = 0;
+    while i < groups.len() {
+        let run = groups[i..].iter().take_while(|g| **g == [0, 0]).count();
+        if run > len {
+            (start, len) = (i, run);
+        }
+        i += run.max(1);
+    }
+    let mut i = 0;
+    while i < groups.len() {
+        if i == start {
+            out.extend_from_slice(b"::");
+            i += len;
+            continue;
+        }
+        if i > 0 && i != start + len {
+            out.push(b':');
+        }
+        let group = u16::from_be_bytes(groups[i]);
+        for shift in [12, 8, 4, 0] {
+            if shift == 0 || group >> shift != 0 {
+                out.push(HEX[usize::from(group >> shift & 15)]);
+            }
+        }
+        i += 1;
     }
 }
 
@@ -111,6 +147,25 @@ mod tests {
         let mut out = Vec::new();
         ip.write_text(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn ipv6_as_the_standard_library() {
+        // Every pattern of zero and other groups, with groups of every length.
+        for pattern in 0..=255u32 {
+            let mut groups = [0u16; 8];
+            for (i, group) in groups.iter_mut().enumerate() {
+                if pattern >> i & 1 == 1 {
+                    *group = [0x1, 0x20, 0x300, 0x4000, 0xabcd, 0xffff, 0xf, 0xff][i];
+                }
+            }
+            let address = Ipv6Addr::from(groups);
+            assert_eq!(text(address.into()), address.to_string());
+        }
+        for address in ["::ffff:1.2.3.4", "::1.2.3.4", "::", "64:ff9b::1.2.3.4"] {
+            let address: Ipv6Addr = address.parse().unwrap();
+            assert_eq!(text(address.into()), address.to_string());
+        }
     }
 
     #[test]

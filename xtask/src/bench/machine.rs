@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 
 /// The root of the repository that this program was built from.
-pub(super) fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package)
 }

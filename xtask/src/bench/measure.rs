@@ -78,7 +78,8 @@ fn watch_peak(id: u32) -> u64 {
     peak
 }
 
-fn read_peak(id: u32) -> Option<u64> {
+/// Octets at the high-water mark of a process that runs.
+pub(crate) fn read_peak(id: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status
         .lines()

@@ -18,7 +18,9 @@ use crate::capture_file::{self, Written};
 use crate::traffic::{DEFAULT_SEED, Profile};
 use crate::{Command, slice_headers};
 
+pub(crate) use machine::repository;
 use measure::Cost;
+pub(crate) use measure::read_peak;
 use tools::{Places, Tool};
 
 pub(crate) const COMMAND: Command = Command {
