@@ -31,16 +31,23 @@ pub(crate) fn captures(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Where the expectation of a capture is kept. The captures `mixed.*` hold the same packets in
-/// different formats and share one.
+/// different formats and share one, but for the one whose frames are longer by a checksum.
 pub(crate) fn place(capture: &Path) -> PathBuf {
     let name = name_of(capture);
-    let shared = if name.starts_with("mixed.") { "mixed.pcap".to_owned() } else { name };
+    let shared = match name.as_str() {
+        "mixed.fcs.pcap" => "mixed.fcs.pcap",
+        name if name.starts_with("mixed.") => "mixed.pcap",
+        name => name,
+    };
     capture.with_file_name(format!("{shared}.expect"))
 }
 
 /// The last part of a path.
 pub(crate) fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The files that a directory holds.
@@ -59,7 +66,10 @@ pub(crate) fn render(capture: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
         Ok(source) => source,
         Err(error) => {
             let text = format!("trouble: {}\n", without_directory(&error, capture));
-            return Ok(BTreeMap::from([("ledger.txt".to_owned(), text.into_bytes())]));
+            return Ok(BTreeMap::from([(
+                "ledger.txt".to_owned(),
+                text.into_bytes(),
+            )]));
         }
     };
     let registry =
@@ -85,7 +95,10 @@ pub(crate) fn render(capture: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
         run(source, &registry, &config, &Arc::default(), &mut |_| {}).map_err(io::Error::other)?;
     let mut ledger = ledger_text(&report.ledger);
     if let Some(error) = report.trouble {
-        ledger.push_str(&format!("trouble: {}\n", without_directory(&error, capture)));
+        ledger.push_str(&format!(
+            "trouble: {}\n",
+            without_directory(&error, capture)
+        ));
     }
     let mut files = files(directory.path())?;
     files.retain(|name, _| name.ends_with(".csv"));

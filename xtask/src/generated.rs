@@ -78,6 +78,8 @@ fn with_table(text: &str, table: &str) -> io::Result<String> {
         .and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
     match parts {
         Some((before, after)) => Ok(format!("{before}{begin}\n{table}\n{end}{after}")),
-        None => Err(io::Error::other("README.md has lost the marks of its table")),
+        None => Err(io::Error::other(
+            "README.md has lost the marks of its table",
+        )),
     }
 }

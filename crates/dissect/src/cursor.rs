@@ -140,7 +140,8 @@ impl<'p> Cursor<'p> {
     /// Three octets.
     #[inline]
     pub fn u24(&mut self) -> Result<u32, Malformed> {
-        self.array::<3>().map(|[a, b, c]| u32::from_be_bytes([0, *a, *b, *c]))
+        self.array::<3>()
+            .map(|[a, b, c]| u32::from_be_bytes([0, *a, *b, *c]))
     }
 
     /// Four octets.

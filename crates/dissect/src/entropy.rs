@@ -210,7 +210,14 @@ mod tests {
             .collect();
         let mut nested = Entropy::default();
         let mut counted: &[u8] = &[];
-        for (start, end) in [(14, 3000), (34, 2990), (54, 2990), (2000, 2500), (2499, 2500), (2500, 2500)] {
+        for (start, end) in [
+            (14, 3000),
+            (34, 2990),
+            (54, 2990),
+            (2000, 2500),
+            (2499, 2500),
+            (2500, 2500),
+        ] {
             let inner = &octets[start..end];
             let mut fresh = Entropy::default();
             assert_eq!(nested.of(inner, counted), fresh.of(inner, &[]));

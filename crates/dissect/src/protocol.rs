@@ -8,7 +8,8 @@ use crate::{Context, Cursor, Malformed};
 ///
 /// A header that is whole gives its record even where something after it (options, entries) is
 /// malformed: the record is emitted with what is sound, then the error is returned.
-pub type Dissect = for<'p, 'c> fn(&mut Cursor<'p>, &mut Context<'p, 'c>) -> Result<Next<'p>, Malformed>;
+pub type Dissect =
+    for<'p, 'c> fn(&mut Cursor<'p>, &mut Context<'p, 'c>) -> Result<Next<'p>, Malformed>;
 
 /// A protocol, as the registry knows it.
 #[derive(Debug)]

@@ -63,7 +63,8 @@ impl Registry {
                 return Err(UnknownEncoder { name: name.clone() });
             }
         }
-        let named = |list: &[String], s: &Schema| list.iter().any(|n| s.encoder == n || s.stem == n);
+        let named =
+            |list: &[String], s: &Schema| list.iter().any(|n| s.encoder == n || s.stem == n);
         let mut selected: Vec<&'static Schema> = Vec::new();
         for schema in schemas() {
             let wanted = selection.include.is_empty() || named(&selection.include, schema);

@@ -2,7 +2,9 @@
 
 use netcap_record::{Schema, Timestamp};
 
-use crate::{Context, Entropy, Fate, Fragment, Output, PacketInfo, Protocol, Registry, Selection, walk};
+use crate::{
+    Context, Entropy, Fate, Fragment, Output, PacketInfo, Protocol, Registry, Selection, walk,
+};
 
 /// What a walk gave.
 #[derive(Debug)]
@@ -64,7 +66,11 @@ pub fn walk_cut(
             records.push((*schema, record.to_vec()));
             rest = after;
         }
-        assert!(rest.is_empty(), "{}: a frame that does not decode", schema.name);
+        assert!(
+            rest.is_empty(),
+            "{}: a frame that does not decode",
+            schema.name
+        );
     }
     Walked {
         fate,
@@ -86,9 +92,15 @@ pub fn every_prefix(protocols: &[&'static Protocol], link_type: u32, octets: &[u
         };
         for original in [end, octets.len()] {
             let walked = walk_cut(protocols, link_type, prefix, original);
-            assert!(walked.records.len() <= whole.records.len(), "prefix of {end} octets");
+            assert!(
+                walked.records.len() <= whole.records.len(),
+                "prefix of {end} octets"
+            );
             if let Fate::CutShort(m) = walked.fate {
-                assert!(original > end && m.needed > m.had, "prefix of {end} octets: {m}");
+                assert!(
+                    original > end && m.needed > m.had,
+                    "prefix of {end} octets: {m}"
+                );
             }
         }
     }

@@ -110,6 +110,11 @@ impl Defragmenter {
         }
     }
 
+    /// Octets held now, with what their bookkeeping is taken to cost.
+    pub fn octets(&self) -> usize {
+        self.octets
+    }
+
     /// Takes a fragment that was captured at `seconds`. Gives the datagram that it completes.
     pub fn insert(&mut self, fragment: &Fragment, seconds: i64) -> Option<Completed> {
         self.ledger.fragments += 1;
@@ -211,7 +216,10 @@ impl Datagram {
             ledger.refused += 1;
             return;
         }
-        let last = self.pieces.last().map_or(0, |(at, piece)| at + piece.len() as u32);
+        let last = self
+            .pieces
+            .last()
+            .map_or(0, |(at, piece)| at + piece.len() as u32);
         let past_end = match (self.total, fragment.more) {
             (Some(total), true) => end > total,
             (Some(total), false) => end != total,
@@ -223,7 +231,11 @@ impl Datagram {
             return;
         }
         if fragment.key.version == 6 && self.overlaps(fragment, end) {
-            if self.pieces.iter().any(|(at, piece)| *at == fragment.offset && *piece == fragment.data) {
+            if self
+                .pieces
+                .iter()
+                .any(|(at, piece)| *at == fragment.offset && *piece == fragment.data)
+            {
                 ledger.duplicates += 1;
             } else {
                 ledger.discarded += 1;
@@ -284,7 +296,10 @@ impl Datagram {
         }
         ledger.conflicts += u64::from(conflict);
         let brought = !missing.is_empty();
-        self.held += missing.iter().map(|(_, piece): &(u32, Box<[u8]>)| piece.len() as u32).sum::<u32>();
+        self.held += missing
+            .iter()
+            .map(|(_, piece): &(u32, Box<[u8]>)| piece.len() as u32)
+            .sum::<u32>();
         self.pieces.extend(missing);
         self.pieces.sort_unstable_by_key(|(at, _)| *at);
         brought
@@ -320,7 +335,14 @@ mod tests {
     #[test]
     fn any_order_gives_the_datagram() {
         let pieces = [(0, true, [1; 8]), (8, true, [2; 8]), (16, false, [3; 8])];
-        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        for order in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
             let mut table = Defragmenter::new(Limits::default());
             let mut whole = None;
             for (i, n) in order.into_iter().enumerate() {
@@ -330,17 +352,34 @@ mod tests {
             }
             let whole = whole.unwrap();
             assert_eq!(whole.data, [[1; 8], [2; 8], [3; 8]].concat());
-            assert_eq!((whole.protocol, table.octets, table.ledger().incomplete), (17, 0, 0));
+            assert_eq!(
+                (whole.protocol, table.octets, table.ledger().incomplete),
+                (17, 0, 0)
+            );
         }
     }
 
     #[test]
     fn ipv4_keeps_what_came_first() {
         let mut table = Defragmenter::new(Limits::default());
-        assert!(table.insert(&piece(key(4, 1), 8, true, &[2; 8]), 0).is_none());
-        assert!(table.insert(&piece(key(4, 1), 0, true, &[1; 16]), 0).is_none());
-        assert!(table.insert(&piece(key(4, 1), 0, true, &[9; 8]), 0).is_none());
-        let whole = table.insert(&piece(key(4, 1), 16, false, &[3; 3]), 0).unwrap();
+        assert!(
+            table
+                .insert(&piece(key(4, 1), 8, true, &[2; 8]), 0)
+                .is_none()
+        );
+        assert!(
+            table
+                .insert(&piece(key(4, 1), 0, true, &[1; 16]), 0)
+                .is_none()
+        );
+        assert!(
+            table
+                .insert(&piece(key(4, 1), 0, true, &[9; 8]), 0)
+                .is_none()
+        );
+        let whole = table
+            .insert(&piece(key(4, 1), 16, false, &[3; 3]), 0)
+            .unwrap();
         assert_eq!(whole.data, [&[1; 8][..], &[2; 8], &[3; 3]].concat());
         let ledger = table.ledger();
         assert_eq!((ledger.conflicts, ledger.duplicates), (2, 1));
@@ -349,12 +388,31 @@ mod tests {
     #[test]
     fn ipv6_discards_overlaps_and_forgives_repeats() {
         let mut table = Defragmenter::new(Limits::default());
-        assert!(table.insert(&piece(key(6, 1), 0, true, &[1; 16]), 0).is_none());
-        assert!(table.insert(&piece(key(6, 1), 0, true, &[1; 16]), 0).is_none());
-        assert!(table.insert(&piece(key(6, 1), 8, true, &[1; 16]), 0).is_none());
-        assert!(table.insert(&piece(key(6, 1), 16, false, &[3; 3]), 0).is_none());
+        assert!(
+            table
+                .insert(&piece(key(6, 1), 0, true, &[1; 16]), 0)
+                .is_none()
+        );
+        assert!(
+            table
+                .insert(&piece(key(6, 1), 0, true, &[1; 16]), 0)
+                .is_none()
+        );
+        assert!(
+            table
+                .insert(&piece(key(6, 1), 8, true, &[1; 16]), 0)
+                .is_none()
+        );
+        assert!(
+            table
+                .insert(&piece(key(6, 1), 16, false, &[3; 3]), 0)
+                .is_none()
+        );
         let ledger = table.ledger();
-        assert_eq!((ledger.duplicates, ledger.discarded, ledger.refused), (1, 1, 1));
+        assert_eq!(
+            (ledger.duplicates, ledger.discarded, ledger.refused),
+            (1, 1, 1)
+        );
         assert_eq!((ledger.completed, ledger.incomplete), (0, 0));
     }
 
@@ -369,22 +427,54 @@ mod tests {
         ] {
             assert!(table.insert(&fragment, 0).is_none());
         }
-        assert!(table.insert(&piece(key(4, 1), 8, false, &[0; 8]), 0).is_none());
-        assert!(table.insert(&piece(key(4, 1), 16, true, &[0; 8]), 0).is_none());
-        assert!(table.insert(&piece(key(4, 1), 0, false, &[0; 8]), 0).is_none());
+        assert!(
+            table
+                .insert(&piece(key(4, 1), 8, false, &[0; 8]), 0)
+                .is_none()
+        );
+        assert!(
+            table
+                .insert(&piece(key(4, 1), 16, true, &[0; 8]), 0)
+                .is_none()
+        );
+        assert!(
+            table
+                .insert(&piece(key(4, 1), 0, false, &[0; 8]), 0)
+                .is_none()
+        );
         assert_eq!(table.ledger().refused, 6);
-        assert!(table.insert(&piece(key(4, 1), 0, true, &[0; 8]), 0).is_some());
+        assert!(
+            table
+                .insert(&piece(key(4, 1), 0, true, &[0; 8]), 0)
+                .is_some()
+        );
     }
 
     #[test]
     fn time_and_room_are_limited() {
-        let limits = Limits { datagrams: 100, octets: 1 << 16, seconds: 60 };
+        let limits = Limits {
+            datagrams: 100,
+            octets: 1 << 16,
+            seconds: 60,
+        };
         let mut table = Defragmenter::new(limits);
-        assert!(table.insert(&piece(key(4, 0), 0, true, &[0; 8]), 0).is_none());
-        assert!(table.insert(&piece(key(4, 1), 0, true, &[0; 8]), 61).is_none());
+        assert!(
+            table
+                .insert(&piece(key(4, 0), 0, true, &[0; 8]), 0)
+                .is_none()
+        );
+        assert!(
+            table
+                .insert(&piece(key(4, 1), 0, true, &[0; 8]), 61)
+                .is_none()
+        );
         assert_eq!(table.ledger().expired, 1);
         for id in 2..100_000 {
-            assert!(table.insert(&piece(key(4, id), 0, true, &[0; 1024]), 61).is_none());
+            assert!(
+                table
+                    .insert(&piece(key(4, id), 0, true, &[0; 1024]), 61)
+                    .is_none()
+            );
             assert!(table.octets <= limits.octets && table.table.len() <= limits.datagrams);
             assert!(table.order.len() <= 2 * limits.datagrams + 1);
         }

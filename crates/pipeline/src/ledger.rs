@@ -77,9 +77,10 @@ impl Ledger {
 
     /// The errors of `errors.log` with their counts.
     pub(crate) fn errors(&self) -> impl Iterator<Item = (String, u64)> {
-        let malformed = self.malformed.iter().map(|((protocol, reason), n)| {
-            (format!("{protocol} {}", reason.name()), *n)
-        });
+        let malformed = self
+            .malformed
+            .iter()
+            .map(|((protocol, reason), n)| (format!("{protocol} {}", reason.name()), *n));
         let cut = self.cut_short.iter().map(|((protocol, reason), n)| {
             (format!("{protocol} {} by the capture", reason.name()), *n)
         });

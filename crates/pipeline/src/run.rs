@@ -23,7 +23,7 @@ use crate::sink::{Block, Sink};
 use crate::worker::{Walked, Worker};
 
 /// Octets of a batch: what stays in a core's second-level cache together with its output.
-const BATCH_OCTETS: usize = 256 << 10;
+const BATCH_OCTETS: usize = 512 << 10;
 /// How often the caller hears of progress, and an idle run looks whether it should stop.
 const TICK: Duration = Duration::from_millis(100);
 /// How long a source may go on reading once the run should stop.
@@ -87,7 +87,9 @@ impl Format {
             Format::Ncap { compress: true } => "ncap.gz",
             Format::Ncap { compress: false } => "ncap",
             Format::Csv { compress: true, .. } => "csv.gz",
-            Format::Csv { compress: false, .. } => "csv",
+            Format::Csv {
+                compress: false, ..
+            } => "csv",
         }
     }
 }
@@ -161,7 +163,8 @@ enum Job {
 
 enum Done {
     Walked(Box<Parcel>),
-    Compressed(usize, u64, Vec<u8>),
+    /// A member of a file, its number, and the buffer of the block for further use.
+    Compressed(usize, u64, Vec<u8>, Vec<u8>),
     /// The reader is at its end after so many batches.
     End(u64, Option<netcap_capture::Error>),
     /// A thread is about to end the program.
@@ -230,6 +233,7 @@ pub fn run(
             defragmenter: Defragmenter::new(Limits::default()),
             ledger: Ledger::default(),
             compressing: 0,
+            spare: Vec::new(),
             most_compressing: pool,
             gzip: Gzip::default(),
             jobs: &job_in,
@@ -301,8 +305,10 @@ fn work(registry: &Registry, config: &Config, jobs: &Receiver<Job>, done: &Sende
                 worker.process(&parcel.batch, &[], &mut parcel.walked);
                 Done::Walked(parcel)
             }
-            Job::Compress(file, block) => {
-                Done::Compressed(file, block.number, gzip.member(&block.octets))
+            Job::Compress(file, mut block) => {
+                let member = gzip.member(&block.octets);
+                block.octets.clear();
+                Done::Compressed(file, block.number, member, block.octets)
             }
             Job::Stop => break,
         };
@@ -320,6 +326,8 @@ struct Sequencer<'a> {
     ledger: Ledger,
     /// Blocks that workers are compressing.
     compressing: usize,
+    /// Buffers of blocks that are compressed, at most one for each that may be under way.
+    spare: Vec<Vec<u8>>,
     most_compressing: usize,
     gzip: Gzip,
     jobs: &'a Sender<Job>,
@@ -344,9 +352,10 @@ impl Sequencer<'_> {
         while end != Some(next) || self.compressing > 0 {
             match done.recv_timeout(TICK) {
                 Ok(Done::Walked(parcel)) => drop(early.insert(parcel.batch.sequence, parcel)),
-                Ok(Done::Compressed(file, number, octets)) => {
+                Ok(Done::Compressed(file, number, member, buffer)) => {
                     self.compressing -= 1;
-                    files.sinks[file].write(number, octets)?;
+                    self.spare.push(buffer);
+                    files.sinks[file].write(number, member)?;
                 }
                 Ok(Done::End(batches, error)) => (end, trouble) = (Some(batches), error),
                 Ok(Done::Panicked) => return Ok((self.report(None, false), true)),
@@ -387,9 +396,10 @@ impl Sequencer<'_> {
         }
         while self.compressing > 0 {
             match done.recv() {
-                Ok(Done::Compressed(file, number, octets)) => {
+                Ok(Done::Compressed(file, number, member, buffer)) => {
                     self.compressing -= 1;
-                    files.sinks[file].write(number, octets)?;
+                    self.spare.push(buffer);
+                    files.sinks[file].write(number, member)?;
                 }
                 Ok(Done::Panicked) | Err(_) => return Ok((self.report(None, false), true)),
                 Ok(_) => {}
@@ -421,8 +431,12 @@ impl Sequencer<'_> {
         let walked = &parcel.walked;
         self.ledger.add(&walked.ledger);
         self.ledger.fragments.cut += walked.output.fragments_cut;
-        for (place, (chunk, count)) in
-            walked.output.chunks.iter().zip(&walked.output.counts).enumerate()
+        for (place, (chunk, count)) in walked
+            .output
+            .chunks
+            .iter()
+            .zip(&walked.output.counts)
+            .enumerate()
         {
             if !chunk.is_empty() {
                 let file = files.of_type(place)?;
@@ -450,7 +464,9 @@ impl Sequencer<'_> {
             return;
         }
         let mut completed: Vec<Completed> = Vec::new();
-        let mut pending = std::mem::take(&mut parcel.walked.output.fragments).into_iter().peekable();
+        let mut pending = std::mem::take(&mut parcel.walked.output.fragments)
+            .into_iter()
+            .peekable();
         while let Some(first) = pending.next() {
             // All fragments of one packet, then those inside the datagrams they complete.
             let packet = first.packet;
@@ -475,15 +491,23 @@ impl Sequencer<'_> {
                     break;
                 }
                 let known = completed.get(own..).unwrap_or_default();
-                queue = self.worker.fragments_of(&parcel.batch, packet, known, &mut self.scratch);
+                queue = self
+                    .worker
+                    .fragments_of(&parcel.batch, packet, known, &mut self.scratch);
             }
         }
         if !completed.is_empty() {
-            self.worker.process(&parcel.batch, &completed, &mut parcel.walked);
+            self.worker
+                .process(&parcel.batch, &completed, &mut parcel.walked);
         }
     }
 
-    fn append_side(&mut self, files: &mut Files<'_>, side: Side, octets: &[u8]) -> Result<(), Error> {
+    fn append_side(
+        &mut self,
+        files: &mut Files<'_>,
+        side: Side,
+        octets: &[u8],
+    ) -> Result<(), Error> {
         let file = files.of_side(side)?;
         self.append(files, file, octets)
     }
@@ -496,21 +520,30 @@ impl Sequencer<'_> {
         Ok(())
     }
 
-    /// Sends a full block on its way: to a worker for compression, or straight to the file.
-    fn cut(&mut self, sink: &mut Sink, file: usize, block: Block) -> Result<(), netcap_store::Error> {
+    /// Sends a full block on its way: to a worker for compression, or straight to the file. Gives
+    /// a buffer for the next block.
+    fn cut(
+        &mut self,
+        sink: &mut Sink,
+        file: usize,
+        block: Block,
+    ) -> Result<Vec<u8>, netcap_store::Error> {
         if !self.config.format.compress() || !sink.compressed {
             return sink.write(block.number, block.octets);
         }
         if self.compressing == self.most_compressing {
             let member = self.gzip.member(&block.octets);
-            return sink.write(block.number, member);
+            sink.write(block.number, member)?;
+            let mut buffer = block.octets;
+            buffer.clear();
+            return Ok(buffer);
         }
         self.compressing += 1;
         // The channel has room for every block that may be under way.
         if self.jobs.send(Job::Compress(file, block)).is_err() {
             unreachable!("the workers hold the other end");
         }
-        Ok(())
+        Ok(self.spare.pop().unwrap_or_default())
     }
 
     /// The closing lines of `errors.log`.
@@ -549,7 +582,9 @@ impl<'a> Files<'a> {
             .map(|name| config.directory.join(name))
             .filter(|path| path.symlink_metadata().is_ok())
             .collect();
-        if !config.overwrite && let Some(path) = stale.first() {
+        if !config.overwrite
+            && let Some(path) = stale.first()
+        {
             return Err(netcap_store::Error::Exists { path: path.clone() }.into());
         }
         Ok(Files {
@@ -570,7 +605,12 @@ impl<'a> Files<'a> {
         }
     }
 
-    fn start(&mut self, name: String, record_type: &'static str, head: &[u8]) -> Result<usize, Error> {
+    fn start(
+        &mut self,
+        name: String,
+        record_type: &'static str,
+        head: &[u8],
+    ) -> Result<usize, Error> {
         let mut sink = Sink::create(&self.config.directory, &name)?;
         sink.compressed = !record_type.is_empty();
         // A head is far smaller than a block.
@@ -621,7 +661,10 @@ impl<'a> Files<'a> {
             } else {
                 format!("{stem}.pcap")
             };
-            (name, pcap_writer::file_header(link, LARGEST_PACKET).to_vec())
+            (
+                name,
+                pcap_writer::file_header(link, LARGEST_PACKET).to_vec(),
+            )
         };
         let (name, head) = match side {
             Side::Log => ("errors.log".to_owned(), Vec::new()),

@@ -63,10 +63,18 @@ impl Sides {
         let cut = matches!(fate, Fate::CutShort(_));
         let cause = if cut { ", cut by the capture" } else { "" };
         out.extend_from_slice(format!("\nError: {trouble}{cause}\nPacket:\n").as_bytes());
-        heading(out, &format!("-- FULL PACKET DATA ({} bytes) ", octets.len()));
+        heading(
+            out,
+            &format!("-- FULL PACKET DATA ({} bytes) ", octets.len()),
+        );
         hex_dump(out, octets);
         for (i, layer) in layers.iter().enumerate() {
-            let text = format!("--- Layer {} ---\n{}\t{{{} bytes}}\n", i + 1, layer.protocol, layer.octets.len());
+            let text = format!(
+                "--- Layer {} ---\n{}\t{{{} bytes}}\n",
+                i + 1,
+                layer.protocol,
+                layer.octets.len()
+            );
             out.extend_from_slice(text.as_bytes());
             // A layer's octets are the end of those above, so only its head is shown.
             let inner = layers.get(i + 1).map_or(0, |inner| inner.octets.len());

@@ -45,18 +45,19 @@ impl Sink {
         })
     }
 
-    /// Appends to the stream; gives each block that became full to `full`.
+    /// Appends to the stream; gives each block that became full to `full`, which returns an empty
+    /// buffer for the next.
     pub(crate) fn append(
         &mut self,
         mut octets: &[u8],
-        mut full: impl FnMut(&mut Sink, Block) -> Result<(), Error>,
+        mut full: impl FnMut(&mut Sink, Block) -> Result<Vec<u8>, Error>,
     ) -> Result<(), Error> {
         while self.block.len() + octets.len() >= BLOCK {
             let (head, tail) = octets.split_at(BLOCK - self.block.len());
             self.block.extend_from_slice(head);
             octets = tail;
             let block = self.take_block();
-            full(self, block)?;
+            self.block = full(self, block)?;
         }
         self.block.extend_from_slice(octets);
         Ok(())
@@ -76,14 +77,21 @@ impl Sink {
         }
     }
 
-    /// Takes a block as it goes to the file, and writes all whose turn it is.
-    pub(crate) fn write(&mut self, number: u64, octets: Vec<u8>) -> Result<(), Error> {
+    /// Takes a block as it goes to the file, and writes all whose turn it is. Gives the buffer back
+    /// if it is not needed any more.
+    pub(crate) fn write(&mut self, number: u64, mut octets: Vec<u8>) -> Result<Vec<u8>, Error> {
+        if number == self.next && self.waiting.is_empty() {
+            self.file.write(&octets)?;
+            self.next += 1;
+            octets.clear();
+            return Ok(octets);
+        }
         self.waiting.insert(number, octets);
         while let Some(octets) = self.waiting.remove(&self.next) {
             self.file.write(&octets)?;
             self.next += 1;
         }
-        Ok(())
+        Ok(Vec::new())
     }
 
     /// The file, once every block is written.

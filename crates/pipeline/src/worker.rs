@@ -103,7 +103,11 @@ impl<'r> Worker<'r> {
         scratch.clear();
         if let Some(p) = batch.packets().get(packet as usize) {
             let mut context = Context::new(self.registry, scratch, &mut self.entropy, completed);
-            walk(&mut context, info(p, packet as usize, self.base), batch.data(p));
+            walk(
+                &mut context,
+                info(p, packet as usize, self.base),
+                batch.data(p),
+            );
         }
         std::mem::take(&mut scratch.fragments)
     }

@@ -64,8 +64,8 @@ pub(crate) struct Ipv6<'a> {
     /// Shannon entropy of the payload in bits per octet, 0 to 8.
     #[field(10, "PayloadEntropy", csv = Decimals(6))]
     payload_entropy: f64,
-    /// Captured octets of the payload: what follows this header, extension headers included,
-    /// without padding of the link layer.
+    /// Captured octets of the payload, without padding of the link layer: what follows this header
+    /// and a Hop-by-Hop Options header right after it, other extension headers included.
     #[field(11, "PayloadSize")]
     payload_size: i32,
     /// Always empty; hop-by-hop options have the record `IPv6HopByHop`.
@@ -90,7 +90,8 @@ fn dissect<'p>(
     }
     let payload = input.rest();
     if context.wants::<Ipv6<'_>>() {
-        let payload_entropy = context.entropy(payload);
+        let inner = after_hop_by_hop(next_header, *input);
+        let payload_entropy = context.entropy(inner);
         let (source, destination) = addresses(header);
         context.emit(&Ipv6 {
             timestamp: context.timestamp(),
@@ -103,7 +104,7 @@ fn dissect<'p>(
             source: Ip::V6(source),
             destination: Ip::V6(destination),
             payload_entropy,
-            payload_size: i32::try_from(payload.len()).unwrap_or(i32::MAX),
+            payload_size: i32::try_from(inner.len()).unwrap_or(i32::MAX),
             hop_by_hop: None,
         });
     }
@@ -122,6 +123,16 @@ fn payload_length(length: u16, next_header: u8, rest: &[u8]) -> Option<usize> {
         (0, _) => None,
         _ => Some(usize::from(length)),
     }
+}
+
+/// The payload as the record counts it: the format of 2019 takes a Hop-by-Hop Options header for a
+/// part of this header.
+#[inline]
+fn after_hop_by_hop<'p>(next_header: u8, mut payload: Cursor<'p>) -> &'p [u8] {
+    if next_header == HOP_BY_HOP {
+        let _ = extension(&mut payload);
+    }
+    payload.rest()
 }
 
 /// Source and destination.
@@ -301,14 +312,14 @@ mod tests {
         let walked = with(0, 0, &payload);
         assert_eq!(
             (walked.fate, payload_size(&walked)),
-            (Fate::Decoded, 70_000)
+            (Fate::Decoded, 69_992)
         );
         // Without the option, and with one cut short: all of it.
         let walked = with(0, 0, b"\x11\x00\x01\x04\x00\x00\x00\x00abab");
-        assert_eq!((walked.fate, payload_size(&walked)), (Fate::Decoded, 12));
+        assert_eq!((walked.fate, payload_size(&walked)), (Fate::Decoded, 4));
         let walked = with(0, 0, header.split_at(5).0);
         assert!(matches!(walked.fate, Fate::Malformed(m) if m.reason == Reason::Truncated));
-        assert_eq!(payload_size(&walked), 5);
+        assert_eq!(payload_size(&walked), 3);
     }
 
     #[test]

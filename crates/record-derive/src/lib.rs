@@ -30,7 +30,9 @@ use syn::{Data, DeriveInput, Error, Expr, Fields, Ident, Lit, LitInt, LitStr, To
 #[proc_macro_derive(Record, attributes(record, field))]
 pub fn derive_record(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as DeriveInput);
-    expand(&input).unwrap_or_else(Error::into_compile_error).into()
+    expand(&input)
+        .unwrap_or_else(Error::into_compile_error)
+        .into()
 }
 
 /// `"Name", 41, key = value, ...` or `41, "Name", key = value, ...`
@@ -87,14 +89,18 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
     };
     let record = arguments(&input.attrs, "record", &input.ident)?;
     let name = &record.name;
-    let (mut encoder, mut stem, mut nested) =
-        (quote!(#name), quote!(#name), quote!(Separated));
+    let (mut encoder, mut stem, mut nested) = (quote!(#name), quote!(#name), quote!(Separated));
     for (key, value) in &record.options {
         match key.to_string().as_str() {
             "encoder" => encoder = quote!(#value),
             "stem" => stem = quote!(#value),
             "nested" => nested = quote!(#value),
-            _ => return Err(Error::new_spanned(key, "a record knows encoder, stem and nested")),
+            _ => {
+                return Err(Error::new_spanned(
+                    key,
+                    "a record knows encoder, stem and nested",
+                ));
+            }
         }
     }
     let number = match &record.number {
@@ -208,7 +214,10 @@ fn arguments(
 ) -> syn::Result<Arguments> {
     match attributes.iter().find(|a| a.path().is_ident(name)) {
         Some(attribute) => attribute.parse_args(),
-        None => Err(Error::new_spanned(place, format!("#[{name}(...)] is missing"))),
+        None => Err(Error::new_spanned(
+            place,
+            format!("#[{name}(...)] is missing"),
+        )),
     }
 }
 
@@ -217,7 +226,10 @@ fn documentation(attributes: &[syn::Attribute]) -> String {
     let mut text = String::new();
     for attribute in attributes.iter().filter(|a| a.path().is_ident("doc")) {
         if let syn::Meta::NameValue(pair) = &attribute.meta
-            && let Expr::Lit(syn::ExprLit { lit: Lit::Str(line), .. }) = &pair.value
+            && let Expr::Lit(syn::ExprLit {
+                lit: Lit::Str(line),
+                ..
+            }) = &pair.value
         {
             if !text.is_empty() {
                 text.push('\n');

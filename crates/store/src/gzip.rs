@@ -36,14 +36,18 @@ mod tests {
 
     #[test]
     fn members_compress_and_follow_each_other() {
-        let block: Vec<u8> = (0..100_000u32).flat_map(|n| (n / 100).to_le_bytes()).collect();
+        let block: Vec<u8> = (0..100_000u32)
+            .flat_map(|n| (n / 100).to_le_bytes())
+            .collect();
         let mut gzip = Gzip::default();
         let mut file = gzip.member(&block);
         assert!(file.len() * 4 < block.len());
         file.extend(gzip.member(&[]));
         file.extend(gzip.member(&block));
         let mut back = Vec::new();
-        flate2::read::MultiGzDecoder::new(file.as_slice()).read_to_end(&mut back).unwrap();
+        flate2::read::MultiGzDecoder::new(file.as_slice())
+            .read_to_end(&mut back)
+            .unwrap();
         assert_eq!(back, [block.clone(), block].concat());
     }
 }

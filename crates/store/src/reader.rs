@@ -61,7 +61,11 @@ pub fn sniff(path: &Path) -> io::Result<Kind> {
     let records = header
         .and_then(|header| FileHeader::parse(header).ok())
         .is_some_and(|header| header.created.is_some());
-    Ok(if records { Kind::Records } else { Kind::Unknown })
+    Ok(if records {
+        Kind::Records
+    } else {
+        Kind::Unknown
+    })
 }
 
 /// Reads one file of records.
@@ -215,7 +219,9 @@ impl Reader {
     }
 }
 
-fn decompress<R: Read + Send + 'static>(mut input: BufReader<R>) -> io::Result<Box<dyn Read + Send>> {
+fn decompress<R: Read + Send + 'static>(
+    mut input: BufReader<R>,
+) -> io::Result<Box<dyn Read + Send>> {
     let head = input.fill_buf()?;
     Ok(if head.starts_with(GZIP) {
         Box::new(flate2::bufread::MultiGzDecoder::new(input))

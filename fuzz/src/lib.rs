@@ -1,0 +1,40 @@
+//! What must be true of every encoded record, shared by the targets.
+
+use netcap_record::csv::{self, CsvStyle};
+use netcap_record::{Message, Schema, json, text};
+
+/// Renders a record in every format and holds that each is sound.
+///
+/// # Panics
+/// Where a row does not read back to its cells, or a line of JSON is none.
+pub fn render(schema: &'static Schema, message: &Message<'_>) {
+    let columns: Vec<_> = schema.columns(true).collect();
+    let mut out = Vec::new();
+    for utc in [false, true] {
+        let style = CsvStyle { utc, ..CsvStyle::default() };
+        out.clear();
+        csv::row(message, &columns, &style, &mut out);
+        assert!(csv::reads_back(message, &columns, &style), "{}", out.escape_ascii());
+        let cells = csv::parse_row(&out, &style).expect("a row that was quoted");
+        assert_eq!(cells.len(), columns.len(), "{}", out.escape_ascii());
+    }
+    out.clear();
+    json::line(message, &[schema], &mut out);
+    if let Err(error) = serde_json::from_slice::<serde_json::Value>(&out) {
+        panic!("{error}: {}", out.escape_ascii());
+    }
+    out.clear();
+    text::write(message, &[schema], &mut out);
+}
+
+/// Splits off a record with its length before it, as we write them.
+pub fn split_frame(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut len = 0usize;
+    for (i, octet) in octets.iter().enumerate().take(5) {
+        len |= usize::from(octet & 0x7f) << (7 * i);
+        if octet & 0x80 == 0 {
+            return octets[i + 1..].split_at_checked(len);
+        }
+    }
+    None
+}
