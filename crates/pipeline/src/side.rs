@@ -1,6 +1,6 @@
 //! What is kept of packets that were not understood: `errors.log`, `errors.pcap`, `unknown.pcap`.
 
-use netcap_capture::{LinkType, Timestamp, pcap_writer};
+use netcap_capture::{LinkType, Packet, pcap_writer};
 use netcap_dissect::{Fate, Layer};
 
 /// Which file something goes to. A pcap holds one link type, so each link type has its own.
@@ -38,26 +38,22 @@ impl Sides {
     pub(crate) fn keep(
         &mut self,
         fate: &Fate,
-        time: Timestamp,
-        link_type: LinkType,
-        original_len: u32,
+        packet: &Packet,
         octets: &[u8],
         layers: &[Layer<'_>],
-        ignore_unknown: bool,
     ) {
+        let (time, link_type) = (packet.timestamp, packet.link_type);
         let trouble = match fate {
             Fate::Decoded => return,
             Fate::Unknown(_) | Fate::UnsupportedLink(_) => {
-                if !ignore_unknown {
-                    let out = self.at(Side::Unknown(link_type));
-                    pcap_writer::append_record(out, time, original_len, octets);
-                }
+                let out = self.at(Side::Unknown(link_type));
+                pcap_writer::append_record(out, time, packet.original_len, octets);
                 return;
             }
             Fate::Malformed(m) | Fate::CutShort(m) => m,
         };
         let out = self.at(Side::Errors(link_type));
-        pcap_writer::append_record(out, time, original_len, octets);
+        pcap_writer::append_record(out, time, packet.original_len, octets);
         let out = self.at(Side::Log);
         netcap_record::Timestamp::new(time.seconds, time.nanos).write_utc(out);
         let cut = matches!(fate, Fate::CutShort(_));

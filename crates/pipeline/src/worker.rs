@@ -2,7 +2,9 @@
 //! fragments completed.
 
 use netcap_capture::{Batch, Packet};
-use netcap_dissect::{Completed, Context, Entropy, Fragment, Output, PacketInfo, Registry, walk};
+use netcap_dissect::{
+    Completed, Context, Entropy, Fate, Fragment, Output, PacketInfo, Registry, walk,
+};
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Message, Timestamp};
 
@@ -76,15 +78,11 @@ impl<'r> Worker<'r> {
             let info = info(packet, i, self.base);
             let fate = walk(&mut context, info, octets);
             walked.ledger.count(octets.len(), &fate);
-            walked.sides.keep(
-                &fate,
-                packet.timestamp,
-                packet.link_type,
-                packet.original_len,
-                octets,
-                context.layers(),
-                self.ignore_unknown,
-            );
+            let unknown = matches!(fate, Fate::Unknown(_) | Fate::UnsupportedLink(_));
+            if !(unknown && self.ignore_unknown) {
+                let layers = context.layers();
+                walked.sides.keep(&fate, packet, octets, layers);
+            }
         }
         walked.ledger.records = walked.output.counts.iter().sum();
         if let Some(style) = self.csv {
