@@ -15,8 +15,7 @@ pub fn render(schema: &'static Schema, message: &Message<'_>) {
         out.clear();
         csv::row(message, &columns, &style, &mut out);
         assert!(csv::reads_back(message, &columns, &style), "{}", out.escape_ascii());
-        let cells = csv::parse_row(&out, &style).expect("a row that was quoted");
-        assert_eq!(cells.len(), columns.len(), "{}", out.escape_ascii());
+        assert_eq!(cells(&out), columns.len(), "{}", out.escape_ascii());
     }
     out.clear();
     json::line(message, &[schema], &mut out);
@@ -25,6 +24,15 @@ pub fn render(schema: &'static Schema, message: &Message<'_>) {
     }
     out.clear();
     text::write(message, &[schema], &mut out);
+}
+
+/// The cells that another reader of CSV finds in one row.
+fn cells(row: &[u8]) -> usize {
+    let mut reader = rfc4180::ReaderBuilder::new().has_headers(false).from_reader(row);
+    let mut rows = reader.byte_records();
+    let cells = rows.next().and_then(Result::ok).map_or(0, |row| row.len());
+    assert!(rows.next().is_none(), "one row: {}", row.escape_ascii());
+    cells
 }
 
 /// Splits off a record with its length before it, as we write them.

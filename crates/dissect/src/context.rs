@@ -2,7 +2,7 @@
 
 use netcap_record::{Record, Timestamp, frame};
 
-use crate::{Completed, Entropy, Fragment, FragmentKey, Registry, Selector};
+use crate::{Completed, Entropy, Fragment, FragmentKey, Malformed, Registry, Selector};
 
 /// What the capture says of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +68,8 @@ pub struct Context<'p, 'c> {
     pub(crate) layers: Vec<Layer<'p>>,
     /// Set once a layer was entered that the user excluded: what it holds is not recorded.
     pub(crate) muted: bool,
+    /// The first trouble of a layer whose payload could be followed all the same.
+    pub(crate) noted: Option<Malformed>,
     output: &'c mut Output,
     completed: &'p [Completed],
     ordinal: u8,
@@ -93,6 +95,7 @@ impl<'p, 'c> Context<'p, 'c> {
             },
             layers: Vec::with_capacity(crate::MAX_LAYERS),
             muted: false,
+            noted: None,
             output,
             completed,
             ordinal: 0,
@@ -106,6 +109,7 @@ impl<'p, 'c> Context<'p, 'c> {
         self.packet = packet;
         self.layers.clear();
         self.muted = false;
+        self.noted = None;
         self.ordinal = 0;
         self.counted = &[];
     }
@@ -147,6 +151,13 @@ impl<'p, 'c> Context<'p, 'c> {
             frame(record, chunk);
             *count += 1;
         }
+    }
+
+    /// Makes the packet malformed and goes on: for trouble (an option, say) that leaves no doubt
+    /// where the payload is, so that it does not hide what is beneath.
+    #[cold]
+    pub fn note(&mut self, malformed: Malformed) {
+        self.noted.get_or_insert(malformed);
     }
 
     /// Entropy of a layer's payload in bits per octet.

@@ -68,10 +68,12 @@ pub enum Selector {
     TcpPort(u16),
     /// Protocol field of PPP.
     Ppp(u16),
+    /// A number of another space, to which no protocol answers; the name is for the ledger.
+    Other(&'static str, u64),
 }
 
 impl Selector {
-    /// Number of variants.
+    /// Number of variants with a table.
     pub(crate) const KINDS: usize = 8;
 
     /// The table that knows the number, and the number.
@@ -86,6 +88,7 @@ impl Selector {
             Selector::UdpPort(n) => (5, usize::from(n)),
             Selector::TcpPort(n) => (6, usize::from(n)),
             Selector::Ppp(n) => (7, usize::from(n)),
+            Selector::Other(..) => (Self::KINDS, 0),
         }
     }
 }
@@ -101,6 +104,7 @@ impl std::fmt::Display for Selector {
             Selector::UdpPort(n) => write!(f, "UDP port {n}"),
             Selector::TcpPort(n) => write!(f, "TCP port {n}"),
             Selector::Ppp(n) => write!(f, "PPP protocol {n:#06x}"),
+            Selector::Other(name, n) => write!(f, "{name} {n:#x}"),
         }
     }
 }

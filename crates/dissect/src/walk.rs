@@ -23,6 +23,14 @@ pub enum Fate {
 /// Walks the layers of a packet; the records go to the context's output.
 pub fn walk<'p>(context: &mut Context<'p, '_>, packet: PacketInfo, octets: &'p [u8]) -> Fate {
     context.begin(packet);
+    let fate = follow(context, packet, octets);
+    match (fate, context.noted) {
+        (Fate::Decoded | Fate::Unknown(_), Some(malformed)) => Fate::Malformed(malformed),
+        _ => fate,
+    }
+}
+
+fn follow<'p>(context: &mut Context<'p, '_>, packet: PacketInfo, octets: &'p [u8]) -> Fate {
     let registry = context.registry;
     let link = Selector::LinkType(packet.link_type);
     let Some(mut entry) = registry.find(link) else {

@@ -203,7 +203,11 @@ fn dissect<'p>(
             payload_size: i32::try_from(payload.len()).unwrap_or(i32::MAX),
         });
     }
-    verdict?;
+    match verdict {
+        // The header's length is sound, so the payload is where it should be.
+        Err(malformed) if malformed.reason == Reason::Option => context.note(malformed),
+        other => other?,
+    }
 
     // More fragments, or an offset: not a whole datagram.
     if fragment & 0x3fff == 0 {

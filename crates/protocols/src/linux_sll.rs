@@ -31,8 +31,6 @@ fn dissect<'p>(
 
 /// What the header of a cooked capture says of the octets after it, in version 1 and in version 2.
 pub(crate) fn inner(hardware: u16, protocol: u16) -> Selector {
-    /// Leads nowhere: the number of no EtherType.
-    const NOWHERE: Selector = Selector::EtherType(0);
     match (hardware, protocol) {
         // Devices that have a link type of their own, whose protocol field says nothing: frame
         // relay; 802.11 plain, with Prism header, with radiotap header.
@@ -40,8 +38,9 @@ pub(crate) fn inner(hardware: u16, protocol: u16) -> Selector {
         (801, _) => Selector::LinkType(105),
         (802, _) => Selector::LinkType(119),
         (803, _) => Selector::LinkType(127),
-        // The protocol of a netlink message, and that of GRE where it is no EtherType.
-        (NETLINK, _) | (778, ..ETHERTYPE_MIN) => NOWHERE,
+        (NETLINK, _) => Selector::Other("netlink protocol", u64::from(protocol)),
+        // GRE, where the number is no EtherType.
+        (778, ..ETHERTYPE_MIN) => Selector::Other("GRE protocol", u64::from(protocol)),
         // ETH_P_802_3: Novell's IPX without LLC. ETH_P_802_2.
         (_, 0x0001) => llc::NOVELL_RAW,
         (_, 0x0004) => llc::SELECTOR,
@@ -83,7 +82,7 @@ mod tests {
             (770, 0x0800, Selector::LinkType(107)),
             (803, 0x0004, Selector::LinkType(127)),
             (778, 0x0800, Selector::EtherType(0x0800)),
-            (778, 0x0004, Selector::EtherType(0)),
+            (778, 0x0004, Selector::Other("GRE protocol", 4)),
             (824, 0x0000, Selector::LinkType(253)),
         ] {
             let walked = walk_packet(

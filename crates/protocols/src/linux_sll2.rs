@@ -46,7 +46,7 @@ mod tests {
             (1, 0x0800, Selector::EtherType(0x0800)),
             (1, 0x0004, Selector::LlcSap(0x42)),
             (803, 0x0004, Selector::LinkType(127)),
-            (824, 0x0800, Selector::EtherType(0)),
+            (824, 0x0800, Selector::Other("netlink protocol", 0x0800)),
         ] {
             let walked = walk_packet(
                 PROTOCOLS,

@@ -37,7 +37,7 @@ fn dissect<'p>(
         7 => Selector::LlcSap(0xfe),
         16 => Selector::EtherType(0x809b),
         0x0600..=0xffff => Selector::EtherType(family as u16),
-        0..=0xff => Selector::EtherType(0),
+        0..=0xff => Selector::Other("address family", u64::from(family)),
         _ => return Err(header.malformed(Reason::Value)),
     };
     Ok(Next::Layer(selector, packet))
@@ -99,9 +99,12 @@ mod tests {
         // Not LLC, which has this number as an EtherType.
         assert_eq!(
             fate(0, 4u32.to_be_bytes(), 0),
-            unknown(Selector::EtherType(0))
+            unknown(Selector::Other("address family", 4))
         );
-        assert_eq!(fate(0, [0; 4], 0), unknown(Selector::EtherType(0)));
+        assert_eq!(
+            fate(0, [0; 4], 0),
+            unknown(Selector::Other("address family", 0))
+        );
         assert!(matches!(fate(0, [1, 2, 3, 4], 0), Fate::Malformed(_)));
     }
 

@@ -5,8 +5,7 @@
 //! says so: 00-00-00 (RFC 1042), 00-00-f8 (802.1H) and 08-00-07 (AppleTalk phase 2). Of the
 //! numbers of others those are followed that name a protocol which is known by an EtherType or an
 //! LLC access point too: the discovery protocols of Cisco and Nortel, bridged frames, and spanning
-//! tree. The rest are unknown, under the EtherType 0x88b7 ("OUI extended", IEEE 802-2014 clause
-//! 9.2.4), which is followed by these same five octets.
+//! tree. The rest are unknown, counted by their five octets.
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
 use netcap_record::{Record, Timestamp};
@@ -46,7 +45,14 @@ fn dissect<'p>(
     });
     Ok(match client(*oui, protocol) {
         Some(selector) => Next::Layer(selector, input.take_rest()),
-        None => Next::Layer(Selector::EtherType(0x88b7), input.whole()),
+        None => {
+            let [a, b, c] = *oui;
+            let number = u64::from_be_bytes([0, 0, 0, a, b, c, *p0, *p1]);
+            Next::Layer(
+                Selector::Other("SNAP OUI and protocol", number),
+                input.whole(),
+            )
+        }
     })
 }
 
@@ -118,6 +124,7 @@ mod tests {
     #[test]
     fn whose_numbers_are_followed() {
         let ethertype = |n| Fate::Unknown(Selector::EtherType(n));
+        let other = |n| Fate::Unknown(Selector::Other("SNAP OUI and protocol", n));
         let stp = Fate::Unknown(Selector::LlcSap(0x42));
         for (header, fate) in [
             (b"\x00\x00\x00\x88\xb5", ethertype(0x88b5)),
@@ -127,9 +134,9 @@ mod tests {
             (b"\x00\x00\x0c\x01\x0b", stp),
             (b"\x00\x80\xc2\x00\x0e", stp),
             // An organisation's own number is no EtherType, nor is a number below them.
-            (b"\xab\xcd\xef\x08\x00", ethertype(0x88b7)),
-            (b"\x00\x00\x0c\x08\x00", ethertype(0x88b7)),
-            (b"\x00\x00\x00\x00\x04", ethertype(0x88b7)),
+            (b"\xab\xcd\xef\x08\x00", other(0xabcdef0800)),
+            (b"\x00\x00\x0c\x08\x00", other(0x00000c0800)),
+            (b"\x00\x00\x00\x00\x04", other(0x0000000004)),
         ] {
             assert_eq!(
                 walk(&[header, b"--".as_slice()].concat()).fate,

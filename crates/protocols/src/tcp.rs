@@ -204,7 +204,11 @@ fn dissect<'p>(
             payload: context.payload(payload),
         });
     }
-    verdict?;
+    match verdict {
+        // The header's length is sound, so the payload is where it should be.
+        Err(malformed) if malformed.reason == Reason::Option => context.note(malformed),
+        other => other?,
+    }
     Ok(Next::Optional(
         [
             Selector::TcpPort(destination_port),
