@@ -6,7 +6,7 @@
 //! needed than there was; with fragments put together the packet is still walked.
 #![no_main]
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use libfuzzer_sys::fuzz_target;
 use netcap_dissect::{
@@ -24,6 +24,9 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     };
     Registry::new(PROTOCOLS, &[], &selection).expect("everything is selected")
 });
+
+/// Used again and again, as in a worker.
+static ENTROPY: LazyLock<Mutex<Entropy>> = LazyLock::new(Mutex::default);
 
 fuzz_target!(|input: &[u8]| {
     let [low, high, cut, end, octets @ ..] = input else {
@@ -45,7 +48,7 @@ fuzz_target!(|input: &[u8]| {
 /// Walks a packet of which the capture left out `cut` octets, and holds what must be true.
 fn observe(link_type: u32, octets: &[u8], cut: usize, completed: &[Completed]) -> Output {
     let mut output = Output::new(&REGISTRY);
-    let mut entropy = Entropy::default();
+    let mut entropy = ENTROPY.lock().expect("no walk panicked before");
     let mut context = Context::new(&REGISTRY, &mut output, &mut entropy, completed);
     let packet = PacketInfo {
         timestamp: Timestamp::new(1, 2000),

@@ -28,6 +28,10 @@ pub fn render(schema: &'static Schema, message: &Message<'_>) {
 
 /// The cells that another reader of CSV finds in one row.
 fn cells(row: &[u8]) -> usize {
+    // That reader takes a while to build, and most rows are plain.
+    if !row.contains(&b'"') {
+        return row.iter().filter(|octet| **octet == b',').count() + 1;
+    }
     let mut reader = rfc4180::ReaderBuilder::new().has_headers(false).from_reader(row);
     let mut rows = reader.byte_records();
     let cells = rows.next().and_then(Result::ok).map_or(0, |row| row.len());

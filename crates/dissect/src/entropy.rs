@@ -105,11 +105,20 @@ impl Entropy {
         for part in payload.chunks(1 << 17) {
             self.count_part(part);
         }
-        let mut sum = 0;
-        for count in &self.counts {
-            sum += self.term(*count as usize);
-        }
-        self.sum = sum;
+        self.sum = if payload.len() < TERMS {
+            // No count can exceed the table, so the remainder is the count.
+            let term = |count: &u32| self.terms[*count as usize % TERMS];
+            let (groups, _) = self.counts.as_chunks::<4>();
+            groups
+                .iter()
+                .map(|[a, b, c, d]| (term(a) + term(b)) + (term(c) + term(d)))
+                .sum()
+        } else {
+            self.counts
+                .iter()
+                .map(|count| self.term(*count as usize))
+                .sum()
+        };
     }
 
     /// Adds octets to the histogram, which has 256 places for the 256 values of an octet.
