@@ -77,7 +77,8 @@ fn records(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
             version: String::new(),
             created: Timestamp::new(1, 0),
         };
-        let report = netcap_pipeline::run(source, &registry, &config, &Arc::default(), &mut |_| {})?;
+        let report =
+            netcap_pipeline::run(source, &registry, &config, &Arc::default(), &mut |_| {})?;
         for file in report.files.iter().filter(|file| file.records > 0) {
             let from = directory.path().join(&file.name);
             if fs::metadata(&from)?.len() <= LONGEST as u64 {

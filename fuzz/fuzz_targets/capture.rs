@@ -39,7 +39,10 @@ fn read(input: &[u8], block: usize, packets: usize) -> (Vec<String>, String) {
             }
             Ok(false) => break,
             Err(error) => {
-                assert!(matches!(source.fill(&mut batch), Ok(false)), "the error was the end");
+                assert!(
+                    matches!(source.fill(&mut batch), Ok(false)),
+                    "the error was the end"
+                );
                 return (seen, format!("{error:?}"));
             }
         }

@@ -63,12 +63,22 @@ fuzz_target!(|steps: Vec<Step>| {
             assert_eq!((whole.packet, whole.ordinal), (fragment.packet, 0));
             let pieces = seen.remove(&key).unwrap_or_default();
             assert!(whole.data.len() <= 65_535);
-            assert!(pieces.iter().any(|p| p.offset == 0 && p.protocol == whole.protocol));
+            assert!(
+                pieces
+                    .iter()
+                    .any(|p| p.offset == 0 && p.protocol == whole.protocol)
+            );
             assert!(pieces.iter().any(|p| !p.more && end(p) == whole.data.len()));
             for (at, octet) in whole.data.iter().enumerate() {
                 let there = |p: &&Fragment| (p.offset as usize..end(p)).contains(&at);
-                let mut stood = pieces.iter().filter(there).map(|p| p.data[at - p.offset as usize]);
-                assert!(stood.any(|other| other == *octet), "octet {at} came from nowhere");
+                let mut stood = pieces
+                    .iter()
+                    .filter(there)
+                    .map(|p| p.data[at - p.offset as usize]);
+                assert!(
+                    stood.any(|other| other == *octet),
+                    "octet {at} came from nowhere"
+                );
             }
         }
     }

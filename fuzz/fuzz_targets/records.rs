@@ -19,8 +19,11 @@ fuzz_target!(|input: &[u8]| {
     let Ok(mut reader) = Reader::new(Path::new("input"), input) else {
         return;
     };
-    let schemas: Vec<&'static Schema> =
-        PROTOCOLS.iter().flat_map(|protocol| protocol.schemas).copied().collect();
+    let schemas: Vec<&'static Schema> = PROTOCOLS
+        .iter()
+        .flat_map(|protocol| protocol.schemas)
+        .copied()
+        .collect();
     let schema = find_schema(&schemas, reader.header().record_type);
     let mut octets = 0;
     loop {
@@ -28,7 +31,10 @@ fuzz_target!(|input: &[u8]| {
             Ok(Some(record)) => record,
             Ok(None) => break,
             Err(_) => {
-                assert!(matches!(reader.next_record(), Ok(None)), "the error was the end");
+                assert!(
+                    matches!(reader.next_record(), Ok(None)),
+                    "the error was the end"
+                );
                 break;
             }
         };
@@ -38,7 +44,11 @@ fuzz_target!(|input: &[u8]| {
         }
         // A record of a type that nobody knows is held against all of them.
         let candidates = schema.as_slice();
-        let candidates = if candidates.is_empty() { &schemas } else { candidates };
+        let candidates = if candidates.is_empty() {
+            &schemas
+        } else {
+            candidates
+        };
         for schema in candidates {
             if let Ok(message) = Message::parse(schema, record) {
                 render(schema, &message);

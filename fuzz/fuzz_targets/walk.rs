@@ -35,8 +35,11 @@ fuzz_target!(|input: &[u8]| {
     let link_type = u32::from(u16::from_le_bytes([*low, *high]));
     let whole = observe(link_type, octets, usize::from(*cut), &[]);
     let mut table = Defragmenter::new(Limits::default());
-    let completed: Vec<_> =
-        whole.fragments.iter().filter_map(|fragment| table.insert(fragment, 1)).collect();
+    let completed: Vec<_> = whole
+        .fragments
+        .iter()
+        .filter_map(|fragment| table.insert(fragment, 1))
+        .collect();
     if !completed.is_empty() {
         observe(link_type, octets, usize::from(*cut), &completed);
     }
@@ -61,7 +64,12 @@ fn observe(link_type: u32, octets: &[u8], cut: usize, completed: &[Completed]) -
     if let Fate::CutShort(malformed) = fate {
         assert!(cut > 0 && malformed.needed > malformed.had, "{malformed}");
     }
-    for ((schema, chunk), count) in REGISTRY.selected().iter().zip(&output.chunks).zip(&output.counts) {
+    for ((schema, chunk), count) in REGISTRY
+        .selected()
+        .iter()
+        .zip(&output.chunks)
+        .zip(&output.counts)
+    {
         let (mut rest, mut found) = (chunk.as_slice(), 0);
         while !rest.is_empty() {
             let (record, after) = split_frame(rest).expect("whole frames");

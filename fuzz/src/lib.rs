@@ -11,10 +11,17 @@ pub fn render(schema: &'static Schema, message: &Message<'_>) {
     let columns: Vec<_> = schema.columns(true).collect();
     let mut out = Vec::new();
     for utc in [false, true] {
-        let style = CsvStyle { utc, ..CsvStyle::default() };
+        let style = CsvStyle {
+            utc,
+            ..CsvStyle::default()
+        };
         out.clear();
         csv::row(message, &columns, &style, &mut out);
-        assert!(csv::reads_back(message, &columns, &style), "{}", out.escape_ascii());
+        assert!(
+            csv::reads_back(message, &columns, &style),
+            "{}",
+            out.escape_ascii()
+        );
         assert_eq!(cells(&out), columns.len(), "{}", out.escape_ascii());
     }
     out.clear();
@@ -32,7 +39,9 @@ fn cells(row: &[u8]) -> usize {
     if !row.contains(&b'"') {
         return row.iter().filter(|octet| **octet == b',').count() + 1;
     }
-    let mut reader = rfc4180::ReaderBuilder::new().has_headers(false).from_reader(row);
+    let mut reader = rfc4180::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(row);
     let mut rows = reader.byte_records();
     let cells = rows.next().and_then(Result::ok).map_or(0, |row| row.len());
     assert!(rows.next().is_none(), "one row: {}", row.escape_ascii());

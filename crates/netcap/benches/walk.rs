@@ -23,7 +23,9 @@ fn ipv4(protocol: u8, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u16 + 20).to_be_bytes();
     let mut packet = b"\x02\0\0\0\0\x0b\x02\0\0\0\0\x0a\x08\0\x45\0".to_vec();
     packet.extend(length);
-    packet.extend([0x12, 0x34, 0x40, 0, 64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+    packet.extend([
+        0x12, 0x34, 0x40, 0, 64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2,
+    ]);
     packet.extend(payload);
     packet
 }
@@ -133,7 +135,11 @@ fn record(name: &str, packet: &[u8]) -> (&'static Schema, Vec<u8>) {
     let frame = output.chunks.first().expect("the chunk of the only type");
     let len = usize::from(frame[0] & 0x7f) | usize::from(frame[1]) << 7;
     let two = frame[0] & 0x80 != 0;
-    let record = if two { &frame[2..2 + len] } else { &frame[1..=usize::from(frame[0])] };
+    let record = if two {
+        &frame[2..2 + len]
+    } else {
+        &frame[1..=usize::from(frame[0])]
+    };
     (registry.selected()[0], record.to_vec())
 }
 
@@ -149,7 +155,10 @@ mod render_records {
     #[divan::bench(args = ["TCP", "DNS"])]
     fn csv_row(bencher: Bencher<'_, '_>, name: &str) {
         let (schema, octets) = sample(name);
-        let (style, columns) = (CsvStyle::default(), schema.columns(false).collect::<Vec<_>>());
+        let (style, columns) = (
+            CsvStyle::default(),
+            schema.columns(false).collect::<Vec<_>>(),
+        );
         let mut out = Vec::new();
         bencher.bench_local(|| {
             out.clear();

@@ -3,6 +3,8 @@
 //! `schema.tsv` and `columns.tsv` hold the messages and the CSV columns of that format as facts.
 //! What differs is listed here and nowhere else.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use netcap_protocols::PROTOCOLS;
