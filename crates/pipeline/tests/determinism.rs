@@ -354,8 +354,10 @@ fn an_interrupted_run_leaves_whole_files() {
                 let stop = Arc::clone(&stop);
                 move || {
                     stop.store(true, Ordering::Relaxed);
-                    while silent {
-                        thread::park();
+                    if silent {
+                        loop {
+                            thread::park();
+                        }
                     }
                 }
             }),
