@@ -1,65 +1,14 @@
-//! Opening an input: files, pipes and readers; compression and format are told by content, never by
-//! name.
-//!
-//! Magic numbers: gzip RFC 1952 section 2.3.1; zstd RFC 8878 sections 3.1.1 and 3.1.2; lz4
-//! lz4_Frame_format.md; xz xz-file-format.txt section 2.1.1.1; bzip2 `BZh`.
-//!
-//! Guarantee: decompression streams, with bounded windows (zstd 128 MiB, xz 512 MiB, the others
-//! less); several members, frames or streams one after the other are one file.
+//! The octets of a capture as they come in: tallied, decompressed, and with errors told apart.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
-use std::path::Path;
+use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::file::FileSource;
-use crate::pcap::{self, Pcap};
-use crate::pcapng::{self, Pcapng};
-use crate::{Error, Progress, Source};
-
-/// Enough to know a format by, and exactly a classic pcap file header.
-const PREFIX: usize = pcap::FILE_HEADER;
+use crate::compression::Compression;
+use crate::{Error, Progress};
 
 /// How much compressed input is asked for at a time.
 const COMPRESSED_READ: usize = 256 << 10;
-
-/// How much memory an xz stream may ask for, in KiB; `xz -9` needs 65 MiB.
-const XZ_MEMORY_KIB: u32 = 512 << 10;
-
-/// Opens a capture: a file, a FIFO, or standard input if the path is `-`. Finds out by content
-/// whether it is pcap or pcapng, and whether it is compressed with gzip, zstd, lz4, xz or bzip2.
-pub fn open(path: &Path) -> Result<Box<dyn Source>, Error> {
-    let name = path.display().to_string();
-    if path.as_os_str() == "-" {
-        return start(name, Box::new(io::stdin()), None, true);
-    }
-    let failed = |source| Error::Io {
-        name: name.clone(),
-        source,
-    };
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    let regular = metadata.is_file();
-    start(
-        name,
-        Box::new(file),
-        regular.then_some(metadata.len()),
-        !regular,
-    )
-}
-
-/// A source that reads a capture from any reader, as [`open`] does from a file. `total` is the
-/// input's length if it is known, for [`Source::progress`].
-///
-/// Packets are handed on as soon as they have come, so that a slow reader delays none.
-pub fn from_reader(
-    name: &str,
-    reader: Box<dyn Read + Send>,
-    total: Option<u64>,
-) -> Result<Box<dyn Source>, Error> {
-    start(name.to_owned(), reader, total, true)
-}
 
 /// The octets of a capture, decompressed.
 pub(crate) struct Input {
@@ -73,6 +22,54 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    /// The octets of `reader` as they are; `total` is how many there are, if that is known.
+    pub(crate) fn new(reader: Box<dyn Read + Send>, total: Option<u64>, eager: bool) -> Input {
+        let tally = Arc::new(Tally::default());
+        let reader = Box::new(Tallied {
+            reader,
+            tally: Arc::clone(&tally),
+        });
+        Input {
+            reader,
+            eager,
+            compression: None,
+            tally,
+            total,
+        }
+    }
+
+    /// The same input with its octets decompressed; `prefix` has been read of it already.
+    pub(crate) fn decompressed(
+        mut self,
+        compression: Compression,
+        prefix: Vec<u8>,
+    ) -> io::Result<Input> {
+        let raw = Cursor::new(prefix).chain(self.reader);
+        self.reader = compression.decoder(BufReader::with_capacity(COMPRESSED_READ, raw))?;
+        self.compression = Some(compression);
+        Ok(self)
+    }
+
+    /// How the octets are compressed, if they are.
+    pub(crate) fn compression(&self) -> Option<Compression> {
+        self.compression
+    }
+
+    /// Reads the first octets, fewer than `length` only if the input has no more.
+    pub(crate) fn prefix(&mut self, length: usize, name: &str) -> Result<Vec<u8>, Error> {
+        let mut prefix = vec![0; length];
+        let mut have = 0;
+        while have < length {
+            match self.reader.read(&mut prefix[have..]) {
+                Ok(0) => break,
+                Ok(count) => have += count,
+                Err(error) => return Err(self.explain(error, name, 0, have as u64)),
+            }
+        }
+        prefix.truncate(have);
+        Ok(prefix)
+    }
+
     /// How much of the input has been taken.
     pub(crate) fn progress(&self) -> Progress {
         Progress {
@@ -144,485 +141,5 @@ impl Read for Tallied {
             }
             return result;
         }
-    }
-}
-
-/// Finds out what the input is and makes the source for it.
-fn start(
-    name: String,
-    reader: Box<dyn Read + Send>,
-    total: Option<u64>,
-    eager: bool,
-) -> Result<Box<dyn Source>, Error> {
-    let tally = Arc::new(Tally::default());
-    let reader = Box::new(Tallied {
-        reader,
-        tally: Arc::clone(&tally),
-    });
-    let mut input = Input {
-        reader,
-        eager,
-        compression: None,
-        tally,
-        total,
-    };
-    let mut prefix = read_prefix(&mut input, &name)?;
-    if let Some(compression) = Compression::sniff(&prefix) {
-        input.compression = Some(compression);
-        let raw =
-            BufReader::with_capacity(COMPRESSED_READ, Cursor::new(prefix).chain(input.reader));
-        input.reader = compression.decoder(raw).map_err(|source| Error::Io {
-            name: name.clone(),
-            source,
-        })?;
-        prefix = read_prefix(&mut input, &name)?;
-    }
-
-    if prefix.starts_with(&pcapng::SECTION_HEADER) {
-        return Ok(Box::new(FileSource::new(
-            name,
-            input,
-            Pcapng::default(),
-            prefix,
-            0,
-        )));
-    }
-    match Pcap::from_magic(&prefix) {
-        Some(pcap) => match prefix.first_chunk() {
-            Some(header) => {
-                let format = pcap
-                    .with_header(header)
-                    .map_err(|reason| Error::Unsupported {
-                        name: name.clone(),
-                        reason,
-                    })?;
-                Ok(Box::new(FileSource::new(
-                    name,
-                    input,
-                    format,
-                    Vec::new(),
-                    PREFIX as u64,
-                )))
-            }
-            None => Err(Error::Truncated {
-                name,
-                packets: 0,
-                offset: prefix.len() as u64,
-                place: "the file header".to_owned(),
-            }),
-        },
-        None => Err(unknown(name, &prefix, input.compression)),
-    }
-}
-
-/// Reads the first octets, fewer than [`PREFIX`] only if the input has no more.
-fn read_prefix(input: &mut Input, name: &str) -> Result<Vec<u8>, Error> {
-    let mut prefix = [0; PREFIX];
-    let mut have = 0;
-    while have < PREFIX {
-        match input.reader.read(&mut prefix[have..]) {
-            Ok(0) => break,
-            Ok(count) => have += count,
-            Err(error) => return Err(input.explain(error, name, 0, have as u64)),
-        }
-    }
-    Ok(prefix[..have].to_vec())
-}
-
-/// Capture formats that users meet and this crate does not read, by their first octets: Sun snoop
-/// (RFC 1761), Microsoft Network Monitor, Ixia's pcap variants (Wireshark wiretap/libpcap.h).
-const FOREIGN: &[(&[u8], &str)] = &[
-    (b"snoop\0\0\0", "a snoop capture"),
-    (b"RTSS", "a Network Monitor capture"),
-    (b"GMBU", "a Network Monitor capture"),
-    (b"\x1c\x00\x01\xab", "an Ixia lcap capture"),
-    (b"\x1c\x00\x01\xac", "an Ixia lcap capture"),
-    (b"\xab\x01\x00\x1c", "an Ixia lcap capture"),
-    (b"\xac\x01\x00\x1c", "an Ixia lcap capture"),
-];
-
-/// The error for an input of no known format.
-fn unknown(name: String, prefix: &[u8], compression: Option<Compression>) -> Error {
-    if let Some((_, what)) = FOREIGN.iter().find(|(magic, _)| prefix.starts_with(magic)) {
-        return Error::Unsupported {
-            name,
-            reason: (*what).to_owned(),
-        };
-    }
-    let what = match compression {
-        Some(compression) => format!("its {} content", compression.name()),
-        None => "it".to_owned(),
-    };
-    let reason = match prefix {
-        [] => format!("{what} is empty"),
-        [b'P', b'K', 3, 4, ..] => format!("{what} is a zip archive"),
-        [a, b, c, d, ..] => format!("{what} begins with {a:02x} {b:02x} {c:02x} {d:02x}"),
-        short => format!("{what} has only {} octets", short.len()),
-    };
-    Error::NotACapture { name, reason }
-}
-
-/// A way of compressing that is undone on reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Compression {
-    Gzip,
-    Zstd,
-    Lz4,
-    Xz,
-    Bzip2,
-}
-
-impl Compression {
-    /// Tells a compressed stream by its first octets.
-    fn sniff(prefix: &[u8]) -> Option<Compression> {
-        match prefix {
-            [0x1f, 0x8b, ..] => Some(Compression::Gzip),
-            // The second is a skippable frame, with which seekable and parallel zstd files begin.
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-                Some(Compression::Zstd)
-            }
-            [0x04, 0x22, 0x4d, 0x18, ..] => Some(Compression::Lz4),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Compression::Xz),
-            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Compression::Bzip2),
-            _ => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Compression::Gzip => "gzip",
-            Compression::Zstd => "zstd",
-            Compression::Lz4 => "lz4",
-            Compression::Xz => "xz",
-            Compression::Bzip2 => "bzip2",
-        }
-    }
-
-    /// The decompressed octets of `raw`.
-    fn decoder(self, raw: impl BufRead + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-        Ok(match self {
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
-            Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(raw)?),
-            Compression::Lz4 => Box::new(Lz4Frames::new(raw)),
-            Compression::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(
-                raw,
-                true,
-                XZ_MEMORY_KIB,
-            )),
-            Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(raw)),
-        })
-    }
-}
-
-/// All lz4 frames of an input. The decoder beneath takes the end of input between two blocks for
-/// the end of the frame; to see that a file was cut there, it is shown an error instead.
-struct Lz4Frames<R: BufRead> {
-    decoder: lz4_flex::frame::FrameDecoder<EndIsError<R>>,
-    /// Whether no frame is open, so that the input may end.
-    between_frames: bool,
-}
-
-impl<R: BufRead> Lz4Frames<R> {
-    fn new(raw: R) -> Lz4Frames<R> {
-        let raw = EndIsError { raw, at_end: false };
-        Lz4Frames {
-            decoder: lz4_flex::frame::FrameDecoder::new(raw),
-            between_frames: true,
-        }
-    }
-}
-
-impl<R: BufRead> Read for Lz4Frames<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            if self.between_frames && self.decoder.get_mut().raw.fill_buf()?.is_empty() {
-                return Ok(0);
-            }
-            let result = self.decoder.read(buffer);
-            self.between_frames = matches!(result, Ok(0));
-            match result {
-                Ok(0) => {}
-                Err(_) if self.decoder.get_ref().at_end => {
-                    return Err(ErrorKind::UnexpectedEof.into());
-                }
-                result => return result,
-            }
-        }
-    }
-}
-
-/// A reader for which there is no end, only an error.
-struct EndIsError<R> {
-    raw: R,
-    at_end: bool,
-}
-
-impl<R: BufRead> Read for EndIsError<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.raw.read(buffer)?;
-        if count == 0 && !buffer.is_empty() {
-            self.at_end = true;
-            return Err(io::Error::other("the input has ended"));
-        }
-        Ok(count)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-    use crate::testing::{Order, Seen, drain, read, read_by, small_pcap, small_pcapng};
-    use crate::{Batch, LinkType, Timestamp, pcap_writer};
-
-    const ALL: [Compression; 5] = [
-        Compression::Gzip,
-        Compression::Zstd,
-        Compression::Lz4,
-        Compression::Xz,
-        Compression::Bzip2,
-    ];
-
-    fn compress(compression: Compression, octets: &[u8]) -> Vec<u8> {
-        let out = Vec::new();
-        match compression {
-            Compression::Gzip => {
-                let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::fast());
-                encoder.write_all(octets).and_then(|()| encoder.finish())
-            }
-            Compression::Zstd => {
-                let mut encoder = zstd::Encoder::new(out, 1).expect("an encoder");
-                encoder.include_checksum(true).expect("an encoder");
-                encoder.write_all(octets).and_then(|()| encoder.finish())
-            }
-            Compression::Lz4 => {
-                let info = lz4_flex::frame::FrameInfo::new()
-                    .block_size(lz4_flex::frame::BlockSize::Max64KB)
-                    .content_checksum(true);
-                let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, out);
-                encoder.write_all(octets).expect("octets");
-                encoder.finish().map_err(io::Error::other)
-            }
-            Compression::Xz => {
-                let options = lzma_rust2::XzOptions::with_preset(1);
-                let mut encoder = lzma_rust2::XzWriter::new(out, options).expect("an encoder");
-                encoder.write_all(octets).and_then(|()| encoder.finish())
-            }
-            Compression::Bzip2 => {
-                let level = bzip2::Compression::fast();
-                let mut encoder = bzip2::write::BzEncoder::new(out, level);
-                encoder.write_all(octets).and_then(|()| encoder.finish())
-            }
-        }
-        .expect("compressed octets")
-    }
-
-    /// A capture that does not compress well and spans several blocks of every compression.
-    fn large() -> Vec<u8> {
-        let mut file = pcap_writer::file_header(LinkType::RAW, 0).to_vec();
-        let mut state = 1u32;
-        for number in 0..500 {
-            let data: Vec<u8> = (0..700)
-                .map(|_| {
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    (state >> 24) as u8
-                })
-                .collect();
-            let timestamp = Timestamp {
-                seconds: number,
-                nanos: 5,
-            };
-            pcap_writer::append_record(&mut file, timestamp, 700, &data);
-        }
-        file
-    }
-
-    #[test]
-    fn every_compression_of_every_format() {
-        for file in [small_pcap(Order::Big), small_pcapng(Order::Little), large()] {
-            let (expected, _) = read(&file);
-            for compression in ALL {
-                let packed = compress(compression, &file);
-                assert_eq!(Compression::sniff(&packed), Some(compression));
-                let (seen, trouble) = read(&packed);
-                assert!(trouble.is_none(), "{compression:?}: {trouble:?}");
-                assert!(seen == expected, "{compression:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn several_members_are_one_file() {
-        let file = large();
-        let (expected, _) = read(&file);
-        let (head, tail) = file.split_at(100_001);
-        for compression in ALL {
-            let packed = [compress(compression, head), compress(compression, tail)].concat();
-            for piece in [7, usize::MAX] {
-                let (seen, trouble) = read_by(&packed, piece, 1 << 16, 100);
-                assert!(trouble.is_none(), "{compression:?}: {trouble:?}");
-                assert!(seen == expected, "{compression:?}");
-            }
-        }
-    }
-
-    /// What was seen is the beginning of what there is.
-    fn assert_beginning(seen: &[Seen], expected: &[Seen], what: Compression) {
-        assert!(expected.starts_with(seen), "{what:?}");
-    }
-
-    #[test]
-    fn a_stream_cut_short_is_truncated() {
-        let file = large();
-        let (expected, _) = read(&file);
-        for compression in ALL {
-            let packed = compress(compression, &file);
-            let step = packed.len() / 40;
-            let cuts = (0..40)
-                .map(|number| 12 + number * step)
-                .chain([packed.len() - 1]);
-            for cut in cuts {
-                let (seen, trouble) = read(&packed[..cut]);
-                assert_beginning(&seen, &expected, compression);
-                let Some(Error::Truncated { packets, .. }) = trouble else {
-                    panic!(
-                        "{compression:?} cut at {cut} of {}: {trouble:?}",
-                        packed.len()
-                    );
-                };
-                assert_eq!(packets, seen.len() as u64);
-            }
-            // Most of what is there is read.
-            let (seen, _) = read(&packed[..packed.len() - 1]);
-            assert!(
-                compression == Compression::Bzip2 || seen.len() > 300,
-                "{compression:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_corrupt_stream_is_told_from_a_cut_one() {
-        let file = large();
-        let (expected, _) = read(&file);
-        for compression in ALL {
-            let mut packed = compress(compression, &file);
-            let middle = packed.len() / 2;
-            packed[middle..middle + 8].fill(0x55);
-            let (seen, trouble) = read(&packed);
-            assert!(seen.len() <= expected.len());
-            if compression == Compression::Bzip2 {
-                // Its checksum is after the block, whose octets make no sense by then.
-                assert!(trouble.is_some_and(|error| error.is_input_fault()));
-                continue;
-            }
-            let Some(error @ Error::Decompress { .. }) = trouble else {
-                panic!("{compression:?}: {trouble:?}");
-            };
-            assert!(error.is_input_fault());
-            assert!(error.to_string().contains(compression.name()));
-        }
-    }
-
-    proptest::proptest! {
-        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(40))]
-        #[test]
-        fn damage_to_a_compressed_stream_is_survived(
-            damage in proptest::collection::vec(
-                (proptest::prelude::any::<proptest::sample::Index>(), 0u8..=255), 1..4),
-        ) {
-            let file = large();
-            for compression in ALL {
-                let mut packed = compress(compression, &file[..20_000]);
-                for (index, octet) in &damage {
-                    // Near the beginning, where headers and tables are, as often as elsewhere.
-                    let range = if octet & 1 == 0 { packed.len() } else { 64 };
-                    packed[index.index(range)] = *octet;
-                }
-                read_by(&packed, 5000, 1 << 16, 1000);
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_no_capture() {
-        let cases = [
-            (&b""[..], "it is empty"),
-            (b"abc", "it has only 3 octets"),
-            (b"GET / HTTP/1.1\r\n", "it begins with 47 45 54 20"),
-            (b"PK\x03\x04rest of a zip archive", "zip archive"),
-            (b"snoop\0\0\0\0\0\0\x02", "a snoop capture is not supported"),
-        ];
-        for (octets, expected) in cases {
-            let (_, trouble) = read(octets);
-            let message = trouble.map(|error| error.to_string()).unwrap_or_default();
-            assert!(message.contains(expected), "{message}");
-            assert!(!message.contains('\n'));
-        }
-        for compression in ALL {
-            let (_, trouble) = read(&compress(compression, b""));
-            let message = trouble.map(|error| error.to_string()).unwrap_or_default();
-            assert!(
-                message.contains("content is empty"),
-                "{compression:?}: {message}"
-            );
-        }
-    }
-
-    struct Failing;
-
-    impl Read for Failing {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::Error::other("unplugged"))
-        }
-    }
-
-    #[test]
-    fn failure_of_the_input_is_no_fault_of_its_content() {
-        let file = large();
-        let mut inputs = vec![file.clone()];
-        inputs.extend(ALL.map(|compression| compress(compression, &file)));
-        for octets in inputs {
-            let half = octets[..octets.len() / 2].to_vec();
-            let reader = Box::new(Cursor::new(half).chain(Failing));
-            let mut source = from_reader("wire", reader, None).expect("a good beginning");
-            let (seen, trouble) = drain(source.as_mut(), &mut Batch::new(1 << 16, 1000));
-            assert!(!seen.is_empty() || octets.starts_with(b"BZh"));
-            let Some(error @ Error::Io { .. }) = trouble else {
-                panic!("{trouble:?}")
-            };
-            assert!(!error.is_input_fault());
-            assert!(error.to_string().contains("wire: cannot read: unplugged"));
-        }
-    }
-
-    #[test]
-    fn files() -> io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join("small.txt");
-        let file = compress(Compression::Gzip, &small_pcap(Order::Little));
-        std::fs::write(&path, &file)?;
-        let mut source = open(&path).expect("a good capture");
-        let (seen, trouble) = drain(source.as_mut(), &mut Batch::new(1 << 16, 1000));
-        assert_eq!(seen.len(), 3);
-        assert!(trouble.is_none());
-        let len = file.len() as u64;
-        assert_eq!(
-            source.progress(),
-            Progress {
-                done: len,
-                total: Some(len)
-            }
-        );
-        assert_eq!(source.name(), path.display().to_string());
-
-        for path in [folder.path().join("absent"), folder.path().to_owned()] {
-            assert!(matches!(open(&path), Err(Error::Io { .. })));
-        }
-        Ok(())
     }
 }

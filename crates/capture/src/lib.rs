@@ -25,11 +25,14 @@
 //! ```
 
 mod batch;
+mod compression;
 mod error;
 mod file;
+mod format;
 mod input;
 mod link_type;
 mod merge;
+mod open;
 mod pcap;
 pub mod pcap_writer;
 mod pcapng;
@@ -38,9 +41,10 @@ mod timestamp;
 
 pub use batch::{Batch, Packet};
 pub use error::Error;
-pub use input::{from_reader, open};
+
 pub use link_type::LinkType;
 pub use merge::merge;
+pub use open::{from_reader, open};
 pub use source::{Progress, Source};
 pub use timestamp::Timestamp;
 

@@ -16,7 +16,7 @@
 //! ```
 
 use crate::batch::Packet;
-use crate::file::{Format, MAX_RECORD, Split, Stop};
+use crate::format::{Format, MAX_RECORD, Split, Stop};
 use crate::{LinkType, Timestamp};
 
 /// Length of the file header.

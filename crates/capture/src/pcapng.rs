@@ -25,7 +25,7 @@
 //! ```
 
 use crate::batch::Packet;
-use crate::file::{Format, MAX_RECORD, Split, Stop};
+use crate::format::{Format, MAX_RECORD, Split, Stop};
 use crate::{LinkType, Timestamp};
 
 /// Type of a Section Header Block: the same in both byte orders, so that it can be found first.

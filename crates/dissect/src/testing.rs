@@ -1,9 +1,10 @@
 //! For the tests of protocols: walk a sample, see its records, try every prefix of it.
 
-use netcap_record::{Schema, Timestamp};
+use netcap_record::{Record, Schema, Timestamp};
 
 use crate::{
-    Context, Entropy, Fate, Fragment, Output, PacketInfo, Protocol, Registry, Selection, walk,
+    Context, Entropy, Fate, Fragment, Output, PacketInfo, Protocol, Reason, Registry, Selection,
+    walk,
 };
 
 /// What a walk gave.
@@ -26,6 +27,21 @@ impl Walked {
             .map(|(_, octets)| octets.as_slice())
             .collect()
     }
+
+    /// What was malformed, if that is the packet's fate.
+    pub fn malformed(&self) -> Option<Reason> {
+        match self.fate {
+            Fate::Malformed(malformed) => Some(malformed.reason),
+            _ => None,
+        }
+    }
+}
+
+/// A record's octets, to compare with those of a walk.
+pub fn encoded(record: &impl Record) -> Vec<u8> {
+    let mut out = Vec::new();
+    record.encode(&mut out);
+    out
 }
 
 /// Walks one packet that was captured whole, at time 1.000002.

@@ -76,7 +76,7 @@ fn dissect<'p>(
 
 #[cfg(test)]
 mod tests {
-    use netcap_dissect::testing::{every_prefix, walk_packet};
+    use netcap_dissect::testing::{encoded, every_prefix, walk_packet};
     use netcap_dissect::{Fate, Reason};
 
     use super::*;
@@ -111,12 +111,6 @@ mod tests {
         let walked = walk_packet(PROTOCOLS, 1, &packet);
         let records = walked.of("ARP").iter().map(|r| r.to_vec()).collect();
         (walked.fate, records)
-    }
-
-    fn encoded(record: &Arp<'_>) -> Vec<u8> {
-        let mut out = Vec::new();
-        record.encode(&mut out);
-        out
     }
 
     #[test]

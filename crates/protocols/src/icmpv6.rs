@@ -82,7 +82,7 @@ fn dissect_echo<'p>(
 
 #[cfg(test)]
 mod tests {
-    use netcap_dissect::testing::{every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::testing::{encoded, every_prefix, walk_cut, walk_packet};
     use netcap_dissect::{Fate, Reason};
 
     use super::*;
@@ -96,12 +96,6 @@ mod tests {
 
     /// Echo request.
     const SAMPLE: &[u8] = b"\x80\x00\x8f\x92\x03\x04\x00\x01abcdefgh";
-
-    fn encoded(record: &impl Record) -> Vec<u8> {
-        let mut out = Vec::new();
-        record.encode(&mut out);
-        out
-    }
 
     fn header(type_code: u16) -> Icmpv6 {
         Icmpv6 {

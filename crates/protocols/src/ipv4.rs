@@ -237,7 +237,7 @@ fn widened([a, b, c, d]: [u8; 4]) -> [u8; 16] {
 
 #[cfg(test)]
 mod tests {
-    use netcap_dissect::testing::{Walked, every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::testing::{Walked, encoded, every_prefix, walk_cut, walk_packet};
     use netcap_dissect::{Completed, Entropy, Fate, Output, PacketInfo, Registry, Selection, walk};
 
     use super::*;
@@ -283,24 +283,11 @@ mod tests {
         }
     }
 
-    fn encoded(record: &Ipv4<'_>) -> Vec<u8> {
-        let mut out = Vec::new();
-        record.encode(&mut out);
-        out
-    }
-
     /// The walk over the sample with other octets from `at` on.
     fn changed(at: usize, octets: &[u8]) -> Walked {
         let mut packet = SAMPLE.to_vec();
         packet.splice(at..at + octets.len(), octets.iter().copied());
         walk_packet(PROTOCOLS, 228, &packet)
-    }
-
-    fn malformed(walked: &Walked) -> Option<Reason> {
-        match walked.fate {
-            Fate::Malformed(malformed) => Some(malformed.reason),
-            _ => None,
-        }
     }
 
     #[test]
@@ -338,7 +325,7 @@ mod tests {
     #[test]
     fn version() {
         let walked = changed(0, b"\x67");
-        assert_eq!(malformed(&walked), Some(Reason::Version));
+        assert_eq!(walked.malformed(), Some(Reason::Version));
         assert!(walked.records.is_empty());
     }
 
@@ -358,9 +345,9 @@ mod tests {
         }
         // Less than the header.
         let walked = changed(2, b"\x00\x1b");
-        assert_eq!(malformed(&walked), Some(Reason::Length));
+        assert_eq!(walked.malformed(), Some(Reason::Length));
         let walked = changed(0, b"\x44");
-        assert_eq!(malformed(&walked), Some(Reason::Length));
+        assert_eq!(walked.malformed(), Some(Reason::Length));
         let record = Ipv4 {
             ihl: 4,
             padding: b"",
@@ -404,7 +391,7 @@ mod tests {
                 options.rotate_right(5);
             }
             let walked = changed(20, &options);
-            assert_eq!(malformed(&walked), Some(Reason::Option), "{octets:x?}");
+            assert_eq!(walked.malformed(), Some(Reason::Option), "{octets:x?}");
             assert_eq!(walked.of("IPv4").len(), 1);
         }
     }

@@ -1,4 +1,4 @@
-//! Internet Protocol version 6 (RFC 8200), and what its extension headers have in common.
+//! Internet Protocol version 6 (RFC 8200).
 //!
 //! The payload ends where the length says, so padding and trailers of the link layer never reach
 //! the layers inside. A length beyond what was captured yields what is there. A length of zero
@@ -8,6 +8,7 @@
 use netcap_dissect::{Context, Cursor, Layer, Malformed, Next, Protocol, Reason, Selector};
 use netcap_record::{Ip, Record, Timestamp};
 
+use crate::ipv6_extension::{NO_NEXT_HEADER, extension, following};
 use crate::ipv6_hop_by_hop::{Ipv6HopByHop, Options};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("IPv6", dissect)
@@ -23,9 +24,6 @@ const HEADER: usize = 40;
 
 /// Next header of a Hop-by-Hop Options header (RFC 8200 section 4.3).
 const HOP_BY_HOP: u8 = 0;
-
-/// Next header that says that nothing follows (RFC 8200 section 4.7).
-const NO_NEXT_HEADER: u8 = 59;
 
 /// An IPv6 header (RFC 8200). Each fragment has its own record, and so has each header of a tunnel.
 #[derive(Record)]
@@ -146,28 +144,6 @@ fn addresses(header: &[u8; HEADER]) -> ([u8; 16], [u8; 16]) {
     (source, destination)
 }
 
-/// What a next header field leads to: nothing where it says so, whatever octets there are (RFC 8200
-/// section 4.7).
-#[inline]
-pub(crate) fn following(next_header: u8, payload: &[u8]) -> Next<'_> {
-    if next_header == NO_NEXT_HEADER {
-        Next::End
-    } else {
-        Next::Layer(Selector::IpProto(next_header), payload)
-    }
-}
-
-/// Reads an extension header of the common shape (RFC 8200 section 4.2 and 4.4): its next header,
-/// and its octets after the length, if they are all there.
-#[inline]
-pub(crate) fn extension<'p>(
-    input: &mut Cursor<'p>,
-) -> Result<(u8, Result<&'p [u8], Malformed>), Malformed> {
-    // The length counts units of eight octets after the first eight.
-    let [next_header, units] = *input.array::<2>()?;
-    Ok((next_header, input.bytes(usize::from(units) * 8 + 6)))
-}
-
 /// The IPv6 header around a layer.
 pub(crate) struct Around {
     /// Source address.
@@ -197,7 +173,7 @@ pub(crate) fn innermost(layers: &[Layer<'_>]) -> Option<Around> {
 #[cfg(test)]
 mod tests {
     use netcap_dissect::Fate;
-    use netcap_dissect::testing::{Walked, every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::testing::{Walked, encoded, every_prefix, walk_cut, walk_packet};
 
     use super::*;
 
@@ -232,12 +208,6 @@ mod tests {
             payload_size: 4,
             hop_by_hop: None,
         }
-    }
-
-    fn encoded(record: &Ipv6<'_>) -> Vec<u8> {
-        let mut out = Vec::new();
-        record.encode(&mut out);
-        out
     }
 
     /// The walk over a packet of another length, next header and payload.

@@ -3,7 +3,7 @@
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
 
-use crate::{ipv6, ipv6_hop_by_hop::Options};
+use crate::{ipv6_extension, ipv6_hop_by_hop::Options};
 
 pub(crate) static PROTOCOL: Protocol =
     Protocol::new("IPv6Destination", dissect).reached_by(&[Selector::IpProto(60)]);
@@ -12,11 +12,11 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     _context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    let (next_header, octets) = ipv6::extension(input)?;
+    let (next_header, octets) = ipv6_extension::extension(input)?;
     if !Options::new(octets?).sound() {
         return Err(input.malformed(Reason::Option));
     }
-    Ok(ipv6::following(next_header, input.rest()))
+    Ok(ipv6_extension::following(next_header, input.rest()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use netcap_dissect::{Context, Cursor, FragmentKey, Malformed, Next, Protocol, Selector};
 use netcap_record::{Record, Timestamp};
 
-use crate::ipv6;
+use crate::{ipv6, ipv6_extension};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("IPv6Fragment", dissect)
     .reached_by(&[Selector::IpProto(44)])
@@ -60,7 +60,7 @@ fn dissect<'p>(
     });
     let piece = input.rest();
     if place & !6 == 0 {
-        return Ok(ipv6::following(header[0], piece));
+        return Ok(ipv6_extension::following(header[0], piece));
     }
     let Some(around) = ipv6::innermost(context.layers()) else {
         return Ok(Next::End);
@@ -77,7 +77,7 @@ fn dissect<'p>(
     let claimed = piece.len() + around.missing;
     Ok(
         match context.fragment(key, header[0], offset, more, piece, claimed) {
-            Some((protocol, datagram)) => ipv6::following(protocol, datagram),
+            Some((protocol, datagram)) => ipv6_extension::following(protocol, datagram),
             None => Next::End,
         },
     )
@@ -86,7 +86,7 @@ fn dissect<'p>(
 #[cfg(test)]
 mod tests {
     use netcap_dissect::Fate;
-    use netcap_dissect::testing::{Walked, every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::testing::{Walked, encoded, every_prefix, walk_cut, walk_packet};
 
     use super::*;
 
@@ -108,12 +108,6 @@ mod tests {
         \x2c\x00\x01\x04\0\0\0\0\
         \xfd\xff\x00\x0f\x60\x00\x00\x01\
         abcdefgh\xee\xee";
-
-    fn encoded(record: &Ipv6Fragment) -> Vec<u8> {
-        let mut out = Vec::new();
-        record.encode(&mut out);
-        out
-    }
 
     fn sample() -> Ipv6Fragment {
         Ipv6Fragment {

@@ -7,7 +7,7 @@
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
 use netcap_record::{Each, Record, Timestamp};
 
-use crate::ipv6;
+use crate::ipv6_extension;
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("IPv6HopByHop", dissect)
     .reached_by(&[Selector::IpProto(0)])
@@ -111,7 +111,7 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    let (next_header, octets) = ipv6::extension(input)?;
+    let (next_header, octets) = ipv6_extension::extension(input)?;
     let options = Options::new(octets.unwrap_or_else(|_| input.rest()));
     let sound = octets.is_err() || options.sound();
     context.emit(&Ipv6HopByHop {
@@ -122,7 +122,7 @@ fn dissect<'p>(
     if !sound {
         return Err(input.malformed(Reason::Option));
     }
-    Ok(ipv6::following(next_header, input.rest()))
+    Ok(ipv6_extension::following(next_header, input.rest()))
 }
 
 #[cfg(test)]

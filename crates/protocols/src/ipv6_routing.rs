@@ -3,7 +3,7 @@
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
 
-use crate::ipv6;
+use crate::ipv6_extension;
 
 pub(crate) static PROTOCOL: Protocol =
     Protocol::new("IPv6Routing", dissect).reached_by(&[Selector::IpProto(43)]);
@@ -12,9 +12,9 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     _context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    let (next_header, octets) = ipv6::extension(input)?;
+    let (next_header, octets) = ipv6_extension::extension(input)?;
     octets?;
-    Ok(ipv6::following(next_header, input.rest()))
+    Ok(ipv6_extension::following(next_header, input.rest()))
 }
 
 #[cfg(test)]

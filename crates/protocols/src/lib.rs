@@ -13,6 +13,7 @@ mod icmpv6;
 mod ipv4;
 mod ipv6;
 mod ipv6_destination;
+mod ipv6_extension;
 mod ipv6_fragment;
 mod ipv6_hop_by_hop;
 mod ipv6_routing;

@@ -212,7 +212,7 @@ fn end<'p>(input: &mut Cursor<'p>) -> Result<Next<'p>, Malformed> {
 #[cfg(test)]
 mod tests {
     use netcap_dissect::Fate;
-    use netcap_dissect::testing::{every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::testing::{encoded, every_prefix, walk_cut, walk_packet};
 
     use super::*;
 
@@ -236,12 +236,6 @@ mod tests {
         \x01\x01\x02\x00\x5e\x00\x00\x0b\x05\x01\x00\x00\x00\x00\x05\xdc";
 
     const TARGET: [u8; 16] = *b"\xfe\x80\0\0\0\0\0\0\x00\x00\x5e\xff\xfe\x00\x00\x0b";
-
-    fn encoded(record: &impl Record) -> Vec<u8> {
-        let mut out = Vec::new();
-        record.encode(&mut out);
-        out
-    }
 
     fn time() -> Timestamp {
         Timestamp::new(1, 2000)

@@ -143,7 +143,7 @@ fn time<'p>(
 
 #[cfg(test)]
 mod tests {
-    use netcap_dissect::testing::{every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::testing::{encoded, every_prefix, walk_cut, walk_packet};
     use netcap_dissect::{Fate, Reason};
 
     use super::*;
@@ -158,12 +158,6 @@ mod tests {
         0xe3, 0x08, 0x1e, 0x90, 0x80, 0, 0, 0, 0xe3, 0x08, 0x1e, 0xd0, 0, 0, 0, 1, //
         0xe3, 0x08, 0x1e, 0xd0, 0x40, 0, 0, 0, 0xe3, 0x08, 0x1e, 0xd0, 0xff, 0xff, 0xff, 0xff,
     ];
-
-    fn encoded(record: &Ntp<'_>) -> Vec<u8> {
-        let mut out = Vec::new();
-        record.encode(&mut out);
-        out
-    }
 
     fn server<'a>() -> Ntp<'a> {
         Ntp {

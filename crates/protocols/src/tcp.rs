@@ -220,7 +220,7 @@ fn dissect<'p>(
 
 #[cfg(test)]
 mod tests {
-    use netcap_dissect::testing::{Walked, every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::testing::{Walked, encoded, every_prefix, walk_cut, walk_packet};
     use netcap_dissect::{Entropy, Fate};
 
     use super::*;
@@ -268,24 +268,11 @@ mod tests {
         Each(Options { rest, ended: false })
     }
 
-    fn encoded(record: &Tcp<'_>) -> Vec<u8> {
-        let mut out = Vec::new();
-        record.encode(&mut out);
-        out
-    }
-
     /// The walk over the sample with other octets from `at` on.
     fn changed(at: usize, octets: &[u8]) -> Walked {
         let mut packet = SAMPLE.to_vec();
         packet.splice(at..at + octets.len(), octets.iter().copied());
         walk_packet(PROTOCOLS, 147, &packet)
-    }
-
-    fn malformed(walked: &Walked) -> Option<Reason> {
-        match walked.fate {
-            Fate::Malformed(malformed) => Some(malformed.reason),
-            _ => None,
-        }
     }
 
     #[test]
@@ -380,11 +367,11 @@ mod tests {
             payload: b"",
             ..sample()
         };
-        assert_eq!(malformed(&walked), Some(Reason::Length));
+        assert_eq!(walked.malformed(), Some(Reason::Length));
         assert_eq!(walked.of("TCP"), [encoded(&record)]);
         // Beyond the segment.
         let walked = changed(12, b"\xf1");
-        assert_eq!(malformed(&walked), Some(Reason::Truncated));
+        assert_eq!(walked.malformed(), Some(Reason::Truncated));
         assert_eq!(walked.of("TCP").len(), 1);
     }
 
@@ -397,7 +384,7 @@ mod tests {
             b"\x01\x01\x01\x08",
         ] {
             let walked = changed(24, octets);
-            assert_eq!(malformed(&walked), Some(Reason::Option), "{octets:x?}");
+            assert_eq!(walked.malformed(), Some(Reason::Option), "{octets:x?}");
             assert_eq!(walked.of("TCP").len(), 1);
         }
     }

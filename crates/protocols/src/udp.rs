@@ -85,7 +85,7 @@ fn dissect<'p>(
 
 #[cfg(test)]
 mod tests {
-    use netcap_dissect::testing::{Walked, every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::testing::{Walked, encoded, every_prefix, walk_cut, walk_packet};
     use netcap_dissect::{Entropy, Fate};
 
     use super::*;
@@ -115,12 +115,6 @@ mod tests {
             payload_size: 4,
             payload: b"abab",
         }
-    }
-
-    fn encoded(record: &Udp<'_>) -> Vec<u8> {
-        let mut out = Vec::new();
-        record.encode(&mut out);
-        out
     }
 
     /// The walk over the sample with another length.

@@ -10,7 +10,9 @@
 
 use std::fmt;
 
-use crate::{Csv, Field, Message, Nested, Scalar, Schema, Timestamp, Type, digits, type_name};
+use crate::{
+    Csv, Field, Message, Nested, Scalar, Schema, Timestamp, Type, closest, digits, type_name,
+};
 
 /// How lines look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -326,6 +328,16 @@ pub fn select(
     names.split(',').map(field).collect()
 }
 
+/// The texts of the cells of a row.
+pub fn cells(message: &Message<'_>, columns: &[&'static Field], style: &CsvStyle) -> Vec<Vec<u8>> {
+    let text = |column: &&'static Field| {
+        let mut out = Vec::new();
+        cell(message, column, style, &mut out);
+        out
+    };
+    columns.iter().map(text).collect()
+}
+
 /// A name that is no field of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownField {
@@ -343,14 +355,7 @@ impl UnknownField {
             .columns(with_payloads)
             .map(|field| field.name)
             .collect();
-        let lower = name.to_lowercase();
-        let suggestion = available
-            .iter()
-            .map(|candidate| (distance(&lower, &candidate.to_lowercase()), *candidate))
-            .min_by_key(|(distance, _)| *distance)
-            // More changes than a third of the name is another name.
-            .filter(|(distance, candidate)| 3 * distance <= candidate.len())
-            .map(|(_, candidate)| candidate);
+        let suggestion = closest(name, available.iter().copied());
         UnknownField {
             name: name.to_owned(),
             suggestion,
@@ -372,21 +377,6 @@ impl fmt::Display for UnknownField {
 }
 
 impl std::error::Error for UnknownField {}
-
-/// Least number of characters to insert, delete or replace (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.chars().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.chars().count()]
-}
 
 #[cfg(test)]
 mod tests {
@@ -586,13 +576,6 @@ mod tests {
             format!("unknown field \"x\\n\\u{{1b}}\"; {available}")
         );
         assert_eq!(explain(""), format!("unknown field \"\"; {available}"));
-    }
-
-    #[test]
-    fn distances() {
-        for (a, b, expected) in [("", "abc", 3), ("kitten", "sitting", 3), ("abc", "abc", 0)] {
-            assert_eq!((distance(a, b), distance(b, a)), (expected, expected));
-        }
     }
 
     proptest! {

@@ -22,6 +22,7 @@ mod address;
 mod digits;
 mod header;
 mod schema;
+mod suggestion;
 #[cfg(test)]
 mod testing;
 mod timestamp;
@@ -32,6 +33,7 @@ pub use address::{Ip, Mac};
 pub use header::{Batch, FileHeader, Header, RecordType};
 pub use netcap_record_derive::Record;
 pub use schema::{Csv, Field, Nested, Schema, Type, find_schema};
+pub use suggestion::closest;
 pub use timestamp::Timestamp;
 pub use value::{Each, Element, Record, Text, Value, frame};
 pub use wire::{Message, Scalar, WireError};

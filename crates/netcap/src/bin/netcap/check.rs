@@ -5,7 +5,6 @@ use netcap_record::table::{Colour, RESET, visible};
 use netcap_record::{Field, Message};
 
 use crate::console::{grouped, has_colours};
-use crate::dump::cells;
 use crate::failure::Failure;
 
 /// What has been found so far.
@@ -34,7 +33,7 @@ impl Check {
         self.quoted += 1;
         let names: Vec<&str> = found.iter().map(|column| column.name).collect();
         let separator = visible(&style.separator);
-        let row: Vec<String> = cells(message, columns, style)
+        let row: Vec<String> = csv::cells(message, columns, style)
             .iter()
             .map(|cell| highlighted(&visible(cell), &separator))
             .collect();

@@ -236,7 +236,8 @@ impl Printer {
             Layout::Text => text::write(message, &self.types, &mut self.line),
             Layout::Json => json::line(message, &self.types, &mut self.line),
             Layout::Table => {
-                self.table.row(cells(message, &self.columns, &self.style));
+                self.table
+                    .row(csv::cells(message, &self.columns, &self.style));
                 if self.table.len() == TABLE_ROWS {
                     self.flush_table();
                 }
@@ -276,18 +277,4 @@ impl Printer {
     fn verdict(&self) -> Result<(), Failure> {
         self.check.verdict()
     }
-}
-
-/// The texts of the cells of a row.
-pub(crate) fn cells(
-    message: &Message<'_>,
-    columns: &[&'static Field],
-    style: &CsvStyle,
-) -> Vec<Vec<u8>> {
-    let cell = |column: &&'static Field| {
-        let mut text = Vec::new();
-        csv::cell(message, column, style, &mut text);
-        text
-    };
-    columns.iter().map(cell).collect()
 }

@@ -2,10 +2,9 @@
 
 use netcap_dissect::{Registry, Selection};
 use netcap_protocols::PROTOCOLS;
-use netcap_record::Schema;
+use netcap_record::{Schema, closest};
 
 use crate::failure::Failure;
-use crate::suggestion::closest;
 
 /// Encoders whose records come of more than one packet, in the order in which they are shown.
 const CUSTOM: &[&str] = &[

@@ -13,7 +13,6 @@ mod flags;
 mod inputs;
 mod progress;
 mod spelling;
-mod suggestion;
 mod summary;
 
 use std::process::ExitCode;
