@@ -68,13 +68,15 @@ pub enum Selector {
     TcpPort(u16),
     /// Protocol field of PPP.
     Ppp(u16),
+    /// Packet type of EAPOL (IEEE 802.1X).
+    Eapol(u8),
     /// A number of another space, to which no protocol answers; the name is for the ledger.
     Other(&'static str, u64),
 }
 
 impl Selector {
     /// Number of variants with a table.
-    pub(crate) const KINDS: usize = 8;
+    pub(crate) const KINDS: usize = 9;
 
     /// The table that knows the number, and the number.
     #[inline]
@@ -88,6 +90,7 @@ impl Selector {
             Selector::UdpPort(n) => (5, usize::from(n)),
             Selector::TcpPort(n) => (6, usize::from(n)),
             Selector::Ppp(n) => (7, usize::from(n)),
+            Selector::Eapol(n) => (8, usize::from(n)),
             Selector::Other(..) => (Self::KINDS, 0),
         }
     }
@@ -104,6 +107,7 @@ impl std::fmt::Display for Selector {
             Selector::UdpPort(n) => write!(f, "UDP port {n}"),
             Selector::TcpPort(n) => write!(f, "TCP port {n}"),
             Selector::Ppp(n) => write!(f, "PPP protocol {n:#06x}"),
+            Selector::Eapol(n) => write!(f, "EAPOL type {n}"),
             Selector::Other(name, n) => write!(f, "{name} {n:#x}"),
         }
     }
