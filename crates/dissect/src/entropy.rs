@@ -7,10 +7,10 @@
 // Every index here is an octet into 256 places; the compiler drops the checks.
 #![allow(clippy::indexing_slicing)]
 
-/// Fraction bits of a term. The largest sum, of `EXACT` octets, stays below 2^63.
+/// Fraction bits of a term. The largest sum, of `EXACT` octets, stays below 2^56.
 const FRACTION: u32 = 36;
-/// Octets up to which sums fit; longer payloads are summed in floating point.
-const EXACT: usize = 1 << 22;
+/// Octets up to which counts fit; longer payloads are summed in floating point.
+const EXACT: usize = u16::MAX as usize;
 /// Terms kept ready: the counts of ordinary packets.
 const TERMS: usize = 2048;
 
@@ -22,7 +22,7 @@ pub struct Entropy {
     terms: Box<[i64; TERMS]>,
     /// What counting one more octet adds to the sum, by the count before.
     steps: [i64; SHORT],
-    counts: [u32; 256],
+    counts: [u16; 256],
     /// `sum c log2 c` over `counts`.
     sum: i64,
 }
@@ -101,13 +101,10 @@ impl Entropy {
             }
             return;
         }
-        // A lane counts a fourth of the octets, so sixteen bits are enough for this many.
-        for part in payload.chunks(1 << 17) {
-            self.count_part(part);
-        }
+        self.counts = histogram(payload);
         self.sum = if payload.len() < TERMS {
             // No count can exceed the table, so the remainder is the count.
-            let term = |count: &u32| self.terms[*count as usize % TERMS];
+            let term = |count: &u16| self.terms[usize::from(*count) % TERMS];
             let (groups, _) = self.counts.as_chunks::<4>();
             groups
                 .iter()
@@ -116,47 +113,42 @@ impl Entropy {
         } else {
             self.counts
                 .iter()
-                .map(|count| self.term(*count as usize))
+                .map(|count| self.term(usize::from(*count)))
                 .sum()
         };
-    }
-
-    /// Adds octets to the histogram, which has 256 places for the 256 values of an octet.
-    fn count_part(&mut self, part: &[u8]) {
-        // Four histograms, so that a run of equal octets does not wait for its own stores.
-        let mut lanes = [[0u16; 256]; 4];
-        let mut groups = part.chunks_exact(8);
-        for group in &mut groups {
-            let Some(group) = group.first_chunk() else {
-                continue;
-            };
-            let group = u64::from_le_bytes(*group);
-            lanes[0][usize::from(group as u8)] += 1;
-            lanes[1][usize::from((group >> 8) as u8)] += 1;
-            lanes[2][usize::from((group >> 16) as u8)] += 1;
-            lanes[3][usize::from((group >> 24) as u8)] += 1;
-            lanes[0][usize::from((group >> 32) as u8)] += 1;
-            lanes[1][usize::from((group >> 40) as u8)] += 1;
-            lanes[2][usize::from((group >> 48) as u8)] += 1;
-            lanes[3][usize::from((group >> 56) as u8)] += 1;
-        }
-        for octet in groups.remainder() {
-            lanes[0][usize::from(*octet)] += 1;
-        }
-        let [a, b, c, d] = &lanes;
-        for (i, total) in self.counts.iter_mut().enumerate() {
-            *total += u32::from(a[i]) + u32::from(b[i]) + u32::from(c[i]) + u32::from(d[i]);
-        }
     }
 
     /// Takes one octet out of the histogram.
     #[inline]
     fn take(&mut self, octet: u8) {
         let count = &mut self.counts[usize::from(octet)];
-        let old = *count as usize;
+        let old = usize::from(*count);
         *count = count.saturating_sub(1);
         self.sum += self.term(old.saturating_sub(1)) - self.term(old);
     }
+}
+
+/// How often each of the 256 octets is there, of at most `EXACT`.
+fn histogram(payload: &[u8]) -> [u16; 256] {
+    // Four histograms, so that a run of equal octets does not wait for its own stores.
+    let mut lanes = [[0u16; 256]; 4];
+    let (groups, rest) = payload.as_chunks::<8>();
+    for group in groups {
+        let group = u64::from_le_bytes(*group);
+        lanes[0][usize::from(group as u8)] += 1;
+        lanes[1][usize::from((group >> 8) as u8)] += 1;
+        lanes[2][usize::from((group >> 16) as u8)] += 1;
+        lanes[3][usize::from((group >> 24) as u8)] += 1;
+        lanes[0][usize::from((group >> 32) as u8)] += 1;
+        lanes[1][usize::from((group >> 40) as u8)] += 1;
+        lanes[2][usize::from((group >> 48) as u8)] += 1;
+        lanes[3][usize::from((group >> 56) as u8)] += 1;
+    }
+    for octet in rest {
+        lanes[0][usize::from(*octet)] += 1;
+    }
+    let [a, b, c, d] = &lanes;
+    std::array::from_fn(|i| a[i] + b[i] + c[i] + d[i])
 }
 
 /// The octets of `outer` before and after `inner`, where `inner` is a part of it.
