@@ -132,17 +132,11 @@ impl Entropy {
 fn histogram(payload: &[u8]) -> [u16; 256] {
     // Four histograms, so that a run of equal octets does not wait for its own stores.
     let mut lanes = [[0u16; 256]; 4];
-    let (groups, rest) = payload.as_chunks::<8>();
+    let (groups, rest) = payload.as_chunks::<4>();
     for group in groups {
-        let group = u64::from_le_bytes(*group);
-        lanes[0][usize::from(group as u8)] += 1;
-        lanes[1][usize::from((group >> 8) as u8)] += 1;
-        lanes[2][usize::from((group >> 16) as u8)] += 1;
-        lanes[3][usize::from((group >> 24) as u8)] += 1;
-        lanes[0][usize::from((group >> 32) as u8)] += 1;
-        lanes[1][usize::from((group >> 40) as u8)] += 1;
-        lanes[2][usize::from((group >> 48) as u8)] += 1;
-        lanes[3][usize::from((group >> 56) as u8)] += 1;
+        for (lane, octet) in lanes.iter_mut().zip(group) {
+            lane[usize::from(*octet)] += 1;
+        }
     }
     for octet in rest {
         lanes[0][usize::from(*octet)] += 1;

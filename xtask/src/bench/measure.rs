@@ -20,14 +20,23 @@ pub(super) struct Cost {
     /// User and system time of the process, and of those that it waited for.
     pub(super) cpu: Duration,
     pub(super) wall: Duration,
-    /// Octets; 0 where the system does not tell.
+    /// Octets; 0 where the system does not tell, or nobody watched.
     pub(super) peak: u64,
     /// What it wrote to standard output, unless that was sent elsewhere.
     pub(super) output: String,
 }
 
+/// What is measured of a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Measured {
+    /// Time, by the system's own count when the process has ended.
+    Time,
+    /// Time, and the peak of memory, for which the process must be watched; that disturbs it.
+    TimeAndPeak,
+}
+
 /// Runs `command` to its end. No other child may run at the same time.
-pub(super) fn run(command: &mut Command) -> Result<Cost> {
+pub(super) fn run(command: &mut Command, measured: Measured) -> Result<Cost> {
     let program = command.get_program().to_string_lossy().into_owned();
     let before = children_cpu()?;
     let start = Instant::now();
@@ -37,13 +46,14 @@ pub(super) fn run(command: &mut Command) -> Result<Cost> {
         .spawn()
         .map_err(|error| anyhow!("{program}: {error}"))?;
     let id = child.id();
-    let watch = thread::spawn(move || watch_peak(id));
+    let watch = (measured == Measured::TimeAndPeak).then(|| thread::spawn(move || watch_peak(id)));
     let output = child.wait_with_output()?;
     let wall = start.elapsed();
     let cpu = children_cpu()?.saturating_sub(before);
-    let peak = watch
-        .join()
-        .map_err(|_| anyhow!("reading the peak of {program} failed"))?;
+    let peak = match watch.map(thread::JoinHandle::join) {
+        Some(peak) => peak.map_err(|_| anyhow!("reading the peak of {program} failed"))?,
+        None => 0,
+    };
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!(
