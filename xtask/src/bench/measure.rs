@@ -110,7 +110,7 @@ mod tests {
             "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done",
         ])
         .stdout(Stdio::piped());
-        let cost = run(&mut busy).expect("sh runs");
+        let cost = run(&mut busy, Measured::TimeAndPeak).expect("sh runs");
         assert_eq!(cost.output, "done\n");
         assert!(cost.cpu > Duration::from_millis(10), "{:?}", cost.cpu);
         assert!(
@@ -124,7 +124,7 @@ mod tests {
     fn a_failure_keeps_the_last_word() {
         let mut fails = Command::new("sh");
         fails.args(["-c", "echo first >&2; echo why >&2; exit 3"]);
-        let error = run(&mut fails)
+        let error = run(&mut fails, Measured::Time)
             .map(|cost| cost.cpu)
             .expect_err("it exits with 3")
             .to_string();
