@@ -10,7 +10,8 @@ made by the modules listed below, with what build.py offers.
 
 import sys
 
-import core  # each registers its captures
+import apps  # each registers its captures
+import core
 from build import CAPTURES, FILES, HERE, LINES
 
 

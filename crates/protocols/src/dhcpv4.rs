@@ -226,7 +226,7 @@ fn dissect<'p>(
 }
 
 /// Whether the capture holds less of the packet than the wire did.
-fn is_cut(context: &Context<'_, '_>) -> bool {
+pub(crate) fn is_cut(context: &Context<'_, '_>) -> bool {
     let captured = context.layers().first().map_or(0, |l| l.octets.len());
     captured < context.packet().original_len as usize
 }

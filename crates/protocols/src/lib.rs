@@ -5,6 +5,7 @@
 
 mod arp;
 mod dhcpv4;
+mod dhcpv6;
 mod dns;
 mod dot1q;
 mod ethernet;
@@ -17,13 +18,17 @@ mod ipv6_extension;
 mod ipv6_fragment;
 mod ipv6_hop_by_hop;
 mod ipv6_routing;
+mod lcm;
 mod linux_sll;
 mod linux_sll2;
 mod llc;
+mod modbus_tcp;
 mod ndp;
 mod ntp;
 mod null_loopback;
 mod raw_ip;
+mod sctp;
+mod sip;
 mod snap;
 mod tcp;
 mod udp;
@@ -34,6 +39,7 @@ use netcap_dissect::Protocol;
 pub static PROTOCOLS: &[&Protocol] = &[
     &arp::PROTOCOL,
     &dhcpv4::PROTOCOL,
+    &dhcpv6::PROTOCOL,
     &dns::PROTOCOL,
     &dot1q::PROTOCOL,
     &ethernet::PROTOCOL,
@@ -46,9 +52,11 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ipv6_fragment::PROTOCOL,
     &ipv6_hop_by_hop::PROTOCOL,
     &ipv6_routing::PROTOCOL,
+    &lcm::PROTOCOL,
     &linux_sll::PROTOCOL,
     &linux_sll2::PROTOCOL,
     &llc::PROTOCOL,
+    &modbus_tcp::PROTOCOL,
     &ndp::NEIGHBOR_ADVERTISEMENT,
     &ndp::NEIGHBOR_SOLICITATION,
     &ndp::ROUTER_ADVERTISEMENT,
@@ -56,6 +64,8 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ntp::PROTOCOL,
     &null_loopback::PROTOCOL,
     &raw_ip::PROTOCOL,
+    &sctp::PROTOCOL,
+    &sip::PROTOCOL,
     &snap::PROTOCOL,
     &tcp::PROTOCOL,
     &udp::PROTOCOL,
