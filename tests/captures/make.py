@@ -10,8 +10,10 @@ made by the modules listed below, with what build.py offers.
 
 import sys
 
-import apps  # each registers its captures
+# Each module registers its captures.
+import apps
 import core
+import routing
 from build import CAPTURES, FILES, HERE, LINES
 
 

@@ -4,6 +4,7 @@
 //! A new protocol is a new file and a line in each of the two lists here.
 
 mod arp;
+mod bfd;
 mod dhcpv4;
 mod dhcpv6;
 mod dns;
@@ -11,6 +12,7 @@ mod dot1q;
 mod ethernet;
 mod icmpv4;
 mod icmpv6;
+mod igmp;
 mod ipv4;
 mod ipv6;
 mod ipv6_destination;
@@ -26,18 +28,23 @@ mod modbus_tcp;
 mod ndp;
 mod ntp;
 mod null_loopback;
+mod ospf;
+mod ospfv2;
+mod ospfv3;
 mod raw_ip;
 mod sctp;
 mod sip;
 mod snap;
 mod tcp;
 mod udp;
+mod vrrp;
 
 use netcap_dissect::Protocol;
 
 /// Every protocol.
 pub static PROTOCOLS: &[&Protocol] = &[
     &arp::PROTOCOL,
+    &bfd::PROTOCOL,
     &dhcpv4::PROTOCOL,
     &dhcpv6::PROTOCOL,
     &dns::PROTOCOL,
@@ -46,6 +53,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &icmpv4::PROTOCOL,
     &icmpv6::PROTOCOL,
     &icmpv6::ECHO,
+    &igmp::PROTOCOL,
     &ipv4::PROTOCOL,
     &ipv6::PROTOCOL,
     &ipv6_destination::PROTOCOL,
@@ -63,10 +71,12 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ndp::ROUTER_SOLICITATION,
     &ntp::PROTOCOL,
     &null_loopback::PROTOCOL,
+    &ospf::PROTOCOL,
     &raw_ip::PROTOCOL,
     &sctp::PROTOCOL,
     &sip::PROTOCOL,
     &snap::PROTOCOL,
     &tcp::PROTOCOL,
     &udp::PROTOCOL,
+    &vrrp::PROTOCOL,
 ];

@@ -14,17 +14,20 @@ use netcap_record::{Batch, Header, Record, Schema, Type};
 const NANOSECONDS: (&str, u32) = ("Nanoseconds", 100);
 
 /// Other fields beyond those of 2019: message, field, number.
-const ADDITIONS: &[(&str, &str, u32)] = &[];
+const ADDITIONS: &[(&str, &str, u32)] = &[("NetworkLSA", "NetworkMask", 101)];
+
+/// Fields that have the name of their column, which was not that of the field in 2019: message, name
+/// in 2019, name here.
+const NAMED_AS_COLUMNS: &[(&str, &str, &str)] = &[("VRRPv2", "IPAddress", "IPAdresses")];
+
+/// Encoders that stand for more than one record.
+const SHARED_ENCODERS: &[&str] = &["OSPF"];
 
 /// Messages beyond those of 2019, with their numbers in the enumeration `Type`.
 const ADDED_MESSAGES: &[(&str, Option<u16>)] = &[];
 
 /// Messages of 2019 that no protocol here emits yet.
 const NOT_BUILT: &[&str] = &[
-    "ASExternalLSA",
-    "ASExternalLSAV2",
-    "BFD",
-    "BFDAuthHeader",
     "CDPCapabilities",
     "CDPEnergyWise",
     "CDPHello",
@@ -36,7 +39,6 @@ const NOT_BUILT: &[&str] = &[
     "CiscoDiscoveryInfo",
     "CiscoDiscoveryValue",
     "Connection",
-    "DbDescPkg",
     "Dot11",
     "Dot11ASEL",
     "Dot11HTControl",
@@ -57,47 +59,26 @@ const NOT_BUILT: &[&str] = &[
     "Geneve",
     "GeneveOption",
     "HTTP",
-    "HelloPkg",
-    "HelloPkgV2",
-    "IGMP",
-    "IGMPv3GroupRecord",
     "IPNet",
     "IPSecAH",
     "IPSecESP",
-    "InterAreaPrefixLSA",
-    "InterAreaRouterLSA",
-    "IntraAreaPrefixLSA",
     "LLDPCapabilities",
     "LLDPChassisID",
     "LLDPMgmtAddress",
     "LLDPOrgSpecificTLV",
     "LLDPPortID",
     "LLDPSysCapabilities",
-    "LSA",
-    "LSAPrefix",
-    "LSAheader",
-    "LSReq",
-    "LSUpdate",
     "LinkFlow",
-    "LinkLSA",
     "LinkLayerDiscovery",
     "LinkLayerDiscoveryInfo",
     "LinkLayerDiscoveryValue",
     "MPLS",
     "NetworkFlow",
-    "NetworkLSA",
     "NortelDiscovery",
-    "OSPFv2",
-    "OSPFv3",
-    "Router",
-    "RouterLSA",
-    "RouterLSAV2",
-    "RouterV2",
     "TLSClientHello",
     "TransportFlow",
     "USB",
     "USBRequestBlockSetup",
-    "VRRPv2",
     "VXLAN",
 ];
 
@@ -206,6 +187,10 @@ fn messages_are_those_of_2019() {
             .collect();
         fields.sort();
         let mut expected = expected.clone();
+        for (_, before, now) in NAMED_AS_COLUMNS.iter().filter(|(m, ..)| *m == name) {
+            let fact = expected.iter_mut().find(|fact| fact.1 == *before);
+            fact.expect("a field of 2019").1 = (*now).into();
+        }
         expected.sort();
         assert_eq!(fields, expected, "fields of {name}");
     }
@@ -304,7 +289,7 @@ fn numbers_and_names_are_unique() {
     for schema in records() {
         assert!(schema.number.is_some(), "{} has no number", schema.name);
         assert!(
-            encoders.insert(schema.encoder),
+            encoders.insert(schema.encoder) || SHARED_ENCODERS.contains(&schema.encoder),
             "two encoders {}",
             schema.encoder
         );
