@@ -14,6 +14,7 @@ import sys
 import apps
 import core
 import routing
+import wlan
 from build import CAPTURES, FILES, HERE, LINES
 
 

@@ -5,10 +5,15 @@
 
 mod arp;
 mod bfd;
+mod avs;
 mod dhcpv4;
 mod dhcpv6;
 mod dns;
+mod dot11;
 mod dot1q;
+mod eap;
+mod eapol;
+mod eapol_key;
 mod ethernet;
 mod icmpv4;
 mod icmpv6;
@@ -31,6 +36,9 @@ mod null_loopback;
 mod ospf;
 mod ospfv2;
 mod ospfv3;
+mod ppi;
+mod prism;
+mod radiotap;
 mod raw_ip;
 mod sctp;
 mod sip;
@@ -45,10 +53,15 @@ use netcap_dissect::Protocol;
 pub static PROTOCOLS: &[&Protocol] = &[
     &arp::PROTOCOL,
     &bfd::PROTOCOL,
+    &avs::PROTOCOL,
     &dhcpv4::PROTOCOL,
     &dhcpv6::PROTOCOL,
     &dns::PROTOCOL,
+    &dot11::PROTOCOL,
     &dot1q::PROTOCOL,
+    &eap::PROTOCOL,
+    &eapol::PROTOCOL,
+    &eapol_key::PROTOCOL,
     &ethernet::PROTOCOL,
     &icmpv4::PROTOCOL,
     &icmpv6::PROTOCOL,
@@ -72,6 +85,9 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ntp::PROTOCOL,
     &null_loopback::PROTOCOL,
     &ospf::PROTOCOL,
+    &ppi::PROTOCOL,
+    &prism::PROTOCOL,
+    &radiotap::PROTOCOL,
     &raw_ip::PROTOCOL,
     &sctp::PROTOCOL,
     &sip::PROTOCOL,
