@@ -13,6 +13,7 @@ import sys
 # Each module registers its captures.
 import apps
 import core
+import discovery
 import routing
 import wlan
 from build import CAPTURES, FILES, HERE, LINES

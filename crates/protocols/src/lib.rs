@@ -6,6 +6,7 @@
 mod arp;
 mod bfd;
 mod avs;
+mod cdp;
 mod dhcpv4;
 mod dhcpv6;
 mod dns;
@@ -15,6 +16,7 @@ mod eap;
 mod eapol;
 mod eapol_key;
 mod ethernet;
+mod ethernet_ctp;
 mod icmpv4;
 mod icmpv6;
 mod igmp;
@@ -30,7 +32,9 @@ mod linux_sll;
 mod linux_sll2;
 mod llc;
 mod modbus_tcp;
+mod lldp;
 mod ndp;
+mod nortel_discovery;
 mod ntp;
 mod null_loopback;
 mod ospf;
@@ -46,6 +50,7 @@ mod snap;
 mod tcp;
 mod udp;
 mod vrrp;
+mod usb;
 
 use netcap_dissect::Protocol;
 
@@ -54,6 +59,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &arp::PROTOCOL,
     &bfd::PROTOCOL,
     &avs::PROTOCOL,
+    &cdp::PROTOCOL,
     &dhcpv4::PROTOCOL,
     &dhcpv6::PROTOCOL,
     &dns::PROTOCOL,
@@ -63,6 +69,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &eapol::PROTOCOL,
     &eapol_key::PROTOCOL,
     &ethernet::PROTOCOL,
+    &ethernet_ctp::PROTOCOL,
     &icmpv4::PROTOCOL,
     &icmpv6::PROTOCOL,
     &icmpv6::ECHO,
@@ -78,10 +85,12 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &linux_sll2::PROTOCOL,
     &llc::PROTOCOL,
     &modbus_tcp::PROTOCOL,
+    &lldp::PROTOCOL,
     &ndp::NEIGHBOR_ADVERTISEMENT,
     &ndp::NEIGHBOR_SOLICITATION,
     &ndp::ROUTER_ADVERTISEMENT,
     &ndp::ROUTER_SOLICITATION,
+    &nortel_discovery::PROTOCOL,
     &ntp::PROTOCOL,
     &null_loopback::PROTOCOL,
     &ospf::PROTOCOL,
@@ -95,4 +104,5 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &tcp::PROTOCOL,
     &udp::PROTOCOL,
     &vrrp::PROTOCOL,
+    &usb::PROTOCOL,
 ];

@@ -11,6 +11,7 @@ use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
 use netcap_record::{Record, Timestamp};
 
 use crate::ethernet::ETHERTYPE_MIN;
+use crate::nortel_discovery::{FLATNET_HELLO, SEGMENT_HELLO};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("SNAP", dissect)
     .reached_by(&[Selector::LlcSap(0xaa)])
@@ -67,7 +68,7 @@ fn client(oui: [u8; 3], protocol: u16) -> Option<Selector> {
         ([0, 0, 0x0c], 0x2000) => Some(Selector::EtherType(protocol)),
         ([0, 0, 0x0c], 0x010b) => Some(STP),
         // Nortel (SynOptics): discovery.
-        ([0, 0, 0x81], 0x01a2) => Some(Selector::EtherType(protocol)),
+        ([0, 0, 0x81], SEGMENT_HELLO | FLATNET_HELLO) => Some(Selector::EtherType(protocol)),
         // IEEE 802.1 (RFC 2427, clause 4.2): an Ethernet frame with its checksum, one without;
         // a bridge protocol data unit.
         ([0, 0x80, 0xc2], 0x0001 | 0x0007) => Some(Selector::EtherType(0x6558)),
