@@ -4,8 +4,8 @@
 //! A new protocol is a new file and a line in each of the two lists here.
 
 mod arp;
-mod bfd;
 mod avs;
+mod bfd;
 mod cdp;
 mod dhcpv4;
 mod dhcpv6;
@@ -31,8 +31,8 @@ mod lcm;
 mod linux_sll;
 mod linux_sll2;
 mod llc;
-mod modbus_tcp;
 mod lldp;
+mod modbus_tcp;
 mod ndp;
 mod nortel_discovery;
 mod ntp;
@@ -49,8 +49,8 @@ mod sip;
 mod snap;
 mod tcp;
 mod udp;
-mod vrrp;
 mod usb;
+mod vrrp;
 
 use netcap_dissect::Protocol;
 

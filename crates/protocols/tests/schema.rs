@@ -225,8 +225,10 @@ fn payloads_are_columns_only_on_request() {
         .filter(|schema| schema.columns(true).ne(schema.columns(false)))
         .map(|schema| schema.name)
         .collect();
-    assert_eq!(Vec::from_iter(with_payload), ["ModbusTCP", "TCP", "UDP"]);
-    assert_eq!(Vec::from_iter(with_payload), ["TCP", "UDP", "USB"]);
+    assert_eq!(
+        Vec::from_iter(with_payload),
+        ["ModbusTCP", "TCP", "UDP", "USB"]
+    );
 }
 
 #[test]
