@@ -57,8 +57,8 @@ use netcap_dissect::Protocol;
 /// Every protocol.
 pub static PROTOCOLS: &[&Protocol] = &[
     &arp::PROTOCOL,
-    &bfd::PROTOCOL,
     &avs::PROTOCOL,
+    &bfd::PROTOCOL,
     &cdp::PROTOCOL,
     &dhcpv4::PROTOCOL,
     &dhcpv6::PROTOCOL,
