@@ -15,6 +15,7 @@ import apps
 import core
 import discovery
 import routing
+import tunnels
 import wlan
 from build import CAPTURES, FILES, HERE, LINES
 

@@ -117,14 +117,18 @@ fn others_read_every_record() {
         "dns",
         "dot1q",
         "example",
+        "geneve",
+        "gre",
         "icmpv4",
         "icmpv6",
+        "ipsec",
         "ipv4",
         "ipv6_extension",
         "ipv6_fragments",
         "lcm",
         "llc",
         "modbus_tcp",
+        "mpls",
         "nanoseconds",
         "ndp",
         "ntp",
@@ -133,6 +137,7 @@ fn others_read_every_record() {
         "snap",
         "tcp",
         "udp",
+        "vxlan",
     ] {
         for path in collect(&format!("{capture}.pcap"), directory.path()) {
             let mut reader = Reader::open(&path).unwrap();

@@ -11,9 +11,16 @@ use netcap_record::{Mac, Record, Timestamp};
 
 use crate::llc;
 
+/// How whole frames inside other protocols lead here: Transparent Ethernet Bridging (RFC 1701).
+pub(crate) const SELECTOR: Selector = Selector::EtherType(0x6558);
+
 pub(crate) static PROTOCOL: Protocol = Protocol::new("Ethernet", dissect)
-    // 0x6558, Transparent Ethernet Bridging (RFC 1701): whole frames inside GRE and others.
-    .reached_by(&[Selector::LinkType(1), Selector::EtherType(0x6558)])
+    .reached_by(&[
+        Selector::LinkType(1),
+        SELECTOR,
+        // Frames behind an IPv6 header (RFC 8986 section 4.9).
+        Selector::IpProto(143),
+    ])
     .emits(&[Ethernet::SCHEMA]);
 
 /// Smallest EtherType (IEEE 802.3-2022, clause 3.2.6).
@@ -90,6 +97,22 @@ pub(crate) fn client(type_or_length: u16, data: &[u8]) -> Next<'_> {
         0 => Next::End,
         1..=LENGTH_MAX => Next::Layer(llc::SELECTOR, data),
         ethertype => Next::Layer(Selector::EtherType(ethertype), data),
+    }
+}
+
+/// Whether octets that nothing names make sense as a frame: an EtherType that somebody knows, or a
+/// length that fits, at most 46 octets being padding (clause 3.2.8).
+pub(crate) fn is_likely(octets: &[u8], context: &Context<'_, '_>) -> bool {
+    let Some(([.., t0, t1], rest)) = octets.split_first_chunk::<14>() else {
+        return false;
+    };
+    match u16::from_be_bytes([*t0, *t1]) {
+        ethertype @ ETHERTYPE_MIN.. => context.knows(Selector::EtherType(ethertype)),
+        // An LLC header has at least three octets.
+        length => {
+            let length = usize::from(length);
+            (3..=rest.len()).contains(&length) && rest.len() <= length.max(46)
+        }
     }
 }
 

@@ -22,12 +22,21 @@ fn dissect<'p>(
     _context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
     let packet = *input;
-    let ethertype = match input.u8()? >> 4 {
-        4 => 0x0800,
-        6 => 0x86dd,
-        _ => return Err(packet.malformed(Reason::Version)),
-    };
-    Ok(Next::Layer(Selector::EtherType(ethertype), packet.rest()))
+    input.u8()?;
+    match by_version(packet.rest()) {
+        Some(selector) => Ok(Next::Layer(selector, packet.rest())),
+        None => Err(packet.malformed(Reason::Version)),
+    }
+}
+
+/// Who reads an IP packet that nothing but its own first four bits tells the version of.
+#[inline]
+pub(crate) fn by_version(packet: &[u8]) -> Option<Selector> {
+    match packet.first()? >> 4 {
+        4 => Some(Selector::EtherType(0x0800)),
+        6 => Some(Selector::EtherType(0x86dd)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

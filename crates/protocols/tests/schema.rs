@@ -31,19 +31,11 @@ const NOT_BUILT: &[&str] = &[
     "Connection",
     "FDDI",
     "Flow",
-    "GRE",
-    "GRERouting",
-    "Geneve",
-    "GeneveOption",
     "HTTP",
-    "IPSecAH",
-    "IPSecESP",
     "LinkFlow",
-    "MPLS",
     "NetworkFlow",
     "TLSClientHello",
     "TransportFlow",
-    "VXLAN",
 ];
 
 /// A field as `schema.tsv` has it: number, name, type, repeated.

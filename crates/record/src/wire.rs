@@ -18,7 +18,14 @@ pub enum WireError {
     /// A wire type that protobuf does not have, or that the field cannot have.
     #[error("field {0} has a wire type that does not fit")]
     WireType(u32),
+    /// More messages inside each other than are read.
+    #[error("there are more than {MAX_NESTING} messages inside each other")]
+    Nesting,
 }
+
+/// Messages inside each other that are read. Those of a kind that holds itself (`GRERouting`) could
+/// go as deep as a file is long.
+const MAX_NESTING: usize = 64;
 
 /// One decoded message: borrowed octets and which field they belong to.
 #[derive(Clone, Debug)]
@@ -64,7 +71,7 @@ impl<'a> Message<'a> {
     pub fn parse(schema: &'static Schema, octets: &'a [u8]) -> Result<Message<'a>, WireError> {
         let mut single = vec![None; schema.fields.len()];
         let mut repeated = Vec::new();
-        walk(schema, octets, &mut |place, field, raw| {
+        walk(schema, octets, MAX_NESTING, &mut |place, field, raw| {
             if field.repeated {
                 repeated.push((place as u16, raw));
             } else {
@@ -151,6 +158,7 @@ impl<'a> Message<'a> {
 fn walk<'a>(
     schema: &'static Schema,
     octets: &'a [u8],
+    nesting: usize,
     found: &mut impl FnMut(usize, &'static Field, Raw<'a>),
 ) -> Result<(), WireError> {
     let mut rest = octets;
@@ -175,7 +183,8 @@ fn walk<'a>(
         };
         match (field.ty, raw) {
             (Type::Message(nested), Raw::Octets(octets)) => {
-                walk(nested, octets, &mut pass_over)?;
+                let inside = nesting.checked_sub(1).ok_or(WireError::Nesting)?;
+                walk(nested, octets, inside, &mut pass_over)?;
                 found(place, field, raw);
             }
             (Type::String | Type::Timestamp | Type::Bytes, Raw::Octets(_)) => {
@@ -378,5 +387,43 @@ mod tests {
             json::line(&message, &[], &mut out);
             prop_assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok());
         }
+    }
+
+    #[test]
+    fn messages_that_hold_themselves() {
+        static CHAIN: Schema = Schema {
+            name: "Chain",
+            number: None,
+            encoder: "Chain",
+            stem: "Chain",
+            doc: "",
+            nested: crate::Nested::Separated,
+            fields: &[Field {
+                name: "Next",
+                alias: None,
+                number: 1,
+                ty: Type::Message(&CHAIN),
+                repeated: false,
+                csv: crate::Csv::Default,
+                doc: "",
+            }],
+        };
+        assert_eq!(Type::Message(&CHAIN), Type::Message(&CHAIN));
+        assert_eq!(format!("{CHAIN:?}"), "Schema(Chain)");
+        let chain = |length: usize| {
+            let mut octets = Vec::new();
+            for _ in 0..length {
+                let inner = std::mem::take(&mut octets);
+                crate::put::packed_key(&mut octets, 1);
+                crate::put::bytes(&mut octets, &inner);
+            }
+            octets
+        };
+        assert!(Message::parse(&CHAIN, &chain(MAX_NESTING)).is_ok());
+        let deeper = chain(MAX_NESTING + 1);
+        assert_eq!(
+            Message::parse(&CHAIN, &deeper).err(),
+            Some(WireError::Nesting)
+        );
     }
 }

@@ -1,0 +1,193 @@
+//! Virtual eXtensible Local Area Network (RFC 7348) with the group policy of
+//! draft-smith-vxlan-group-policy-05, and its generic protocol extension
+//! (draft-ietf-nvo3-vxlan-gpe-13), which names what it carries. Both give the same record.
+//!
+//! A header without the flag of a valid identifier is recorded as well, and what follows is read.
+//! The extension has a version; of another one than 0 only the flags and the identifier are read.
+
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_record::{Record, Timestamp};
+
+use crate::{ethernet, nsh};
+
+pub(crate) static PROTOCOL: Protocol = Protocol::new("VXLAN", dissect)
+    .reached_by(&[
+        Selector::UdpPort(4789),
+        // Linux, before the port was assigned.
+        Selector::UdpPort(8472),
+    ])
+    .emits(&[Vxlan::SCHEMA]);
+
+/// It writes the record of the protocol above, which alone declares it: a record has one owner.
+pub(crate) static GPE: Protocol =
+    Protocol::new("VXLAN-GPE", dissect_gpe).reached_by(&[Selector::UdpPort(4790)]);
+
+/// A VXLAN header (RFC 7348).
+#[derive(Record)]
+#[record("VXLAN", 69)]
+pub(crate) struct Vxlan {
+    /// Capture time of the packet.
+    #[field(1, "Timestamp")]
+    timestamp: Timestamp,
+    /// Whether `VNI` is valid, which RFC 7348 demands.
+    #[field(2, "ValidIDFlag")]
+    valid_id: bool,
+    /// VXLAN network identifier: the segment, 0 to 16777215.
+    #[field(3, "VNI")]
+    vni: u32,
+    /// Whether the header has a group policy; without it the three fields after this one hold
+    /// reserved bits as sent, which are normally 0.
+    #[field(4, "GBPExtension")]
+    gbp: bool,
+    /// Whether the receiver must not learn the source address of the frame.
+    #[field(5, "GBPDontLearn")]
+    dont_learn: bool,
+    /// Whether the group policy has been applied already.
+    #[field(6, "GBPApplied")]
+    applied: bool,
+    /// Group of the sender, 0 to 65535.
+    #[field(7, "GBPGroupPolicyID")]
+    group: u16,
+}
+
+// First two octets: draft-smith-vxlan-group-policy-05 section 2.1; I is of RFC 7348 section 5.
+const GROUP_POLICY: u16 = 0x8000;
+const VALID_ID: u16 = 0x0800;
+const DONT_LEARN: u16 = 0x0040;
+const APPLIED: u16 = 0x0008;
+
+// First octet: draft-ietf-nvo3-vxlan-gpe-13 section 3.1.
+const GPE_VERSION: u8 = 0x30;
+const GPE_VALID_ID: u8 = 0x08;
+const GPE_NEXT_PROTOCOL: u8 = 0x04;
+
+fn dissect<'p>(
+    input: &mut Cursor<'p>,
+    context: &mut Context<'p, '_>,
+) -> Result<Next<'p>, Malformed> {
+    let [f0, f1, g0, g1, v0, v1, v2, _] = *input.array()?;
+    let flags = u16::from_be_bytes([f0, f1]);
+    context.emit(&Vxlan {
+        timestamp: context.timestamp(),
+        valid_id: flags & VALID_ID != 0,
+        vni: u32::from_be_bytes([0, v0, v1, v2]),
+        gbp: flags & GROUP_POLICY != 0,
+        dont_learn: flags & DONT_LEARN != 0,
+        applied: flags & APPLIED != 0,
+        group: u16::from_be_bytes([g0, g1]),
+    });
+    Ok(Next::Layer(ethernet::SELECTOR, input.take_rest()))
+}
+
+fn dissect_gpe<'p>(
+    input: &mut Cursor<'p>,
+    context: &mut Context<'p, '_>,
+) -> Result<Next<'p>, Malformed> {
+    let start = *input;
+    let [flags, _, _, next_protocol, v0, v1, v2, _] = *input.array()?;
+    context.emit(&Vxlan {
+        timestamp: context.timestamp(),
+        valid_id: flags & GPE_VALID_ID != 0,
+        vni: u32::from_be_bytes([0, v0, v1, v2]),
+        gbp: false,
+        dont_learn: false,
+        applied: false,
+        group: 0,
+    });
+    if flags & GPE_VERSION != 0 {
+        return Err(start.malformed(Reason::Version));
+    }
+    // Without the flag the header is that of RFC 7348.
+    let selector = if flags & GPE_NEXT_PROTOCOL != 0 {
+        nsh::client("VXLAN-GPE next protocol", next_protocol)
+    } else {
+        ethernet::SELECTOR
+    };
+    Ok(Next::Layer(selector, input.take_rest()))
+}
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::Fate;
+    use netcap_dissect::testing::{Walked, encoded, every_prefix, walk_packet};
+
+    use super::*;
+
+    /// Link types 147 and 148 are reserved for private use.
+    static BARE: Protocol = Protocol::new("VXLAN", dissect)
+        .reached_by(&[Selector::LinkType(147)])
+        .emits(&[Vxlan::SCHEMA]);
+
+    static BARE_GPE: Protocol =
+        Protocol::new("VXLAN-GPE", dissect_gpe).reached_by(&[Selector::LinkType(148)]);
+
+    const PROTOCOLS: &[&Protocol] = &[&BARE, &BARE_GPE];
+    const ETHERNET: Fate = Fate::Unknown(Selector::EtherType(0x6558));
+
+    fn record() -> Vxlan {
+        Vxlan {
+            timestamp: Timestamp::new(1, 2000),
+            valid_id: true,
+            vni: 0x12_3456,
+            gbp: false,
+            dont_learn: false,
+            applied: false,
+            group: 0,
+        }
+    }
+
+    fn gpe(packet: &[u8]) -> Walked {
+        walk_packet(PROTOCOLS, 148, packet)
+    }
+
+    #[test]
+    fn every_field() {
+        let sample = b"\x88\x48\xfd\xe8\x12\x34\x56\0frame";
+        let walked = walk_packet(PROTOCOLS, 147, sample);
+        let with_policy = Vxlan {
+            gbp: true,
+            dont_learn: true,
+            applied: true,
+            group: 65000,
+            ..record()
+        };
+        assert_eq!(walked.of("VXLAN"), [encoded(&with_policy)]);
+        assert_eq!(walked.fate, ETHERNET);
+        every_prefix(PROTOCOLS, 147, sample);
+        every_prefix(PROTOCOLS, 148, sample);
+    }
+
+    #[test]
+    fn without_policy_and_without_identifier() {
+        let walked = walk_packet(PROTOCOLS, 147, b"\x08\0\0\0\x12\x34\x56\0frame");
+        assert_eq!(walked.of("VXLAN"), [encoded(&record())]);
+        let walked = walk_packet(PROTOCOLS, 147, b"\0\x80\0\0\x12\x34\x56\0frame");
+        let invalid = Vxlan {
+            valid_id: false,
+            ..record()
+        };
+        assert_eq!(walked.of("VXLAN"), [encoded(&invalid)]);
+        assert_eq!(walked.fate, ETHERNET);
+    }
+
+    #[test]
+    fn next_protocols() {
+        let fate = |flags, next| {
+            let walked = gpe(&[flags, 0, 0, next, 0x12, 0x34, 0x56, 0, 0x45]);
+            assert_eq!(walked.of("VXLAN"), [encoded(&record())]);
+            walked.fate
+        };
+        assert_eq!(fate(0x0c, 1), Fate::Unknown(Selector::EtherType(0x0800)));
+        assert_eq!(fate(0x0c, 3), ETHERNET);
+        assert_eq!(fate(0x08, 1), ETHERNET);
+        let unknown = Selector::Other("VXLAN-GPE next protocol", 9);
+        assert_eq!(fate(0x0c, 9), Fate::Unknown(unknown));
+    }
+
+    #[test]
+    fn other_versions() {
+        let walked = gpe(b"\x1c\0\0\x01\x12\x34\x56\0packet");
+        assert_eq!(walked.malformed(), Some(Reason::Version));
+        assert_eq!(walked.of("VXLAN"), [encoded(&record())]);
+    }
+}
