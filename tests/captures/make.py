@@ -14,6 +14,7 @@ import sys
 import apps
 import core
 import discovery
+import links
 import routing
 import tunnels
 import wlan

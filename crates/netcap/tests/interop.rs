@@ -140,6 +140,7 @@ fn others_read_every_record() {
         "example",
         "geneve",
         "gre",
+        "fddi",
         "icmpv4",
         "icmpv6",
         "igmp",

@@ -11,6 +11,7 @@ use netcap_record::{Mac, Record, Timestamp};
 
 use crate::llc;
 
+<<<<<<< HEAD
 /// How whole frames inside other protocols lead here: Transparent Ethernet Bridging (RFC 1701).
 pub(crate) const SELECTOR: Selector = Selector::EtherType(0x6558);
 
@@ -21,6 +22,14 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("Ethernet", dissect)
         // Frames behind an IPv6 header (RFC 8986 section 4.9).
         Selector::IpProto(143),
     ])
+=======
+/// How headers lead here that have a whole Ethernet frame after them: LINKTYPE_ETHERNET.
+pub(crate) const SELECTOR: Selector = Selector::LinkType(1);
+
+pub(crate) static PROTOCOL: Protocol = Protocol::new("Ethernet", dissect)
+    // 0x6558, Transparent Ethernet Bridging (RFC 1701): whole frames inside GRE and others.
+    .reached_by(&[SELECTOR, Selector::EtherType(0x6558)])
+>>>>>>> 7089e96 (Link types: PPP and PPPoE, frame relay, FDDI, token ring, ATM and the headers of captures)
     .emits(&[Ethernet::SCHEMA]);
 
 /// Smallest EtherType (IEEE 802.3-2022, clause 3.2.6).
@@ -59,8 +68,21 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *input.array()?;
-    let type_or_length = u16::from_be_bytes([t0, t1]);
+    let [addresses @ .., t0, t1] = input.array::<14>()?;
+    let type_or_length = u16::from_be_bytes([*t0, *t1]);
+    Ok(after_type(input, context, *addresses, type_or_length))
+}
+
+/// Reads a frame from behind its type or length: some switches have their tag between that and
+/// the addresses.
+#[inline]
+pub(crate) fn after_type<'p>(
+    input: &mut Cursor<'p>,
+    context: &mut Context<'p, '_>,
+    addresses: [u8; 12],
+    type_or_length: u16,
+) -> Next<'p> {
+    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = addresses;
     let payload = client_data(input, type_or_length);
     if context.wants::<Ethernet>() {
         let record = Ethernet {
@@ -77,7 +99,7 @@ fn dissect<'p>(
         };
         context.emit(&record);
     }
-    Ok(client(type_or_length, payload))
+    client(type_or_length, payload)
 }
 
 /// What is left of a frame after its type or length, without padding where a length tells.
@@ -100,6 +122,7 @@ pub(crate) fn client(type_or_length: u16, data: &[u8]) -> Next<'_> {
     }
 }
 
+<<<<<<< HEAD
 /// Whether octets that nothing names make sense as a frame: an EtherType that somebody knows, or a
 /// length that fits, at most 46 octets being padding (clause 3.2.8).
 pub(crate) fn is_likely(octets: &[u8], context: &Context<'_, '_>) -> bool {
@@ -114,6 +137,16 @@ pub(crate) fn is_likely(octets: &[u8], context: &Context<'_, '_>) -> bool {
             (3..=rest.len()).contains(&length) && rest.len() <= length.max(46)
         }
     }
+=======
+/// Who reads what headers carry that have an EtherType and never a length: numbers too small to be
+/// one name nobody.
+pub(crate) fn by_type(ethertype: u16, data: &[u8]) -> Next<'_> {
+    let selector = match ethertype {
+        ETHERTYPE_MIN.. => Selector::EtherType(ethertype),
+        _ => Selector::Other("no EtherType", ethertype.into()),
+    };
+    Next::Layer(selector, data)
+>>>>>>> 7089e96 (Link types: PPP and PPPoE, frame relay, FDDI, token ring, ATM and the headers of captures)
 }
 
 #[cfg(test)]

@@ -3,33 +3,52 @@
 //!
 //! A new protocol is a new file and a line in each of the two lists here.
 
+mod arcnet;
 mod arista_timestamp;
 mod arp;
+mod atm;
 mod avs;
+mod ax25;
 mod ayiya;
+mod bare_link;
 mod bfd;
+mod bluetooth_hci;
+mod c_hdlc;
 mod cdp;
 mod cisco_metadata;
 mod dhcpv4;
 mod dhcpv6;
 mod dns;
+mod docsis;
 mod dot11;
 mod dot1q;
+mod dsa;
 mod e_tag;
 mod eap;
 mod eapol;
 mod eapol_key;
+mod enc;
+mod epon;
+mod erf;
 mod erspan;
 mod etherip;
 mod ethernet;
 mod ethernet_ctp;
+mod exported_pdu;
 mod fabric_path;
+mod fddi;
+mod firewire;
+mod frame_relay;
 mod geneve;
 mod gre;
 mod gtp_u;
 mod icmpv4;
 mod icmpv6;
+mod ieee802_15_4;
 mod igmp;
+mod ip_over_fc;
+mod ipnet;
+mod ipoib;
 mod ipsec_ah;
 mod ipsec_esp;
 mod ipv4;
@@ -39,17 +58,24 @@ mod ipv6_extension;
 mod ipv6_fragment;
 mod ipv6_hop_by_hop;
 mod ipv6_routing;
+mod irda;
+mod juniper;
 mod l2tp;
 mod lcm;
-mod linux_sll;
 mod linux_sll2;
+mod linux_sll;
 mod lisp;
 mod llc;
 mod lldp;
 mod minimal_encapsulation;
 mod modbus_tcp;
+mod mpacket;
 mod mpls;
 mod ndp;
+mod netanalyzer;
+mod netlink;
+mod nflog;
+mod nlpid;
 mod nortel_discovery;
 mod nsh;
 mod ntp;
@@ -58,53 +84,95 @@ mod ospf;
 mod ospfv2;
 mod ospfv3;
 mod pbb;
+mod pflog;
+mod pktap;
 mod ppi;
+mod ppp;
+mod pppoe;
 mod prism;
 mod radiotap;
 mod raw_ip;
 mod sctp;
 mod sip;
+mod slip;
 mod snap;
+mod sun_atm;
+mod symantec;
 mod tcp;
 mod teredo;
+mod token_ring;
+mod tzsp;
 mod udp;
 mod usb;
 mod vn_tag;
+mod vpp;
 mod vrrp;
+mod vsock;
 mod vxlan;
 
 use netcap_dissect::Protocol;
 
 /// Every protocol.
 pub static PROTOCOLS: &[&Protocol] = &[
+    &arcnet::LINUX,
+    &arcnet::PROTOCOL,
     &arista_timestamp::PROTOCOL,
     &arp::PROTOCOL,
+    &atm::CLASSICAL_IP,
+    &atm::PROTOCOL,
     &avs::PROTOCOL,
+    &ax25::KISS,
+    &ax25::PROTOCOL,
     &ayiya::PROTOCOL,
+    &bare_link::MPLS,
+    &bare_link::SCTP,
     &bfd::PROTOCOL,
+    &bluetooth_hci::PROTOCOL,
+    &bluetooth_hci::WITH_DIRECTION,
+    &c_hdlc::PROTOCOL,
+    &c_hdlc::WITH_DIRECTION,
     &cdp::PROTOCOL,
     &cisco_metadata::PROTOCOL,
     &dhcpv4::PROTOCOL,
     &dhcpv6::PROTOCOL,
     &dns::PROTOCOL,
+    &docsis::PROTOCOL,
     &dot11::PROTOCOL,
     &dot1q::PROTOCOL,
+    &dsa::BEFORE,
+    &dsa::INSIDE,
+    &dsa::WITH_TYPE,
     &e_tag::PROTOCOL,
     &eap::PROTOCOL,
     &eapol::PROTOCOL,
     &eapol_key::PROTOCOL,
+    &enc::PROTOCOL,
+    &epon::PROTOCOL,
+    &erf::PROTOCOL,
     &erspan::PROTOCOL,
     &etherip::PROTOCOL,
     &ethernet::PROTOCOL,
     &ethernet_ctp::PROTOCOL,
+    &exported_pdu::PROTOCOL,
     &fabric_path::PROTOCOL,
+    &fddi::PROTOCOL,
+    &firewire::PROTOCOL,
+    &frame_relay::MULTILINK,
+    &frame_relay::PROTOCOL,
+    &frame_relay::WITH_DIRECTION,
     &geneve::PROTOCOL,
     &gre::PROTOCOL,
     &gtp_u::PROTOCOL,
     &icmpv4::PROTOCOL,
     &icmpv6::ECHO,
     &icmpv6::PROTOCOL,
+    &ieee802_15_4::PHY,
+    &ieee802_15_4::PROTOCOL,
+    &ieee802_15_4::TAP,
     &igmp::PROTOCOL,
+    &ip_over_fc::PROTOCOL,
+    &ipnet::PROTOCOL,
+    &ipoib::PROTOCOL,
     &ipsec_ah::PROTOCOL,
     &ipsec_esp::IN_UDP,
     &ipsec_esp::PROTOCOL,
@@ -114,6 +182,8 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ipv6_fragment::PROTOCOL,
     &ipv6_hop_by_hop::PROTOCOL,
     &ipv6_routing::PROTOCOL,
+    &irda::PROTOCOL,
+    &juniper::PROTOCOL,
     &l2tp::OVER_IP,
     &l2tp::PROTOCOL,
     &lcm::PROTOCOL,
@@ -124,30 +194,55 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &lldp::PROTOCOL,
     &minimal_encapsulation::PROTOCOL,
     &modbus_tcp::PROTOCOL,
+    &mpacket::PROTOCOL,
     &mpls::PROTOCOL,
     &ndp::NEIGHBOR_ADVERTISEMENT,
     &ndp::NEIGHBOR_SOLICITATION,
     &ndp::ROUTER_ADVERTISEMENT,
     &ndp::ROUTER_SOLICITATION,
+    &netanalyzer::PROTOCOL,
+    &netanalyzer::TRANSPARENT,
+    &netlink::PROTOCOL,
+    &nflog::PROTOCOL,
+    &nlpid::PROTOCOL,
     &nortel_discovery::PROTOCOL,
     &nsh::PROTOCOL,
     &ntp::PROTOCOL,
     &null_loopback::PROTOCOL,
     &ospf::PROTOCOL,
     &pbb::PROTOCOL,
+    &pflog::PROTOCOL,
+    &pktap::PROTOCOL,
+    &pktap::USER2,
     &ppi::PROTOCOL,
+    &ppp::AUTHENTICATION,
+    &ppp::BRIDGING,
+    &ppp::CONTROL,
+    &ppp::MULTILINK,
+    &ppp::PPPD,
+    &ppp::PROTOCOL,
+    &ppp::WITH_DIRECTION,
+    &pppoe::PROTOCOL,
     &prism::PROTOCOL,
     &radiotap::PROTOCOL,
     &raw_ip::PROTOCOL,
     &sctp::PROTOCOL,
     &sip::PROTOCOL,
+    &slip::PROTOCOL,
     &snap::PROTOCOL,
+    &sun_atm::LANE,
+    &sun_atm::PROTOCOL,
+    &symantec::PROTOCOL,
     &tcp::PROTOCOL,
     &teredo::PROTOCOL,
+    &token_ring::PROTOCOL,
+    &tzsp::PROTOCOL,
     &udp::PROTOCOL,
     &usb::PROTOCOL,
     &vn_tag::PROTOCOL,
+    &vpp::PROTOCOL,
     &vrrp::PROTOCOL,
+    &vsock::PROTOCOL,
     &vxlan::GPE,
     &vxlan::PROTOCOL,
 ];

@@ -6,10 +6,13 @@
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
 
+/// How headers that do not say the version of the IP packet after them lead here: LINKTYPE_RAW.
+pub(crate) const SELECTOR: Selector = Selector::LinkType(101);
+
 pub(crate) static PROTOCOL: Protocol = Protocol::new("RawIP", dissect).reached_by(&[
     // LINKTYPE_RAW; what systems numbered DLT_RAW before there were link types: most BSDs and
     // Linux 12, OpenBSD 14.
-    Selector::LinkType(101),
+    SELECTOR,
     Selector::LinkType(12),
     Selector::LinkType(14),
     // LINKTYPE_IPV4, LINKTYPE_IPV6.

@@ -29,7 +29,6 @@ const ADDED_MESSAGES: &[(&str, Option<u16>)] = &[];
 /// Messages of 2019 that no protocol here emits yet.
 const NOT_BUILT: &[&str] = &[
     "Connection",
-    "FDDI",
     "Flow",
     "HTTP",
     "LinkFlow",
