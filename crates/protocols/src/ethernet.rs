@@ -11,7 +11,6 @@ use netcap_record::{Mac, Record, Timestamp};
 
 use crate::llc;
 
-<<<<<<< HEAD
 /// How whole frames inside other protocols lead here: Transparent Ethernet Bridging (RFC 1701).
 pub(crate) const SELECTOR: Selector = Selector::EtherType(0x6558);
 
@@ -22,14 +21,6 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("Ethernet", dissect)
         // Frames behind an IPv6 header (RFC 8986 section 4.9).
         Selector::IpProto(143),
     ])
-=======
-/// How headers lead here that have a whole Ethernet frame after them: LINKTYPE_ETHERNET.
-pub(crate) const SELECTOR: Selector = Selector::LinkType(1);
-
-pub(crate) static PROTOCOL: Protocol = Protocol::new("Ethernet", dissect)
-    // 0x6558, Transparent Ethernet Bridging (RFC 1701): whole frames inside GRE and others.
-    .reached_by(&[SELECTOR, Selector::EtherType(0x6558)])
->>>>>>> 7089e96 (Link types: PPP and PPPoE, frame relay, FDDI, token ring, ATM and the headers of captures)
     .emits(&[Ethernet::SCHEMA]);
 
 /// Smallest EtherType (IEEE 802.3-2022, clause 3.2.6).
@@ -122,7 +113,6 @@ pub(crate) fn client(type_or_length: u16, data: &[u8]) -> Next<'_> {
     }
 }
 
-<<<<<<< HEAD
 /// Whether octets that nothing names make sense as a frame: an EtherType that somebody knows, or a
 /// length that fits, at most 46 octets being padding (clause 3.2.8).
 pub(crate) fn is_likely(octets: &[u8], context: &Context<'_, '_>) -> bool {
@@ -137,7 +127,8 @@ pub(crate) fn is_likely(octets: &[u8], context: &Context<'_, '_>) -> bool {
             (3..=rest.len()).contains(&length) && rest.len() <= length.max(46)
         }
     }
-=======
+}
+
 /// Who reads what headers carry that have an EtherType and never a length: numbers too small to be
 /// one name nobody.
 pub(crate) fn by_type(ethertype: u16, data: &[u8]) -> Next<'_> {
@@ -146,7 +137,6 @@ pub(crate) fn by_type(ethertype: u16, data: &[u8]) -> Next<'_> {
         _ => Selector::Other("no EtherType", ethertype.into()),
     };
     Next::Layer(selector, data)
->>>>>>> 7089e96 (Link types: PPP and PPPoE, frame relay, FDDI, token ring, ATM and the headers of captures)
 }
 
 #[cfg(test)]
