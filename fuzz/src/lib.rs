@@ -1,4 +1,7 @@
-//! What must be true of every encoded record, shared by the targets.
+//! What must be true of every walk and every record, shared by the targets.
+
+pub mod family;
+pub mod laws;
 
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Message, Schema, json, text};
