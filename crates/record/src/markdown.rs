@@ -4,6 +4,16 @@
 use crate::dot_proto::{nested, type_of};
 use crate::{Csv, Field, Schema, Type};
 
+/// A record's name for users: that on the command line, or that of its files where several records
+/// have one on the command line.
+fn title(schema: &Schema, schemas: &[&'static Schema]) -> &'static str {
+    let same = |other: &&&Schema| other.encoder == schema.encoder;
+    match schemas.iter().filter(same).count() {
+        0 | 1 => schema.encoder,
+        _ => schema.stem,
+    }
+}
+
 /// One line for each record: name on the command line, number of columns, columns.
 ///
 /// `Payload` is not counted: it is a column only of files that hold payloads.
@@ -11,7 +21,7 @@ pub fn record_table(schemas: &[&'static Schema]) -> String {
     let mut out = String::from("| Name | NumFields | Fields |\n|---|---|---|\n");
     for schema in schemas {
         let columns: Vec<_> = schema.columns(false).map(|field| field.name).collect();
-        let (name, count) = (schema.encoder, columns.len());
+        let (name, count) = (title(schema, schemas), columns.len());
         out.push_str(&format!("| {name} | {count} | {} |\n", columns.join(", ")));
     }
     out
@@ -24,7 +34,8 @@ pub fn field_manual(schemas: &[&'static Schema]) -> String {
         if i > 0 {
             out.push('\n');
         }
-        out.push_str(&format!("## {}\n\n{}\n\n", schema.encoder, schema.doc));
+        let name = title(schema, schemas);
+        out.push_str(&format!("## {name}\n\n{}\n\n", schema.doc));
         if let Some(number) = schema.number {
             let (name, stem) = (schema.name, schema.stem);
             out.push_str(&format!(
