@@ -10,9 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use netcap_dissect::{Registry, Selection};
+use netcap_dissect::Selection;
 use netcap_pipeline::{Config, Format, FragmentLedger, Ledger, run};
-use netcap_protocols::PROTOCOLS;
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 
@@ -72,8 +71,7 @@ pub(crate) fn render(capture: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
             )]));
         }
     };
-    let registry =
-        Registry::new(PROTOCOLS, &[], &Selection::default()).map_err(io::Error::other)?;
+    let registry = netcap_pipeline::registry(&Selection::default()).map_err(io::Error::other)?;
     let directory = tempfile::tempdir()?;
     let config = Config {
         directory: directory.path().to_owned(),
@@ -85,6 +83,7 @@ pub(crate) fn render(capture: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
         workers: 1,
         batch_packets: 1024,
         base: None,
+        flows: netcap_pipeline::FlowLimits::default(),
         ignore_unknown: false,
         overwrite: false,
         source: String::new(),

@@ -1,13 +1,12 @@
 //! The files that are derived from the definitions of the records.
 //!
-//! `cargo xtask gen` writes them; a test of `netcap-protocols` includes this file and fails where
+//! `cargo xtask gen` writes them; a test of `netcap-pipeline` includes this file and fails where
 //! one is not current.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use netcap_protocols::PROTOCOLS;
 use netcap_record::{Schema, dot_proto, markdown};
 
 /// Where the table of records begins and ends in the README.
@@ -58,15 +57,10 @@ pub(crate) fn all(root: &Path) -> io::Result<Vec<Generated>> {
     ])
 }
 
-/// The records of all protocols, each once, by their names for users.
+/// Every record type, ordered by their names for users.
 fn records() -> Vec<&'static Schema> {
-    let mut records: Vec<&Schema> = PROTOCOLS
-        .iter()
-        .flat_map(|protocol| protocol.schemas)
-        .copied()
-        .collect();
+    let mut records = netcap_pipeline::schemas();
     records.sort_by_key(|schema| schema.encoder.to_ascii_lowercase());
-    records.dedup();
     records
 }
 

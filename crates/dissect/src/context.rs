@@ -41,6 +41,18 @@ impl Output {
         }
     }
 
+    /// Writes a record, if records of its type are asked for.
+    #[inline]
+    pub fn emit<R: Record>(&mut self, registry: &Registry, record: &R) {
+        if let Some(place) = registry.place(R::SCHEMA)
+            && let (Some(chunk), Some(count)) =
+                (self.chunks.get_mut(place), self.counts.get_mut(place))
+        {
+            frame(record, chunk);
+            *count += 1;
+        }
+    }
+
     /// Empties the buffers and keeps their memory.
     pub fn clear(&mut self) {
         self.chunks.iter_mut().for_each(Vec::clear);
@@ -139,17 +151,8 @@ impl<'p, 'c> Context<'p, 'c> {
     /// Writes a record, if records of its type are asked for.
     #[inline]
     pub fn emit<R: Record>(&mut self, record: &R) {
-        if self.muted {
-            return;
-        }
-        if let Some(place) = self.registry.place(R::SCHEMA)
-            && let (Some(chunk), Some(count)) = (
-                self.output.chunks.get_mut(place),
-                self.output.counts.get_mut(place),
-            )
-        {
-            frame(record, chunk);
-            *count += 1;
+        if !self.muted {
+            self.output.emit(self.registry, record);
         }
     }
 

@@ -123,6 +123,11 @@ impl Registry {
         self.payloads
     }
 
+    /// Whether records of this type are asked for.
+    pub fn selects(&self, schema: &Schema) -> bool {
+        self.place(schema).is_some()
+    }
+
     /// The place of a type in [`Registry::selected`].
     #[inline]
     pub(crate) fn place(&self, schema: &Schema) -> Option<usize> {

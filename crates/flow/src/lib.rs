@@ -3,6 +3,20 @@
 //! Everything here is driven in capture order by one owner and by packet time alone, has a cap on
 //! every table, and counts what a cap costs.
 
+mod connection;
 mod defrag;
+mod flow;
+mod link_flow;
+mod network_flow;
+mod summary;
+mod table;
+mod tracker;
+mod transport_flow;
+mod uid;
 
 pub use defrag::{Defragmenter, FragmentLedger, Limits};
+pub use summary::{
+    Application, Ends, Link, LinkProtocol, Network, NetworkProtocol, PacketSummary, Piece, Time,
+    Transport, TransportProtocol,
+};
+pub use tracker::{FlowLimits, SCHEMAS, Trackers};

@@ -8,8 +8,8 @@
 //! use std::sync::Arc;
 //!
 //! use netcap::capture::{self, LinkType, Timestamp, pcap_writer};
-//! use netcap::pipeline::{Config, Format, run};
-//! use netcap::{dissect, protocols, record};
+//! use netcap::pipeline::{Config, FlowLimits, Format, registry, run};
+//! use netcap::{dissect, record};
 //!
 //! // A capture of one packet: an ARP request in an Ethernet frame.
 //! let mut packet = [0xff; 6].to_vec();
@@ -19,8 +19,7 @@
 //! pcap_writer::append_record(&mut file, Timestamp::default(), 42, &packet);
 //!
 //! let source = capture::from_reader("example", Box::new(std::io::Cursor::new(file)), None)?;
-//! let registry =
-//!     dissect::Registry::new(protocols::PROTOCOLS, &[], &dissect::Selection::default())?;
+//! let registry = registry(&dissect::Selection::default())?;
 //! let directory = tempfile::tempdir()?;
 //! let config = Config {
 //!     directory: directory.path().to_owned(),
@@ -29,6 +28,7 @@
 //!     workers: 2,
 //!     batch_packets: 1024,
 //!     base: None,
+//!     flows: FlowLimits::default(),
 //!     ignore_unknown: false,
 //!     overwrite: false,
 //!     source: "example".to_owned(),

@@ -9,9 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use netcap_dissect::{Registry, Selection};
+use netcap_dissect::Selection;
 use netcap_pipeline::{Config, Format, run};
-use netcap_protocols::PROTOCOLS;
 use netcap_record::{FileHeader, Header, Message, Record, Scalar, Schema, Timestamp, find_schema};
 use netcap_store::Reader;
 use protox::prost::Message as _;
@@ -39,7 +38,7 @@ fn collect(capture: &str, directory: &Path) -> Vec<PathBuf> {
         payloads: true,
         ..Selection::default()
     };
-    let registry = Registry::new(PROTOCOLS, &[], &selection).unwrap();
+    let registry = netcap_pipeline::registry(&selection).unwrap();
     let config = Config {
         directory: directory.join(capture),
         format: Format::Ncap { compress: true },
@@ -47,6 +46,7 @@ fn collect(capture: &str, directory: &Path) -> Vec<PathBuf> {
         workers: 1,
         batch_packets: 1024,
         base: None,
+        flows: netcap_pipeline::FlowLimits::default(),
         ignore_unknown: true,
         overwrite: false,
         source: capture.to_owned(),
@@ -120,7 +120,7 @@ fn is_utf8(message: &Message<'_>) -> bool {
 fn others_read_every_record() {
     let pool = pool();
     let directory = tempfile::tempdir().unwrap();
-    let schemas: Vec<&Schema> = PROTOCOLS.iter().flat_map(|p| p.schemas).copied().collect();
+    let schemas: Vec<&Schema> = netcap_pipeline::schemas();
     let (mut seen, mut refused) = (BTreeSet::new(), 0);
     for capture in [
         "arp",

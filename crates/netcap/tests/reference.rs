@@ -11,9 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use netcap_dissect::{Registry, Selection};
+use netcap_dissect::Selection;
 use netcap_pipeline::{Config, Format};
-use netcap_protocols::PROTOCOLS;
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Field, Message, Scalar, Schema, Timestamp, find_schema};
 use netcap_store::Reader;
@@ -121,11 +120,7 @@ impl Reference {
 
 /// Every type of record that we have a definition of.
 fn schemas() -> Vec<&'static Schema> {
-    PROTOCOLS
-        .iter()
-        .flat_map(|protocol| protocol.schemas)
-        .copied()
-        .collect()
+    netcap_pipeline::schemas()
 }
 
 /// The definition of what a file holds, if we have one, and its records.
@@ -351,7 +346,7 @@ fn records_are_those_of_the_original() {
 /// Processes a capture as the program does.
 fn run(capture: &Path, directory: &Path) {
     let source = netcap_capture::open(capture).expect("a capture");
-    let registry = Registry::new(PROTOCOLS, &[], &Selection::default()).expect("everything");
+    let registry = netcap_pipeline::registry(&Selection::default()).expect("everything");
     let config = Config {
         directory: directory.to_owned(),
         format: Format::Ncap { compress: false },
@@ -359,6 +354,7 @@ fn run(capture: &Path, directory: &Path) {
         workers: 1,
         batch_packets: 1024,
         base: None,
+        flows: netcap_pipeline::FlowLimits::default(),
         ignore_unknown: true,
         overwrite: false,
         source: String::new(),

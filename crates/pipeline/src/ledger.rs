@@ -26,6 +26,8 @@ pub struct Ledger {
     pub filtered: u64,
     /// Records written.
     pub records: u64,
+    /// Flows closed early for want of room, over all flow models.
+    pub flows_evicted: u64,
     /// What became of the fragments among the packets.
     pub fragments: FragmentLedger,
 }

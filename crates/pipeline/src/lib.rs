@@ -14,11 +14,13 @@
 //! batch.
 
 mod ledger;
+mod registry;
 mod run;
 mod side;
 mod sink;
 mod worker;
 
 pub use ledger::Ledger;
-pub use netcap_flow::FragmentLedger;
+pub use netcap_flow::{FlowLimits, FragmentLedger};
+pub use registry::{registry, schemas};
 pub use run::{Config, Error, FileReport, Format, Report, Watch, run};

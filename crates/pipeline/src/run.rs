@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use netcap_capture::{Batch, LinkType, Progress, Source, pcap_writer};
 use netcap_dissect::{Completed, Output, Registry};
-use netcap_flow::{Defragmenter, Limits};
+use netcap_flow::{Defragmenter, FlowLimits, Limits, Trackers};
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Header, RecordType, Text, Timestamp, frame};
 use netcap_store::{Gzip, OutputFile};
@@ -46,6 +46,8 @@ pub struct Config {
     pub batch_packets: usize,
     /// LINKTYPE that overrides the capture's own.
     pub base: Option<u32>,
+    /// When flows close, and how many may be open.
+    pub flows: FlowLimits,
     /// Whether to leave out `unknown.pcap`.
     pub ignore_unknown: bool,
     /// Whether files in the way are replaced.
@@ -228,6 +230,9 @@ pub fn run(
         drop(done_in);
         let sequencer = Sequencer {
             config,
+            registry,
+            trackers: Trackers::new(registry, config.flows),
+            tracked: Output::new(registry),
             worker: Worker::new(registry, config.base, config.ignore_unknown, files.style()),
             scratch: Output::new(registry),
             defragmenter: Defragmenter::new(Limits::default()),
@@ -320,6 +325,10 @@ fn work(registry: &Registry, config: &Config, jobs: &Receiver<Job>, done: &Sende
 
 struct Sequencer<'a> {
     config: &'a Config,
+    registry: &'a Registry,
+    trackers: Trackers,
+    /// What the trackers give, until it is appended to the files.
+    tracked: Output,
     worker: Worker<'a>,
     scratch: Output,
     defragmenter: Defragmenter,
@@ -385,6 +394,9 @@ impl Sequencer<'_> {
                 });
             }
         }
+        self.trackers.close(self.registry, &mut self.tracked);
+        self.append_tracked(files)?;
+        self.ledger.flows_evicted = self.trackers.evicted();
         let log = self.summary();
         if !log.is_empty() {
             self.append_side(files, Side::Log, &log)?;
@@ -428,22 +440,15 @@ impl Sequencer<'_> {
     /// Takes a batch in its turn.
     fn take(&mut self, parcel: &mut Parcel, files: &mut Files<'_>) -> Result<(), Error> {
         self.defragment(parcel);
-        let walked = &parcel.walked;
+        let walked = &mut parcel.walked;
         self.ledger.add(&walked.ledger);
         self.ledger.fragments.cut += walked.output.fragments_cut;
-        for (place, (chunk, count)) in walked
-            .output
-            .chunks
-            .iter()
-            .zip(&walked.output.counts)
-            .enumerate()
-        {
-            if !chunk.is_empty() {
-                let file = files.of_type(place)?;
-                files.sinks[file].records += count;
-                self.append(files, file, chunk)?;
-            }
+        self.append_records(files, &walked.output)?;
+        for summary in &mut walked.summaries {
+            self.trackers
+                .take(summary, self.registry, &mut self.tracked);
         }
+        self.append_tracked(files)?;
         for (side, octets) in &walked.sides.0 {
             self.append_side(files, *side, octets)?;
         }
@@ -452,6 +457,32 @@ impl Sequencer<'_> {
                 if let Some(block) = files.sinks[file].rest() {
                     self.cut(&mut files.sinks[file], file, block)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends what the trackers gave.
+    fn append_tracked(&mut self, files: &mut Files<'_>) -> Result<(), Error> {
+        let records: u64 = self.tracked.counts.iter().sum();
+        if records == 0 {
+            return Ok(());
+        }
+        self.ledger.records += records;
+        let mut tracked = std::mem::take(&mut self.tracked);
+        self.worker.render(&mut tracked);
+        self.append_records(files, &tracked)?;
+        tracked.clear();
+        self.tracked = tracked;
+        Ok(())
+    }
+
+    fn append_records(&mut self, files: &mut Files<'_>, output: &Output) -> Result<(), Error> {
+        for (place, (chunk, count)) in output.chunks.iter().zip(&output.counts).enumerate() {
+            if !chunk.is_empty() {
+                let file = files.of_type(place)?;
+                files.sinks[file].records += count;
+                self.append(files, file, chunk)?;
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ use netcap_capture::{Batch, Packet};
 use netcap_dissect::{
     Completed, Context, Entropy, Fate, Fragment, Output, PacketInfo, Registry, walk,
 };
+use netcap_flow::{PacketSummary, Time};
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Message, Timestamp};
 
@@ -18,6 +19,8 @@ pub(crate) struct Walked {
     pub(crate) output: Output,
     /// What goes to the side files.
     pub(crate) sides: Sides,
+    /// The spine of each packet in order, where trackers are asked for.
+    pub(crate) summaries: Vec<PacketSummary>,
     /// The account of these packets.
     pub(crate) ledger: Ledger,
 }
@@ -27,6 +30,7 @@ impl Walked {
         Walked {
             output: Output::new(registry),
             sides: Sides::default(),
+            summaries: Vec::new(),
             ledger: Ledger::default(),
         }
     }
@@ -34,6 +38,7 @@ impl Walked {
     fn clear(&mut self) {
         self.output.clear();
         self.sides.clear();
+        self.summaries.clear();
         self.ledger = Ledger::default();
     }
 }
@@ -44,6 +49,8 @@ pub(crate) struct Worker<'r> {
     base: Option<u32>,
     ignore_unknown: bool,
     csv: Option<&'r CsvStyle>,
+    /// Whether anybody wants summaries.
+    tracked: bool,
     entropy: Entropy,
     rows: Vec<u8>,
 }
@@ -60,6 +67,9 @@ impl<'r> Worker<'r> {
             base,
             ignore_unknown,
             csv,
+            tracked: netcap_flow::SCHEMAS
+                .iter()
+                .any(|schema| registry.selects(schema)),
             entropy: Entropy::default(),
             rows: Vec::new(),
         }
@@ -78,6 +88,14 @@ impl<'r> Worker<'r> {
             let info = info(packet, i, self.base);
             let fate = walk(&mut context, info, octets);
             walked.ledger.count(octets.len(), &fate);
+            if self.tracked {
+                let time = Time {
+                    seconds: packet.timestamp.seconds,
+                    nanos: packet.timestamp.nanos,
+                };
+                let summary = PacketSummary::of(context.layers(), time, octets.len());
+                walked.summaries.push(summary);
+            }
             let unknown = matches!(fate, Fate::Unknown(_) | Fate::UnsupportedLink(_));
             if !(unknown && self.ignore_unknown) {
                 let layers = context.layers();
@@ -85,9 +103,7 @@ impl<'r> Worker<'r> {
             }
         }
         walked.ledger.records = walked.output.counts.iter().sum();
-        if let Some(style) = self.csv {
-            self.render(style, &mut walked.output);
-        }
+        self.render(&mut walked.output);
     }
 
     /// Walks one packet again to see which fragments it holds once its own are completed.
@@ -110,8 +126,11 @@ impl<'r> Worker<'r> {
         std::mem::take(&mut scratch.fragments)
     }
 
-    /// Replaces encoded records by rows of CSV.
-    fn render(&mut self, style: &CsvStyle, output: &mut Output) {
+    /// Replaces encoded records by rows of CSV, where CSV is asked for.
+    pub(crate) fn render(&mut self, output: &mut Output) {
+        let Some(style) = self.csv else {
+            return;
+        };
         for (schema, chunk) in self.registry.selected().iter().zip(&mut output.chunks) {
             let columns: Vec<_> = schema.columns(self.registry.payloads()).collect();
             self.rows.clear();

@@ -14,9 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use netcap_capture::{Batch, LinkType, Progress, Source, from_reader, open, pcap_writer};
-use netcap_dissect::{Registry, Selection};
+use netcap_dissect::Selection;
 use netcap_pipeline::{Config, Error, Format, Ledger, Report, run};
-use netcap_protocols::PROTOCOLS;
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 use netcap_store::Reader;
@@ -46,6 +45,7 @@ fn config(directory: &Path, extension: &str) -> Config {
         workers: 2,
         batch_packets: 1024,
         base: None,
+        flows: netcap_pipeline::FlowLimits::default(),
         ignore_unknown: false,
         overwrite: false,
         source: "test".to_owned(),
@@ -63,7 +63,7 @@ fn start(
         payloads: true,
         ..Selection::default()
     };
-    let registry = Registry::new(PROTOCOLS, &[], &selection).unwrap();
+    let registry = netcap_pipeline::registry(&selection).unwrap();
     run(source, &registry, config, stop, &mut |_| {})
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use netcap_dissect::Selection;
-use netcap_pipeline::{Config, Format};
+use netcap_pipeline::{Config, FlowLimits, Format};
 use netcap_record::Timestamp;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
@@ -94,6 +94,11 @@ fn config(flags: &Flags, source: &str) -> Config {
             .batch
             .map_or(BATCH_PACKETS, |packets| packets as usize),
         base: flags.base,
+        flows: FlowLimits {
+            flow_timeout: flags.flow_timeout,
+            connection_timeout: flags.conn_timeout,
+            entries: flags.max_flows,
+        },
         ignore_unknown: flags.ignore_unknown,
         overwrite: flags.overwrite,
         source: flags.source.clone().unwrap_or_else(|| source.to_owned()),

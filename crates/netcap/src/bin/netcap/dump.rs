@@ -10,7 +10,6 @@ use netcap_store::Reader;
 
 use crate::check::Check;
 use crate::console::{note, print, say, stdout};
-use crate::encoders;
 use crate::failure::Failure;
 use crate::flags::Flags;
 
@@ -110,7 +109,7 @@ fn dump(
 
 /// The type of the records, the same in all files.
 fn common_schema(inputs: &[Input]) -> Result<&'static Schema, Failure> {
-    let known = encoders::schemas();
+    let known = netcap_pipeline::schemas();
     let mut common = None;
     for Input { path, reader } in inputs {
         let number = reader.header().record_type;
@@ -138,7 +137,7 @@ fn header_table(header: &FileHeader) -> String {
     if let Some(time) = &header.created {
         time.write_utc(&mut created);
     }
-    let known = encoders::schemas();
+    let known = netcap_pipeline::schemas();
     let record_type = match find_schema(&known, header.record_type) {
         Some(schema) => format!("NC_{}", schema.name),
         None => header.record_type.to_string(),
@@ -210,7 +209,7 @@ impl Printer {
     fn new(layout: Layout, columns: Vec<&'static Field>, style: CsvStyle) -> Printer {
         Printer {
             layout,
-            types: encoders::schemas(),
+            types: netcap_pipeline::schemas(),
             line: Vec::new(),
             table: Table::new(columns.iter().map(|column| column.name)),
             check: Check::default(),

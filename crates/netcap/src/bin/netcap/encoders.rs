@@ -1,7 +1,7 @@
 //! The encoders, that is the types of audit records, as `-encoders` and `-overview` list them.
 
 use netcap_dissect::{Registry, Selection};
-use netcap_protocols::PROTOCOLS;
+use netcap_pipeline::schemas;
 use netcap_record::{Schema, closest};
 
 use crate::failure::Failure;
@@ -72,20 +72,9 @@ const LAYERS: &[&str] = &[
     "NortelDiscovery",
 ];
 
-/// Every record type that this version writes and reads.
-pub(crate) fn schemas() -> Vec<&'static Schema> {
-    let mut schemas: Vec<&'static Schema> = Vec::new();
-    for schema in PROTOCOLS.iter().flat_map(|protocol| protocol.schemas) {
-        if !schemas.contains(schema) {
-            schemas.push(schema);
-        }
-    }
-    schemas
-}
-
 /// The table of protocols for what the user selected.
 pub(crate) fn registry(selection: &Selection) -> Result<Registry, Failure> {
-    Registry::new(PROTOCOLS, &[], selection).map_err(|unknown| {
+    netcap_pipeline::registry(selection).map_err(|unknown| {
         let known = schemas();
         match closest(&unknown.name, known.iter().map(|schema| schema.encoder)) {
             Some(near) => Failure::Usage(format!(

@@ -7,11 +7,11 @@ use clap::builder::PossibleValuesParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Command, CommandFactory, FromArgMatches, Parser};
 use netcap_capture::LinkType;
+use netcap_pipeline::FlowLimits;
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 
 use crate::console::{has_colours, note, print};
-use crate::encoders;
 use crate::failure::Failure;
 use crate::spelling::spell;
 
@@ -89,6 +89,37 @@ pub(crate) struct Flags {
     /// Replace record files that are in the directory already
     #[arg(long, help_heading = "Collect")]
     pub(crate) overwrite: bool,
+
+    /// Seconds without a packet, in the time of the capture, after which a flow ends; 0 is never
+    ///
+    /// Of Flow, LinkFlow, NetworkFlow and TransportFlow. A later packet begins a new record.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = FlowLimits::default().flow_timeout,
+        help_heading = "Collect"
+    )]
+    pub(crate) flow_timeout: u32,
+
+    /// The same for Connection
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = FlowLimits::default().connection_timeout,
+        help_heading = "Collect"
+    )]
+    pub(crate) conn_timeout: u32,
+
+    /// Flows of each kind that may be open at a time
+    ///
+    /// Beyond that the flow that has been idle longest ends early; the summary counts those.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = FlowLimits::default().entries,
+        help_heading = "Collect"
+    )]
+    pub(crate) max_flows: usize,
 
     /// Write CSV files instead of audit record files
     #[arg(long, help_heading = "Collect")]
@@ -279,7 +310,7 @@ impl Flags {
             end: self.end.clone().into(),
             struct_sep: self.struct_sep.clone().into(),
             utc: self.utc,
-            types: encoders::schemas(),
+            types: netcap_pipeline::schemas(),
         }
     }
 }

@@ -23,15 +23,6 @@ const UNAVAILABLE: &[(&[&str], &str)] = &[
     ),
     (
         &[
-            "conn-flush-interval",
-            "conn-timeout",
-            "flow-flush-interval",
-            "flow-timeout",
-        ],
-        "flows and connections are not available in this version; leave the flag out",
-    ),
-    (
-        &[
             "allowmissinginit",
             "checksum",
             "dump",
@@ -60,7 +51,9 @@ const UNAVAILABLE: &[(&[&str], &str)] = &[
 const WITHOUT_EFFECT: &[(&str, bool)] = &[
     ("assembly_debug_log", false),
     ("assembly_memuse_log", false),
+    ("conn-flush-interval", true),
     ("debug", false),
+    ("flow-flush-interval", true),
     ("free-os-memory", true),
     ("promisc", false),
     ("snaplen", true),

@@ -1,0 +1,177 @@
+//! Flows: all traffic from one address and port to another, in one direction.
+//!
+//! Its key holds the version of IP and the transport protocol too, so TCP and UDP between the same
+//! ends are two flows. All traffic without IP is one flow.
+
+use std::io::Write;
+
+use netcap_dissect::{Output, Registry};
+use netcap_record::{Record, Text, Timestamp};
+
+use crate::summary::{Application, Link, Network, PacketSummary, Transport};
+use crate::table::Entry;
+use crate::tracker::Model;
+use crate::uid;
+
+/// Traffic from one address and port to another, one direction alone; of a tunnel the outer ends.
+/// What a packet lacks is empty: ports where neither TCP, UDP nor SCTP follows, addresses without
+/// IP.
+#[derive(Record)]
+#[record("Flow", 2)]
+pub(crate) struct Flow<'a> {
+    /// Time of the earliest packet.
+    #[field(1, "TimestampFirst")]
+    first: Timestamp,
+    /// Protocol of the link layer in the first packet: Ethernet or FDDI.
+    #[field(2, "LinkProto")]
+    link: Text<'a>,
+    /// Protocol of the network layer: IPv4 or IPv6.
+    #[field(3, "NetworkProto")]
+    network: Text<'a>,
+    /// Protocol of the transport layer: TCP, UDP or SCTP.
+    #[field(4, "TransportProto")]
+    transport: Text<'a>,
+    /// What is innermost in the first packet: `DNS`, `NTP`, `SIP`, `Payload` where no dissector
+    /// claims the octets, `Fragment` of a datagram, or empty.
+    #[field(5, "ApplicationProto")]
+    application: Text<'a>,
+    /// MAC address that sent the first packet.
+    #[field(6, "SrcMAC")]
+    source_mac: Text<'a>,
+    /// MAC address that the first packet went to.
+    #[field(7, "DstMAC")]
+    destination_mac: Text<'a>,
+    /// Address that sent the first packet.
+    #[field(8, "SrcIP")]
+    source_ip: Text<'a>,
+    /// Port that sent the first packet.
+    #[field(9, "SrcPort")]
+    source_port: Text<'a>,
+    /// Address that the first packet went to.
+    #[field(10, "DstIP")]
+    destination_ip: Text<'a>,
+    /// Port that the first packet went to.
+    #[field(11, "DstPort")]
+    destination_port: Text<'a>,
+    /// Captured octets of all packets, headers included, at most 2147483647; `TotalOctets` has no
+    /// such limit.
+    #[field(12, "TotalSize")]
+    total_size: i32,
+    /// Octets of the payload, fragment or SIP body in the first packet.
+    #[field(13, "AppPayloadSize")]
+    application_octets: i32,
+    /// Packets, at most 2147483647.
+    #[field(14, "NumPackets")]
+    packets: i32,
+    /// Name of the flow, an MD5 in hexadecimal, as the Netcap of 2019 computes it.
+    #[field(15, "UID")]
+    uid: Text<'a>,
+    /// Nanoseconds from the earliest packet to the latest, in whole microseconds.
+    #[field(17, "Duration")]
+    duration: i64,
+    /// Time of the latest packet.
+    #[field(16, "TimestampLast")]
+    last: Timestamp,
+    /// Captured octets of all packets, headers included.
+    #[field(101, "TotalOctets", csv = Hidden)]
+    octets: u64,
+}
+
+/// The layers of a packet with addresses or ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Layers {
+    pub(crate) link: Option<Link>,
+    pub(crate) network: Option<Network>,
+    pub(crate) transport: Option<Transport>,
+}
+
+/// What the first packet says of the application.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    application: Application,
+    octets: u32,
+}
+
+impl Opening {
+    #[inline]
+    pub(crate) fn of(summary: &PacketSummary) -> Opening {
+        Opening {
+            application: summary.application,
+            octets: summary.application_octets,
+        }
+    }
+}
+
+/// Makes the record of an entry and gives it to `emit`.
+pub(crate) fn with_record<K, S>(
+    entry: &Entry<K, S>,
+    layers: Layers,
+    opening: Opening,
+    uid: &str,
+    emit: impl FnOnce(&Flow<'_>),
+) {
+    let (link, network, transport) = (layers.link, layers.network, layers.transport);
+    let macs = link
+        .map(|link| link.macs())
+        .map(|(a, b)| (a.text(), b.text()));
+    let (source_mac, destination_mac) = macs.as_ref().map_or((&[][..], &[][..]), |(a, b)| (a, b));
+    let (mut source_ip, mut destination_ip) = (Vec::new(), Vec::new());
+    if let Some((a, b)) = network.map(|network| network.ips()) {
+        a.write_text(&mut source_ip);
+        b.write_text(&mut destination_ip);
+    }
+    let (mut source_port, mut destination_port) = (Vec::new(), Vec::new());
+    if let Some(ends) = transport {
+        // Writing to a Vec cannot fail.
+        drop(write!(source_port, "{}", ends.source));
+        drop(write!(destination_port, "{}", ends.destination));
+    }
+    emit(&Flow {
+        first: entry.first.timestamp(),
+        link: text(link.map(|link| link.protocol.name())),
+        network: text(network.map(|network| network.protocol.name())),
+        transport: text(transport.map(|transport| transport.protocol.name())),
+        application: text(Some(opening.application.name())),
+        source_mac: Text(source_mac),
+        destination_mac: Text(destination_mac),
+        source_ip: Text(&source_ip),
+        source_port: Text(&source_port),
+        destination_ip: Text(&destination_ip),
+        destination_port: Text(&destination_port),
+        total_size: entry.octets.try_into().unwrap_or(i32::MAX),
+        application_octets: opening.octets.try_into().unwrap_or(i32::MAX),
+        packets: entry.packets.try_into().unwrap_or(i32::MAX),
+        uid: Text(uid.as_bytes()),
+        duration: entry.last.since(entry.first),
+        last: entry.last.timestamp(),
+        octets: entry.octets,
+    });
+}
+
+fn text(name: Option<&'static str>) -> Text<'static> {
+    Text(name.unwrap_or_default().as_bytes())
+}
+
+impl Model for Flow<'_> {
+    type Key = (Option<Network>, Option<Transport>);
+    type Shown = (Option<Link>, Opening);
+
+    #[inline]
+    fn read(summary: &PacketSummary) -> Option<(Self::Key, Self::Shown)> {
+        let key = (summary.network, summary.transport);
+        Some((key, (summary.link, Opening::of(summary))))
+    }
+
+    fn emit(entry: &Entry<Self::Key, Self::Shown>, registry: &Registry, output: &mut Output) {
+        let ((network, transport), (link, opening)) = (entry.key, entry.shown);
+        let uid = uid::flow(network.as_ref(), transport.as_ref());
+        let layers = Layers {
+            link,
+            network,
+            transport,
+        };
+        with_record(entry, layers, opening, &uid, |record| {
+            output.emit(registry, record);
+        });
+    }
+}

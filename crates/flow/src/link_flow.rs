@@ -1,0 +1,72 @@
+//! Flows of the link layer: all traffic between two MAC addresses.
+
+use netcap_dissect::{Output, Registry};
+use netcap_record::{Mac, Record, Text, Timestamp};
+
+use crate::summary::{Link, PacketSummary};
+use crate::table::Entry;
+use crate::tracker::Model;
+use crate::uid;
+
+/// Traffic between two MAC addresses, both directions together.
+#[derive(Record)]
+#[record("LinkFlow", 4)]
+pub(crate) struct LinkFlow<'a> {
+    /// Time of the earliest packet.
+    #[field(1, "TimestampFirst")]
+    first: Timestamp,
+    /// Time of the latest packet.
+    #[field(2, "TimestampLast")]
+    last: Timestamp,
+    /// Protocol of the layer: Ethernet or FDDI.
+    #[field(3, "Proto")]
+    protocol: Text<'a>,
+    /// MAC address that sent the first packet.
+    #[field(4, "SrcMAC", alias = "SourceMAC")]
+    source: Mac,
+    /// MAC address that the first packet went to.
+    #[field(5, "DstMAC")]
+    destination: Mac,
+    /// Captured octets of all packets, headers included.
+    #[field(6, "TotalSize")]
+    octets: i64,
+    /// Packets in both directions.
+    #[field(7, "NumPackets")]
+    packets: i64,
+    /// Name of the pair of addresses: the hash of both that the Netcap of 2019 computes.
+    #[field(8, "UID")]
+    uid: u64,
+    /// Nanoseconds from the earliest packet to the latest, in whole microseconds.
+    #[field(9, "Duration")]
+    duration: i64,
+}
+
+impl Model for LinkFlow<'_> {
+    type Key = Link;
+    /// Whether the first packet went from the second address of the key to the first.
+    type Shown = bool;
+
+    #[inline]
+    fn read(summary: &PacketSummary) -> Option<(Link, bool)> {
+        summary.link.map(Link::sorted)
+    }
+
+    fn emit(entry: &Entry<Link, bool>, registry: &Registry, output: &mut Output) {
+        let ends = entry.key.exchanged(entry.shown);
+        let (source, destination) = ends.macs();
+        output.emit(
+            registry,
+            &LinkFlow {
+                first: entry.first.timestamp(),
+                last: entry.last.timestamp(),
+                protocol: Text(ends.protocol.name().as_bytes()),
+                source,
+                destination,
+                octets: entry.octets.try_into().unwrap_or(i64::MAX),
+                packets: entry.packets.try_into().unwrap_or(i64::MAX),
+                uid: uid::link(&ends),
+                duration: entry.last.since(entry.first),
+            },
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! Flows of the network layer: all traffic between two IP addresses.
+
+use netcap_dissect::{Output, Registry};
+use netcap_record::{Ip, Record, Text, Timestamp};
+
+use crate::summary::{Network, PacketSummary};
+use crate::table::Entry;
+use crate::tracker::Model;
+use crate::uid;
+
+/// Traffic between two IP addresses, both directions together; of a tunnel the outer addresses.
+#[derive(Record)]
+#[record("NetworkFlow", 5)]
+pub(crate) struct NetworkFlow<'a> {
+    /// Time of the earliest packet.
+    #[field(1, "TimestampFirst")]
+    first: Timestamp,
+    /// Time of the latest packet.
+    #[field(2, "TimestampLast")]
+    last: Timestamp,
+    /// Protocol of the layer: IPv4 or IPv6.
+    #[field(3, "Proto")]
+    protocol: Text<'a>,
+    /// Address that sent the first packet.
+    #[field(4, "SrcIP")]
+    source: Ip,
+    /// Address that the first packet went to.
+    #[field(5, "DstIP")]
+    destination: Ip,
+    /// Captured octets of all packets, headers included.
+    #[field(6, "TotalSize")]
+    octets: i64,
+    /// Packets in both directions.
+    #[field(7, "NumPackets")]
+    packets: i64,
+    /// Name of the pair of addresses: the hash of both that the Netcap of 2019 computes.
+    #[field(8, "UID")]
+    uid: u64,
+    /// Nanoseconds from the earliest packet to the latest, in whole microseconds.
+    #[field(9, "Duration")]
+    duration: i64,
+}
+
+impl Model for NetworkFlow<'_> {
+    type Key = Network;
+    /// Whether the first packet went from the second address of the key to the first.
+    type Shown = bool;
+
+    #[inline]
+    fn read(summary: &PacketSummary) -> Option<(Network, bool)> {
+        summary.network.map(Network::sorted)
+    }
+
+    fn emit(entry: &Entry<Network, bool>, registry: &Registry, output: &mut Output) {
+        let ends = entry.key.exchanged(entry.shown);
+        let (source, destination) = ends.ips();
+        output.emit(
+            registry,
+            &NetworkFlow {
+                first: entry.first.timestamp(),
+                last: entry.last.timestamp(),
+                protocol: Text(ends.protocol.name().as_bytes()),
+                source,
+                destination,
+                octets: entry.octets.try_into().unwrap_or(i64::MAX),
+                packets: entry.packets.try_into().unwrap_or(i64::MAX),
+                uid: uid::network(&ends),
+                duration: entry.last.since(entry.first),
+            },
+        );
+    }
+}

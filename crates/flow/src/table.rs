@@ -1,0 +1,316 @@
+//! Entries by full key, closed when they have been idle for too long in packet time.
+//!
+//! An entry closes at the first packet, of whatever flow, that is captured more than the time-out
+//! after the latest packet of the entry. Entries that one packet closes come in order of their
+//! first packets, and so do those that the end of the capture closes. The table holds at most so
+//! many entries: a new one takes the place of the one that has been idle longest, counted.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::hash::{BuildHasher, Hash};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use crate::summary::Time;
+
+/// How a table is bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TableLimits {
+    /// Seconds of packet time after which an idle entry closes; 0 is never.
+    pub(crate) timeout: u32,
+    /// Entries at most.
+    pub(crate) entries: usize,
+}
+
+/// A flow: its key, what it counts, and what else its record shows.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry<K, S> {
+    pub(crate) key: K,
+    pub(crate) shown: S,
+    pub(crate) first: Time,
+    pub(crate) last: Time,
+    pub(crate) packets: u64,
+    pub(crate) octets: u64,
+    /// Number of the packet that opened it, in the run.
+    serial: u64,
+}
+
+/// The entries that are open.
+pub(crate) struct FlowTable<K, S> {
+    limits: TableLimits,
+    hasher: RandomState,
+    index: HashTable<u32>,
+    entries: Vec<Option<Entry<K, S>>>,
+    vacant: Vec<u32>,
+    /// One item for every entry: a time since which it has been idle at most, its serial, its
+    /// place. The item is renewed when it comes to the top and the entry has been busy.
+    idle: BinaryHeap<Reverse<(Time, u64, u32)>>,
+    evicted: u64,
+}
+
+impl<K: Eq + Hash, S> FlowTable<K, S> {
+    pub(crate) fn new(limits: TableLimits) -> FlowTable<K, S> {
+        FlowTable {
+            limits,
+            hasher: RandomState::default(),
+            index: HashTable::new(),
+            entries: Vec::new(),
+            vacant: Vec::new(),
+            idle: BinaryHeap::new(),
+            evicted: 0,
+        }
+    }
+
+    /// Entries closed for want of room.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Appends the entries that are idle for too long at `now`, in order of their first packets.
+    #[inline]
+    pub(crate) fn expire(&mut self, now: Time, closed: &mut Vec<Entry<K, S>>) {
+        if self.limits.timeout == 0 {
+            return;
+        }
+        let timeout = self.limits.timeout;
+        let start = closed.len();
+        while let Some(Reverse((since, _, _))) = self.idle.peek()
+            && since.after(timeout) < now
+        {
+            let Some(place) = self.idlest(Some(now)) else {
+                break;
+            };
+            closed.extend(self.remove(place));
+        }
+        if closed.len() > start + 1 {
+            closed[start..].sort_by_key(|entry| entry.serial);
+        }
+    }
+
+    /// Takes the item of the entry that has been idle longest from the heap; with `now`, only if
+    /// that one is idle for too long.
+    fn idlest(&mut self, now: Option<Time>) -> Option<u32> {
+        loop {
+            let Reverse((since, serial, place)) = *self.idle.peek()?;
+            if now.is_some_and(|now| since.after(self.limits.timeout) >= now) {
+                return None;
+            }
+            self.idle.pop();
+            let last = self.entries.get(place as usize)?.as_ref()?.last;
+            if last <= since {
+                return Some(place);
+            }
+            self.idle.push(Reverse((last, serial, place)));
+        }
+    }
+
+    fn remove(&mut self, place: u32) -> Option<Entry<K, S>> {
+        let entry = self.entries.get_mut(place as usize)?.take()?;
+        let hash = self.hasher.hash_one(&entry.key);
+        if let Ok(found) = self.index.find_entry(hash, |at| *at == place) {
+            found.remove();
+        }
+        self.vacant.push(place);
+        Some(entry)
+    }
+
+    /// Counts a packet: in the entry of `key`, or in a new one that shows what `show` gives.
+    #[inline]
+    pub(crate) fn count(
+        &mut self,
+        key: K,
+        packet: Packet,
+        show: impl FnOnce() -> S,
+        closed: &mut Vec<Entry<K, S>>,
+    ) {
+        let hash = self.hasher.hash_one(&key);
+        let entries = &mut self.entries;
+        let found = self.index.find(
+            hash,
+            |place| matches!(&entries[*place as usize], Some(entry) if entry.key == key),
+        );
+        if let Some(place) = found
+            && let Some(entry) = &mut entries[*place as usize]
+        {
+            entry.first = entry.first.min(packet.time);
+            entry.last = entry.last.max(packet.time);
+            entry.packets += 1;
+            entry.octets += u64::from(packet.octets);
+            return;
+        }
+        self.open(key, hash, packet, show(), closed);
+    }
+
+    fn open(&mut self, key: K, hash: u64, packet: Packet, shown: S, closed: &mut Vec<Entry<K, S>>) {
+        if self.index.len() >= self.limits.entries.max(1)
+            && let Some(place) = self.idlest(None)
+        {
+            self.evicted += 1;
+            closed.extend(self.remove(place));
+        }
+        let entry = Some(Entry {
+            key,
+            shown,
+            first: packet.time,
+            last: packet.time,
+            packets: 1,
+            octets: u64::from(packet.octets),
+            serial: packet.serial,
+        });
+        let place = match self.vacant.pop() {
+            Some(place) => {
+                self.entries[place as usize] = entry;
+                place
+            }
+            None => {
+                self.entries.push(entry);
+                self.entries.len() as u32 - 1
+            }
+        };
+        self.idle.push(Reverse((packet.time, packet.serial, place)));
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.index.insert_unique(hash, place, |at| {
+            let entry = entries[*at as usize].as_ref();
+            entry.map_or(0, |entry| hasher.hash_one(&entry.key))
+        });
+    }
+
+    /// Closes all entries, in order of their first packets.
+    pub(crate) fn close(&mut self) -> Vec<Entry<K, S>> {
+        self.index.clear();
+        self.idle.clear();
+        self.vacant.clear();
+        let mut closed: Vec<_> = std::mem::take(&mut self.entries)
+            .into_iter()
+            .flatten()
+            .collect();
+        closed.sort_by_key(|entry| entry.serial);
+        closed
+    }
+}
+
+/// What an entry counts of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packet {
+    pub(crate) time: Time,
+    pub(crate) octets: u32,
+    /// Number of the packet in the run.
+    pub(crate) serial: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(timeout: u32, entries: usize) -> FlowTable<u32, ()> {
+        FlowTable::new(TableLimits { timeout, entries })
+    }
+
+    /// Keys of the entries that each packet closes, and of those left at the end.
+    fn run(table: &mut FlowTable<u32, ()>, packets: &[(i64, u32)]) -> Vec<Vec<u32>> {
+        let mut steps = Vec::new();
+        for (serial, (seconds, key)) in packets.iter().enumerate() {
+            let packet = Packet {
+                time: Time {
+                    seconds: *seconds,
+                    nanos: 0,
+                },
+                octets: 60,
+                serial: serial as u64,
+            };
+            let mut closed = Vec::new();
+            table.expire(packet.time, &mut closed);
+            table.count(*key, packet, || (), &mut closed);
+            steps.push(closed.iter().map(|entry| entry.key).collect());
+        }
+        steps.push(table.close().iter().map(|entry| entry.key).collect());
+        steps
+    }
+
+    #[test]
+    fn an_entry_closes_when_it_was_idle_for_longer() {
+        let steps = run(&mut table(30, 10), &[(0, 1), (30, 2), (60, 1), (61, 3)]);
+        // Thirty seconds after its packet 1 is still open, sixty after it is not; 2 is at 61.
+        assert_eq!(steps, [vec![], vec![], vec![1], vec![2], vec![1, 3]]);
+    }
+
+    #[test]
+    fn entries_close_together_in_order_of_their_first_packets() {
+        let packets = [(0, 7), (1, 5), (2, 6), (3, 5), (4, 7), (100, 1)];
+        let steps = run(&mut table(30, 10), &packets);
+        assert_eq!(steps[5], [7, 5, 6]);
+    }
+
+    #[test]
+    fn no_time_out_is_never() {
+        let steps = run(&mut table(0, 10), &[(0, 1), (1_000_000, 1), (0, 2)]);
+        assert_eq!(steps, [vec![], vec![], vec![], vec![1, 2]]);
+    }
+
+    #[test]
+    fn the_idlest_makes_room() {
+        let mut table = table(0, 2);
+        let steps = run(&mut table, &[(0, 1), (1, 2), (2, 1), (3, 3), (4, 2)]);
+        assert_eq!(
+            steps,
+            [vec![], vec![], vec![], vec![2], vec![1], vec![3, 2]]
+        );
+        assert_eq!(table.evicted(), 2);
+    }
+
+    #[test]
+    fn time_that_runs_backwards() {
+        let mut table = table(30, 10);
+        let mut closed = Vec::new();
+        for (serial, seconds) in [100, 90, 110].into_iter().enumerate() {
+            let time = Time { seconds, nanos: 0 };
+            let packet = Packet {
+                time,
+                octets: 1,
+                serial: serial as u64,
+            };
+            table.expire(time, &mut closed);
+            table.count(1, packet, || (), &mut closed);
+        }
+        assert!(closed.is_empty());
+        let entry = table.close().remove(0);
+        assert_eq!((entry.first.seconds, entry.last.seconds), (90, 110));
+        assert_eq!((entry.packets, entry.octets), (3, 3));
+    }
+
+    /// The table against the rule said plainly, on traffic with jumps in time.
+    #[test]
+    fn the_rule_said_plainly() {
+        let mut state = 1u64;
+        let mut next = |range: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) % range
+        };
+        for _ in 0..200 {
+            let mut now = 0i64;
+            let packets: Vec<(i64, u32)> = (0..60)
+                .map(|_| {
+                    now += next(12) as i64 - 2;
+                    (now, next(9) as u32)
+                })
+                .collect();
+            let mut open: Vec<(u32, i64)> = Vec::new();
+            let mut expected: Vec<Vec<u32>> = Vec::new();
+            for (now, key) in &packets {
+                let (stay, closed): (Vec<_>, Vec<_>) =
+                    open.iter().partition(|(_, last)| now - last <= 10);
+                open = stay;
+                expected.push(closed.iter().map(|(key, _)| *key).collect());
+                match open.iter_mut().find(|(other, _)| other == key) {
+                    Some((_, last)) => *last = (*last).max(*now),
+                    None => open.push((*key, *now)),
+                }
+            }
+            expected.push(open.iter().map(|(key, _)| *key).collect());
+            assert_eq!(run(&mut table(10, 100), &packets), expected);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Flows of the transport layer: all traffic between two ports.
+
+use netcap_dissect::{Output, Registry};
+use netcap_record::{Record, Text, Timestamp};
+
+use crate::summary::{PacketSummary, Transport};
+use crate::table::Entry;
+use crate::tracker::Model;
+use crate::uid;
+
+/// Traffic between two ports, both directions together, whatever the addresses: all conversations
+/// on the same pair of ports are one.
+#[derive(Record)]
+#[record("TransportFlow", 6)]
+pub(crate) struct TransportFlow<'a> {
+    /// Time of the earliest packet.
+    #[field(1, "TimestampFirst")]
+    first: Timestamp,
+    /// Time of the latest packet.
+    #[field(2, "TimestampLast")]
+    last: Timestamp,
+    /// Protocol of the layer: TCP, UDP or SCTP.
+    #[field(3, "Proto")]
+    protocol: Text<'a>,
+    /// Port that sent the first packet.
+    #[field(4, "SrcPort")]
+    source: i32,
+    /// Port that the first packet went to.
+    #[field(5, "DstPort")]
+    destination: i32,
+    /// Captured octets of all packets, headers included.
+    #[field(6, "TotalSize")]
+    octets: i64,
+    /// Packets in both directions.
+    #[field(7, "NumPackets")]
+    packets: i64,
+    /// Name of the pair of ports: the hash of both that the Netcap of 2019 computes.
+    #[field(8, "UID")]
+    uid: u64,
+    /// Nanoseconds from the earliest packet to the latest, in whole microseconds.
+    #[field(9, "Duration")]
+    duration: i64,
+}
+
+impl Model for TransportFlow<'_> {
+    type Key = Transport;
+    /// Whether the first packet went from the second address of the key to the first.
+    type Shown = bool;
+
+    #[inline]
+    fn read(summary: &PacketSummary) -> Option<(Transport, bool)> {
+        summary.transport.map(Transport::sorted)
+    }
+
+    fn emit(entry: &Entry<Transport, bool>, registry: &Registry, output: &mut Output) {
+        let ends = entry.key.exchanged(entry.shown);
+        let (source, destination) = (i32::from(ends.source), i32::from(ends.destination));
+        output.emit(
+            registry,
+            &TransportFlow {
+                first: entry.first.timestamp(),
+                last: entry.last.timestamp(),
+                protocol: Text(ends.protocol.name().as_bytes()),
+                source,
+                destination,
+                octets: entry.octets.try_into().unwrap_or(i64::MAX),
+                packets: entry.packets.try_into().unwrap_or(i64::MAX),
+                uid: uid::transport(&ends),
+                duration: entry.last.since(entry.first),
+            },
+        );
+    }
+}

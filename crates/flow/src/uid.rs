@@ -1,0 +1,152 @@
+//! Unique names of flows, as the Netcap of 2019 computes them.
+//!
+//! They are published, so that records of different programs can be joined; no table is keyed by
+//! them. A half of the link, network or transport layer that is missing counts 0, or is empty.
+
+use std::fmt::Write as _;
+
+use md5::{Digest, Md5};
+
+use crate::summary::{Link, Network, NetworkProtocol, Transport, TransportProtocol};
+
+/// FNV-1a, 64 bits.
+fn fnv(octets: &[u8]) -> u64 {
+    octets
+        .iter()
+        .fold(14_695_981_039_346_656_037, |hash, octet| {
+            (hash ^ u64::from(*octet)).wrapping_mul(1_099_511_628_211)
+        })
+}
+
+/// A hash of both ends that does not tell one from the other; `kind` numbers the kind of address.
+fn both_ways(source: &[u8], destination: &[u8], kind: u64) -> u64 {
+    let sum = fnv(source).wrapping_add(fnv(destination));
+    (sum ^ kind).wrapping_mul(1_099_511_628_211)
+}
+
+pub(crate) fn link(link: &Link) -> u64 {
+    both_ways(&link.source, &link.destination, 3)
+}
+
+pub(crate) fn network(network: &Network) -> u64 {
+    match network.protocol {
+        NetworkProtocol::Ipv4 => both_ways(&network.source[..4], &network.destination[..4], 1),
+        NetworkProtocol::Ipv6 => both_ways(&network.source, &network.destination, 2),
+    }
+}
+
+pub(crate) fn transport(transport: &Transport) -> u64 {
+    let kind = match transport.protocol {
+        TransportProtocol::Tcp => 4,
+        TransportProtocol::Udp => 5,
+        TransportProtocol::Sctp => 6,
+    };
+    let (source, destination) = (transport.source, transport.destination);
+    both_ways(&source.to_be_bytes(), &destination.to_be_bytes(), kind)
+}
+
+/// MD5 of `source->destination` of the addresses, a colon, and the same of the ports; where a layer
+/// is missing, `[]->[]`.
+pub(crate) fn flow(network: Option<&Network>, transport: Option<&Transport>) -> String {
+    let addresses = network.map_or_else(
+        || "[]->[]".to_owned(),
+        |n| format!("{}->{}", n.text(n.source), n.text(n.destination)),
+    );
+    let ports = transport.map_or_else(
+        || "[]->[]".to_owned(),
+        |t| format!("{}->{}", t.source, t.destination),
+    );
+    hex(&format!("{addresses}:{ports}"))
+}
+
+/// MD5 of the three hashes in decimal, one after the other.
+pub(crate) fn connection(
+    link: Option<&Link>,
+    network: Option<&Network>,
+    transport: Option<&Transport>,
+) -> String {
+    hex(&format!(
+        "{}{}{}",
+        link.map_or(0, self::link),
+        network.map_or(0, self::network),
+        transport.map_or(0, self::transport)
+    ))
+}
+
+fn hex(text: &str) -> String {
+    let mut hex = String::with_capacity(32);
+    for octet in Md5::digest(text.as_bytes()) {
+        let _ = write!(hex, "{octet:02x}");
+    }
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::{Ends, LinkProtocol};
+
+    fn macs() -> Link {
+        Ends {
+            protocol: LinkProtocol::Ethernet,
+            source: [2, 0, 0, 0, 0, 2],
+            destination: [2, 0, 0, 0, 0, 1],
+        }
+    }
+
+    fn addresses() -> Network {
+        let mut ends = Ends {
+            protocol: NetworkProtocol::Ipv4,
+            source: [0; 16],
+            destination: [0; 16],
+        };
+        ends.source[..4].copy_from_slice(&[10, 0, 0, 1]);
+        ends.destination[..4].copy_from_slice(&[10, 0, 0, 2]);
+        ends
+    }
+
+    fn ports() -> Transport {
+        Ends {
+            protocol: TransportProtocol::Udp,
+            source: 1,
+            destination: 2,
+        }
+    }
+
+    /// Vectors made with the program of 2019.
+    #[test]
+    fn vectors() {
+        assert_eq!(link(&macs()), 316_247_387_152_647_574);
+        assert_eq!(network(&addresses()), 14_350_091_309_489_783_760);
+        assert_eq!(transport(&ports()), 12_866_772_250_553_334_540);
+        let zero = Ends {
+            source: [0; 6],
+            destination: [0; 6],
+            ..macs()
+        };
+        assert_eq!(link(&zero), 17_228_013_677_568_775_067);
+        assert_eq!(
+            flow(Some(&addresses()), Some(&ports())),
+            "51e375d1a4e1b2599979899b47481275"
+        );
+        assert_eq!(flow(None, None), "d3b636e4b8d6c1e0821f9b59ec0d6c02");
+        assert_eq!(
+            connection(Some(&macs()), Some(&addresses()), Some(&ports())),
+            "fa3f38a8cb98e64e28325da781a809da"
+        );
+        assert_eq!(
+            connection(Some(&macs()), None, None),
+            "45977cb80b9853357a172db209d22a59"
+        );
+    }
+
+    #[test]
+    fn both_directions_have_one_hash() {
+        let back = Ends {
+            source: macs().destination,
+            destination: macs().source,
+            ..macs()
+        };
+        assert_eq!(link(&back), link(&macs()));
+    }
+}
