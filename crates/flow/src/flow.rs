@@ -3,15 +3,13 @@
 //! Its key holds the version of IP and the transport protocol too, so TCP and UDP between the same
 //! ends are two flows. All traffic without IP is one flow.
 
-use std::io::Write;
-
 use netcap_dissect::{Output, Registry};
 use netcap_record::{Record, Text, Timestamp};
 
 use crate::summary::{Application, Link, Network, PacketSummary, Transport};
 use crate::table::Entry;
 use crate::tracker::Model;
-use crate::uid;
+use crate::uid::{self, Uid, decimal};
 
 /// Traffic from one address and port to another, one direction alone; of a tunnel the outer ends.
 /// What a packet lacks is empty: ports where neither TCP, UDP nor SCTP follows, addresses without
@@ -107,7 +105,7 @@ pub(crate) fn with_record<K, S>(
     entry: &Entry<K, S>,
     layers: Layers,
     opening: Opening,
-    uid: &str,
+    uid: &Uid,
     emit: impl FnOnce(&Flow<'_>),
 ) {
     let (link, network, transport) = (layers.link, layers.network, layers.transport);
@@ -122,9 +120,8 @@ pub(crate) fn with_record<K, S>(
     }
     let (mut source_port, mut destination_port) = (Vec::new(), Vec::new());
     if let Some(ends) = transport {
-        // Writing to a Vec cannot fail.
-        drop(write!(source_port, "{}", ends.source));
-        drop(write!(destination_port, "{}", ends.destination));
+        decimal(u64::from(ends.source), &mut source_port);
+        decimal(u64::from(ends.destination), &mut destination_port);
     }
     emit(&Flow {
         first: entry.first.timestamp(),
@@ -141,7 +138,7 @@ pub(crate) fn with_record<K, S>(
         total_size: entry.octets.try_into().unwrap_or(i32::MAX),
         application_octets: opening.octets.try_into().unwrap_or(i32::MAX),
         packets: entry.packets.try_into().unwrap_or(i32::MAX),
-        uid: Text(uid.as_bytes()),
+        uid: Text(uid),
         duration: entry.last.since(entry.first),
         last: entry.last.timestamp(),
         octets: entry.octets,

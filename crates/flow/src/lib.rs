@@ -6,6 +6,7 @@
 mod connection;
 mod defrag;
 mod flow;
+mod idle;
 mod link_flow;
 mod network_flow;
 mod summary;

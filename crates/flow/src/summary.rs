@@ -3,8 +3,6 @@
 //! A summary is read off the layers that a walk has entered, so dissectors need not know of it. Of
 //! several layers of a kind (tunnels) the outermost counts.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use netcap_dissect::{FragmentKey, Layer};
 use netcap_record::{Ip, Mac, Timestamp};
 
@@ -32,10 +30,10 @@ impl Time {
         i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
     }
 
-    /// The time this many seconds later.
-    pub(crate) fn after(self, seconds: u32) -> Time {
+    /// The time this many seconds earlier.
+    pub(crate) fn before(self, seconds: u32) -> Time {
         Time {
-            seconds: self.seconds.saturating_add(i64::from(seconds)),
+            seconds: self.seconds.saturating_sub(i64::from(seconds)),
             nanos: self.nanos,
         }
     }
@@ -206,15 +204,14 @@ impl Network {
         }
     }
 
-    /// An address as the text that a flow's key has: that of Go's `net.IP`.
-    pub(crate) fn text(&self, address: [u8; 16]) -> String {
-        match self.ip(address) {
-            Ip::V4(octets) => Ipv4Addr::from(octets).to_string(),
-            Ip::V6(octets) => match Ipv6Addr::from(octets).to_ipv4_mapped() {
-                Some(mapped) => mapped.to_string(),
-                None => Ipv6Addr::from(octets).to_string(),
-            },
-            Ip::Absent => String::new(),
+    /// Appends an address as the text that a flow's name is made of: that of Go's `net.IP`, in
+    /// which an IPv4 address in IPv6 is an IPv4 address.
+    pub(crate) fn write(&self, address: [u8; 16], out: &mut Vec<u8>) {
+        match (self.ip(address), address) {
+            (Ip::V6(_), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]) => {
+                Ip::V4([a, b, c, d]).write_text(out);
+            }
+            (ip, _) => ip.write_text(out),
         }
     }
 }
@@ -489,7 +486,10 @@ mod tests {
         let link = found.link.expect("Ethernet");
         assert_eq!((link.source[5], link.destination[5]), (1, 2));
         let network = found.network.expect("IPv4");
-        assert_eq!(network.text(network.source), "10.0.0.1");
+        assert_eq!(
+            network.ips(),
+            (Ip::V4([10, 0, 0, 1]), Ip::V4([10, 0, 0, 2]))
+        );
         let transport = found.transport.expect("UDP");
         assert_eq!((transport.source, transport.destination), (53, 1024));
         assert_eq!(found.application, Application::None);

@@ -5,13 +5,12 @@
 //! first packets, and so do those that the end of the capture closes. The table holds at most so
 //! many entries: a new one takes the place of the one that has been idle longest, counted.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use crate::idle::{Idle, Idler};
 use crate::summary::Time;
 
 /// How a table is bounded.
@@ -43,9 +42,7 @@ pub(crate) struct FlowTable<K, S> {
     index: HashTable<u32>,
     entries: Vec<Option<Entry<K, S>>>,
     vacant: Vec<u32>,
-    /// One item for every entry: a time since which it has been idle at most, its serial, its
-    /// place. The item is renewed when it comes to the top and the entry has been busy.
-    idle: BinaryHeap<Reverse<(Time, u64, u32)>>,
+    idle: Idle,
     evicted: u64,
 }
 
@@ -57,7 +54,7 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
             index: HashTable::new(),
             entries: Vec::new(),
             vacant: Vec::new(),
-            idle: BinaryHeap::new(),
+            idle: Idle::default(),
             evicted: 0,
         }
     }
@@ -73,14 +70,9 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
         if self.limits.timeout == 0 {
             return;
         }
-        let timeout = self.limits.timeout;
         let start = closed.len();
-        while let Some(Reverse((since, _, _))) = self.idle.peek()
-            && since.after(timeout) < now
-        {
-            let Some(place) = self.idlest(Some(now)) else {
-                break;
-            };
+        let latest = now.before(self.limits.timeout);
+        while let Some(place) = self.idlest(Some(latest)) {
             closed.extend(self.remove(place));
         }
         if closed.len() > start + 1 {
@@ -88,21 +80,12 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
         }
     }
 
-    /// Takes the item of the entry that has been idle longest from the heap; with `now`, only if
-    /// that one is idle for too long.
-    fn idlest(&mut self, now: Option<Time>) -> Option<u32> {
-        loop {
-            let Reverse((since, serial, place)) = *self.idle.peek()?;
-            if now.is_some_and(|now| since.after(self.limits.timeout) >= now) {
-                return None;
-            }
-            self.idle.pop();
-            let last = self.entries.get(place as usize)?.as_ref()?.last;
-            if last <= since {
-                return Some(place);
-            }
-            self.idle.push(Reverse((last, serial, place)));
-        }
+    /// The entry that has been idle longest; with `before`, only if it has been since before then.
+    #[inline]
+    fn idlest(&mut self, before: Option<Time>) -> Option<u32> {
+        let entries = &self.entries;
+        let last = |idler: &Idler| entries.get(idler.place as usize)?.as_ref().map(|e| e.last);
+        self.idle.pop(before, last)
     }
 
     fn remove(&mut self, place: u32) -> Option<Entry<K, S>> {
@@ -168,7 +151,11 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
                 self.entries.len() as u32 - 1
             }
         };
-        self.idle.push(Reverse((packet.time, packet.serial, place)));
+        self.idle.push(Idler {
+            since: packet.time,
+            serial: packet.serial,
+            place,
+        });
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.index.insert_unique(hash, place, |at| {
             let entry = entries[*at as usize].as_ref();
@@ -179,7 +166,7 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
     /// Closes all entries, in order of their first packets.
     pub(crate) fn close(&mut self) -> Vec<Entry<K, S>> {
         self.index.clear();
-        self.idle.clear();
+        self.idle = Idle::default();
         self.vacant.clear();
         let mut closed: Vec<_> = std::mem::take(&mut self.entries)
             .into_iter()

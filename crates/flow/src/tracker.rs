@@ -201,7 +201,7 @@ impl FragmentPorts {
             return;
         };
         while let Some((key, since)) = self.order.front()
-            && (self.order.len() > Self::MOST || since.after(Self::SECONDS) < summary.time)
+            && (self.order.len() > Self::MOST || *since < summary.time.before(Self::SECONDS))
         {
             // A datagram that came again has a later time.
             if self

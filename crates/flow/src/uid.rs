@@ -3,8 +3,6 @@
 //! They are published, so that records of different programs can be joined; no table is keyed by
 //! them. A half of the link, network or transport layer that is missing counts 0, or is empty.
 
-use std::fmt::Write as _;
-
 use md5::{Digest, Md5};
 
 use crate::summary::{Link, Network, NetworkProtocol, Transport, TransportProtocol};
@@ -47,16 +45,26 @@ pub(crate) fn transport(transport: &Transport) -> u64 {
 
 /// MD5 of `source->destination` of the addresses, a colon, and the same of the ports; where a layer
 /// is missing, `[]->[]`.
-pub(crate) fn flow(network: Option<&Network>, transport: Option<&Transport>) -> String {
-    let addresses = network.map_or_else(
-        || "[]->[]".to_owned(),
-        |n| format!("{}->{}", n.text(n.source), n.text(n.destination)),
-    );
-    let ports = transport.map_or_else(
-        || "[]->[]".to_owned(),
-        |t| format!("{}->{}", t.source, t.destination),
-    );
-    hex(&format!("{addresses}:{ports}"))
+pub(crate) fn flow(network: Option<&Network>, transport: Option<&Transport>) -> Uid {
+    let mut text = Vec::with_capacity(2 * LONGEST_ADDRESS + 16);
+    match network {
+        Some(ends) => {
+            ends.write(ends.source, &mut text);
+            text.extend_from_slice(b"->");
+            ends.write(ends.destination, &mut text);
+        }
+        None => text.extend_from_slice(b"[]->[]"),
+    }
+    text.push(b':');
+    match transport {
+        Some(ends) => {
+            decimal(u64::from(ends.source), &mut text);
+            text.extend_from_slice(b"->");
+            decimal(u64::from(ends.destination), &mut text);
+        }
+        None => text.extend_from_slice(b"[]->[]"),
+    }
+    hex(&text)
 }
 
 /// MD5 of the three hashes in decimal, one after the other.
@@ -64,21 +72,32 @@ pub(crate) fn connection(
     link: Option<&Link>,
     network: Option<&Network>,
     transport: Option<&Transport>,
-) -> String {
-    hex(&format!(
-        "{}{}{}",
-        link.map_or(0, self::link),
-        network.map_or(0, self::network),
-        transport.map_or(0, self::transport)
-    ))
+) -> Uid {
+    let mut text = Vec::with_capacity(60);
+    decimal(link.map_or(0, self::link), &mut text);
+    decimal(network.map_or(0, self::network), &mut text);
+    decimal(transport.map_or(0, self::transport), &mut text);
+    hex(&text)
 }
 
-fn hex(text: &str) -> String {
-    let mut hex = String::with_capacity(32);
-    for octet in Md5::digest(text.as_bytes()) {
-        let _ = write!(hex, "{octet:02x}");
-    }
-    hex
+/// An MD5 in hexadecimal.
+pub(crate) type Uid = [u8; 32];
+
+/// Characters of an IPv6 address at most.
+const LONGEST_ADDRESS: usize = 39;
+
+/// Appends a number.
+pub(crate) fn decimal(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+fn hex(text: &[u8]) -> Uid {
+    let digest = Md5::digest(text);
+    std::array::from_fn(|i| {
+        let octet = digest[i / 2];
+        let digit = if i % 2 == 0 { octet >> 4 } else { octet & 15 };
+        b"0123456789abcdef"[usize::from(digit)]
+    })
 }
 
 #[cfg(test)]
@@ -126,17 +145,17 @@ mod tests {
         };
         assert_eq!(link(&zero), 17_228_013_677_568_775_067);
         assert_eq!(
-            flow(Some(&addresses()), Some(&ports())),
-            "51e375d1a4e1b2599979899b47481275"
+            &flow(Some(&addresses()), Some(&ports())),
+            b"51e375d1a4e1b2599979899b47481275"
         );
-        assert_eq!(flow(None, None), "d3b636e4b8d6c1e0821f9b59ec0d6c02");
+        assert_eq!(&flow(None, None), b"d3b636e4b8d6c1e0821f9b59ec0d6c02");
         assert_eq!(
-            connection(Some(&macs()), Some(&addresses()), Some(&ports())),
-            "fa3f38a8cb98e64e28325da781a809da"
+            &connection(Some(&macs()), Some(&addresses()), Some(&ports())),
+            b"fa3f38a8cb98e64e28325da781a809da"
         );
         assert_eq!(
-            connection(Some(&macs()), None, None),
-            "45977cb80b9853357a172db209d22a59"
+            &connection(Some(&macs()), None, None),
+            b"45977cb80b9853357a172db209d22a59"
         );
     }
 
