@@ -181,6 +181,19 @@ impl<'p, 'c> Context<'p, 'c> {
         }
     }
 
+    /// Whether the capture holds less of the packet than the wire did.
+    #[inline]
+    pub fn is_cut(&self) -> bool {
+        let captured = self.layers.first().map_or(0, |layer| layer.octets.len());
+        captured < self.packet.original_len as usize
+    }
+
+    /// The protocol of the layer around the one that asks.
+    pub fn around(&self) -> Option<&'static str> {
+        let around = self.layers.iter().rev().nth(1);
+        around.map(|layer| layer.protocol)
+    }
+
     /// Whether some protocol answers to this number.
     #[inline]
     pub fn knows(&self, selector: Selector) -> bool {

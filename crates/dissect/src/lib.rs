@@ -17,6 +17,7 @@ mod fragment;
 mod malformed;
 mod protocol;
 mod registry;
+mod stream;
 pub mod testing;
 mod walk;
 
@@ -27,4 +28,8 @@ pub use fragment::{Completed, Fragment, FragmentKey};
 pub use malformed::{Malformed, Reason};
 pub use protocol::{Dissect, Next, Protocol, Selector};
 pub use registry::{Registry, Selection, UnknownEncoder};
+pub use stream::{
+    Beginning, Direction, Endpoint, Pending, Recognition, StreamContext, StreamDissector,
+    StreamEnds, StreamProtocol, Then,
+};
 pub use walk::{Fate, MAX_LAYERS, walk};

@@ -22,18 +22,37 @@ pub enum Fate {
 
 /// Walks the layers of a packet; the records go to the context's output.
 pub fn walk<'p>(context: &mut Context<'p, '_>, packet: PacketInfo, octets: &'p [u8]) -> Fate {
+    walk_message(
+        context,
+        packet,
+        Selector::LinkType(packet.link_type),
+        octets,
+    )
+}
+
+/// Walks from the protocol that answers to `first` on.
+pub(crate) fn walk_message<'p>(
+    context: &mut Context<'p, '_>,
+    packet: PacketInfo,
+    first: Selector,
+    octets: &'p [u8],
+) -> Fate {
     context.begin(packet);
-    let fate = follow(context, packet, octets);
+    let fate = follow(context, packet, first, octets);
     match (fate, context.noted) {
         (Fate::Decoded | Fate::Unknown(_), Some(malformed)) => Fate::Malformed(malformed),
         _ => fate,
     }
 }
 
-fn follow<'p>(context: &mut Context<'p, '_>, packet: PacketInfo, octets: &'p [u8]) -> Fate {
+fn follow<'p>(
+    context: &mut Context<'p, '_>,
+    packet: PacketInfo,
+    first: Selector,
+    octets: &'p [u8],
+) -> Fate {
     let registry = context.registry;
-    let link = Selector::LinkType(packet.link_type);
-    let Some(mut entry) = registry.find(link) else {
+    let Some(mut entry) = registry.find(first) else {
         return Fate::UnsupportedLink(packet.link_type);
     };
     let mut layer = octets;

@@ -1,0 +1,279 @@
+//! Reassembled streams: how the octets of a TCP connection become records.
+//!
+//! A stream dissector is given the octets of both directions in order, each as soon as it is known,
+//! with the time of the packet that brought them. Octets that the capture lacks are a value it is
+//! given too: a gap. It keeps what it needs of a message that is not whole yet, and bounds that
+//! itself: [`Pending`] does so for it.
+//!
+//! Which dissector a stream gets is decided by content: while nobody has claimed the stream, every
+//! [`StreamProtocol`] is shown the beginning of each piece of octets, in the order of the list. So
+//! a stream whose beginning was not captured, and one that turns to TLS on the way, are recognised
+//! where a message begins.
+
+use std::collections::BTreeMap;
+
+use netcap_record::{Ip, Mac, Record, Schema, Timestamp};
+
+use crate::walk::walk_message;
+use crate::{Context, Entropy, Fate, Malformed, Output, PacketInfo, Reason, Registry, Selector};
+
+/// One of the two directions of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the end that opened the connection, as far as the capture tells.
+    ToServer,
+    /// From the end that was called.
+    ToClient,
+}
+
+impl Direction {
+    /// The other one.
+    pub fn other(self) -> Direction {
+        match self {
+            Direction::ToServer => Direction::ToClient,
+            Direction::ToClient => Direction::ToServer,
+        }
+    }
+}
+
+/// One end of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// MAC address in the first packet; absent where the link has none.
+    pub mac: Option<Mac>,
+    /// IP address.
+    pub ip: Ip,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// Both ends of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamEnds {
+    /// The end that opened the connection: it sent the SYN, or the packet that was seen first.
+    pub client: Endpoint,
+    /// The other end.
+    pub server: Endpoint,
+}
+
+impl StreamEnds {
+    /// Who sends and who receives in a direction.
+    pub fn of(&self, direction: Direction) -> (&Endpoint, &Endpoint) {
+        match direction {
+            Direction::ToServer => (&self.client, &self.server),
+            Direction::ToClient => (&self.server, &self.client),
+        }
+    }
+}
+
+/// A protocol on streams, as the list of them has it.
+#[derive(Debug)]
+pub struct StreamProtocol {
+    /// Name, by which the ledger calls it.
+    pub name: &'static str,
+    /// Whether a piece of octets begins a message of this protocol.
+    pub recognise: fn(&Beginning<'_>) -> Recognition,
+    /// A dissector for one stream.
+    pub start: fn() -> Box<dyn StreamDissector>,
+    /// Records that it emits; it is not asked at all where none of them is wanted.
+    pub schemas: &'static [&'static Schema],
+}
+
+/// The first octets that nobody has claimed yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning<'a> {
+    /// The octets.
+    pub octets: &'a [u8],
+    /// Which way they go.
+    pub direction: Direction,
+    /// Both ends.
+    pub ends: &'a StreamEnds,
+}
+
+/// What a protocol says of a beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recognition {
+    /// It is mine.
+    Yes,
+    /// It is not.
+    No,
+    /// It may be, once there are more octets: they are kept and shown again, up to 64.
+    More,
+}
+
+/// What a dissector wants of a stream after some octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// More.
+    GoOn,
+    /// Nothing: what follows, in both directions, is not of this protocol or cannot be followed.
+    /// Others are asked about the pieces to come, this one too.
+    Leave,
+}
+
+/// Makes records of the octets of one stream.
+pub trait StreamDissector: Send {
+    /// Takes the next octets of a direction.
+    fn data(
+        &mut self,
+        direction: Direction,
+        octets: &[u8],
+        context: &mut StreamContext<'_, '_>,
+    ) -> Then;
+
+    /// Learns that the capture lacks so many octets of a direction.
+    fn gap(
+        &mut self,
+        direction: Direction,
+        octets: u64,
+        context: &mut StreamContext<'_, '_>,
+    ) -> Then;
+
+    /// Learns that a direction has ended: it was closed, reset, or idle for too long, or the
+    /// capture ended. Each direction ends at most once, and both do before the dissector goes.
+    fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>);
+}
+
+/// What surrounds the octets that a stream dissector is given, and where its records go.
+pub struct StreamContext<'a, 'c> {
+    /// Both ends of the stream.
+    pub ends: &'a StreamEnds,
+    registry: &'c Registry,
+    output: &'c mut Output,
+    entropy: &'c mut Entropy,
+    packet: PacketInfo,
+    troubles: &'c mut BTreeMap<(&'static str, Reason), u64>,
+}
+
+impl<'a, 'c> StreamContext<'a, 'c> {
+    /// A context for the octets that `packet` brought.
+    pub fn new(
+        ends: &'a StreamEnds,
+        registry: &'c Registry,
+        output: &'c mut Output,
+        entropy: &'c mut Entropy,
+        packet: PacketInfo,
+        troubles: &'c mut BTreeMap<(&'static str, Reason), u64>,
+    ) -> StreamContext<'a, 'c> {
+        StreamContext {
+            ends,
+            registry,
+            output,
+            entropy,
+            packet,
+            troubles,
+        }
+    }
+
+    /// Capture time of the packet that brought the octets; at an end, of the one that brought it.
+    pub fn timestamp(&self) -> Timestamp {
+        self.packet.timestamp
+    }
+
+    /// Whether records of this type are asked for.
+    pub fn wants<R: Record>(&self) -> bool {
+        self.registry.selects(R::SCHEMA)
+    }
+
+    /// Writes a record, if records of its type are asked for.
+    pub fn emit<R: Record>(&mut self, record: &R) {
+        self.output.emit(self.registry, record);
+    }
+
+    /// Counts a message that contradicts its protocol.
+    pub fn note(&mut self, malformed: Malformed) {
+        let key = (malformed.protocol, malformed.reason);
+        *self.troubles.entry(key).or_default() += 1;
+    }
+
+    /// Has a message dissected as if a packet had brought it alone, by the protocol that answers
+    /// to `selector`. What is malformed about it is counted.
+    pub fn message(&mut self, selector: Selector, octets: &[u8]) -> Fate {
+        let packet = PacketInfo {
+            original_len: u32::try_from(octets.len()).unwrap_or(u32::MAX),
+            ..self.packet
+        };
+        let mut context = Context::new(self.registry, self.output, self.entropy, &[]);
+        let fate = walk_message(&mut context, packet, selector, octets);
+        if let Fate::Malformed(malformed) | Fate::CutShort(malformed) = fate {
+            self.note(malformed);
+        }
+        fate
+    }
+}
+
+/// Octets of a message that is not whole yet, at most so many.
+///
+/// New octets are appended only where some are pending; else they are handed through.
+#[derive(Debug)]
+pub struct Pending {
+    octets: Vec<u8>,
+    limit: usize,
+}
+
+impl Pending {
+    /// Room for `limit` octets.
+    pub fn new(limit: usize) -> Pending {
+        Pending {
+            octets: Vec::new(),
+            limit,
+        }
+    }
+
+    /// Gives what is pending followed by the new octets to `take`, which returns how many of them
+    /// it is done with, and keeps the rest. `false` where the rest exceeds the limit: it is
+    /// forgotten.
+    pub fn feed(&mut self, octets: &[u8], take: impl FnOnce(&[u8]) -> usize) -> bool {
+        if self.octets.is_empty() {
+            let done = take(octets);
+            let rest = octets.get(done..).unwrap_or_default();
+            let fits = rest.len() <= self.limit;
+            if fits {
+                self.octets.extend_from_slice(rest);
+            }
+            return fits;
+        }
+        self.octets.extend_from_slice(octets);
+        let done = take(&self.octets).min(self.octets.len());
+        self.octets.drain(..done);
+        let fits = self.octets.len() <= self.limit;
+        if !fits {
+            self.clear();
+        }
+        fits
+    }
+
+    /// What is pending.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Forgets what is pending, and gives its memory back.
+    pub fn clear(&mut self) {
+        self.octets = Vec::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pending_octets_come_first() {
+        let mut pending = Pending::new(4);
+        assert!(pending.feed(b"abc", |octets| {
+            assert_eq!(octets, b"abc");
+            1
+        }));
+        assert!(pending.feed(b"de", |octets| {
+            assert_eq!(octets, b"bcde");
+            3
+        }));
+        assert_eq!(pending.octets(), b"e");
+        assert!(!pending.feed(b"fghi", |_| 0));
+        assert!(pending.octets().is_empty());
+        assert!(!pending.feed(b"12345", |_| 0));
+        assert!(pending.feed(b"12345", |_| 1));
+        assert_eq!(pending.octets(), b"2345");
+    }
+}
