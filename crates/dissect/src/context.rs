@@ -24,10 +24,24 @@ pub struct Output {
     pub chunks: Vec<Vec<u8>>,
     /// Number of records in each chunk.
     pub counts: Vec<u64>,
+    /// Where the records of types that have two writers end, by the place of their type.
+    pub marks: Vec<Vec<Mark>>,
+    /// Place of the packet in its batch that records come of.
+    pub packet: u32,
     /// Fragments met, in capture order.
     pub fragments: Vec<Fragment>,
     /// Fragments whose octets were not all captured: they cannot be put together.
     pub fragments_cut: u64,
+}
+
+/// The end of a record in its chunk, and its packet: by it the records of two writers are put into
+/// the order of their packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Place of the packet in its batch.
+    pub packet: u32,
+    /// Octets of the chunk up to the end of the record.
+    pub end: usize,
 }
 
 impl Output {
@@ -37,6 +51,7 @@ impl Output {
         Output {
             chunks: vec![Vec::new(); n],
             counts: vec![0; n],
+            marks: vec![Vec::new(); n],
             ..Output::default()
         }
     }
@@ -50,6 +65,14 @@ impl Output {
         {
             frame(record, chunk);
             *count += 1;
+            if registry.is_shared(place)
+                && let Some(marks) = self.marks.get_mut(place)
+            {
+                marks.push(Mark {
+                    packet: self.packet,
+                    end: chunk.len(),
+                });
+            }
         }
     }
 
@@ -57,6 +80,7 @@ impl Output {
     pub fn clear(&mut self) {
         self.chunks.iter_mut().for_each(Vec::clear);
         self.counts.fill(0);
+        self.marks.iter_mut().for_each(Vec::clear);
         self.fragments.clear();
         self.fragments_cut = 0;
     }
@@ -119,6 +143,7 @@ impl<'p, 'c> Context<'p, 'c> {
     /// Forgets the packet before.
     pub(crate) fn begin(&mut self, packet: PacketInfo) {
         self.packet = packet;
+        self.output.packet = packet.index;
         self.layers.clear();
         self.muted = false;
         self.noted = None;

@@ -21,7 +21,7 @@ mod stream;
 pub mod testing;
 mod walk;
 
-pub use context::{Context, Layer, Output, PacketInfo};
+pub use context::{Context, Layer, Mark, Output, PacketInfo};
 pub use cursor::Cursor;
 pub use entropy::Entropy;
 pub use fragment::{Completed, Fragment, FragmentKey};

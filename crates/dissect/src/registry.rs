@@ -33,6 +33,8 @@ pub struct Registry {
     selected: Vec<&'static Schema>,
     /// By the number of a record type: its place in `selected`.
     places: Vec<Option<u8>>,
+    /// By the place of a type: whether protocols and others write records of it.
+    shared: Vec<bool>,
     payloads: bool,
 }
 
@@ -44,8 +46,8 @@ pub(crate) struct Entry {
 }
 
 impl Registry {
-    /// Builds the table. Types without a protocol of their own (flows) may be named in a selection
-    /// too: `others`.
+    /// Builds the table. `others` are the types that come of more than one packet (flows, streams);
+    /// those that come of packets too are shared.
     pub fn new(
         protocols: &[&'static Protocol],
         others: &[&'static Schema],
@@ -82,7 +84,13 @@ impl Registry {
                 *slot = u8::try_from(place).ok();
             }
         }
+        let of_packets = |schema: &&Schema| protocols.iter().any(|p| p.schemas.contains(schema));
+        let shared = selected
+            .iter()
+            .map(|schema| others.contains(schema) && of_packets(schema))
+            .collect();
         let mut registry = Registry {
+            shared,
             entries: Vec::new(),
             tables: Default::default(),
             selected,
@@ -121,6 +129,12 @@ impl Registry {
     /// Whether records keep payloads.
     pub fn payloads(&self) -> bool {
         self.payloads
+    }
+
+    /// Whether the type at this place has two writers: packets and state across packets.
+    #[inline]
+    pub fn is_shared(&self, place: usize) -> bool {
+        self.shared.get(place).copied().unwrap_or_default()
     }
 
     /// Whether records of this type are asked for.

@@ -3,12 +3,16 @@
 //! Everything here is driven in capture order by one owner and by packet time alone, has a cap on
 //! every table, and counts what a cap costs.
 
+mod claim;
 mod connection;
 mod defrag;
 mod flow;
 mod idle;
 mod link_flow;
 mod network_flow;
+mod reassembly;
+mod segment;
+mod streams;
 mod summary;
 mod table;
 mod tracker;
@@ -16,6 +20,9 @@ mod transport_flow;
 mod uid;
 
 pub use defrag::{Defragmenter, FragmentLedger, Limits};
+pub use reassembly::OverlapPolicy;
+pub use segment::{SegmentNote, note_segments};
+pub use streams::{Segment, StreamLedger, StreamLimits, Streams};
 pub use summary::{
     Application, Ends, Link, LinkProtocol, Network, NetworkProtocol, PacketSummary, Piece, Time,
     Transport, TransportProtocol,

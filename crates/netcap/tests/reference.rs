@@ -355,6 +355,7 @@ fn run(capture: &Path, directory: &Path) {
         batch_packets: 1024,
         base: None,
         flows: netcap_pipeline::FlowLimits::default(),
+        streams: netcap_pipeline::StreamLimits::default(),
         ignore_unknown: true,
         overwrite: false,
         source: String::new(),

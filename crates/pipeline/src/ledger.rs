@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use netcap_dissect::{Fate, Malformed, Reason, Selector};
-use netcap_flow::FragmentLedger;
+use netcap_flow::{FragmentLedger, StreamLedger};
 
 /// The account of a run. Every packet read has exactly one fate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Ledger {
     pub records: u64,
     /// Flows closed early for want of room, over all flow models.
     pub flows_evicted: u64,
+    /// What became of the TCP segments among the packets.
+    pub streams: StreamLedger,
     /// What became of the fragments among the packets.
     pub fragments: FragmentLedger,
 }

@@ -13,6 +13,7 @@
 //! channel has room for the whole pool, so nobody waits for anybody but the reader for a free
 //! batch.
 
+mod interleave;
 mod ledger;
 mod registry;
 mod run;
@@ -21,6 +22,6 @@ mod sink;
 mod worker;
 
 pub use ledger::Ledger;
-pub use netcap_flow::{FlowLimits, FragmentLedger};
+pub use netcap_flow::{FlowLimits, FragmentLedger, OverlapPolicy, StreamLedger, StreamLimits};
 pub use registry::{registry, schemas};
 pub use run::{Config, Error, FileReport, Format, Report, Watch, run};

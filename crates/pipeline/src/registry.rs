@@ -1,19 +1,35 @@
 //! Every record type that there is, whoever writes it.
 
 use netcap_dissect::{Registry, Selection, UnknownEncoder};
-use netcap_protocols::PROTOCOLS;
+use netcap_protocols::{PROTOCOLS, STREAMS};
 use netcap_record::Schema;
 
 /// Every record type, each once: those of protocols first, then those of state across packets.
 pub fn schemas() -> Vec<&'static Schema> {
     let mut schemas: Vec<&'static Schema> = Vec::new();
     let protocols = PROTOCOLS.iter().flat_map(|protocol| protocol.schemas);
-    for schema in protocols.chain(netcap_flow::SCHEMAS) {
-        if !schemas.contains(schema) {
+    for schema in protocols.copied().chain(others()) {
+        if !schemas.contains(&schema) {
             schemas.push(schema);
         }
     }
     schemas
+}
+
+/// The record types that come of more than one packet.
+fn others() -> Vec<&'static Schema> {
+    let streams = STREAMS.iter().flat_map(|protocol| protocol.schemas);
+    netcap_flow::SCHEMAS
+        .iter()
+        .chain(streams)
+        .copied()
+        .collect()
+}
+
+/// Whether records are asked for that come of TCP streams.
+pub(crate) fn wants_streams(registry: &Registry) -> bool {
+    let mut schemas = STREAMS.iter().flat_map(|protocol| protocol.schemas);
+    schemas.any(|schema| registry.selects(schema))
 }
 
 /// The table of protocols for what the user selected.
@@ -21,5 +37,5 @@ pub fn schemas() -> Vec<&'static Schema> {
 /// # Errors
 /// A name in the selection that no record type has.
 pub fn registry(selection: &Selection) -> Result<Registry, UnknownEncoder> {
-    Registry::new(PROTOCOLS, netcap_flow::SCHEMAS, selection)
+    Registry::new(PROTOCOLS, &others(), selection)
 }

@@ -12,12 +12,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use netcap_capture::{Batch, LinkType, Progress, Source, pcap_writer};
 use netcap_dissect::{Completed, Output, Registry};
-use netcap_flow::{Defragmenter, FlowLimits, Limits, Trackers};
+use netcap_flow::{Defragmenter, FlowLimits, Limits, StreamLimits, Streams, Trackers};
+use netcap_protocols::STREAMS;
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Header, RecordType, Text, Timestamp, frame};
 use netcap_store::{Gzip, OutputFile};
 
 use crate::Ledger;
+use crate::interleave::interleave;
 use crate::side::Side;
 use crate::sink::{Block, Sink};
 use crate::worker::{Walked, Worker};
@@ -48,6 +50,8 @@ pub struct Config {
     pub base: Option<u32>,
     /// When flows close, and how many may be open.
     pub flows: FlowLimits,
+    /// How TCP streams are put together, and how much may wait for that.
+    pub streams: StreamLimits,
     /// Whether to leave out `unknown.pcap`.
     pub ignore_unknown: bool,
     /// Whether files in the way are replaced.
@@ -232,7 +236,9 @@ pub fn run(
             config,
             registry,
             trackers: Trackers::new(registry, config.flows),
+            streams: Streams::new(registry, STREAMS, config.streams),
             tracked: Output::new(registry),
+            interleaved: Vec::new(),
             worker: Worker::new(registry, config.base, config.ignore_unknown, files.style()),
             scratch: Output::new(registry),
             defragmenter: Defragmenter::new(Limits::default()),
@@ -327,8 +333,11 @@ struct Sequencer<'a> {
     config: &'a Config,
     registry: &'a Registry,
     trackers: Trackers,
-    /// What the trackers give, until it is appended to the files.
+    streams: Streams,
+    /// What trackers and streams give, until it is appended to the files.
     tracked: Output,
+    /// Records of two writers, while they are put in order.
+    interleaved: Vec<u8>,
     worker: Worker<'a>,
     scratch: Output,
     defragmenter: Defragmenter,
@@ -395,7 +404,9 @@ impl Sequencer<'_> {
             }
         }
         self.trackers.close(self.registry, &mut self.tracked);
-        self.append_tracked(files)?;
+        self.streams.close(self.registry, &mut self.tracked);
+        self.append_all(&Output::new(self.registry), files)?;
+        self.ledger.streams = self.streams.ledger();
         self.ledger.flows_evicted = self.trackers.evicted();
         let log = self.summary();
         if !log.is_empty() {
@@ -443,12 +454,20 @@ impl Sequencer<'_> {
         let walked = &mut parcel.walked;
         self.ledger.add(&walked.ledger);
         self.ledger.fragments.cut += walked.output.fragments_cut;
-        self.append_records(files, &walked.output)?;
         for summary in &mut walked.summaries {
             self.trackers
                 .take(summary, self.registry, &mut self.tracked);
         }
-        self.append_tracked(files)?;
+        for note in &walked.segments {
+            if let Some(packet) = parcel.batch.packets().get(note.packet() as usize) {
+                let segment = note.segment(parcel.batch.data(packet));
+                self.tracked.packet = note.packet();
+                self.streams
+                    .take(&segment, self.registry, &mut self.tracked);
+            }
+        }
+        self.append_all(&parcel.walked.output, files)?;
+        let walked = &parcel.walked;
         for (side, octets) in &walked.sides.0 {
             self.append_side(files, *side, octets)?;
         }
@@ -462,29 +481,33 @@ impl Sequencer<'_> {
         Ok(())
     }
 
-    /// Appends what the trackers gave.
-    fn append_tracked(&mut self, files: &mut Files<'_>) -> Result<(), Error> {
-        let records: u64 = self.tracked.counts.iter().sum();
-        if records == 0 {
-            return Ok(());
-        }
-        self.ledger.records += records;
+    /// Appends what the packets gave, and what trackers and streams did.
+    fn append_all(&mut self, walked: &Output, files: &mut Files<'_>) -> Result<(), Error> {
         let mut tracked = std::mem::take(&mut self.tracked);
         self.worker.render(&mut tracked);
-        self.append_records(files, &tracked)?;
-        tracked.clear();
-        self.tracked = tracked;
-        Ok(())
-    }
-
-    fn append_records(&mut self, files: &mut Files<'_>, output: &Output) -> Result<(), Error> {
-        for (place, (chunk, count)) in output.chunks.iter().zip(&output.counts).enumerate() {
-            if !chunk.is_empty() {
-                let file = files.of_type(place)?;
-                files.sinks[file].records += count;
+        self.ledger.records += tracked.counts.iter().sum::<u64>();
+        for place in 0..walked.chunks.len() {
+            let (chunk, more) = (&walked.chunks[place], &tracked.chunks[place]);
+            if chunk.is_empty() && more.is_empty() {
+                continue;
+            }
+            let file = files.of_type(place)?;
+            files.sinks[file].records += walked.counts[place] + tracked.counts[place];
+            if self.registry.is_shared(place) && !chunk.is_empty() && !more.is_empty() {
+                self.interleaved.clear();
+                let layers = (chunk.as_slice(), walked.marks[place].as_slice());
+                let streams = (more.as_slice(), tracked.marks[place].as_slice());
+                interleave(layers, streams, &mut self.interleaved);
+                let octets = std::mem::take(&mut self.interleaved);
+                self.append(files, file, &octets)?;
+                self.interleaved = octets;
+            } else {
                 self.append(files, file, chunk)?;
+                self.append(files, file, more)?;
             }
         }
+        tracked.clear();
+        self.tracked = tracked;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use netcap_capture::{Batch, Packet};
 use netcap_dissect::{
     Completed, Context, Entropy, Fate, Fragment, Output, PacketInfo, Registry, walk,
 };
-use netcap_flow::{PacketSummary, Time};
+use netcap_flow::{PacketSummary, SegmentNote, Time, note_segments};
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Message, Timestamp};
 
@@ -21,6 +21,8 @@ pub(crate) struct Walked {
     pub(crate) sides: Sides,
     /// The spine of each packet in order, where trackers are asked for.
     pub(crate) summaries: Vec<PacketSummary>,
+    /// The TCP segments in order, where streams are asked for.
+    pub(crate) segments: Vec<SegmentNote>,
     /// The account of these packets.
     pub(crate) ledger: Ledger,
 }
@@ -31,6 +33,7 @@ impl Walked {
             output: Output::new(registry),
             sides: Sides::default(),
             summaries: Vec::new(),
+            segments: Vec::new(),
             ledger: Ledger::default(),
         }
     }
@@ -39,6 +42,7 @@ impl Walked {
         self.output.clear();
         self.sides.clear();
         self.summaries.clear();
+        self.segments.clear();
         self.ledger = Ledger::default();
     }
 }
@@ -51,6 +55,8 @@ pub(crate) struct Worker<'r> {
     csv: Option<&'r CsvStyle>,
     /// Whether anybody wants summaries.
     tracked: bool,
+    /// Whether anybody wants streams.
+    streamed: bool,
     entropy: Entropy,
     rows: Vec<u8>,
 }
@@ -70,6 +76,7 @@ impl<'r> Worker<'r> {
             tracked: netcap_flow::SCHEMAS
                 .iter()
                 .any(|schema| registry.selects(schema)),
+            streamed: crate::registry::wants_streams(registry),
             entropy: Entropy::default(),
             rows: Vec::new(),
         }
@@ -95,6 +102,9 @@ impl<'r> Worker<'r> {
                 };
                 let summary = PacketSummary::of(context.layers(), time, octets.len());
                 walked.summaries.push(summary);
+            }
+            if self.streamed {
+                note_segments(context.layers(), info, octets, &mut walked.segments);
             }
             let unknown = matches!(fate, Fate::Unknown(_) | Fate::UnsupportedLink(_));
             if !(unknown && self.ignore_unknown) {
@@ -131,13 +141,18 @@ impl<'r> Worker<'r> {
         let Some(style) = self.csv else {
             return;
         };
-        for (schema, chunk) in self.registry.selected().iter().zip(&mut output.chunks) {
+        let outputs = output.chunks.iter_mut().zip(&mut output.marks);
+        for (schema, (chunk, marks)) in self.registry.selected().iter().zip(outputs) {
             let columns: Vec<_> = schema.columns(self.registry.payloads()).collect();
+            let mut marks = marks.iter_mut();
             self.rows.clear();
             let mut rest = chunk.as_slice();
             while let Some((record, after)) = split_frame(rest) {
                 if let Ok(message) = Message::parse(schema, record) {
                     csv::row(&message, &columns, style, &mut self.rows);
+                }
+                if let Some(mark) = marks.next() {
+                    mark.end = self.rows.len();
                 }
                 rest = after;
             }

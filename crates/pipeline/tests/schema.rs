@@ -34,10 +34,7 @@ const RENAMED: &[(&str, &str, &str)] = &[("LinkFlow", "SourceMAC", "SrcMAC")];
 const ADDED_MESSAGES: &[(&str, Option<u16>)] = &[];
 
 /// Messages of 2019 that no protocol here emits yet.
-const NOT_BUILT: &[&str] = &[
-    "HTTP",
-    "TLSClientHello",
-];
+const NOT_BUILT: &[&str] = &["HTTP", "TLSClientHello"];
 
 /// A field as `schema.tsv` has it: number, name, type, repeated.
 type Fact = (u32, String, String, bool);

@@ -1,7 +1,7 @@
 //! Every protocol, one file each: the definition of its record, how it is reached, its dissector,
 //! its tests.
 //!
-//! A new protocol is a new file and a line in each of the two lists here.
+//! A new protocol is a new file and a line in two of the lists here.
 
 mod arcnet;
 mod arista_timestamp;
@@ -42,6 +42,7 @@ mod frame_relay;
 mod geneve;
 mod gre;
 mod gtp_u;
+mod http;
 mod icmpv4;
 mod icmpv6;
 mod ieee802_15_4;
@@ -110,7 +111,7 @@ mod vrrp;
 mod vsock;
 mod vxlan;
 
-use netcap_dissect::Protocol;
+use netcap_dissect::{Protocol, StreamProtocol};
 
 /// Every protocol.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -246,3 +247,6 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &vxlan::GPE,
     &vxlan::PROTOCOL,
 ];
+
+/// Every protocol on TCP streams, in the order in which they are asked whether a stream is theirs.
+pub static STREAMS: &[&StreamProtocol] = &[&http::PROTOCOL];

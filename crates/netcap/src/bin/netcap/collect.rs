@@ -71,9 +71,13 @@ fn selection(flags: &Flags) -> Selection {
         let names = list.iter().map(|name| name.trim().to_owned());
         names.filter(|name| !name.is_empty()).collect()
     };
+    let mut exclude: Vec<String> = names(&flags.exclude);
+    if flags.nohttp {
+        exclude.push("HTTP".to_owned());
+    }
     Selection {
         include: names(&flags.include),
-        exclude: names(&flags.exclude),
+        exclude,
         payloads: flags.payload,
     }
 }
@@ -99,6 +103,7 @@ fn config(flags: &Flags, source: &str) -> Config {
             connection_timeout: flags.conn_timeout,
             entries: flags.max_flows,
         },
+        streams: flags.stream_limits(),
         ignore_unknown: flags.ignore_unknown,
         overwrite: flags.overwrite,
         source: flags.source.clone().unwrap_or_else(|| source.to_owned()),

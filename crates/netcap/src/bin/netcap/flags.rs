@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Command, CommandFactory, FromArgMatches, Parser};
 use netcap_capture::LinkType;
-use netcap_pipeline::FlowLimits;
+use netcap_pipeline::{FlowLimits, OverlapPolicy, StreamLimits};
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 
@@ -120,6 +120,58 @@ pub(crate) struct Flags {
         help_heading = "Collect"
     )]
     pub(crate) max_flows: usize,
+
+    /// Seconds that octets of a TCP stream wait for those missing before them
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = StreamLimits::default().data_timeout,
+        help_heading = "Collect"
+    )]
+    pub(crate) tcp_timeout: u32,
+
+    /// Seconds without a segment after which a TCP stream ends
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = StreamLimits::default().close_timeout,
+        help_heading = "Collect"
+    )]
+    pub(crate) tcp_close_timeout: u32,
+
+    /// Which octets count where TCP segments that came early contradict each other
+    ///
+    /// Those of the segment that came first or last, or what the stacks of BSD and Linux keep.
+    #[arg(
+        long,
+        value_name = "POLICY",
+        default_value = "first",
+        value_parser = PossibleValuesParser::new(["first", "last", "bsd", "linux"]),
+        help_heading = "Collect"
+    )]
+    pub(crate) overlap: String,
+
+    /// TCP streams that may be open at a time
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = StreamLimits::default().streams,
+        help_heading = "Collect"
+    )]
+    pub(crate) max_streams: usize,
+
+    /// Megabytes of all TCP streams that may wait for octets missing before them
+    #[arg(
+        long,
+        value_name = "MB",
+        default_value_t = StreamLimits::default().octets >> 20,
+        help_heading = "Collect"
+    )]
+    pub(crate) stream_memory: usize,
+
+    /// Do not write HTTP records
+    #[arg(long, help_heading = "Collect")]
+    pub(crate) nohttp: bool,
 
     /// Write CSV files instead of audit record files
     #[arg(long, help_heading = "Collect")]
@@ -294,6 +346,23 @@ impl Flags {
     /// All inputs, in the order given.
     pub(crate) fn inputs(&self) -> Vec<PathBuf> {
         self.read.iter().chain(&self.more).cloned().collect()
+    }
+
+    /// How TCP streams are put together.
+    pub(crate) fn stream_limits(&self) -> StreamLimits {
+        StreamLimits {
+            streams: self.max_streams,
+            octets: self.stream_memory << 20,
+            close_timeout: self.tcp_close_timeout,
+            data_timeout: self.tcp_timeout,
+            policy: match self.overlap.as_str() {
+                "last" => OverlapPolicy::Last,
+                "bsd" => OverlapPolicy::Bsd,
+                "linux" => OverlapPolicy::Linux,
+                _ => OverlapPolicy::First,
+            },
+            ..StreamLimits::default()
+        }
     }
 
     /// How CSV and tables look.

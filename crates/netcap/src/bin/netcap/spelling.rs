@@ -22,20 +22,8 @@ const UNAVAILABLE: &[(&[&str], &str)] = &[
         "filters are not available in this version; use `tcpdump -r FILE -w - FILTER | netcap -r -`",
     ),
     (
-        &[
-            "allowmissinginit",
-            "checksum",
-            "dump",
-            "files",
-            "flushevery",
-            "ignorefsmerr",
-            "nohttp",
-            "nooptcheck",
-            "tcp-close-timeout",
-            "tcp-timeout",
-            "writeincomplete",
-        ],
-        "reassembly of TCP streams is not available in this version; leave the flag out",
+        &["files"],
+        "bodies of responses are not kept in this version; leave the flag out",
     ),
     (
         &["nodefrag"],
@@ -49,15 +37,22 @@ const UNAVAILABLE: &[(&[&str], &str)] = &[
 
 /// Flags of Netcap that have nothing left to do here, and whether a value follows them.
 const WITHOUT_EFFECT: &[(&str, bool)] = &[
+    ("allowmissinginit", false),
     ("assembly_debug_log", false),
     ("assembly_memuse_log", false),
+    ("checksum", false),
     ("conn-flush-interval", true),
     ("debug", false),
+    ("dump", false),
     ("flow-flush-interval", true),
+    ("flushevery", true),
     ("free-os-memory", true),
+    ("ignorefsmerr", false),
+    ("nooptcheck", false),
     ("promisc", false),
     ("snaplen", true),
     ("verbose", false),
+    ("writeincomplete", false),
 ];
 
 /// The command line as the parser wants it, and what the user should know about it.

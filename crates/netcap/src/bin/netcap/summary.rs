@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use netcap_capture::LinkType;
-use netcap_pipeline::{FragmentLedger, Ledger, Report};
+use netcap_pipeline::{FragmentLedger, Ledger, Report, StreamLedger};
 use netcap_record::table::{Colour, Table};
 
 use crate::console::{grouped, size};
@@ -32,6 +32,15 @@ pub(crate) fn summary(
     let per_second = |n: u64| (n as f64 / seconds.max(1e-6)) as u64;
     if ledger.fragments != FragmentLedger::default() {
         text.push_str(&fragments(&ledger.fragments));
+    }
+    if ledger.flows_evicted > 0 {
+        text.push_str(&format!(
+            "{} flows ended early for want of room (-max-flows)\n",
+            grouped(ledger.flows_evicted)
+        ));
+    }
+    if ledger.streams.streams > 0 {
+        text.push_str(&streams(&ledger.streams));
     }
     text.push_str(&format!(
         "{} records, {} in {} files, written to {}\n",
@@ -158,6 +167,48 @@ fn fragments(ledger: &FragmentLedger) -> String {
         line.push_str(&format!(", {} {what}", grouped(count)));
     }
     line.push('\n');
+    line
+}
+
+/// What became of the TCP segments: one line, and those counts of trouble that are not zero.
+fn streams(ledger: &StreamLedger) -> String {
+    let others = [
+        (ledger.picked_up, "picked up mid-way"),
+        (ledger.gaps, "gaps"),
+        (ledger.gap_octets, "octets missing"),
+        (ledger.retransmitted_segments, "segments sent again"),
+        (ledger.out_of_order_segments, "segments early"),
+        (ledger.conflicting_octets, "octets contradicting others"),
+        (ledger.late_octets, "octets late"),
+        (ledger.resets, "resets"),
+        (
+            ledger.evicted_streams,
+            "streams ended early for want of room (-max-streams)",
+        ),
+        (
+            ledger.evicted_octets,
+            "octets given up for want of room (-stream-memory)",
+        ),
+    ];
+    let mut line = format!(
+        "{} TCP streams: {} put together of {} segments",
+        grouped(ledger.streams),
+        size(ledger.octets),
+        grouped(ledger.segments)
+    );
+    for (name, count) in &ledger.recognised {
+        line.push_str(&format!(", {} {name}", grouped(*count)));
+    }
+    for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+        line.push_str(&format!(", {} {what}", grouped(count)));
+    }
+    line.push('\n');
+    let troubles = causes(ledger.troubles.iter(), |(protocol, reason)| {
+        format!("{protocol}: {}", reason.name())
+    });
+    for (trouble, count) in troubles {
+        line.push_str(&format!("  {trouble} in {} messages\n", grouped(count)));
+    }
     line
 }
 

@@ -1,0 +1,272 @@
+//! Who reads a stream: detection of its protocol by content, and the dissector that it then has.
+//!
+//! While nobody has claimed a stream, each piece of octets is shown to every protocol of the list,
+//! in its order; the first that says yes gets the stream, beginning with the octets that were kept
+//! for it. Octets of which somebody wants to see more before deciding are kept, at most [`KEPT`] of
+//! each direction, and handed on as one piece of the packet that brought the first. Nobody is asked any more after [`UNCLAIMED`] octets that nobody claimed, or after
+//! [`LEAVES`] dissectors that left.
+
+use netcap_dissect::{
+    Beginning, Direction, Entropy, Output, PacketInfo, Recognition, Registry, StreamContext,
+    StreamDissector, StreamEnds, StreamProtocol, Then,
+};
+
+use crate::streams::StreamLedger;
+
+/// Octets of a direction that are kept for those who want to see more.
+const KEPT: usize = 64;
+/// Octets without a message that anybody knows, after which none is expected.
+const UNCLAIMED: u32 = 1 << 20;
+/// Dissectors that may leave a stream.
+const LEAVES: u8 = 64;
+
+/// What a dissector is given and where its records and counts go.
+pub(crate) struct Desk<'a> {
+    pub(crate) protocols: &'a [&'static StreamProtocol],
+    pub(crate) registry: &'a Registry,
+    pub(crate) output: &'a mut Output,
+    pub(crate) entropy: &'a mut Entropy,
+    pub(crate) ledger: &'a mut StreamLedger,
+}
+
+impl Desk<'_> {
+    fn context<'a>(
+        &'a mut self,
+        ends: &'a StreamEnds,
+        packet: PacketInfo,
+    ) -> StreamContext<'a, 'a> {
+        StreamContext::new(
+            ends,
+            self.registry,
+            self.output,
+            self.entropy,
+            packet,
+            &mut self.ledger.troubles,
+        )
+    }
+}
+
+/// The reader of a stream.
+#[derive(Default)]
+pub(crate) struct Claim {
+    dissector: Option<Box<dyn StreamDissector>>,
+    /// What somebody wants to see again, one piece for each direction, that which began first first.
+    kept: Vec<Kept>,
+    /// Octets that nobody claimed.
+    unclaimed: u32,
+    leaves: u8,
+    /// Directions that have ended.
+    ended: Ended,
+}
+
+#[derive(Default)]
+struct Ended {
+    to_server: bool,
+    to_client: bool,
+}
+
+impl Ended {
+    fn of(&mut self, direction: Direction) -> &mut bool {
+        match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
+}
+
+struct Kept {
+    direction: Direction,
+    /// That of the first octet.
+    packet: PacketInfo,
+    octets: Vec<u8>,
+}
+
+/// What the protocols say of a beginning, all together.
+enum Answer {
+    Yes(&'static StreamProtocol),
+    More,
+    No,
+}
+
+impl Claim {
+    /// The next octets of a direction.
+    pub(crate) fn data(
+        &mut self,
+        direction: Direction,
+        octets: &[u8],
+        packet: PacketInfo,
+        ends: &StreamEnds,
+        desk: &mut Desk<'_>,
+    ) {
+        if self.dissector.is_some() {
+            self.feed(direction, octets, packet, ends, desk);
+        } else if self.unclaimed < UNCLAIMED && self.leaves < LEAVES {
+            self.ask(direction, octets, packet, ends, desk);
+        } else {
+            self.kept = Vec::new();
+        }
+    }
+
+    /// A gap in a direction.
+    pub(crate) fn gap(
+        &mut self,
+        direction: Direction,
+        octets: u64,
+        packet: PacketInfo,
+        ends: &StreamEnds,
+        desk: &mut Desk<'_>,
+    ) {
+        self.forget(direction);
+        if let Some(dissector) = &mut self.dissector
+            && dissector.gap(direction, octets, &mut desk.context(ends, packet)) == Then::Leave
+        {
+            self.leave(packet, ends, desk);
+        }
+    }
+
+    /// The end of a direction; a second one is none.
+    pub(crate) fn end(
+        &mut self,
+        direction: Direction,
+        packet: PacketInfo,
+        ends: &StreamEnds,
+        desk: &mut Desk<'_>,
+    ) {
+        if std::mem::replace(self.ended.of(direction), true) {
+            return;
+        }
+        self.forget(direction);
+        if let Some(dissector) = &mut self.dissector {
+            dissector.end(direction, &mut desk.context(ends, packet));
+        }
+        if *self.ended.of(direction.other()) {
+            self.dissector = None;
+        }
+    }
+
+    /// Gives octets to the dissector, if there is one.
+    fn feed(
+        &mut self,
+        direction: Direction,
+        octets: &[u8],
+        packet: PacketInfo,
+        ends: &StreamEnds,
+        desk: &mut Desk<'_>,
+    ) {
+        if let Some(dissector) = &mut self.dissector
+            && dissector.data(direction, octets, &mut desk.context(ends, packet)) == Then::Leave
+        {
+            self.leave(packet, ends, desk);
+        }
+    }
+
+    /// Lets the dissector go, which hears of both ends before.
+    fn leave(&mut self, packet: PacketInfo, ends: &StreamEnds, desk: &mut Desk<'_>) {
+        self.leaves = self.leaves.saturating_add(1);
+        let Some(mut dissector) = self.dissector.take() else {
+            return;
+        };
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            if !*self.ended.of(direction) {
+                dissector.end(direction, &mut desk.context(ends, packet));
+            }
+        }
+    }
+
+    /// Shows octets to the protocols, after those that were kept of their direction; if together
+    /// they begin nothing, alone.
+    fn ask(
+        &mut self,
+        direction: Direction,
+        octets: &[u8],
+        packet: PacketInfo,
+        ends: &StreamEnds,
+        desk: &mut Desk<'_>,
+    ) {
+        let kept = self.kept.iter().find(|kept| kept.direction == direction);
+        let together = kept.map(|kept| [&kept.octets, octets].concat());
+        let mut shown = together.as_deref().unwrap_or(octets);
+        let mut answer = answer(desk.protocols, shown, direction, ends);
+        let hopeless = match answer {
+            Answer::Yes(_) => false,
+            Answer::More => shown.len() > KEPT,
+            Answer::No => true,
+        };
+        if hopeless && shown.len() > octets.len() {
+            self.forget(direction);
+            shown = octets;
+            answer = self::answer(desk.protocols, shown, direction, ends);
+        }
+        match answer {
+            Answer::Yes(protocol) => {
+                self.claim(protocol, packet, ends, desk);
+                self.feed(direction, octets, packet, ends, desk);
+                return;
+            }
+            Answer::More if shown.len() <= KEPT => self.keep(direction, octets, packet),
+            Answer::More | Answer::No => self.forget(direction),
+        }
+        let octets = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+        self.unclaimed = self.unclaimed.saturating_add(octets);
+    }
+
+    /// Starts a dissector with what was kept of both directions.
+    fn claim(
+        &mut self,
+        protocol: &'static StreamProtocol,
+        packet: PacketInfo,
+        ends: &StreamEnds,
+        desk: &mut Desk<'_>,
+    ) {
+        *desk.ledger.recognised.entry(protocol.name).or_default() += 1;
+        let mut dissector = (protocol.start)();
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            if *self.ended.of(direction) {
+                dissector.end(direction, &mut desk.context(ends, packet));
+            }
+        }
+        self.dissector = Some(dissector);
+        for kept in std::mem::take(&mut self.kept) {
+            self.feed(kept.direction, &kept.octets, kept.packet, ends, desk);
+        }
+    }
+
+    fn keep(&mut self, direction: Direction, octets: &[u8], packet: PacketInfo) {
+        let mut all = self.kept.iter_mut();
+        match all.find(|kept| kept.direction == direction) {
+            Some(kept) => kept.octets.extend_from_slice(octets),
+            None => self.kept.push(Kept {
+                direction,
+                packet,
+                octets: octets.to_vec(),
+            }),
+        }
+    }
+
+    fn forget(&mut self, direction: Direction) {
+        self.kept.retain(|kept| kept.direction != direction);
+    }
+}
+
+/// The first protocol that says yes; if none does, whether one wants to see more.
+fn answer(
+    protocols: &[&'static StreamProtocol],
+    octets: &[u8],
+    direction: Direction,
+    ends: &StreamEnds,
+) -> Answer {
+    let beginning = Beginning {
+        octets,
+        direction,
+        ends,
+    };
+    let mut answer = Answer::No;
+    for protocol in protocols {
+        match (protocol.recognise)(&beginning) {
+            Recognition::Yes => return Answer::Yes(protocol),
+            Recognition::More => answer = Answer::More,
+            Recognition::No => {}
+        }
+    }
+    answer
+}

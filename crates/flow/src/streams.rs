@@ -1,0 +1,754 @@
+//! TCP streams (RFC 9293): segments in capture order become octets in order for stream dissectors.
+//!
+//! The table is keyed by addresses and ports, both directions together. A stream begins with a SYN,
+//! or mid-way with the first octets that are seen, and ends when both directions have had FIN and
+//! all before it is handed on, when it was idle for too long, when a SYN with another number opens
+//! the next one, or with the capture. A reset ends nothing here, because everybody can forge one.
+//!
+//! Bounded by [`StreamLimits`]: over the number of streams the one that has been idle longest ends
+//! early; over the octets that wait, the stream whose hole has held octets up longest gives that
+//! hole up. Both are counted. Everything goes by packet time and the order of packets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use netcap_dissect::{
+    Direction, Endpoint, Entropy, Output, PacketInfo, Reason, Registry, StreamEnds, StreamProtocol,
+};
+use netcap_record::Ip;
+
+use crate::claim::{Claim, Desk};
+use crate::idle::{Idle, Idler};
+use crate::reassembly::{Arrival, Half, Moment, OverlapPolicy, Reader};
+use crate::summary::Time;
+
+/// The octet with the flags of a TCP header (RFC 9293 section 3.1).
+mod flag {
+    pub(super) const FIN: u8 = 0x01;
+    pub(super) const SYN: u8 = 0x02;
+    pub(super) const RST: u8 = 0x04;
+    pub(super) const ACK: u8 = 0x10;
+}
+
+/// Ports below are those of servers, as far as anybody can tell (RFC 6335 section 6).
+const SYSTEM_PORTS: u16 = 1024;
+
+/// A TCP segment of the capture.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// What the capture says of the packet.
+    pub packet: PacketInfo,
+    /// The sender.
+    pub source: Endpoint,
+    /// The receiver.
+    pub destination: Endpoint,
+    /// Sequence number as sent.
+    pub sequence: u32,
+    /// Acknowledgment number as sent.
+    pub acknowledgment: u32,
+    /// The octet of the header with CWR, ECE, URG, ACK, PSH, RST, SYN and FIN.
+    pub flags: u8,
+    /// Captured octets of the payload.
+    pub payload: &'a [u8],
+    /// Octets that the payload had on the wire.
+    pub wire_length: usize,
+}
+
+impl Segment<'_> {
+    fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// The number of the first octet behind SYN.
+    fn first(&self) -> u32 {
+        self.sequence.wrapping_add(u32::from(self.has(flag::SYN)))
+    }
+
+    fn octets(&self) -> usize {
+        self.wire_length.max(self.payload.len())
+    }
+
+    /// Whether a stream can begin here: at SYN, or mid-way at some octets. The number of an empty
+    /// segment may be that of a keep-alive, and a reset begins nothing.
+    fn opens(&self) -> bool {
+        !self.has(flag::RST) && (self.has(flag::SYN) || self.octets() > 0)
+    }
+
+    /// Who opened the connection, as far as this segment tells.
+    fn ends(&self) -> StreamEnds {
+        let (source, destination) = (self.source, self.destination);
+        let sender_is_client = if self.has(flag::SYN) {
+            !self.has(flag::ACK)
+        } else {
+            source.port >= SYSTEM_PORTS || destination.port < SYSTEM_PORTS
+        };
+        let (client, server) = if sender_is_client {
+            (source, destination)
+        } else {
+            (destination, source)
+        };
+        StreamEnds { client, server }
+    }
+}
+
+/// What the table of streams may hold, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Streams at a time.
+    pub streams: usize,
+    /// Octets that wait in one direction of a stream, with their bookkeeping.
+    pub octets_per_direction: usize,
+    /// Octets that wait in all streams, with their bookkeeping.
+    pub octets: usize,
+    /// Seconds of packet time after which an idle stream ends; 0 is never.
+    pub close_timeout: u32,
+    /// Seconds of packet time after which a hole that holds octets up is given up; 0 is never.
+    pub data_timeout: u32,
+    /// Which octets count where early segments overlap.
+    pub policy: OverlapPolicy,
+}
+
+impl Default for StreamLimits {
+    fn default() -> StreamLimits {
+        StreamLimits {
+            streams: 65_536,
+            octets_per_direction: 1 << 20,
+            octets: 64 << 20,
+            close_timeout: 180,
+            data_timeout: 120,
+            policy: OverlapPolicy::First,
+        }
+    }
+}
+
+/// What became of the segments. Each captured octet of payload is counted in exactly one of
+/// `octets`, `retransmitted_octets`, `overlapping_octets`, `late_octets`, `after_end_octets`,
+/// `outside_octets` and `reset_octets`, or waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamLedger {
+    /// Streams opened.
+    pub streams: u64,
+    /// Streams of these whose SYN was not seen.
+    pub picked_up: u64,
+    /// Segments of streams.
+    pub segments: u64,
+    /// Captured octets of payload in these.
+    pub payload_octets: u64,
+    /// Octets handed on in order.
+    pub octets: u64,
+    /// Segments that came before others that belong before them.
+    pub out_of_order_segments: u64,
+    /// Octets of these.
+    pub out_of_order_octets: u64,
+    /// Segments with octets that had been handed on already.
+    pub retransmitted_segments: u64,
+    /// These octets, and those of keep-alives.
+    pub retransmitted_octets: u64,
+    /// Segments that overlap others that came early and wait.
+    pub overlapping_segments: u64,
+    /// Octets for which there were two: one of them was dropped.
+    pub overlapping_octets: u64,
+    /// Octets of these that were not the same.
+    pub conflicting_octets: u64,
+    /// Gaps: runs of octets that the capture lacks.
+    pub gaps: u64,
+    /// Octets that the capture lacks.
+    pub gap_octets: u64,
+    /// Gaps of holes that were given up because too much waited behind them.
+    pub gaps_for_room: u64,
+    /// Octets that had waited behind these and were handed on.
+    pub evicted_octets: u64,
+    /// Gaps of holes that were given up after the time-out.
+    pub gaps_for_time: u64,
+    /// Octets for a gap that was already told (of the latest four of a direction), or from before
+    /// the place where a stream was picked up.
+    pub late_octets: u64,
+    /// Octets beyond a FIN.
+    pub after_end_octets: u64,
+    /// Octets more than 2^30 ahead of what is expected, which no window allows (RFC 7323 section
+    /// 2.3), or in a segment with SYN that contradicts the stream.
+    pub outside_octets: u64,
+    /// Segments that only ask whether the other end is there (RFC 9293 section 3.8.4).
+    pub keep_alives: u64,
+    /// Segments with RST.
+    pub resets: u64,
+    /// Octets in these: they are no part of the stream.
+    pub reset_octets: u64,
+    /// Streams that ended early for want of room.
+    pub evicted_streams: u64,
+    /// Most segments that waited in one direction.
+    pub most_waiting_segments: u64,
+    /// Most octets that waited in one direction, with their bookkeeping.
+    pub most_waiting_octets: u64,
+    /// Streams by the protocol that claimed them; one that was left and claimed again counts again.
+    pub recognised: BTreeMap<&'static str, u64>,
+    /// Messages that contradict their protocol, by protocol and reason.
+    pub troubles: BTreeMap<(&'static str, Reason), u64>,
+}
+
+/// All streams of a capture.
+pub struct Streams {
+    protocols: Vec<&'static StreamProtocol>,
+    limits: StreamLimits,
+    hasher: RandomState,
+    index: HashTable<u32>,
+    streams: Vec<Option<Stream>>,
+    vacant: Vec<u32>,
+    idle: Idle,
+    /// Directions in which octets wait.
+    waiting: BTreeSet<Waiting>,
+    /// What all octets that wait cost.
+    held: usize,
+    /// Segments seen.
+    seen: u64,
+    opened: u64,
+    entropy: Entropy,
+    ledger: StreamLedger,
+}
+
+/// A direction in which octets wait, ordered by how long the hole has held them up.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Waiting {
+    since: Moment,
+    place: u32,
+    to_client: bool,
+}
+
+struct Stream {
+    ends: StreamEnds,
+    link_type: u32,
+    last: Time,
+    /// Number of the stream in the run.
+    serial: u64,
+    to_server: Half,
+    to_client: Half,
+    claim: Claim,
+    reset: bool,
+}
+
+/// A direction of a stream on its way to the dissector.
+struct Reading<'a, 'd> {
+    direction: Direction,
+    claim: &'a mut Claim,
+    ends: &'a StreamEnds,
+    desk: &'a mut Desk<'d>,
+}
+
+impl Reader for Reading<'_, '_> {
+    fn data(&mut self, octets: &[u8], packet: PacketInfo) {
+        self.claim
+            .data(self.direction, octets, packet, self.ends, self.desk);
+    }
+
+    fn gap(&mut self, octets: u64, packet: PacketInfo) {
+        self.claim
+            .gap(self.direction, octets, packet, self.ends, self.desk);
+    }
+
+    fn ledger(&mut self) -> &mut StreamLedger {
+        self.desk.ledger
+    }
+}
+
+impl Streams {
+    /// An empty table for those of the protocols of which a record type is selected.
+    pub fn new(
+        registry: &Registry,
+        protocols: &'static [&'static StreamProtocol],
+        limits: StreamLimits,
+    ) -> Streams {
+        let wanted = |protocol: &&&StreamProtocol| {
+            let mut schemas = protocol.schemas.iter();
+            schemas.any(|schema| registry.selects(schema))
+        };
+        Streams {
+            protocols: protocols.iter().filter(wanted).copied().collect(),
+            limits,
+            hasher: RandomState::default(),
+            index: HashTable::new(),
+            streams: Vec::new(),
+            vacant: Vec::new(),
+            idle: Idle::default(),
+            waiting: BTreeSet::new(),
+            held: 0,
+            seen: 0,
+            opened: 0,
+            entropy: Entropy::default(),
+            ledger: StreamLedger::default(),
+        }
+    }
+
+    /// What became of the segments so far.
+    pub fn ledger(&self) -> StreamLedger {
+        self.ledger.clone()
+    }
+
+    /// Octets that wait now, with what their bookkeeping is taken to cost.
+    pub fn octets(&self) -> usize {
+        self.held
+    }
+
+    /// Streams that are open now.
+    pub fn open(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Takes the next segment of the capture; records go to `output`. Does nothing where no
+    /// protocol on streams is wanted.
+    pub fn take(&mut self, segment: &Segment<'_>, registry: &Registry, output: &mut Output) {
+        if self.protocols.is_empty() {
+            return;
+        }
+        let timestamp = segment.packet.timestamp;
+        self.seen += 1;
+        let now = Moment {
+            time: Time {
+                seconds: timestamp.seconds(),
+                nanos: timestamp.nanos(),
+            },
+            number: self.seen,
+        };
+        self.expire(now, registry, output);
+        let found = self.find(segment);
+        let place = match found {
+            Some(place) => {
+                self.renew(place, segment, now, registry, output);
+                place
+            }
+            None if segment.opens() => self.add(segment, now, registry, output),
+            None => return,
+        };
+        self.ledger.segments += 1;
+        self.ledger.payload_octets += segment.payload.len() as u64;
+        let limits = self.limits;
+        self.with(place, registry, output, |stream, desk| {
+            stream.take(segment, now, &limits, desk);
+        });
+        self.make_room(segment.packet, now, registry, output);
+    }
+
+    /// Ends all streams, in order of their first packets.
+    pub fn close(&mut self, registry: &Registry, output: &mut Output) {
+        let open = self.streams.iter().enumerate();
+        let mut places: Vec<u32> = open
+            .filter(|(_, stream)| stream.is_some())
+            .map(|(place, _)| place as u32)
+            .collect();
+        self.sort(&mut places);
+        for place in places {
+            self.remove(place, registry, output);
+        }
+        self.idle = Idle::default();
+    }
+
+    /// The same for both directions.
+    fn hash(hasher: &RandomState, one: &Endpoint, other: &Endpoint) -> u64 {
+        let (one, other) = (number(one), number(other));
+        hasher.hash_one((one.min(other), one.max(other)))
+    }
+
+    fn find(&self, segment: &Segment<'_>) -> Option<u32> {
+        let hash = Streams::hash(&self.hasher, &segment.source, &segment.destination);
+        let found = self.index.find(hash, |place| {
+            let stream = self.streams.get(*place as usize).and_then(Option::as_ref);
+            stream.is_some_and(|stream| stream.direction(segment).is_some())
+        });
+        found.copied()
+    }
+
+    /// Ends the streams that are idle for too long, and gives up the holes that have held octets up
+    /// for too long.
+    fn expire(&mut self, now: Moment, registry: &Registry, output: &mut Output) {
+        if self.limits.close_timeout > 0 {
+            let latest = now.time.before(self.limits.close_timeout);
+            let mut places = Vec::new();
+            while let Some(place) = self.idlest(Some(latest)) {
+                places.push(place);
+            }
+            self.sort(&mut places);
+            for place in places {
+                self.remove(place, registry, output);
+            }
+        }
+        if self.limits.data_timeout > 0 {
+            let latest = now.time.before(self.limits.data_timeout);
+            while let Some(oldest) = self.waiting.first()
+                && oldest.since.time < latest
+            {
+                let (place, direction) = (oldest.place, oldest.direction());
+                self.ledger.gaps_for_time += 1;
+                self.with(place, registry, output, |stream, desk| {
+                    let packet = stream.last_packet();
+                    let (half, mut reading) = stream.reading(direction, desk);
+                    half.give_up(packet, now, &mut reading);
+                    stream.settle(packet, desk);
+                });
+            }
+        }
+    }
+
+    /// Gives holes up while too much waits.
+    fn make_room(
+        &mut self,
+        packet: PacketInfo,
+        now: Moment,
+        registry: &Registry,
+        output: &mut Output,
+    ) {
+        while self.held > self.limits.octets
+            && let Some(oldest) = self.waiting.first()
+        {
+            let (place, direction) = (oldest.place, oldest.direction());
+            self.with(place, registry, output, |stream, desk| {
+                let (half, mut reading) = stream.reading(direction, desk);
+                half.give_up_for_room(packet, now, &mut reading);
+                stream.settle(packet, desk);
+            });
+        }
+    }
+
+    /// Puts a new stream in place of the one found, where the segment opens one.
+    fn renew(
+        &mut self,
+        place: u32,
+        segment: &Segment<'_>,
+        now: Moment,
+        registry: &Registry,
+        output: &mut Output,
+    ) {
+        let stream = self.streams.get(place as usize).and_then(Option::as_ref);
+        if stream.is_none_or(|stream| !stream.is_replaced_by(segment)) {
+            return;
+        }
+        self.with(place, registry, output, Stream::finish);
+        let stream = self.begin(segment, now);
+        // The item of the old stream among the idle ones serves the new one.
+        if let Some(slot) = self.streams.get_mut(place as usize) {
+            *slot = Some(stream);
+        }
+    }
+
+    fn add(
+        &mut self,
+        segment: &Segment<'_>,
+        now: Moment,
+        registry: &Registry,
+        output: &mut Output,
+    ) -> u32 {
+        if self.index.len() >= self.limits.streams.max(1)
+            && let Some(place) = self.idlest(None)
+        {
+            self.ledger.evicted_streams += 1;
+            self.remove(place, registry, output);
+        }
+        let stream = self.begin(segment, now);
+        let serial = stream.serial;
+        let place = match self.vacant.pop() {
+            Some(place) => {
+                self.streams[place as usize] = Some(stream);
+                place
+            }
+            None => {
+                self.streams.push(Some(stream));
+                self.streams.len() as u32 - 1
+            }
+        };
+        self.idle.push(Idler {
+            since: now.time,
+            serial,
+            place,
+        });
+        let (streams, hasher) = (&self.streams, &self.hasher);
+        let hash = Streams::hash(hasher, &segment.source, &segment.destination);
+        self.index.insert_unique(hash, place, |at| {
+            let stream = streams[*at as usize].as_ref();
+            stream.map_or(0, |stream| {
+                Streams::hash(hasher, &stream.ends.client, &stream.ends.server)
+            })
+        });
+        place
+    }
+
+    fn begin(&mut self, segment: &Segment<'_>, now: Moment) -> Stream {
+        self.opened += 1;
+        self.ledger.streams += 1;
+        self.ledger.picked_up += u64::from(!segment.has(flag::SYN));
+        Stream {
+            ends: segment.ends(),
+            link_type: segment.packet.link_type,
+            last: now.time,
+            serial: self.opened,
+            to_server: Half::default(),
+            to_client: Half::default(),
+            claim: Claim::default(),
+            reset: false,
+        }
+    }
+
+    /// Ends a stream and forgets it.
+    fn remove(&mut self, place: u32, registry: &Registry, output: &mut Output) {
+        self.with(place, registry, output, Stream::finish);
+        let slot = self.streams.get_mut(place as usize);
+        let Some(stream) = slot.and_then(Option::take) else {
+            return;
+        };
+        let hash = Streams::hash(&self.hasher, &stream.ends.client, &stream.ends.server);
+        if let Ok(found) = self.index.find_entry(hash, |at| *at == place) {
+            found.remove();
+        }
+        self.vacant.push(place);
+    }
+
+    /// Has something done to a stream, and keeps account of what waits in it.
+    fn with(
+        &mut self,
+        place: u32,
+        registry: &Registry,
+        output: &mut Output,
+        act: impl FnOnce(&mut Stream, &mut Desk<'_>),
+    ) {
+        let slot = self.streams.get_mut(place as usize);
+        let Some(stream) = slot.and_then(Option::as_mut) else {
+            return;
+        };
+        let mut desk = Desk {
+            protocols: &self.protocols,
+            registry,
+            output,
+            entropy: &mut self.entropy,
+            ledger: &mut self.ledger,
+        };
+        let (before, cost) = (stream.waiting(place), stream.cost());
+        act(stream, &mut desk);
+        let (after, new_cost) = (stream.waiting(place), stream.cost());
+        self.held = self.held + new_cost - cost;
+        for (before, after) in before.into_iter().zip(after) {
+            if before != after {
+                before.map(|waiting| self.waiting.remove(&waiting));
+                after.map(|waiting| self.waiting.insert(waiting));
+            }
+        }
+    }
+
+    /// The stream that has been idle longest; with `before`, only if it has been since before then.
+    fn idlest(&mut self, before: Option<Time>) -> Option<u32> {
+        let streams = &self.streams;
+        let last = |idler: &Idler| streams.get(idler.place as usize)?.as_ref().map(|s| s.last);
+        self.idle.pop(before, last)
+    }
+
+    /// Sorts places by the first packets of their streams.
+    fn sort(&self, places: &mut [u32]) {
+        places.sort_unstable_by_key(|place| {
+            let stream = self.streams.get(*place as usize).and_then(Option::as_ref);
+            stream.map(|stream| stream.serial)
+        });
+    }
+}
+
+impl Waiting {
+    fn direction(&self) -> Direction {
+        if self.to_client {
+            Direction::ToClient
+        } else {
+            Direction::ToServer
+        }
+    }
+}
+
+impl Stream {
+    /// Which way a segment goes, if it belongs to these ends.
+    fn direction(&self, segment: &Segment<'_>) -> Option<Direction> {
+        let same = |a: &Endpoint, b: &Endpoint| a.port == b.port && a.ip == b.ip;
+        [Direction::ToServer, Direction::ToClient]
+            .into_iter()
+            .find(|direction| {
+                let (source, destination) = self.ends.of(*direction);
+                same(source, &segment.source) && same(destination, &segment.destination)
+            })
+    }
+
+    fn half(&self, direction: Direction) -> &Half {
+        match direction {
+            Direction::ToServer => &self.to_server,
+            Direction::ToClient => &self.to_client,
+        }
+    }
+
+    /// A direction, and what is to be given its octets.
+    fn reading<'s, 'd>(
+        &'s mut self,
+        direction: Direction,
+        desk: &'s mut Desk<'d>,
+    ) -> (&'s mut Half, Reading<'s, 'd>) {
+        let half = match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        };
+        let reading = Reading {
+            direction,
+            claim: &mut self.claim,
+            ends: &self.ends,
+            desk,
+        };
+        (half, reading)
+    }
+
+    /// Whether the connection is over, as far as its ends say.
+    fn is_over(&self) -> bool {
+        self.reset || (self.to_server.has_ended() && self.to_client.has_ended())
+    }
+
+    /// Whether a segment opens another stream between the same ends: a SYN whose number is not the
+    /// one known. One that answers a SYN does so only when this stream is over.
+    fn is_replaced_by(&self, segment: &Segment<'_>) -> bool {
+        if !segment.has(flag::SYN) || segment.has(flag::RST) {
+            return false;
+        }
+        let Some(direction) = self.direction(segment) else {
+            return false;
+        };
+        let (half, other) = (self.half(direction), self.half(direction.other()));
+        let answers = segment.has(flag::ACK);
+        if half.is_started() {
+            !half.starts_at(segment.first()) && (!answers || self.is_over())
+        } else {
+            // Both ends may open a connection at once (RFC 9293 section 3.5).
+            !answers && !other.is_fresh()
+        }
+    }
+
+    /// Takes a segment that belongs here.
+    fn take(
+        &mut self,
+        segment: &Segment<'_>,
+        now: Moment,
+        limits: &StreamLimits,
+        desk: &mut Desk<'_>,
+    ) {
+        let Some(direction) = self.direction(segment) else {
+            return;
+        };
+        let (syn, ack) = (segment.has(flag::SYN), segment.has(flag::ACK));
+        self.last = self.last.max(now.time);
+        if segment.has(flag::RST) {
+            self.reset = true;
+            desk.ledger.resets += 1;
+            desk.ledger.reset_octets += segment.payload.len() as u64;
+            return;
+        }
+        if syn {
+            self.synchronise(segment, direction);
+            if !self.half(direction).starts_at(segment.first()) {
+                desk.ledger.outside_octets += segment.payload.len() as u64;
+                return;
+            }
+        } else if ack {
+            let (half, mut reading) = self.reading(direction.other(), desk);
+            half.acknowledged(segment.acknowledgment, segment.packet, now, &mut reading);
+            self.settle(segment.packet, desk);
+        }
+        let fin = segment.has(flag::FIN);
+        if syn && !fin && segment.octets() == 0 {
+            return;
+        }
+        let missing = segment.octets() - segment.payload.len();
+        let arrival = Arrival {
+            packet: segment.packet,
+            now,
+            sequence: segment.first(),
+            payload: segment.payload,
+            missing: u32::try_from(missing).unwrap_or(u32::MAX),
+            fin,
+        };
+        let (half, mut reading) = self.reading(direction, desk);
+        half.take(&arrival, limits, &mut reading);
+        self.settle(segment.packet, desk);
+    }
+
+    /// Learns the numbers that a SYN tells: its own, and the one that it acknowledges.
+    fn synchronise(&mut self, segment: &Segment<'_>, direction: Direction) {
+        let (half, other) = match direction {
+            Direction::ToServer => (&mut self.to_server, &mut self.to_client),
+            Direction::ToClient => (&mut self.to_client, &mut self.to_server),
+        };
+        if !half.is_started() {
+            half.start(segment.first());
+        }
+        if segment.has(flag::ACK) && !other.is_started() {
+            other.start(segment.acknowledgment);
+        }
+    }
+
+    /// Tells the end of the directions that have reached it.
+    fn settle(&mut self, packet: PacketInfo, desk: &mut Desk<'_>) {
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            if self.half(direction).has_ended() {
+                self.claim.end(direction, packet, &self.ends, desk);
+            }
+        }
+    }
+
+    /// Hands on all that waits, and ends both directions.
+    fn finish(&mut self, desk: &mut Desk<'_>) {
+        let packet = self.last_packet();
+        let last = Moment {
+            time: self.last,
+            number: 0,
+        };
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            let (half, mut reading) = self.reading(direction, desk);
+            half.finish(packet, last, &mut reading);
+        }
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            self.claim.end(direction, packet, &self.ends, desk);
+        }
+    }
+
+    /// Stands for the latest packet, where no packet is at hand.
+    fn last_packet(&self) -> PacketInfo {
+        PacketInfo {
+            timestamp: self.last.timestamp(),
+            link_type: self.link_type,
+            original_len: 0,
+            index: 0,
+        }
+    }
+
+    fn cost(&self) -> usize {
+        self.to_server.cost() + self.to_client.cost()
+    }
+
+    fn waiting(&self, place: u32) -> [Option<Waiting>; 2] {
+        [Direction::ToServer, Direction::ToClient].map(|direction| {
+            Some(Waiting {
+                since: self.half(direction).waits_since()?,
+                place,
+                to_client: direction == Direction::ToClient,
+            })
+        })
+    }
+}
+
+/// An end of a connection as a number; version 4 and 6 never give the same.
+fn number(end: &Endpoint) -> (u128, u32) {
+    let (address, version) = match end.ip {
+        Ip::V4(octets) => (u128::from(u32::from_be_bytes(octets)), 4),
+        Ip::V6(octets) => (u128::from_be_bytes(octets), 6),
+        Ip::Absent => (0, 0),
+    };
+    (address, version << 16 | u32::from(end.port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quiet_stream_is_small() {
+        let size = size_of::<Option<Stream>>();
+        assert!(size <= 200, "{size} octets");
+    }
+}
