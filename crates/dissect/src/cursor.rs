@@ -16,7 +16,7 @@ pub struct Cursor<'p> {
 impl<'p> Cursor<'p> {
     /// Starts at the first octet of a layer; errors will name `protocol`.
     #[inline]
-    pub fn new(protocol: &'static str, octets: &'p [u8]) -> Cursor<'p> {
+    pub const fn new(protocol: &'static str, octets: &'p [u8]) -> Cursor<'p> {
         Cursor {
             protocol,
             whole: octets,

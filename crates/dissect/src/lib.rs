@@ -14,6 +14,7 @@ mod context;
 mod cursor;
 mod entropy;
 mod fragment;
+mod framed;
 mod malformed;
 mod protocol;
 mod registry;
@@ -25,11 +26,12 @@ pub use context::{Context, Layer, Mark, Output, PacketInfo};
 pub use cursor::Cursor;
 pub use entropy::Entropy;
 pub use fragment::{Completed, Fragment, FragmentKey};
+pub use framed::{Framed, Framing, Measure};
 pub use malformed::{Malformed, Reason};
 pub use protocol::{Dissect, Next, Protocol, Selector};
 pub use registry::{Registry, Selection, UnknownEncoder};
 pub use stream::{
-    Beginning, Direction, Endpoint, Pending, Recognition, StreamContext, StreamDissector,
+    Beginning, Both, Direction, Endpoint, Pending, Recognition, StreamContext, StreamDissector,
     StreamEnds, StreamProtocol, Then,
 };
 pub use walk::{Fate, MAX_LAYERS, walk};

@@ -36,6 +36,25 @@ impl Direction {
     }
 }
 
+/// One value for each direction.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Both<T> {
+    /// That of [`Direction::ToServer`].
+    pub to_server: T,
+    /// That of [`Direction::ToClient`].
+    pub to_client: T,
+}
+
+impl<T> Both<T> {
+    /// The value of a direction.
+    pub fn of(&mut self, direction: Direction) -> &mut T {
+        match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
+}
+
 /// One end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint {

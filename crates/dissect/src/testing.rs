@@ -1,10 +1,14 @@
-//! For the tests of protocols: walk a sample, see its records, try every prefix of it.
+//! For the tests of protocols: walk a sample, see its records, try every prefix of it; the same for
+//! streams.
 
-use netcap_record::{Record, Schema, Timestamp};
+use std::collections::BTreeMap;
+
+use netcap_record::{Ip, Mac, Record, Schema, Timestamp};
 
 use crate::{
-    Context, Entropy, Fate, Fragment, Output, PacketInfo, Protocol, Reason, Registry, Selection,
-    walk,
+    Beginning, Both, Context, Direction, Endpoint, Entropy, Fate, Fragment, Output, PacketInfo,
+    Protocol, Reason, Recognition, Registry, Selection, StreamContext, StreamDissector, StreamEnds,
+    StreamProtocol, Then, walk,
 };
 
 /// What a walk gave.
@@ -74,23 +78,9 @@ pub fn walk_cut(
         index: 0,
     };
     let fate = walk(&mut context, packet, octets);
-    let mut records = Vec::new();
-    for (schema, chunk) in registry.selected().iter().zip(&output.chunks) {
-        let mut rest = chunk.as_slice();
-        while let Some((record, after)) = split_record(rest) {
-            netcap_record::Message::parse(schema, record).expect("a record that decodes");
-            records.push((*schema, record.to_vec()));
-            rest = after;
-        }
-        assert!(
-            rest.is_empty(),
-            "{}: a frame that does not decode",
-            schema.name
-        );
-    }
     Walked {
         fate,
-        records,
+        records: records(&registry, &output),
         fragments: output.fragments,
     }
 }
@@ -120,6 +110,191 @@ pub fn every_prefix(protocols: &[&'static Protocol], link_type: u32, octets: &[u
             }
         }
     }
+}
+
+/// What befalls a stream.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Octets of a direction.
+    Data(Direction, &'a [u8]),
+    /// So many octets that the capture lacks.
+    Gap(Direction, u64),
+    /// A direction ends.
+    End(Direction),
+    /// The packets from here on were captured so many seconds after 0.000002; else it is one.
+    Time(i64),
+}
+
+/// What became of a stream.
+#[derive(Debug)]
+pub struct Streamed {
+    /// The records, each type's in order of emission: type and encoded octets, without a length.
+    pub records: Vec<(&'static Schema, Vec<u8>)>,
+    /// What was malformed, and how often.
+    pub troubles: BTreeMap<(&'static str, Reason), u64>,
+    /// Whether the stream has a dissector after the last event.
+    pub claimed: bool,
+}
+
+impl Streamed {
+    /// The encoded records of one type, by its message name.
+    pub fn of(&self, name: &str) -> Vec<&[u8]> {
+        self.records
+            .iter()
+            .filter(|(schema, _)| schema.name == name)
+            .map(|(_, octets)| octets.as_slice())
+            .collect()
+    }
+}
+
+/// A client at 10.0.0.1 port 40000, and a server at 10.0.0.2 with this port.
+pub fn ends(port: u16) -> StreamEnds {
+    let end = |host, port| Endpoint {
+        mac: Some(Mac([2, 0, 0, 0, 0, host])),
+        ip: Ip::V4([10, 0, 0, host]),
+        port,
+    };
+    StreamEnds {
+        client: end(1, 40000),
+        server: end(2, port),
+    }
+}
+
+/// Has a stream dissected by one protocol, wherever it recognises a message.
+///
+/// # Panics
+/// Where the encoded output is not what the encoder promises.
+pub fn stream(
+    protocol: &'static StreamProtocol,
+    protocols: &[&'static Protocol],
+    ends: &StreamEnds,
+    events: &[Event<'_>],
+) -> Streamed {
+    let selection = Selection {
+        payloads: true,
+        ..Selection::default()
+    };
+    let registry =
+        Registry::new(protocols, protocol.schemas, &selection).expect("everything is selected");
+    let mut output = Output::new(&registry);
+    let mut entropy = Entropy::default();
+    let mut troubles = BTreeMap::new();
+    let mut packet = PacketInfo {
+        timestamp: Timestamp::new(1, 2000),
+        link_type: 1,
+        original_len: 0,
+        index: 0,
+    };
+    let mut dissector: Option<Box<dyn StreamDissector>> = None;
+    let mut kept: Both<Vec<u8>> = Both::default();
+    for event in events {
+        let mut context = StreamContext::new(
+            ends,
+            &registry,
+            &mut output,
+            &mut entropy,
+            packet,
+            &mut troubles,
+        );
+        let then = match (*event, &mut dissector) {
+            (Event::Time(seconds), _) => {
+                packet.timestamp = Timestamp::new(seconds, 2000);
+                Then::GoOn
+            }
+            (Event::Data(direction, octets), Some(dissector)) => {
+                dissector.data(direction, octets, &mut context)
+            }
+            (Event::Data(direction, octets), None) => {
+                let kept = kept.of(direction);
+                kept.extend_from_slice(octets);
+                let beginning = Beginning {
+                    octets: kept,
+                    direction,
+                    ends,
+                };
+                match (protocol.recognise)(&beginning) {
+                    Recognition::Yes => {
+                        let octets = std::mem::take(kept);
+                        let dissector = dissector.insert((protocol.start)());
+                        dissector.data(direction, &octets, &mut context)
+                    }
+                    Recognition::More if kept.len() < 64 => Then::GoOn,
+                    _ => {
+                        kept.clear();
+                        Then::GoOn
+                    }
+                }
+            }
+            (Event::Gap(direction, octets), Some(dissector)) => {
+                dissector.gap(direction, octets, &mut context)
+            }
+            (Event::End(direction), Some(dissector)) => {
+                dissector.end(direction, &mut context);
+                Then::GoOn
+            }
+            (Event::Gap(direction, _) | Event::End(direction), None) => {
+                kept.of(direction).clear();
+                Then::GoOn
+            }
+        };
+        if then == Then::Leave {
+            dissector = None;
+        }
+    }
+    Streamed {
+        records: records(&registry, &output),
+        troubles,
+        claimed: dissector.is_some(),
+    }
+}
+
+/// Splits the octets that a client sends in two, everywhere, and into single octets: nothing may
+/// become of them that does not become of the whole.
+///
+/// # Panics
+/// Where it does.
+pub fn every_split(
+    protocol: &'static StreamProtocol,
+    protocols: &[&'static Protocol],
+    ends: &StreamEnds,
+    octets: &[u8],
+) {
+    let finish = [
+        Event::End(Direction::ToServer),
+        Event::End(Direction::ToClient),
+    ];
+    let run = |pieces: &[&[u8]]| {
+        let pieces = pieces.iter();
+        let data = pieces.map(|piece| Event::Data(Direction::ToServer, piece));
+        let events: Vec<Event<'_>> = data.chain(finish).collect();
+        let streamed = stream(protocol, protocols, ends, &events);
+        (streamed.records, streamed.troubles)
+    };
+    let whole = run(&[octets]);
+    for at in 1..octets.len() {
+        let (first, second) = octets.split_at(at);
+        assert_eq!(run(&[first, second]), whole, "split at {at}");
+    }
+    let single: Vec<&[u8]> = octets.chunks(1).collect();
+    assert_eq!(run(&single), whole, "single octets");
+}
+
+fn records(registry: &Registry, output: &Output) -> Vec<(&'static Schema, Vec<u8>)> {
+    let mut records = Vec::new();
+    for (schema, chunk) in registry.selected().iter().zip(&output.chunks) {
+        let mut rest = chunk.as_slice();
+        while let Some((record, after)) = split_record(rest) {
+            netcap_record::Message::parse(schema, record).expect("a record that decodes");
+            records.push((*schema, record.to_vec()));
+            rest = after;
+        }
+        assert!(
+            rest.is_empty(),
+            "{}: a frame that does not decode",
+            schema.name
+        );
+    }
+    records
 }
 
 fn split_record(octets: &[u8]) -> Option<(&[u8], &[u8])> {

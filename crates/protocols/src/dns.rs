@@ -1,4 +1,8 @@
-//! Domain Name System messages (RFC 1035) in UDP datagrams.
+//! Domain Name System messages (RFC 1035) in UDP datagrams and on streams of TCP port 53.
+//!
+//! On a stream two octets with the length stand before each message (RFC 1035 section 4.2.2). A
+//! stream is recognised by a header with an assigned kind of query and no more entries than the
+//! message has octets for; from then on the lengths alone lead from message to message.
 //!
 //! Names are written out, their labels joined by dots, without a dot at the end; octets stay as they
 //! are, so a dot inside a label looks like one between labels. A compressed name may only point back
@@ -13,12 +17,34 @@
 
 use std::marker::PhantomData;
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{
+    Beginning, Context, Cursor, Framed, Framing, Malformed, Measure, Next, Protocol, Reason,
+    Recognition, Selector, StreamProtocol,
+};
 use netcap_record::{Each, Element, Ip, Record, Timestamp, Type, put};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("DNS", dissect)
-    .reached_by(&[Selector::UdpPort(53)])
+    .reached_by(&[Selector::UdpPort(PORT)])
     .emits(&[Dns::SCHEMA]);
+
+pub(crate) static STREAM: StreamProtocol = StreamProtocol {
+    name: PROTOCOL.name,
+    recognise,
+    start: || Box::new(Framed::new(&FRAMING)),
+    schemas: PROTOCOL.schemas,
+};
+
+static FRAMING: Framing = Framing {
+    protocol: PROTOCOL.name,
+    selector: Selector::UdpPort(PORT),
+    prefix: 2,
+    // All that two octets of length can say.
+    limit: 2 + 65535,
+    measure,
+};
+
+/// RFC 1035 section 4.2, of UDP and TCP.
+const PORT: u16 = 53;
 
 /// Types of records whose data have fields of their own.
 mod kind {
@@ -44,11 +70,11 @@ const LONGEST_NAME: usize = 255;
 /// A name has at most 127 labels; one that follows more pointers only costs time.
 const MOST_POINTERS: u8 = 127;
 
-/// One DNS message (RFC 1035), query or response, over UDP.
+/// One DNS message (RFC 1035), query or response, over UDP or TCP.
 #[derive(Record)]
 #[record("DNS", 41)]
 pub(crate) struct Dns<'a> {
-    /// Capture time of the packet.
+    /// Capture time of the packet; over TCP, of the one that completed the message.
     #[field(1, "Timestamp")]
     timestamp: Timestamp,
     /// Number chosen by the client and repeated by the server.
@@ -641,10 +667,58 @@ fn dissect<'p>(
     }
 }
 
+/// Octets of a header: RFC 1035 section 4.1.1.
+const HEADER: usize = 12;
+
+/// The length of a message on a stream: RFC 1035 section 4.2.2.
+fn measure(octets: &[u8], _: usize) -> Measure {
+    match octets.first_chunk() {
+        None => Measure::More,
+        Some(length) => match usize::from(u16::from_be_bytes(*length)) {
+            length @ HEADER.. => Measure::Message(length + 2),
+            _ => Measure::Foreign,
+        },
+    }
+}
+
+fn recognise(beginning: &Beginning<'_>) -> Recognition {
+    let ends = beginning.ends;
+    if ends.client.port != PORT && ends.server.port != PORT {
+        return Recognition::No;
+    }
+    match (measure(beginning.octets, 0), beginning.octets.get(2..)) {
+        (Measure::Foreign, _) => Recognition::No,
+        (Measure::Message(length), Some(message)) if message.len() >= HEADER => {
+            if is_plausible(message, length - 2) {
+                Recognition::Yes
+            } else {
+                Recognition::No
+            }
+        }
+        _ => Recognition::More,
+    }
+}
+
+/// Whether the header of a message of so many octets may be one.
+fn is_plausible(message: &[u8], length: usize) -> bool {
+    let Some(&[_, _, flags, _, q1, q2, a1, a2, n1, n2, r1, r2]) = message.first_chunk() else {
+        return false;
+    };
+    let count = |octets| usize::from(u16::from_be_bytes(octets));
+    let records = count([a1, a2]) + count([n1, n2]) + count([r1, r2]);
+    // RFC 1035 sections 4.1.2 and 4.1.3: one octet of name at least, and what follows the name.
+    let least = HEADER + 5 * count([q1, q2]) + 11 * records;
+    // Kinds of query in the IANA registry of 2024: 3 and those from 7 are not assigned.
+    matches!(flags >> 3 & 15, 0..=2 | 4..=6) && least <= length
+}
+
 #[cfg(test)]
 mod tests {
+    use netcap_dissect::Direction::{ToClient, ToServer};
     use netcap_dissect::Fate;
-    use netcap_dissect::testing::{every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::testing::{
+        Event, Streamed, ends, every_prefix, every_split, stream, walk_cut, walk_packet,
+    };
     use netcap_record::{Message, Scalar};
 
     use super::*;
@@ -944,5 +1018,104 @@ mod tests {
     fn octets_behind_the_message_are_ignored() {
         let (fate, entries) = trouble(&message([1, 0, 0, 0], &[ASKED, b"trailing"]));
         assert_eq!((fate, entries.as_str()), (None, ASKED_TEXT));
+    }
+
+    /// A message with its length before it.
+    fn framed(message: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(message.len()).unwrap();
+        [&length.to_be_bytes(), message].concat()
+    }
+
+    fn run(events: &[Event<'_>]) -> Streamed {
+        stream(&STREAM, &[&PROTOCOL], &ends(53), events)
+    }
+
+    #[test]
+    fn messages_of_a_stream() {
+        let question = message([1, 0, 0, 0], &[ASKED]);
+        let answer = message([1, 1, 0, 0], &[ASKED, &rr(1, &[1, 2, 3, 4])]);
+        let octets = [framed(&question), framed(&answer), framed(&question)].concat();
+        let streamed = run(&[Event::Data(ToClient, &octets)]);
+        let alone = |octets: &[u8]| walk_packet(&[&ALONE], 0, octets).of("DNS")[0].to_vec();
+        let expected = [alone(&question), alone(&answer), alone(&question)];
+        assert_eq!(streamed.of("DNS"), expected);
+        assert!(streamed.troubles.is_empty());
+        every_split(&STREAM, &[&PROTOCOL], &ends(53), &octets);
+        // The ports decide too, whichever end has it.
+        let none = stream(
+            &STREAM,
+            &[&PROTOCOL],
+            &ends(54),
+            &[Event::Data(ToServer, &octets)],
+        );
+        assert!(none.records.is_empty() && !none.claimed);
+        let mut back = ends(54);
+        back.client.port = 53;
+        let events = [Event::Data(ToServer, octets.as_slice())];
+        let back = stream(&STREAM, &[&PROTOCOL], &back, &events);
+        assert_eq!(back.of("DNS").len(), 3);
+    }
+
+    #[test]
+    fn the_longest_message_of_a_stream() {
+        let data = vec![7; 65535 - 12 - 11];
+        let octets = framed(&message([0, 1, 0, 0], &[&rr(99, &data)]));
+        assert_eq!(octets.len(), 65537);
+        let pieces: Vec<_> = octets.chunks(1000).collect();
+        let events: Vec<_> = pieces.iter().map(|p| Event::Data(ToServer, p)).collect();
+        let streamed = run(&events);
+        assert_eq!(streamed.of("DNS").len(), 1);
+        assert!(streamed.troubles.is_empty());
+    }
+
+    #[test]
+    fn streams_that_are_something_else() {
+        let sound = framed(&message([1, 0, 0, 0], &[ASKED]));
+        let with = |at: usize, octets: &[u8]| {
+            let mut other = sound.clone();
+            other.splice(at..at + octets.len(), octets.iter().copied());
+            other
+        };
+        let others = [
+            with(0, &[0, 11]),      // shorter than a header
+            with(4, &[0x18]),       // kind of query 3
+            with(6, &[0, 3]),       // three questions in ten octets
+            with(8, &[0xff, 0xff]), // and so many answers
+            b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+            b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\x20\x55\x1a".to_vec(),
+        ];
+        for other in others {
+            let streamed = run(&[Event::Data(ToServer, &other)]);
+            assert!(
+                streamed.records.is_empty() && !streamed.claimed,
+                "{other:?}"
+            );
+        }
+        // A length that is none, behind messages: the stream is left, and found again.
+        let streamed = run(&[
+            Event::Data(ToServer, &[&sound[..], &[0, 5, 1, 2, 3, 4, 5]].concat()),
+            Event::Data(ToServer, &sound),
+        ]);
+        assert_eq!(streamed.of("DNS").len(), 2);
+        assert!(streamed.claimed);
+    }
+
+    #[test]
+    fn malformed_messages_of_a_stream() {
+        let sound = framed(&message([1, 0, 0, 0], &[ASKED]));
+        let broken = framed(&message([1, 0, 0, 0], &[&[0xff, 0xff, 0, 1, 0, 1]]));
+        let octets = [&sound[..], &broken, &sound].concat();
+        let streamed = run(&[Event::Data(ToServer, &octets)]);
+        assert_eq!(streamed.of("DNS").len(), 3);
+        assert_eq!(streamed.troubles, [(("DNS", Reason::Name), 1)].into());
+        // A gap inside: what was there before it, and what comes behind.
+        let streamed = run(&[
+            Event::Data(ToServer, &sound[..14]),
+            Event::Gap(ToServer, 5),
+            Event::Data(ToServer, &[&sound[19..], &sound].concat()),
+            Event::End(ToServer),
+        ]);
+        assert_eq!(streamed.of("DNS").len(), 2);
+        assert_eq!(streamed.troubles, [(("DNS", Reason::Truncated), 1)].into());
     }
 }

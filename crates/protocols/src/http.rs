@@ -27,7 +27,7 @@ use netcap_dissect::{
 use netcap_record::{Each, Element, Ip, Record, Text, Timestamp, Type};
 
 /// How streams of it are recognised and dissected.
-pub(crate) static PROTOCOL: StreamProtocol = StreamProtocol {
+pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: NAME,
     recognise: |beginning: &Beginning<'_>| begins(beginning.octets),
     start: || Box::new(Stream::default()),
@@ -1158,10 +1158,10 @@ mod tests {
 
     /// Dissects a stream, the event of place `n` at second `n` or all at once, and ends it.
     fn dissect_at(events: &[Event<'_>], time: impl Fn(usize) -> i64) -> Seen {
-        let registry = Registry::new(&[], PROTOCOL.schemas, &Selection::default()).unwrap();
+        let registry = Registry::new(&[], STREAM.schemas, &Selection::default()).unwrap();
         let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
         let (mut troubles, mut seen) = (BTreeMap::new(), Seen::default());
-        let mut stream = (PROTOCOL.start)();
+        let mut stream = (STREAM.start)();
         for (place, event) in events.iter().chain(&[ClientEnd, ServerEnd]).enumerate() {
             let packet = PacketInfo {
                 timestamp: Timestamp::new(time(place), 0),
@@ -1391,7 +1391,7 @@ mod tests {
                 direction: Direction::ToClient,
                 ends: &ENDS,
             };
-            assert_eq!((PROTOCOL.recognise)(&beginning), expected);
+            assert_eq!((STREAM.recognise)(&beginning), expected);
         }
     }
 

@@ -101,6 +101,7 @@ mod sun_atm;
 mod symantec;
 mod tcp;
 mod teredo;
+mod tls;
 mod token_ring;
 mod tzsp;
 mod udp;
@@ -249,4 +250,10 @@ pub static PROTOCOLS: &[&Protocol] = &[
 ];
 
 /// Every protocol on TCP streams, in the order in which they are asked whether a stream is theirs.
-pub static STREAMS: &[&StreamProtocol] = &[&http::PROTOCOL];
+pub static STREAMS: &[&StreamProtocol] = &[
+    &tls::STREAM,
+    &http::STREAM,
+    &sip::STREAM,
+    &dns::STREAM,
+    &modbus_tcp::STREAM,
+];

@@ -1,18 +1,41 @@
 //! Modbus on TCP/IP (Modbus Messaging on TCP/IP Implementation Guide V1.0b): one record per
-//! application data unit, of which a TCP segment may hold several.
+//! application data unit, of which a stream or a datagram may hold several.
 //!
 //! A unit begins with the MBAP header (section 3.1.3). Octets that are no such header are plain
-//! payload, as a segment may begin anywhere in the stream: another protocol identifier than 0, or a
-//! length that no unit has. Segments are read one by one, so a unit that continues in the next one
-//! has no record. Where it was the capture that cut the packet, or a datagram of UDP that ends early,
-//! a unit whose header is whole has its record.
+//! payload: another protocol identifier than 0, or a length that no unit has. On a stream of TCP port
+//! 502 they end the claim to it. A unit that ends early, with its datagram or at a gap in the
+//! stream, has a record if its header is whole, and is malformed.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{
+    Beginning, Context, Cursor, Framed, Framing, Malformed, Measure, Next, Protocol, Recognition,
+    Selector, StreamProtocol,
+};
 use netcap_record::{Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("ModbusTCP", dissect)
-    .reached_by(&[Selector::TcpPort(502), Selector::UdpPort(502)])
+    .reached_by(&[Selector::UdpPort(PORT)])
     .emits(&[ModbusTcp::SCHEMA]);
+
+pub(crate) static STREAM: StreamProtocol = StreamProtocol {
+    name: PROTOCOL.name,
+    recognise,
+    start: || Box::new(Framed::new(&FRAMING)),
+    schemas: PROTOCOL.schemas,
+};
+
+static FRAMING: Framing = Framing {
+    protocol: PROTOCOL.name,
+    selector: Selector::UdpPort(PORT),
+    prefix: 0,
+    limit: BEFORE_LENGTH + *LENGTHS.end() as usize,
+    measure,
+};
+
+/// Section 4.2 of the guide; UDP is in use too.
+const PORT: u16 = 502;
+
+/// Octets of the header up to and with the length.
+const BEFORE_LENGTH: usize = 6;
 
 /// Octets that the length counts: unit identifier and function code at least, and at most 253
 /// octets after the unit identifier (Modbus Application Protocol V1.1b3 section 4.1).
@@ -22,7 +45,7 @@ const LENGTHS: std::ops::RangeInclusive<u16> = 2..=254;
 #[derive(Record)]
 #[record("ModbusTCP", 73)]
 pub(crate) struct ModbusTcp<'a> {
-    /// Capture time of the packet.
+    /// Capture time of the packet; over TCP, of the one that completed the unit.
     #[field(1, "Timestamp")]
     timestamp: Timestamp,
     /// Number chosen by the client and repeated by the server.
@@ -43,33 +66,47 @@ pub(crate) struct ModbusTcp<'a> {
     payload: &'a [u8],
 }
 
+/// The length of the unit that octets begin with. Eight of them tell: the header, and the function
+/// code without which it could be anything.
+fn measure(octets: &[u8], _: usize) -> Measure {
+    let Some(&[_, _, p1, p2, l1, l2, _, _]) = octets.first_chunk() else {
+        return Measure::More;
+    };
+    let length = u16::from_be_bytes([l1, l2]);
+    if [p1, p2] == [0, 0] && LENGTHS.contains(&length) {
+        Measure::Message(BEFORE_LENGTH + usize::from(length))
+    } else {
+        Measure::Foreign
+    }
+}
+
+fn recognise(beginning: &Beginning<'_>) -> Recognition {
+    let ends = beginning.ends;
+    if ends.client.port != PORT && ends.server.port != PORT {
+        return Recognition::No;
+    }
+    match measure(beginning.octets, 0) {
+        Measure::Message(_) => Recognition::Yes,
+        Measure::More => Recognition::More,
+        Measure::Foreign => Recognition::No,
+    }
+}
+
 fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    let ends_here = crate::dhcpv4::is_cut(context) || crate::udp::is_around(context);
-    // Eight octets: the header, and the function code without which it could be anything.
-    while let Some(&[t1, t2, p1, p2, l1, l2, unit_identifier, _]) = input.rest().first_chunk() {
-        let protocol_identifier = u16::from_be_bytes([p1, p2]);
-        let length = u16::from_be_bytes([l1, l2]);
-        if protocol_identifier != 0 || !LENGTHS.contains(&length) {
-            break;
-        }
-        input.skip(7)?;
+    while let Measure::Message(octets) = measure(input.rest(), 0) {
+        let &[t1, t2, p1, p2, l1, l2, unit_identifier] = input.array()?;
         // The unit identifier is one of the octets that the length counts.
-        let unit = input.bytes(usize::from(length) - 1);
-        let payload = match unit {
-            Ok(payload) => payload,
-            Err(_) if ends_here => input.rest(),
-            Err(_) => break,
-        };
+        let unit = input.bytes(octets - BEFORE_LENGTH - 1);
         context.emit(&ModbusTcp {
             timestamp: context.timestamp(),
             transaction_identifier: u16::from_be_bytes([t1, t2]),
-            protocol_identifier,
-            length,
+            protocol_identifier: u16::from_be_bytes([p1, p2]),
+            length: u16::from_be_bytes([l1, l2]),
             unit_identifier,
-            payload: context.payload(payload),
+            payload: context.payload(unit.unwrap_or(input.rest())),
         });
         unit?;
     }
@@ -78,7 +115,11 @@ fn dissect<'p>(
 
 #[cfg(test)]
 mod tests {
-    use netcap_dissect::testing::{Walked, encoded, every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::Direction::{ToClient, ToServer};
+    use netcap_dissect::testing::{
+        Event, Streamed, Walked, encoded, ends, every_prefix, every_split, stream, walk_cut,
+        walk_packet,
+    };
     use netcap_dissect::{Fate, Reason};
 
     use super::*;
@@ -130,12 +171,65 @@ mod tests {
         every_prefix(PROTOCOLS, 147, &octets);
     }
 
+    fn run(events: &[Event<'_>]) -> Streamed {
+        stream(&STREAM, &[&PROTOCOL], &ends(502), events)
+    }
+
     #[test]
-    fn a_unit_that_continues_in_the_next_segment() {
-        for end in 0..EXCEPTION.len() {
-            let walked = walk(&[REQUEST, &EXCEPTION[..end]].concat());
-            assert_eq!(walked.fate, Fate::Decoded);
-            assert_eq!(walked.of("ModbusTCP"), [encoded(&request())]);
+    fn units_of_a_stream() {
+        let octets = [REQUEST, EXCEPTION, REQUEST].concat();
+        let streamed = run(&[
+            Event::Data(ToServer, &octets),
+            Event::Data(ToClient, EXCEPTION),
+        ]);
+        let (request, exception) = (encoded(&request()), encoded(&exception()));
+        let expected = [&request, &exception, &request, &exception];
+        assert_eq!(streamed.of("ModbusTCP"), expected);
+        assert!(streamed.troubles.is_empty());
+        every_split(&STREAM, &[&PROTOCOL], &ends(502), &octets);
+        let elsewhere = [Event::Data(ToServer, octets.as_slice())];
+        let elsewhere = stream(&STREAM, &[&PROTOCOL], &ends(503), &elsewhere);
+        assert!(elsewhere.records.is_empty() && !elsewhere.claimed);
+    }
+
+    #[test]
+    fn a_unit_has_the_time_of_its_last_octet() {
+        let streamed = run(&[
+            Event::Data(ToServer, &REQUEST[..9]),
+            Event::Time(7),
+            Event::Data(ToServer, &REQUEST[9..]),
+        ]);
+        let record = ModbusTcp {
+            timestamp: Timestamp::new(7, 2000),
+            ..request()
+        };
+        assert_eq!(streamed.of("ModbusTCP"), [encoded(&record)]);
+    }
+
+    #[test]
+    fn other_octets_of_a_stream() {
+        let streamed = run(&[
+            Event::Data(ToServer, &[REQUEST, b"GET / HTTP/1.1"].concat()),
+            Event::Data(ToServer, b"Host: example.com"),
+            Event::Data(ToServer, EXCEPTION),
+        ]);
+        let expected = [encoded(&request()), encoded(&exception())];
+        assert_eq!(streamed.of("ModbusTCP"), expected);
+        // A gap, within a unit and beyond it: then a piece that begins with a unit is found.
+        for gap in [3, 4] {
+            let streamed = run(&[
+                Event::Data(ToServer, &[EXCEPTION, &REQUEST[..9]].concat()),
+                Event::Gap(ToServer, gap),
+                Event::Data(ToServer, EXCEPTION),
+            ]);
+            let cut = ModbusTcp {
+                payload: &REQUEST[7..9],
+                ..request()
+            };
+            let expected = [&exception(), &cut, &exception()].map(encoded);
+            assert_eq!(streamed.of("ModbusTCP"), expected);
+            let trouble = (("ModbusTCP", Reason::Truncated), 1);
+            assert_eq!(streamed.troubles, [trouble].into());
         }
     }
 

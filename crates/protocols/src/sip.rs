@@ -1,6 +1,7 @@
-//! Session Initiation Protocol (RFC 3261) in UDP datagrams: one record per message.
+//! Session Initiation Protocol (RFC 3261) in UDP datagrams and on streams of any TCP port: one record
+//! per message.
 //!
-//! The start line decides: a datagram without one (keep-alives, media, another protocol) is plain
+//! The start line decides: a stream is recognised by one, a datagram without one (keep-alives, media, another protocol) is plain
 //! payload. Header fields are listed in the order of the message under the names that it uses, in
 //! lower case; continued lines are joined by one space, and so are, by a comma, the values of fields
 //! of one name that follow each other (RFC 3261 section 7.3.1). Octets stay as they are. Lines may end
@@ -8,14 +9,38 @@
 //!
 //! A header line that is none is left out, and the message is malformed; so is one of another
 //! version, one without the empty line after its headers, and one whose body is shorter than it
-//! says. Octets behind the body are ignored (section 18.3).
+//! says. Octets behind the body are ignored in datagrams; on a stream they are the next message, and
+//! a message that does not say how long its body is has none (section 18.3). Empty lines before a
+//! message are keep-alives (section 7.5, RFC 5626 section 3.5.1).
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{
+    Beginning, Context, Cursor, Framed, Framing, Malformed, Measure, Next, Protocol, Reason,
+    Recognition, Selector, StreamProtocol,
+};
 use netcap_record::{Each, Element, Record, Text, Timestamp, Type, put};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("SIP", dissect)
-    .reached_by(&[Selector::UdpPort(5060)])
+    .reached_by(&[Selector::UdpPort(PORT)])
     .emits(&[Sip::SCHEMA]);
+
+pub(crate) static STREAM: StreamProtocol = StreamProtocol {
+    name: PROTOCOL.name,
+    recognise,
+    start: || Box::new(Framed::new(&FRAMING)),
+    schemas: PROTOCOL.schemas,
+};
+
+static FRAMING: Framing = Framing {
+    protocol: PROTOCOL.name,
+    selector: Selector::UdpPort(PORT),
+    prefix: 0,
+    // What a datagram may have: RFC 3261 section 18.1.1.
+    limit: 65535,
+    measure,
+};
+
+/// RFC 3261 section 19.1.2.
+const PORT: u16 = 5060;
 
 /// Methods in the order of their numbers, from 1: RFC 3261 section 7.1, then RFC 3262, 6665, 3903,
 /// 6086, 3515, 3428, 3311, and PING of a draft that expired.
@@ -41,7 +66,7 @@ const METHODS: [&[u8]; 15] = [
 #[derive(Record)]
 #[record("SIP", 53)]
 pub(crate) struct Sip<'a> {
-    /// Capture time of the packet.
+    /// Capture time of the packet; over TCP, of the one that completed the message.
     #[field(1, "Timestamp")]
     timestamp: Timestamp,
     /// Version of the protocol: 2 is SIP/2.0, 1 is SIP/1.0, 0 any other.
@@ -141,6 +166,35 @@ fn is_token(octet: &u8) -> bool {
 fn may_begin_message(line: &[u8]) -> bool {
     let begins = |word: &[u8]| matches!(line.strip_prefix(word), Some([b' ', ..]));
     begins(b"SIP/2.0") || METHODS.into_iter().any(begins)
+}
+
+/// Schemes of addresses by which a request line is known before it ends: RFC 3261 section 19.1.1 and
+/// RFC 3966.
+const SCHEMES: [&[u8]; 3] = [b"sip:", b"sips:", b"tel:"];
+
+/// Whether a line of which the end is not there yet begins a message.
+fn recognise_unfinished(line: &[u8]) -> Recognition {
+    let more_if = |may_be| match may_be {
+        true => Recognition::More,
+        false => Recognition::No,
+    };
+    let Some(space) = line.iter().position(|octet| *octet == b' ') else {
+        let begins = |word: &[u8]| word.starts_with(line);
+        return more_if(begins(b"SIP/2.0") || METHODS.into_iter().any(begins));
+    };
+    let (word, rest) = line.split_at_checked(space).unwrap_or_default();
+    let rest = rest.get(1..).unwrap_or_default();
+    let fits = |scheme: &&[u8]| {
+        let mut pairs = scheme.iter().zip(rest);
+        pairs.all(|(a, b)| a.eq_ignore_ascii_case(b))
+    };
+    let mut schemes = SCHEMES.iter().filter(|scheme| fits(scheme));
+    match word {
+        b"SIP/2.0" => Recognition::Yes,
+        _ if !METHODS.contains(&word) => Recognition::No,
+        _ if schemes.clone().any(|scheme| scheme.len() <= rest.len()) => Recognition::Yes,
+        _ => more_if(schemes.next().is_some()),
+    }
 }
 
 /// Number of a method.
@@ -285,14 +339,76 @@ impl<'p> Meaning<'p> {
     }
 }
 
+/// The first line of a message, without its end if it has one, and how many octets it is long with it.
+fn first_line(octets: &[u8]) -> (&[u8], Option<usize>) {
+    match octets.iter().position(|octet| *octet == b'\n') {
+        Some(at) => {
+            let line = octets.get(..at).unwrap_or_default();
+            (line.strip_suffix(b"\r").unwrap_or(line), Some(at + 1))
+        }
+        None => (octets, None),
+    }
+}
+
+/// Where the empty line after the headers ends, of which `too_few` octets have been searched.
+fn end_of_headers(octets: &[u8], too_few: usize) -> Option<usize> {
+    // What was searched may end within `\n\r\n`.
+    let from = too_few.saturating_sub(2);
+    let mut rest = octets.get(from..)?;
+    while let Some(at) = rest.iter().position(|octet| *octet == b'\n') {
+        rest = rest.get(at + 1..)?;
+        let behind = rest.strip_prefix(b"\n").or(rest.strip_prefix(b"\r\n"));
+        if let Some(behind) = behind {
+            return Some(octets.len() - behind.len());
+        }
+    }
+    None
+}
+
+/// The length of what octets of a stream begin with: an empty line, or a message
+/// (RFC 3261 section 18.3).
+fn measure(octets: &[u8], too_few: usize) -> Measure {
+    match octets {
+        [b'\n', ..] => return Measure::Message(1),
+        [b'\r', b'\n', ..] => return Measure::Message(2),
+        [b'\r'] => return Measure::More,
+        _ => {}
+    }
+    let new = octets.get(too_few..).unwrap_or_default();
+    if !new.contains(&b'\n') {
+        return Measure::More;
+    }
+    let (start, behind) = first_line(octets);
+    if StartLine::read(start).is_none() {
+        return Measure::Foreign;
+    }
+    let Some(end) = end_of_headers(octets, too_few) else {
+        return Measure::More;
+    };
+    let headers = octets.get(behind.unwrap_or(end)..end).unwrap_or_default();
+    let meaning = Meaning::of(Headers(Cursor::new(PROTOCOL.name, headers)));
+    let body = meaning.length.and_then(number).unwrap_or_default();
+    Measure::Message(usize::try_from(body).map_or(usize::MAX, |body| end.saturating_add(body)))
+}
+
+fn recognise(beginning: &Beginning<'_>) -> Recognition {
+    let empty_lines = beginning.octets.iter();
+    let empty_lines = empty_lines.take_while(|octet| matches!(octet, b'\r' | b'\n'));
+    let octets = beginning.octets.get(empty_lines.count()..);
+    match first_line(octets.unwrap_or_default()) {
+        (line, Some(_)) if StartLine::read(line).is_some() => Recognition::Yes,
+        (_, Some(_)) | (b"", None) => Recognition::No,
+        (line, None) => recognise_unfinished(line),
+    }
+}
+
 fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
     let octets = input.rest();
-    let end = octets.iter().position(|octet| *octet == b'\n');
-    let first = octets.get(..end.unwrap_or(octets.len())).unwrap_or(octets);
-    let Some(start) = StartLine::read(first.strip_suffix(b"\r").unwrap_or(first)) else {
+    let (first, end) = first_line(octets);
+    let Some(start) = StartLine::read(first) else {
         if end.is_none() && may_begin_message(first) && crate::dhcpv4::is_cut(context) {
             input.skip(octets.len() + 1)?;
         }
@@ -308,7 +424,7 @@ fn dissect<'p>(
     {
         verdict = verdict.and(Err(input.malformed(Reason::Value)));
     }
-    input.skip(end.map_or(octets.len(), |at| at + 1))?;
+    input.skip(end.unwrap_or(octets.len()))?;
 
     let headers = Headers(*input);
     let meaning = Meaning::of(headers.clone());
@@ -375,8 +491,11 @@ fn number(digits: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use netcap_dissect::Direction::{ToClient, ToServer};
     use netcap_dissect::Fate;
-    use netcap_dissect::testing::{Walked, every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::testing::{
+        Event, Streamed, Walked, ends, every_prefix, every_split, stream, walk_cut, walk_packet,
+    };
     use netcap_record::{Message, Scalar};
 
     use super::*;
@@ -586,5 +705,115 @@ mod tests {
         }
         // Without a cut it would be no message.
         assert_eq!(walk(&REQUEST[..20]).fate, Fate::Decoded);
+    }
+
+    fn run(events: &[Event<'_>]) -> Streamed {
+        stream(&STREAM, &[&PROTOCOL], &ends(5080), events)
+    }
+
+    fn alone(octets: &[u8]) -> Vec<u8> {
+        walk(octets).of("SIP")[0].to_vec()
+    }
+
+    #[test]
+    fn messages_of_a_stream() {
+        let octets = [b"\r\n\r\n", REQUEST, b"\r\n\r\n", RESPONSE, REQUEST].concat();
+        let streamed = run(&[Event::Data(ToServer, &octets)]);
+        let expected = [REQUEST, RESPONSE, REQUEST].map(alone);
+        assert_eq!(streamed.of("SIP"), expected);
+        assert!(streamed.troubles.is_empty());
+        every_split(&STREAM, &[&PROTOCOL], &ends(5080), &octets);
+        // Lines that end with LF, and no length, so no body.
+        let octets = b"\nOPTIONS sip:a SIP/2.0\nTo: b\n\nSIP/2.0 200 OK\n\n";
+        every_split(&STREAM, &[&PROTOCOL], &ends(5080), octets);
+        let streamed = run(&[Event::Data(ToClient, octets)]);
+        assert_eq!(streamed.of("SIP").len(), 2);
+    }
+
+    #[test]
+    fn beginnings_of_streams() {
+        use Recognition::{More, No, Yes};
+        let recognise = |octets| {
+            recognise(&Beginning {
+                octets,
+                direction: ToServer,
+                ends: &ends(80),
+            })
+        };
+        let cases: [(&[u8], Recognition); 21] = [
+            (b"", No),
+            (b"\r\n", No),
+            (b"I", More),
+            (b"INVITE", More),
+            (b"INVITE ", More),
+            (b"INVITE s", More),
+            (b"INVITE sip", More),
+            (b"INVITE sip:", Yes),
+            (b"INVITE SIPS:a", Yes),
+            (b"INVITE tel:1", Yes),
+            (b"INVITE urn:service:sos SIP/2.0\r\n", Yes),
+            (b"\r\nINVITE sip:", Yes),
+            (b"SIP/2", More),
+            (b"SIP/2.0 2", Yes),
+            (b"SIP/3.0 200 OK\r\n", Yes),
+            (b"HELLO sip:a SIP/2.0\r\n", Yes),
+            (b"OPTIONS * HTTP/1.1", No),
+            (b"OPTIONS rtsp://a RTSP/1.0\r\n", No),
+            (b"GET / HTTP/1.1\r\n", No),
+            (b"INVITES", No),
+            (b"\x16\x03\x01", No),
+        ];
+        for (octets, expected) in cases {
+            assert_eq!(recognise(octets), expected, "{}", octets.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_of_a_stream() {
+        // Behind a message: the stream is left, and found again.
+        let streamed = run(&[
+            Event::Data(ToServer, &[RESPONSE, b"garbage\r\n"].concat()),
+            Event::Data(ToServer, b"more\r\n"),
+            Event::Data(ToServer, REQUEST),
+        ]);
+        assert_eq!(streamed.of("SIP"), [RESPONSE, REQUEST].map(alone));
+        // A length that is none says nothing of a body.
+        let octets = b"BYE sip:a SIP/2.0\r\nl: x\r\n\r\nSIP/2.0 200 OK\r\n\r\n";
+        let streamed = run(&[Event::Data(ToServer, octets)]);
+        assert_eq!(streamed.of("SIP").len(), 2);
+        assert_eq!(streamed.troubles, [(("SIP", Reason::Value), 1)].into());
+        // A body that is too long to be kept.
+        let long = b"BYE sip:a SIP/2.0\r\nl: 65535\r\n\r\n";
+        let mut octets = [&long[..], &[b'x'; 65535], RESPONSE].concat();
+        let streamed = run(&[Event::Data(ToServer, &octets)]);
+        assert_eq!(streamed.of("SIP"), [alone(RESPONSE)]);
+        assert_eq!(streamed.troubles, [(("SIP", Reason::Length), 1)].into());
+        // Headers that never end.
+        octets = [&b"BYE sip:a SIP/2.0\r\n"[..], &b"a:b\r\n".repeat(20000)].concat();
+        let pieces: Vec<&[u8]> = octets.chunks(1000).collect();
+        let events: Vec<_> = pieces.iter().map(|p| Event::Data(ToServer, p)).collect();
+        let streamed = run(&events);
+        assert!(streamed.records.is_empty() && !streamed.claimed);
+        assert_eq!(streamed.troubles, [(("SIP", Reason::Length), 1)].into());
+    }
+
+    #[test]
+    fn gaps_of_a_stream() {
+        let body = REQUEST.len() - 3;
+        let streamed = run(&[
+            Event::Data(ToServer, &REQUEST[..body]),
+            Event::Gap(ToServer, 2),
+            Event::Data(ToServer, &[b"\n", RESPONSE].concat()),
+            Event::Data(ToServer, &REQUEST[..80]),
+            Event::Gap(ToServer, 7),
+            Event::Data(ToServer, &REQUEST[87..]),
+            Event::Data(ToServer, RESPONSE),
+        ]);
+        assert_eq!(streamed.of("SIP"), [REQUEST, RESPONSE, RESPONSE].map(alone));
+        let troubles = [
+            (("SIP", Reason::Length), 1),
+            (("SIP", Reason::Truncated), 1),
+        ];
+        assert_eq!(streamed.troubles, troubles.into());
     }
 }
