@@ -384,6 +384,20 @@ fn an_interrupted_run_leaves_whole_files() {
             let found = records(&directory.path().join(&file.name));
             assert_eq!(found.len() as u64, file.records, "{}", file.name);
             in_files += file.records;
+            // What was open at the interruption ends there, and not as in the whole run.
+            if [
+                "Connection",
+                "Flow",
+                "HTTP",
+                "LinkFlow",
+                "NetworkFlow",
+                "TLS",
+                "TransportFlow",
+            ]
+            .contains(&file.record_type)
+            {
+                continue;
+            }
             let path = directory.path().join("whole");
             fs::write(&path, &whole[file.name.trim_end_matches(".gz")]).unwrap();
             assert!(records(&path).starts_with(&found), "{}", file.name);
@@ -413,8 +427,13 @@ fn files_in_the_way_are_kept_unless_told_otherwise() {
     config.overwrite = true;
     start(source("arp.pcap"), &config, &Arc::default()).unwrap();
     let names = Vec::from_iter(files(directory.path()).into_keys());
-    let expected = ["ARP.ncap", "Ethernet.ncap", "errors.log", "errors.pcap"];
-    assert_eq!(names, expected, "no file of the earlier run is left");
+    let expected =
+        "ARP.ncap Connection.ncap Ethernet.ncap Flow.ncap LinkFlow.ncap errors.log errors.pcap";
+    assert_eq!(
+        names.join(" "),
+        expected,
+        "no file of the earlier run is left"
+    );
 }
 
 #[test]

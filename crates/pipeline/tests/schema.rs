@@ -17,7 +17,20 @@ const NANOSECONDS: (&str, u32) = ("Nanoseconds", 100);
 const ADDITIONS: &[(&str, &str, u32)] = &[
     ("Connection", "TotalOctets", 101),
     ("Flow", "TotalOctets", 101),
+    ("HTTP", "ResTimestamp", 101),
+    ("HTTP", "ReasonPhrase", 102),
+    ("HTTP", "Server", 103),
+    ("HTTP", "SrcPort", 104),
+    ("HTTP", "DstPort", 105),
     ("NetworkLSA", "NetworkMask", 101),
+    ("TLSClientHello", "SupportedVersions", 101),
+    ("TLSClientHello", "Ja3s", 102),
+    ("TLSClientHello", "ServerVersion", 103),
+    ("TLSClientHello", "ServerCipherSuite", 104),
+    ("TLSClientHello", "ServerExtensions", 105),
+    ("TLSClientHello", "ServerALPN", 106),
+    ("TLSClientHello", "ServerGroup", 107),
+    ("TLSClientHello", "HelloRetryRequest", 108),
 ];
 
 /// Fields that have the name of their column, which was not that of the field in 2019: message, name
@@ -32,9 +45,6 @@ const RENAMED: &[(&str, &str, &str)] = &[("LinkFlow", "SourceMAC", "SrcMAC")];
 
 /// Messages beyond those of 2019, with their numbers in the enumeration `Type`.
 const ADDED_MESSAGES: &[(&str, Option<u16>)] = &[];
-
-/// Messages of 2019 that no protocol here emits yet.
-const NOT_BUILT: &[&str] = &["HTTP", "TLSClientHello"];
 
 /// A field as `schema.tsv` has it: number, name, type, repeated.
 type Fact = (u32, String, String, bool);
@@ -155,7 +165,10 @@ fn what_is_listed_as_different_is_different() {
         .filter(|name| !ours.contains_key(*name))
         .copied()
         .collect();
-    assert_eq!(NOT_BUILT, missing, "messages that are not built yet");
+    assert!(
+        missing.is_empty(),
+        "messages of 2019 that nothing writes: {missing:?}"
+    );
     for (name, _) in ADDED_MESSAGES {
         assert!(
             ours.contains_key(name) && !facts.contains_key(name),

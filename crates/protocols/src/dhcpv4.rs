@@ -216,19 +216,13 @@ fn dissect<'p>(
     cookie?;
     match check(options) {
         // Unless it was the capture that cut the option.
-        Err(m) if !is_cut(context) => Err(Malformed {
+        Err(m) if !context.is_cut() => Err(Malformed {
             reason: Reason::Option,
             ..m
         }),
         Err(m) => Err(m),
         Ok(()) => Ok(Next::End),
     }
-}
-
-/// Whether the capture holds less of the packet than the wire did.
-pub(crate) fn is_cut(context: &Context<'_, '_>) -> bool {
-    let captured = context.layers().first().map_or(0, |l| l.octets.len());
-    captured < context.packet().original_len as usize
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    if crate::udp::is_around(context) && !is_plausible(input.rest()) {
+    if context.around() == Some("UDP") && !is_plausible(input.rest()) {
         return Ok(Next::End);
     }
     let mut header = input.sub(12)?;

@@ -409,7 +409,7 @@ fn dissect<'p>(
     let octets = input.rest();
     let (first, end) = first_line(octets);
     let Some(start) = StartLine::read(first) else {
-        if end.is_none() && may_begin_message(first) && crate::dhcpv4::is_cut(context) {
+        if end.is_none() && may_begin_message(first) && context.is_cut() {
             input.skip(octets.len() + 1)?;
         }
         return Ok(Next::End);
@@ -450,7 +450,7 @@ fn dissect<'p>(
     }
     context.emit(&record);
     verdict?;
-    check(input, meaning.length, crate::dhcpv4::is_cut(context))?;
+    check(input, meaning.length, context.is_cut())?;
     Ok(Next::End)
 }
 

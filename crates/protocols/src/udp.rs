@@ -83,12 +83,6 @@ fn dissect<'p>(
     ))
 }
 
-/// Whether the layer that asks stands directly in a datagram.
-pub(crate) fn is_around(context: &Context<'_, '_>) -> bool {
-    let around = context.layers().iter().rev().nth(1);
-    around.is_some_and(|layer| layer.protocol == PROTOCOL.name)
-}
-
 #[cfg(test)]
 mod tests {
     use netcap_dissect::testing::{Walked, encoded, every_prefix, walk_cut, walk_packet};

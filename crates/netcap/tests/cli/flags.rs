@@ -35,7 +35,13 @@ fn version() {
 fn lists_of_encoders() {
     let (code, list, _) = run("-encoders");
     assert_eq!(code, 0);
-    assert!(list.starts_with("layer:\n+ TCP\n+ UDP\n+ IPv4\n"), "{list}");
+    assert!(list.starts_with("custom:\n+ TLS\n+ LinkFlow\n"), "{list}");
+    assert!(list.contains("layer:\n+ TCP\n+ UDP\n+ IPv4\n"), "{list}");
+    assert_eq!(
+        list.lines().count(),
+        60,
+        "58 encoders and two titles: {list}"
+    );
     let (_, overview, _) = run("-overview");
     let arp = "ARP                            10 Timestamp,AddrType,Protocol,";
     assert!(
@@ -87,7 +93,9 @@ fn wrong_command_lines_are_answered_in_one_line() {
         "-r x -bpf port=80",
         &["filters are not available", "tcpdump"],
     );
-    is_refused("-flow-timeout 3 -r x", &["-flow-timeout"]);
+    is_refused("-flow-timeout soon -r x", &["-flow-timeout"]);
+    is_refused("-overlap any -r x", &["first, last, bsd, linux"]);
+    is_refused("-files bodies -r x", &["-files", "not kept"]);
 }
 
 #[test]
