@@ -20,7 +20,7 @@ const MOST_PACKETS: usize = 64;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR"));
     let corpus = fuzz.join("corpus");
-    for target in ["walk", "capture", "records", "defrag"]
+    for target in ["walk", "capture", "records", "defrag", "streams"]
         .into_iter()
         .chain(family::names())
     {
@@ -97,6 +97,8 @@ fn records(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
             workers: 1,
             batch_packets: 1024,
             base: None,
+            flows: netcap_pipeline::FlowLimits::default(),
+            streams: netcap_pipeline::StreamLimits::default(),
             ignore_unknown: true,
             overwrite: true,
             source: name.to_owned(),

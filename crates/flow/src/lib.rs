@@ -12,6 +12,7 @@ mod link_flow;
 mod network_flow;
 mod reassembly;
 mod segment;
+mod segment_note;
 mod streams;
 mod summary;
 mod table;
@@ -21,8 +22,9 @@ mod uid;
 
 pub use defrag::{Defragmenter, FragmentLedger, Limits};
 pub use reassembly::OverlapPolicy;
-pub use segment::{SegmentNote, note_segments};
-pub use streams::{Segment, StreamLedger, StreamLimits, Streams};
+pub use segment::Segment;
+pub use segment_note::{SegmentNote, note_segments};
+pub use streams::{StreamLedger, StreamLimits, Streams};
 pub use summary::{
     Application, Ends, Link, LinkProtocol, Network, NetworkProtocol, PacketSummary, Piece, Time,
     Transport, TransportProtocol,

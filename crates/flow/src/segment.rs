@@ -1,158 +1,72 @@
-//! TCP segments of a packet, as a worker notes them for the streams.
-//!
-//! Every TCP layer counts, those inside tunnels too: its addresses are those of the IP layer right
-//! around it.
+//! TCP segments (RFC 9293 section 3.1), as far as streams need them.
 
-use std::ops::Range;
+use netcap_dissect::{Endpoint, PacketInfo, StreamEnds};
 
-use netcap_dissect::{Endpoint, Layer, PacketInfo};
-use netcap_record::{Ip, Mac};
+/// The octet with the flags of a TCP header (RFC 9293 section 3.1).
+pub(crate) mod flag {
+    pub(crate) const FIN: u8 = 0x01;
+    pub(crate) const SYN: u8 = 0x02;
+    pub(crate) const RST: u8 = 0x04;
+    pub(crate) const ACK: u8 = 0x10;
+}
 
-use crate::streams::Segment;
+/// Ports below are those of servers, as far as anybody can tell (RFC 6335 section 6).
+const SYSTEM_PORTS: u16 = 1024;
 
-/// A segment without the packet around it.
-#[derive(Clone, Debug)]
-pub struct SegmentNote {
+/// A TCP segment of the capture.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
     /// What the capture says of the packet.
-    packet: PacketInfo,
-    source: Endpoint,
-    destination: Endpoint,
-    sequence: u32,
-    acknowledgment: u32,
-    flags: u8,
-    payload: Payload,
-    wire_length: usize,
+    pub packet: PacketInfo,
+    /// The sender.
+    pub source: Endpoint,
+    /// The receiver.
+    pub destination: Endpoint,
+    /// Sequence number as sent.
+    pub sequence: u32,
+    /// Acknowledgment number as sent.
+    pub acknowledgment: u32,
+    /// The octet of the header with CWR, ECE, URG, ACK, PSH, RST, SYN and FIN.
+    pub flags: u8,
+    /// Captured octets of the payload.
+    pub payload: &'a [u8],
+    /// Octets that the payload had on the wire.
+    pub wire_length: usize,
 }
 
-/// Where a payload is.
-#[derive(Clone, Debug)]
-enum Payload {
-    /// In the packet.
-    Packet(Range<usize>),
-    /// In a datagram put together from several packets.
-    Datagram(Box<[u8]>),
-}
-
-impl SegmentNote {
-    /// Place of the packet in its batch.
-    pub fn packet(&self) -> u32 {
-        self.packet.index
+impl Segment<'_> {
+    pub(crate) fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
     }
 
-    /// The segment, with the octets of its packet.
-    pub fn segment<'a>(&'a self, octets: &'a [u8]) -> Segment<'a> {
-        Segment {
-            packet: self.packet,
-            source: self.source,
-            destination: self.destination,
-            sequence: self.sequence,
-            acknowledgment: self.acknowledgment,
-            flags: self.flags,
-            payload: match &self.payload {
-                Payload::Packet(range) => octets.get(range.clone()).unwrap_or_default(),
-                Payload::Datagram(payload) => payload,
-            },
-            wire_length: self.wire_length,
-        }
+    /// The number of the first octet behind SYN.
+    pub(crate) fn first(&self) -> u32 {
+        self.sequence.wrapping_add(u32::from(self.has(flag::SYN)))
     }
-}
 
-/// The IP layer around a segment.
-#[derive(Clone, Copy)]
-struct Around {
-    source: Ip,
-    destination: Ip,
-    /// Octets that the header tells and that were not captured.
-    missing: usize,
-}
-
-/// Appends the segments of a packet that was walked.
-pub fn note_segments(
-    layers: &[Layer<'_>],
-    packet: PacketInfo,
-    octets: &[u8],
-    notes: &mut Vec<SegmentNote>,
-) {
-    let (mut around, mut macs) = (None, None);
-    for layer in layers {
-        match layer.protocol {
-            "Ethernet" if macs.is_none() => macs = ethernet(layer.octets),
-            "IPv4" => around = ipv4(layer.octets),
-            "IPv6" => around = ipv6(layer.octets),
-            "TCP" => {
-                let note = around.and_then(|a| tcp(layer.octets, packet, octets, a, macs));
-                notes.extend(note);
-            }
-            _ => {}
-        }
+    pub(crate) fn octets(&self) -> usize {
+        self.wire_length.max(self.payload.len())
     }
-}
 
-/// Source and destination.
-fn ethernet(octets: &[u8]) -> Option<(Mac, Mac)> {
-    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *octets.first_chunk::<12>()?;
-    Some((Mac([s0, s1, s2, s3, s4, s5]), Mac([d0, d1, d2, d3, d4, d5])))
-}
+    /// Whether a stream can begin here: at SYN, or mid-way at some octets. The number of an empty
+    /// segment may be that of a keep-alive, and a reset begins nothing.
+    pub(crate) fn opens(&self) -> bool {
+        !self.has(flag::RST) && (self.has(flag::SYN) || self.octets() > 0)
+    }
 
-/// RFC 791 section 3.1.
-fn ipv4(octets: &[u8]) -> Option<Around> {
-    let header = octets.first_chunk::<20>()?;
-    let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    Some(Around {
-        source: Ip::V4([header[12], header[13], header[14], header[15]]),
-        destination: Ip::V4([header[16], header[17], header[18], header[19]]),
-        missing: length.saturating_sub(octets.len()),
-    })
-}
-
-/// RFC 8200 section 3.
-fn ipv6(octets: &[u8]) -> Option<Around> {
-    let header = octets.first_chunk::<40>()?;
-    let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let (mut source, mut destination) = ([0; 16], [0; 16]);
-    source.copy_from_slice(&header[8..24]);
-    destination.copy_from_slice(&header[24..40]);
-    Some(Around {
-        source: Ip::V6(source),
-        destination: Ip::V6(destination),
-        missing: (length + header.len()).saturating_sub(octets.len()),
-    })
-}
-
-/// RFC 9293 section 3.1.
-fn tcp(
-    segment: &[u8],
-    packet: PacketInfo,
-    octets: &[u8],
-    around: Around,
-    macs: Option<(Mac, Mac)>,
-) -> Option<SegmentNote> {
-    let header = segment.first_chunk::<20>()?;
-    let payload = segment.get(usize::from(header[12] >> 4).max(5) * 4..)?;
-    // Addresses are compared, never followed.
-    let inside = (payload.as_ptr() as usize).checked_sub(octets.as_ptr() as usize);
-    let inside = inside.filter(|start| start + payload.len() <= octets.len());
-    let (in_datagram, missing) = (inside.is_none(), around.missing);
-    Some(SegmentNote {
-        packet,
-        source: Endpoint {
-            mac: macs.map(|(source, _)| source),
-            ip: around.source,
-            port: u16::from_be_bytes([header[0], header[1]]),
-        },
-        destination: Endpoint {
-            mac: macs.map(|(_, destination)| destination),
-            ip: around.destination,
-            port: u16::from_be_bytes([header[2], header[3]]),
-        },
-        sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
-        acknowledgment: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
-        flags: header[13],
-        payload: match inside {
-            Some(start) => Payload::Packet(start..start + payload.len()),
-            None => Payload::Datagram(payload.into()),
-        },
-        // A datagram put together is whole, whatever its last fragment's header says.
-        wire_length: payload.len() + if in_datagram { 0 } else { missing },
-    })
+    /// Who opened the connection, as far as this segment tells.
+    pub(crate) fn ends(&self) -> StreamEnds {
+        let (source, destination) = (self.source, self.destination);
+        let sender_is_client = if self.has(flag::SYN) {
+            !self.has(flag::ACK)
+        } else {
+            source.port >= SYSTEM_PORTS || destination.port < SYSTEM_PORTS
+        };
+        let (client, server) = if sender_is_client {
+            (source, destination)
+        } else {
+            (destination, source)
+        };
+        StreamEnds { client, server }
+    }
 }

@@ -22,76 +22,8 @@ use netcap_record::Ip;
 use crate::claim::{Claim, Desk};
 use crate::idle::{Idle, Idler};
 use crate::reassembly::{Arrival, Half, Moment, OverlapPolicy, Reader};
+use crate::segment::{Segment, flag};
 use crate::summary::Time;
-
-/// The octet with the flags of a TCP header (RFC 9293 section 3.1).
-mod flag {
-    pub(super) const FIN: u8 = 0x01;
-    pub(super) const SYN: u8 = 0x02;
-    pub(super) const RST: u8 = 0x04;
-    pub(super) const ACK: u8 = 0x10;
-}
-
-/// Ports below are those of servers, as far as anybody can tell (RFC 6335 section 6).
-const SYSTEM_PORTS: u16 = 1024;
-
-/// A TCP segment of the capture.
-#[derive(Clone, Copy, Debug)]
-pub struct Segment<'a> {
-    /// What the capture says of the packet.
-    pub packet: PacketInfo,
-    /// The sender.
-    pub source: Endpoint,
-    /// The receiver.
-    pub destination: Endpoint,
-    /// Sequence number as sent.
-    pub sequence: u32,
-    /// Acknowledgment number as sent.
-    pub acknowledgment: u32,
-    /// The octet of the header with CWR, ECE, URG, ACK, PSH, RST, SYN and FIN.
-    pub flags: u8,
-    /// Captured octets of the payload.
-    pub payload: &'a [u8],
-    /// Octets that the payload had on the wire.
-    pub wire_length: usize,
-}
-
-impl Segment<'_> {
-    fn has(&self, flag: u8) -> bool {
-        self.flags & flag != 0
-    }
-
-    /// The number of the first octet behind SYN.
-    fn first(&self) -> u32 {
-        self.sequence.wrapping_add(u32::from(self.has(flag::SYN)))
-    }
-
-    fn octets(&self) -> usize {
-        self.wire_length.max(self.payload.len())
-    }
-
-    /// Whether a stream can begin here: at SYN, or mid-way at some octets. The number of an empty
-    /// segment may be that of a keep-alive, and a reset begins nothing.
-    fn opens(&self) -> bool {
-        !self.has(flag::RST) && (self.has(flag::SYN) || self.octets() > 0)
-    }
-
-    /// Who opened the connection, as far as this segment tells.
-    fn ends(&self) -> StreamEnds {
-        let (source, destination) = (self.source, self.destination);
-        let sender_is_client = if self.has(flag::SYN) {
-            !self.has(flag::ACK)
-        } else {
-            source.port >= SYSTEM_PORTS || destination.port < SYSTEM_PORTS
-        };
-        let (client, server) = if sender_is_client {
-            (source, destination)
-        } else {
-            (destination, source)
-        };
-        StreamEnds { client, server }
-    }
-}
 
 /// What the table of streams may hold, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

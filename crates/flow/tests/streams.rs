@@ -1,0 +1,1256 @@
+//! TCP streams through a dissector that notes what it is given.
+
+use std::cell::RefCell;
+
+use netcap_dissect::{
+    Beginning, Direction, Endpoint, Output, PacketInfo, Recognition, Registry, Selection,
+    StreamContext, StreamDissector, StreamProtocol, Then,
+};
+use netcap_flow::{OverlapPolicy, SCHEMAS, Segment, StreamLedger, StreamLimits, Streams};
+use netcap_record::{Ip, Mac, Timestamp};
+use proptest::prelude::*;
+
+use Direction::{ToClient, ToServer};
+use Note::{Data, End, Gap, Start};
+
+const FIN: u8 = 0x01;
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
+
+/// What the dissector was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Note {
+    Start(&'static str),
+    /// Octets, and the second at which their packet was captured.
+    Data(Direction, Vec<u8>, i64),
+    Gap(Direction, u64),
+    End(Direction),
+}
+
+thread_local! {
+    /// Notes with the client's port.
+    static NOTES: RefCell<Vec<(u16, Note)>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Recorder(&'static str);
+
+impl Recorder {
+    fn note(&self, note: Note, context: &StreamContext<'_, '_>) {
+        let port = context.ends.client.port;
+        NOTES.with_borrow_mut(|notes| notes.push((port, note)));
+    }
+}
+
+impl StreamDissector for Recorder {
+    fn data(
+        &mut self,
+        direction: Direction,
+        octets: &[u8],
+        context: &mut StreamContext<'_, '_>,
+    ) -> Then {
+        assert!(!octets.is_empty());
+        let seconds = context.timestamp().seconds();
+        self.note(Data(direction, octets.to_vec(), seconds), context);
+        if self.0 == "words" && octets.ends_with(b"quit") {
+            Then::Leave
+        } else {
+            Then::GoOn
+        }
+    }
+
+    fn gap(
+        &mut self,
+        direction: Direction,
+        octets: u64,
+        context: &mut StreamContext<'_, '_>,
+    ) -> Then {
+        assert!(octets > 0);
+        self.note(Gap(direction, octets), context);
+        Then::GoOn
+    }
+
+    fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
+        self.note(End(direction), context);
+    }
+}
+
+/// Claims everything.
+static ANY: StreamProtocol = StreamProtocol {
+    name: "any",
+    recognise: |_| Recognition::Yes,
+    start: || Box::new(Recorder("any")),
+    schemas: SCHEMAS,
+};
+
+/// Begins with `hello`; leaves at `quit`.
+static WORDS: StreamProtocol = StreamProtocol {
+    name: "words",
+    recognise: |beginning: &Beginning<'_>| {
+        if beginning.octets.starts_with(b"hello") {
+            Recognition::Yes
+        } else if b"hello".starts_with(beginning.octets) {
+            Recognition::More
+        } else {
+            Recognition::No
+        }
+    },
+    start: || {
+        NOTES.with_borrow_mut(|notes| notes.push((0, Start("words"))));
+        Box::new(Recorder("words"))
+    },
+    schemas: SCHEMAS,
+};
+
+/// Wants to see more, always.
+static CURIOUS: StreamProtocol = StreamProtocol {
+    name: "curious",
+    recognise: |beginning: &Beginning<'_>| {
+        assert!(beginning.octets.len() <= 64 + 1460);
+        Recognition::More
+    },
+    start: || Box::new(Recorder("curious")),
+    schemas: SCHEMAS,
+};
+
+/// Counts nothing that anybody wants.
+static UNWANTED: StreamProtocol = StreamProtocol {
+    schemas: &[],
+    recognise: |_| panic!("nobody wants it"),
+    ..ANY
+};
+
+/// A capture under way.
+struct Capture {
+    registry: Registry,
+    output: Output,
+    streams: Streams,
+}
+
+impl Capture {
+    fn of(protocols: &'static [&'static StreamProtocol], limits: StreamLimits) -> Capture {
+        NOTES.take();
+        let registry = Registry::new(&[], SCHEMAS, &Selection::default()).expect("no names");
+        Capture {
+            output: Output::new(&registry),
+            streams: Streams::new(&registry, protocols, limits),
+            registry,
+        }
+    }
+
+    fn new() -> Capture {
+        Capture::of(const { &[&ANY] }, StreamLimits::default())
+    }
+
+    fn with(limits: StreamLimits) -> Capture {
+        Capture::of(const { &[&ANY] }, limits)
+    }
+
+    fn take(&mut self, packet: &Packet<'_>) -> &mut Capture {
+        let segment = packet.segment();
+        self.streams
+            .take(&segment, &self.registry, &mut self.output);
+        self
+    }
+
+    /// Ends the capture. Nothing waits any more, and every octet has been counted once.
+    fn close(&mut self) -> StreamLedger {
+        self.streams.close(&self.registry, &mut self.output);
+        assert_eq!((self.streams.octets(), self.streams.open()), (0, 0));
+        let ledger = self.streams.ledger();
+        let counted = ledger.octets
+            + ledger.retransmitted_octets
+            + ledger.overlapping_octets
+            + ledger.late_octets
+            + ledger.after_end_octets
+            + ledger.outside_octets
+            + ledger.reset_octets;
+        assert_eq!(ledger.payload_octets, counted, "{ledger:?}");
+        ledger
+    }
+}
+
+/// A segment between two ends; the client is 10.0.0.1:40000, the server 10.0.0.2:80.
+#[derive(Clone, Copy)]
+struct Packet<'a> {
+    direction: Direction,
+    v6: bool,
+    port: u16,
+    server_port: u16,
+    sequence: u32,
+    acknowledgment: u32,
+    flags: u8,
+    payload: &'a [u8],
+    cut: usize,
+    seconds: i64,
+}
+
+fn packet(direction: Direction, sequence: u32, payload: &[u8]) -> Packet<'_> {
+    Packet {
+        direction,
+        v6: false,
+        port: 40_000,
+        server_port: 80,
+        sequence,
+        acknowledgment: 0,
+        flags: 0,
+        payload,
+        cut: 0,
+        seconds: 0,
+    }
+}
+
+/// A segment of the client.
+fn client(sequence: u32, payload: &[u8]) -> Packet<'_> {
+    packet(ToServer, sequence, payload)
+}
+
+/// A segment of the server.
+fn server(sequence: u32, payload: &[u8]) -> Packet<'_> {
+    packet(ToClient, sequence, payload)
+}
+
+impl<'a> Packet<'a> {
+    fn flags(self, flags: u8) -> Packet<'a> {
+        let flags = self.flags | flags;
+        Packet { flags, ..self }
+    }
+
+    fn ack(self, acknowledgment: u32) -> Packet<'a> {
+        let flags = self.flags | ACK;
+        Packet {
+            acknowledgment,
+            flags,
+            ..self
+        }
+    }
+
+    fn at(self, seconds: i64) -> Packet<'a> {
+        Packet { seconds, ..self }
+    }
+
+    fn port(self, port: u16) -> Packet<'a> {
+        Packet { port, ..self }
+    }
+
+    fn segment(&self) -> Segment<'a> {
+        let end = |number: u8, port: u16| Endpoint {
+            mac: Some(Mac([2, 0, 0, 0, 0, number])),
+            ip: if self.v6 {
+                Ip::V6([number; 16])
+            } else {
+                Ip::V4([10, 0, 0, number])
+            },
+            port,
+        };
+        let (client, server) = (end(1, self.port), end(2, self.server_port));
+        let (source, destination) = match self.direction {
+            ToServer => (client, server),
+            ToClient => (server, client),
+        };
+        Segment {
+            packet: PacketInfo {
+                timestamp: Timestamp::new(self.seconds, 0),
+                link_type: 1,
+                original_len: 54 + self.payload.len() as u32,
+                index: 0,
+            },
+            source,
+            destination,
+            sequence: self.sequence,
+            acknowledgment: self.acknowledgment,
+            flags: self.flags,
+            payload: self.payload,
+            wire_length: self.payload.len() + self.cut,
+        }
+    }
+}
+
+fn notes() -> Vec<Note> {
+    NOTES.take().into_iter().map(|(_, note)| note).collect()
+}
+
+/// Octets of a direction, one after the other; `#` for each octet of a gap.
+fn text(notes: &[Note], of: Direction) -> String {
+    let mut text = String::new();
+    for note in notes {
+        match note {
+            Data(direction, octets, _) if *direction == of => {
+                text.push_str(&String::from_utf8_lossy(octets));
+            }
+            Gap(direction, octets) if *direction == of => {
+                text.push_str(&"#".repeat(*octets as usize));
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+/// What the client sends, as the reader sees it, and the account of it.
+fn sent(packets: &[Packet<'_>]) -> (String, StreamLedger) {
+    sent_by(packets, OverlapPolicy::First)
+}
+
+fn sent_by(packets: &[Packet<'_>], policy: OverlapPolicy) -> (String, StreamLedger) {
+    let limits = StreamLimits {
+        policy,
+        ..StreamLimits::default()
+    };
+    let mut capture = Capture::with(limits);
+    for packet in packets {
+        capture.take(packet);
+    }
+    let ledger = capture.close();
+    (text(&notes(), ToServer), ledger)
+}
+
+#[test]
+fn a_conversation() {
+    let mut capture = Capture::new();
+    capture
+        .take(&client(999, b"").flags(SYN))
+        .take(&server(499, b"").flags(SYN).ack(1000))
+        .take(&client(1000, b"").ack(500))
+        .take(&client(1000, b"question").ack(500).at(1))
+        .take(&server(500, b"answer").ack(1008).at(2))
+        .take(&client(1008, b"").ack(506).flags(FIN).at(3))
+        .take(&server(506, b"").ack(1009).flags(FIN).at(4))
+        .take(&client(1009, b"").ack(507).at(4));
+    // Both ends are known before the capture ends.
+    let expected = [
+        Data(ToServer, b"question".to_vec(), 1),
+        Data(ToClient, b"answer".to_vec(), 2),
+        End(ToServer),
+        End(ToClient),
+    ];
+    assert_eq!(notes(), expected);
+    let ledger = capture.close();
+    assert_eq!(notes(), []);
+    assert_eq!(
+        ledger,
+        StreamLedger {
+            streams: 1,
+            segments: 8,
+            payload_octets: 14,
+            octets: 14,
+            recognised: [("any", 1)].into(),
+            ..StreamLedger::default()
+        }
+    );
+}
+
+#[test]
+fn version_6_and_4_are_apart() {
+    let mut capture = Capture::new();
+    let v6 = |packet: Packet<'static>| Packet { v6: true, ..packet };
+    capture
+        .take(&v6(client(1, b"six")))
+        .take(&client(1, b"four"))
+        .take(&v6(client(4, b"six")));
+    assert_eq!(capture.streams.open(), 2);
+    assert_eq!(capture.close().retransmitted_octets, 0);
+}
+
+#[test]
+fn octets_wait_for_those_before_them() {
+    let mut capture = Capture::new();
+    capture
+        .take(&client(0, b"").flags(SYN))
+        .take(&client(4, b"def").at(1))
+        .take(&client(7, b"ghi").at(2))
+        .take(&client(1, b"abc").at(3));
+    let expected = [
+        Data(ToServer, b"abc".to_vec(), 3),
+        Data(ToServer, b"def".to_vec(), 1),
+        Data(ToServer, b"ghi".to_vec(), 2),
+    ];
+    assert_eq!(notes(), expected);
+    let ledger = capture.close();
+    assert_eq!(
+        (ledger.out_of_order_segments, ledger.out_of_order_octets),
+        (2, 6)
+    );
+    assert_eq!((ledger.most_waiting_segments, ledger.gaps), (2, 0));
+}
+
+#[test]
+fn numbers_wrap() {
+    let start = u32::MAX - 2;
+    let syn = client(start - 1, b"").flags(SYN);
+    let (text, ledger) = sent(&[
+        syn,
+        client(3, b"ghi"),
+        client(start, b"abc"),
+        client(0, b"def"),
+        client(start, b"abcdef"),
+    ]);
+    assert_eq!(text, "abcdefghi");
+    assert_eq!((ledger.retransmitted_octets, ledger.gaps), (6, 0));
+    // SYN itself may be the last number of all.
+    let (text, _) = sent(&[client(u32::MAX, b"").flags(SYN), client(0, b"abc")]);
+    assert_eq!(text, "abc");
+}
+
+#[test]
+fn repeated_octets_are_dropped() {
+    let (text, ledger) = sent(&[
+        client(10, b"abcd"),
+        client(10, b"abcd"),
+        client(12, b"cdef"),
+        client(11, b"b"),
+    ]);
+    assert_eq!(text, "abcdef");
+    assert_eq!(
+        (ledger.retransmitted_segments, ledger.retransmitted_octets),
+        (3, 7)
+    );
+}
+
+#[test]
+fn keep_alives() {
+    let (text, ledger) = sent(&[
+        client(10, b"ab"),
+        client(11, b"").flags(ACK),
+        client(11, b"\0").flags(ACK),
+        client(12, b"").flags(ACK),
+        client(12, b"cd"),
+    ]);
+    assert_eq!(text, "abcd");
+    assert_eq!((ledger.keep_alives, ledger.retransmitted_segments), (2, 0));
+}
+
+#[test]
+fn probes_of_a_closed_window_bring_an_octet() {
+    // The receiver had no room: the probe's octet comes again with those behind it.
+    let (text, ledger) = sent(&[client(10, b"ab"), client(12, b"c"), client(12, b"cde")]);
+    assert_eq!((text.as_str(), ledger.gaps), ("abcde", 0));
+}
+
+/// An early segment `BBBB` at 4 and a newcomer, then what fills the hole at 0.
+fn overlap(policy: OverlapPolicy, newcomer: Packet<'_>) -> String {
+    let packets = [
+        client(99, b"").flags(SYN),
+        client(104, b"BBBB"),
+        newcomer,
+        client(100, b".."),
+        client(110, b"!"),
+    ];
+    sent_by(&packets, policy).0
+}
+
+#[test]
+fn policies_of_overlaps() {
+    use OverlapPolicy::{Bsd, First, Last, Linux};
+    let before = client(102, b"aaaa");
+    let equal = client(104, b"aaaa");
+    let inside = client(105, b"aa");
+    let behind = client(106, b"aaaa");
+    let around = client(102, b"aaaaaaaa");
+    let table = [
+        (First, before, "..aaBBBB##!"),
+        (Last, before, "..aaaaBB##!"),
+        (Bsd, before, "..aaaaBB##!"),
+        (Linux, before, "..aaaaBB##!"),
+        (First, equal, "..##BBBB##!"),
+        (Last, equal, "..##aaaa##!"),
+        (Bsd, equal, "..##BBBB##!"),
+        (Linux, equal, "..##aaaa##!"),
+        (First, inside, "..##BBBB##!"),
+        (Last, inside, "..##BaaB##!"),
+        (Bsd, inside, "..##BBBB##!"),
+        (Linux, inside, "..##BBBB##!"),
+        (First, behind, "..##BBBBaa!"),
+        (Last, behind, "..##BBaaaa!"),
+        (Bsd, behind, "..##BBBBaa!"),
+        (Linux, behind, "..##BBBBaa!"),
+        (First, around, "..aaBBBBaa!"),
+        (Last, around, "..aaaaaaaa!"),
+        (Bsd, around, "..aaaaaaaa!"),
+        (Linux, around, "..aaaaaaaa!"),
+    ];
+    for (policy, newcomer, expected) in table {
+        assert_eq!(overlap(policy, newcomer), expected, "{policy:?}");
+    }
+}
+
+#[test]
+fn contradictions_are_counted() {
+    let (text, ledger) = sent(&[
+        client(99, b"").flags(SYN),
+        client(104, b"abcd"),
+        client(104, b"axcx"),
+        client(104, b"abcd"),
+        // What was handed on is not there to compare with.
+        client(100, b"...."),
+        client(100, b",,,,"),
+    ]);
+    assert_eq!(text, "....abcd");
+    assert_eq!(
+        (ledger.overlapping_segments, ledger.overlapping_octets),
+        (2, 8)
+    );
+    assert_eq!(
+        (ledger.conflicting_octets, ledger.retransmitted_octets),
+        (2, 4)
+    );
+}
+
+#[test]
+fn a_segment_that_fills_a_hole_may_overlap_what_waits() {
+    let packets = [
+        client(99, b"").flags(SYN),
+        client(102, b"BB"),
+        client(100, b"aaaaaa"),
+    ];
+    assert_eq!(sent_by(&packets, OverlapPolicy::First).0, "aaBBaa");
+    assert_eq!(sent_by(&packets, OverlapPolicy::Last).0, "aaaaaa");
+}
+
+#[test]
+fn acknowledged_holes_are_gaps() {
+    let mut capture = Capture::new();
+    capture
+        .take(&client(0, b"").flags(SYN))
+        .take(&client(1, b"ab").at(1))
+        .take(&client(6, b"ef").at(2))
+        .take(&client(12, b"kl").at(3))
+        .take(&server(1, b"").ack(5).at(4));
+    // Octet 5 is not acknowledged: it may come yet.
+    assert_eq!(notes(), [Data(ToServer, b"ab".to_vec(), 1)]);
+    capture.take(&server(1, b"").ack(8).at(5));
+    let expected = [Gap(ToServer, 3), Data(ToServer, b"ef".to_vec(), 2)];
+    assert_eq!(notes(), expected);
+    // What comes now is too late. An answer comes behind what it acknowledges.
+    capture
+        .take(&client(3, b"cde").at(6))
+        .take(&server(1, b"ok").ack(14).at(7));
+    let expected = [
+        Gap(ToServer, 4),
+        Data(ToServer, b"kl".to_vec(), 3),
+        Data(ToClient, b"ok".to_vec(), 7),
+    ];
+    assert_eq!(notes(), expected);
+    let ledger = capture.close();
+    assert_eq!((ledger.gaps, ledger.gap_octets), (2, 7));
+    assert_eq!((ledger.late_octets, ledger.retransmitted_octets), (3, 0));
+}
+
+#[test]
+fn an_acknowledgment_before_its_octets_loses_nothing() {
+    // As captures have it that merge two directions.
+    let mut capture = Capture::new();
+    capture
+        .take(&client(0, b"").flags(SYN))
+        .take(&server(1, b"").ack(7))
+        .take(&client(1, b"abc"))
+        .take(&client(4, b"def"));
+    assert_eq!(capture.close().gaps, 0);
+    assert_eq!(text(&notes(), ToServer), "abcdef");
+}
+
+#[test]
+fn octets_that_the_capture_cut_are_gaps() {
+    let cut = |packet: Packet<'static>, cut| Packet { cut, ..packet };
+    let (text, ledger) = sent(&[
+        cut(client(0, b"ab"), 3),
+        cut(client(5, b"fg"), 3),
+        client(10, b"kl"),
+        // One that waits behind a hole, and one of which another segment has the rest.
+        cut(client(14, b"op"), 2),
+        client(12, b"mn"),
+        cut(client(18, b"s"), 2),
+        client(17, b"r"),
+    ]);
+    assert_eq!(text, "ab###fg###klmnop##s##");
+    assert_eq!((ledger.gaps, ledger.gap_octets), (4, 10));
+    // The rest may come while the segment waits.
+    let (text, ledger) = sent(&[
+        client(0, b"a"),
+        cut(client(2, b"c"), 3),
+        client(3, b"de"),
+        cut(client(3, b""), 3),
+        client(1, b"b"),
+    ]);
+    assert_eq!((text.as_str(), ledger.gap_octets), ("abcde#", 1));
+}
+
+#[test]
+fn an_impossible_length_on_the_wire() {
+    let lie = |cut| Packet {
+        cut,
+        ..client(2, b"cd")
+    };
+    let (text, ledger) = sent(&[
+        client(0, b"ab"),
+        lie(usize::MAX - 2),
+        lie(1 << 31),
+        client(2, b"ef"),
+    ]);
+    assert_eq!((text.as_str(), ledger.outside_octets), ("abef", 4));
+}
+
+#[test]
+fn fin_may_come_early() {
+    let mut capture = Capture::new();
+    capture
+        .take(&client(0, b"").flags(SYN))
+        .take(&client(4, b"d").flags(FIN))
+        .take(&client(1, b"a"));
+    assert_eq!(notes(), [Data(ToServer, b"a".to_vec(), 0)]);
+    capture.take(&client(2, b"bc"));
+    let expected = [
+        Data(ToServer, b"bc".to_vec(), 0),
+        Data(ToServer, b"d".to_vec(), 0),
+        End(ToServer),
+    ];
+    assert_eq!(notes(), expected);
+    // The other direction goes on.
+    capture
+        .take(&server(70, b"still here"))
+        .take(&client(5, b"never"))
+        .take(&client(4, b"d").flags(FIN));
+    let expected = [Data(ToClient, b"still here".to_vec(), 0)];
+    assert_eq!(notes(), expected);
+    let ledger = capture.close();
+    assert_eq!(notes(), [End(ToClient)]);
+    assert_eq!(
+        (ledger.after_end_octets, ledger.retransmitted_octets),
+        (5, 1)
+    );
+}
+
+#[test]
+fn what_waits_beyond_a_fin_is_no_part_of_the_stream() {
+    let (text, ledger) = sent(&[
+        client(0, b"").flags(SYN),
+        client(4, b"defg"),
+        client(9, b"xyz"),
+        client(6, b"").flags(FIN),
+        client(1, b"abc"),
+    ]);
+    assert_eq!((text.as_str(), ledger.after_end_octets), ("abcde", 5));
+}
+
+#[test]
+fn a_hole_before_fin() {
+    let mut capture = Capture::new();
+    capture
+        .take(&client(0, b"").flags(SYN))
+        .take(&client(1, b"a"))
+        .take(&client(5, b"").flags(FIN))
+        .take(&server(1, b"").ack(6));
+    let expected = [
+        Data(ToServer, b"a".to_vec(), 0),
+        Gap(ToServer, 3),
+        End(ToServer),
+    ];
+    assert_eq!(notes(), expected);
+}
+
+#[test]
+fn a_reset_ends_nothing() {
+    let mut capture = Capture::new();
+    capture
+        .take(&client(0, b"").flags(SYN))
+        .take(&client(1, b"ab"))
+        .take(&server(1, b"forged").flags(RST))
+        .take(&client(3, b"cd"))
+        .take(&client(5, b"").flags(RST | ACK))
+        .take(&client(5, b"ef").flags(FIN))
+        .take(&server(9, b"").flags(FIN));
+    assert_eq!(text(&notes(), ToServer), "abcdef");
+    let ledger = capture.close();
+    assert_eq!((ledger.resets, ledger.reset_octets), (2, 6));
+    assert_eq!(ledger.streams, 1);
+}
+
+#[test]
+fn a_syn_with_another_number_opens_the_next_stream() {
+    let mut capture = Capture::new();
+    capture
+        .take(&client(99, b"").flags(SYN))
+        .take(&server(199, b"").flags(SYN).ack(100))
+        .take(&client(99, b"").flags(SYN))
+        .take(&client(100, b"one"))
+        .take(&client(105, b"late"))
+        .take(&server(199, b"").flags(SYN).ack(100))
+        .take(&client(99, b"").flags(SYN));
+    assert_eq!(notes(), [Data(ToServer, b"one".to_vec(), 0)]);
+    capture.take(&client(5000, b"").flags(SYN));
+    let expected = [
+        Gap(ToServer, 2),
+        Data(ToServer, b"late".to_vec(), 0),
+        End(ToServer),
+        End(ToClient),
+    ];
+    assert_eq!(notes(), expected);
+    capture
+        .take(&server(7000, b"").flags(SYN).ack(5001))
+        .take(&client(5001, b"two"))
+        .take(&server(7001, b"three"));
+    let ledger = capture.close();
+    assert_eq!((ledger.streams, ledger.picked_up), (2, 0));
+    let notes = notes();
+    assert_eq!(text(&notes, ToServer), "two");
+    assert_eq!(text(&notes, ToClient), "three");
+}
+
+#[test]
+fn a_syn_that_answers_opens_one_only_after_the_end() {
+    let mut capture = Capture::new();
+    capture
+        .take(&client(99, b"").flags(SYN))
+        .take(&server(199, b"").flags(SYN).ack(100))
+        .take(&server(200, b"one"))
+        .take(&server(999, b"x").flags(SYN).ack(500))
+        .take(&server(203, b"two"));
+    assert_eq!(text(&notes(), ToClient), "onetwo");
+    capture
+        .take(&server(206, b"").flags(RST))
+        .take(&server(999, b"").flags(SYN).ack(500))
+        .take(&client(500, b"question"))
+        .take(&server(1000, b"answer"));
+    let ledger = capture.close();
+    assert_eq!((ledger.streams, ledger.outside_octets), (2, 1));
+    let notes = notes();
+    assert_eq!(text(&notes, ToServer), "question");
+    assert_eq!(text(&notes, ToClient), "answer");
+}
+
+#[test]
+fn both_may_open_at_once() {
+    let mut capture = Capture::new();
+    capture
+        .take(&client(0, b"").flags(SYN))
+        .take(&server(100, b"").flags(SYN))
+        .take(&client(1, b"a"))
+        .take(&server(101, b"b"));
+    assert_eq!(capture.close().streams, 1);
+}
+
+#[test]
+fn octets_in_a_syn() {
+    let (text, _) = sent(&[client(9, b"fast").flags(SYN), client(14, b" open")]);
+    assert_eq!(text, "fast open");
+}
+
+#[test]
+fn picked_up_mid_way() {
+    let mut capture = Capture::new();
+    capture
+        .take(&client(77, b"").flags(ACK))
+        .take(&client(500, b"").flags(RST))
+        .take(&client(78, b"abc").ack(900))
+        .take(&client(74, b"from before"))
+        .take(&server(900, b"xyz").ack(81));
+    assert_eq!(capture.streams.open(), 1);
+    let ledger = capture.close();
+    assert_eq!((ledger.streams, ledger.picked_up, ledger.gaps), (1, 1, 0));
+    assert_eq!((ledger.late_octets, ledger.retransmitted_octets), (4, 3));
+    let notes = notes();
+    assert_eq!(text(&notes, ToServer), "abcbefore"[..3].to_owned() + "fore");
+    assert_eq!(text(&notes, ToClient), "xyz");
+}
+
+#[test]
+fn one_direction_alone() {
+    let mut capture = Capture::new();
+    capture
+        .take(&server(1, b"abc").at(0))
+        .take(&server(7, b"ghi").at(1))
+        .take(&server(10, b"jkl").at(122));
+    // Nobody acknowledges, so the hole is given up after the time-out.
+    let expected = [
+        Data(ToClient, b"abc".to_vec(), 0),
+        Gap(ToClient, 3),
+        Data(ToClient, b"ghi".to_vec(), 1),
+        Data(ToClient, b"jkl".to_vec(), 122),
+    ];
+    assert_eq!(notes(), expected);
+    assert_eq!(capture.close().gaps_for_time, 1);
+    assert_eq!(notes(), [End(ToServer), End(ToClient)]);
+}
+
+#[test]
+fn time_counts_from_the_latest_progress() {
+    // A forged segment far ahead waits as long as the stream moves on.
+    let mut capture = Capture::new();
+    capture.take(&client(0, b"").flags(SYN));
+    capture.take(&client(100_000, b"forged"));
+    for n in 0..100 {
+        capture.take(&client(1 + n, b"x").at(10 * i64::from(n)));
+    }
+    assert_eq!(text(&notes(), ToServer), "x".repeat(100));
+    assert_eq!(capture.streams.ledger().gaps, 0);
+}
+
+#[test]
+fn who_is_the_client() {
+    let cases = [
+        // The sender of SYN, the receiver of SYN and ACK.
+        (client(0, b"x").flags(SYN), 40_000, 80, ToServer),
+        (server(0, b"x").flags(SYN | ACK), 40_000, 80, ToClient),
+        (client(0, b"x").flags(SYN), 80, 40_000, ToServer),
+        (server(0, b"x").flags(SYN | ACK), 80, 40_000, ToClient),
+        // Mid-way, the end whose port is not of the system.
+        (client(0, b"x"), 40_000, 80, ToServer),
+        (server(0, b"x"), 40_000, 80, ToClient),
+        (client(0, b"x"), 80, 1024, ToClient),
+        // Else whoever is seen first.
+        (client(0, b"x"), 40_000, 5000, ToServer),
+        (server(0, b"x"), 40_000, 5000, ToServer),
+        (server(0, b"x"), 1023, 80, ToServer),
+    ];
+    for (i, (first, port, server_port, expected)) in cases.into_iter().enumerate() {
+        let mut capture = Capture::new();
+        capture.take(&Packet {
+            port,
+            server_port,
+            ..first
+        });
+        assert_eq!(notes(), [Data(expected, b"x".to_vec(), 0)], "case {i}");
+    }
+}
+
+#[test]
+fn an_end_that_talks_to_itself() {
+    let mut capture = Capture::new();
+    let segment = |sequence, payload: &'static [u8], flags| {
+        let mut segment = client(sequence, payload).flags(flags).segment();
+        segment.destination = segment.source;
+        segment
+    };
+    for segment in [segment(0, b"", SYN), segment(1, b"abc", ACK)] {
+        let (registry, output) = (&capture.registry, &mut capture.output);
+        capture.streams.take(&segment, registry, output);
+    }
+    assert_eq!(capture.close().streams, 1);
+}
+
+#[test]
+fn idle_streams_end_in_order_of_their_first_packets() {
+    let mut capture = Capture::new();
+    capture
+        .take(&client(1, b"a").port(7001))
+        .take(&client(1, b"b").port(7002))
+        .take(&client(1, b"c").port(7003))
+        .take(&client(2, b"d").port(7001).at(10))
+        .take(&client(2, b"e").port(7003).at(100));
+    NOTES.take();
+    capture.take(&client(3, b"f").port(7003).at(191));
+    let expected = [
+        (7001, End(ToServer)),
+        (7001, End(ToClient)),
+        (7002, End(ToServer)),
+        (7002, End(ToClient)),
+        (7003, Data(ToServer, b"f".to_vec(), 191)),
+    ];
+    assert_eq!(NOTES.take(), expected);
+    // A new one between the same ends.
+    capture.take(&client(90, b"g").port(7001).at(192));
+    let ledger = capture.close();
+    assert_eq!((ledger.streams, ledger.evicted_streams), (4, 0));
+    let expected = [7001, 7003, 7003, 7001, 7001];
+    let ports: Vec<u16> = NOTES.take().iter().map(|(port, _)| *port).collect();
+    assert_eq!(ports, expected);
+}
+
+#[test]
+fn far_ahead_is_another_connection() {
+    let (text, ledger) = sent(&[
+        client(0, b"ab"),
+        client(2 + (1 << 30) + 1, b"forged"),
+        client(2, b"cd"),
+    ]);
+    assert_eq!((text.as_str(), ledger.outside_octets), ("abcd", 6));
+}
+
+#[test]
+fn too_much_in_one_direction() {
+    let limits = StreamLimits {
+        octets_per_direction: 1000,
+        ..StreamLimits::default()
+    };
+    let mut capture = Capture::with(limits);
+    capture.take(&client(0, b"!"));
+    capture.take(&client(11, &[b'a'; 300]));
+    capture.take(&client(321, &[b'b'; 300]));
+    assert_eq!(text(&notes(), ToServer), "!");
+    capture.take(&client(631, &[b'c'; 300]));
+    let told = notes();
+    assert_eq!(text(&told, ToServer), "#".repeat(10) + &"a".repeat(300));
+    assert!(capture.streams.octets() <= 1000);
+    let ledger = capture.streams.ledger();
+    assert_eq!((ledger.gaps_for_room, ledger.evicted_octets), (1, 300));
+    // One that is larger than the limit alone.
+    capture.take(&client(2000, &[b'd'; 1400]));
+    assert_eq!(capture.streams.octets(), 0);
+    capture.close();
+}
+
+#[test]
+fn too_much_in_all_streams() {
+    let limits = StreamLimits {
+        octets: 2000,
+        ..StreamLimits::default()
+    };
+    let mut capture = Capture::with(limits);
+    for port in [5001, 5002, 5003] {
+        capture.take(&client(0, b"").flags(SYN).port(port));
+    }
+    // The second has waited longest when the third needs room.
+    capture
+        .take(&client(11, &[b'b'; 800]).port(5002).at(1))
+        .take(&client(11, &[b'a'; 500]).port(5001).at(2))
+        .take(&client(11, &[b'c'; 800]).port(5003).at(3));
+    let told = NOTES.take();
+    assert!(told.iter().all(|(port, _)| *port == 5002), "{told:?}");
+    assert!(capture.streams.octets() <= 2000);
+    assert_eq!(capture.close().gaps_for_room, 1);
+}
+
+/// Half-open connections fill the table; one stream goes on all the while.
+#[test]
+fn a_flood_of_half_open_connections() {
+    let limits = StreamLimits {
+        streams: 1000,
+        ..StreamLimits::default()
+    };
+    let mut capture = Capture::with(limits);
+    capture.take(&client(0, b"").flags(SYN));
+    let mut expected = 0;
+    for n in 0..100_000u32 {
+        let port = 41_000 + (n % 20_000) as u16;
+        let mut segment = client(n, b"").flags(SYN).port(port).segment();
+        segment.source.ip = Ip::V4(n.to_be_bytes());
+        let seconds = i64::from(n / 10_000);
+        segment.packet.timestamp = Timestamp::new(seconds, n % 10_000);
+        capture
+            .streams
+            .take(&segment, &capture.registry, &mut capture.output);
+        assert!(capture.streams.open() <= 1000);
+        if n % 500 == 0 {
+            let mut segment = client(1 + expected, b"x").segment();
+            segment.packet.timestamp = Timestamp::new(seconds, n % 10_000);
+            capture
+                .streams
+                .take(&segment, &capture.registry, &mut capture.output);
+            expected += 1;
+        }
+    }
+    let ledger = capture.close();
+    assert_eq!((ledger.streams, ledger.evicted_streams), (100_001, 99_001));
+    assert_eq!(text(&notes(), ToServer), "x".repeat(expected as usize));
+}
+
+/// Early segments of many streams fill the room; one stream, with a hole now and then, goes on.
+#[test]
+fn a_flood_of_early_segments() {
+    let limits = StreamLimits {
+        octets_per_direction: 1 << 14,
+        octets: 1 << 18,
+        ..StreamLimits::default()
+    };
+    let mut capture = Capture::with(limits);
+    capture.take(&client(0, b"").flags(SYN));
+    let mut expected = 0;
+    for n in 0..100_000u32 {
+        let port = 50_000 + (n % 50) as u16;
+        capture.take(&client(2 * n, b"x").port(port));
+        assert!(capture.streams.octets() <= limits.octets);
+        if n % 1000 == 0 {
+            capture.take(&client(2 + expected, b"b"));
+            capture.take(&client(1 + expected, b"a"));
+            expected += 2;
+        }
+    }
+    let ledger = capture.close();
+    assert!(ledger.most_waiting_octets <= 1 << 14);
+    assert!(ledger.gaps_for_room > 0);
+    let told: Vec<Note> = NOTES
+        .take()
+        .into_iter()
+        .filter(|(port, _)| *port == 40_000)
+        .map(|(_, note)| note)
+        .collect();
+    assert_eq!(text(&told, ToServer), "ab".repeat(expected as usize / 2));
+}
+
+#[test]
+fn recognised_where_a_message_begins() {
+    let mut capture = Capture::of(const { &[&UNWANTED, &WORDS] }, StreamLimits::default());
+    capture
+        .take(&client(0, b"noise"))
+        .take(&server(0, b"more noise"))
+        .take(&client(5, b"hello there"))
+        .take(&server(10, b"yes?"));
+    let expected = [
+        Start("words"),
+        Data(ToServer, b"hello there".to_vec(), 0),
+        Data(ToClient, b"yes?".to_vec(), 0),
+    ];
+    assert_eq!(notes(), expected);
+    assert_eq!(capture.close().recognised, [("words", 1)].into());
+}
+
+#[test]
+fn kept_octets_come_first() {
+    let mut capture = Capture::of(const { &[&WORDS] }, StreamLimits::default());
+    capture
+        .take(&server(0, b"he").at(1))
+        .take(&client(0, b"h").at(2))
+        .take(&client(1, b"el").at(3))
+        .take(&client(3, b"lo").at(4));
+    let expected = [
+        Start("words"),
+        Data(ToClient, b"he".to_vec(), 1),
+        Data(ToServer, b"hel".to_vec(), 2),
+        Data(ToServer, b"lo".to_vec(), 4),
+    ];
+    assert_eq!(notes(), expected);
+}
+
+#[test]
+fn kept_octets_that_were_noise() {
+    let mut capture = Capture::of(const { &[&WORDS] }, StreamLimits::default());
+    capture
+        .take(&client(0, b"hel"))
+        .take(&client(3, b"hello"))
+        .take(&client(20, b"behind a gap"));
+    let expected = [Start("words"), Data(ToServer, b"hello".to_vec(), 0)];
+    assert_eq!(notes(), expected);
+    // A gap is no place to go on.
+    let mut capture = Capture::of(const { &[&WORDS] }, StreamLimits::default());
+    capture
+        .take(&client(0, b"hel"))
+        .take(&client(9, b"lo"))
+        .take(&server(0, b"").ack(11));
+    capture.close();
+    assert_eq!(notes(), []);
+}
+
+#[test]
+fn who_leaves_may_come_back() {
+    let mut capture = Capture::of(const { &[&WORDS] }, StreamLimits::default());
+    capture
+        .take(&client(0, b"hello quit"))
+        .take(&client(10, b"noise"))
+        .take(&client(15, b"hello again"));
+    let expected = [
+        Start("words"),
+        Data(ToServer, b"hello quit".to_vec(), 0),
+        End(ToServer),
+        End(ToClient),
+        Start("words"),
+        Data(ToServer, b"hello again".to_vec(), 0),
+    ];
+    assert_eq!(notes(), expected);
+    assert_eq!(capture.close().recognised, [("words", 2)].into());
+    // Not for ever.
+    let mut capture = Capture::of(const { &[&WORDS] }, StreamLimits::default());
+    for n in 0..100 {
+        capture.take(&client(10 * n, b"hello quit"));
+    }
+    assert_eq!(capture.close().recognised, [("words", 64)].into());
+}
+
+#[test]
+fn a_direction_that_ended_before() {
+    let mut capture = Capture::of(const { &[&WORDS] }, StreamLimits::default());
+    capture
+        .take(&client(0, b"noise").flags(FIN))
+        .take(&server(0, b"hello"))
+        .take(&server(5, b"").flags(FIN));
+    let expected = [
+        Start("words"),
+        End(ToServer),
+        Data(ToClient, b"hello".to_vec(), 0),
+        End(ToClient),
+    ];
+    assert_eq!(notes(), expected);
+}
+
+#[test]
+fn nobody_is_asked_for_ever() {
+    let mut capture = Capture::of(const { &[&CURIOUS, &WORDS] }, StreamLimits::default());
+    let piece = [b'x'; 1460];
+    let mut sequence = 0u32;
+    while sequence < 1 << 20 {
+        capture.take(&client(sequence, &piece));
+        sequence += 1460;
+    }
+    capture.take(&client(sequence, b"hello"));
+    assert_eq!(notes(), []);
+    // Up to then it would have been recognised.
+    capture
+        .take(&client(0, &piece).port(1))
+        .take(&client(1460, b"hello").port(1));
+    assert_eq!(capture.close().recognised, [("words", 1)].into());
+}
+
+#[test]
+fn nobody_wants_streams() {
+    let mut capture = Capture::of(const { &[&UNWANTED] }, StreamLimits::default());
+    capture.take(&client(0, b"hello"));
+    assert_eq!(capture.close(), StreamLedger::default());
+}
+
+/// A stream cut into pieces, some of them more than once, in any order.
+fn shuffled() -> impl Strategy<Value = (u32, Vec<u8>, Vec<(usize, usize)>)> {
+    let start = prop_oneof![any::<u32>(), (u32::MAX - 400)..=u32::MAX];
+    let octets = proptest::collection::vec(any::<u8>(), 1..600);
+    (start, octets).prop_flat_map(|(start, octets)| {
+        let length = octets.len();
+        let cuts = proptest::collection::vec(0..=length, 0..20);
+        let more = proptest::collection::vec((0..length, 1..80usize), 0..20);
+        let pieces = (cuts, more).prop_map(move |(mut cuts, more)| {
+            cuts.extend([0, length]);
+            cuts.sort_unstable();
+            let once = cuts.windows(2).map(|pair| (pair[0], pair[1]));
+            let again = more.into_iter().map(|(at, n)| (at, length.min(at + n)));
+            once.chain(again)
+                .filter(|(from, to)| from < to)
+                .collect::<Vec<_>>()
+        });
+        (Just(start), Just(octets), pieces.prop_shuffle())
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_order_gives_the_stream(
+        (start, octets, pieces) in shuffled(),
+        fin_after in any::<proptest::sample::Index>(),
+        v6: bool,
+    ) {
+        let mut capture = Capture::new();
+        let fin_after = fin_after.index(pieces.len());
+        capture.take(&Packet { v6, ..client(start.wrapping_sub(1), b"").flags(SYN) });
+        for (i, (from, to)) in pieces.iter().enumerate() {
+            let sequence = start.wrapping_add(*from as u32);
+            capture.take(&Packet { v6, ..client(sequence, &octets[*from..*to]) });
+            if i == fin_after {
+                let sequence = start.wrapping_add(octets.len() as u32);
+                capture.take(&Packet { v6, ..client(sequence, b"").flags(FIN) });
+            }
+        }
+        let told = notes();
+        let mut given = Vec::new();
+        for note in &told {
+            if let Data(_, octets, _) = note {
+                given.extend_from_slice(octets);
+            }
+        }
+        prop_assert_eq!(given, octets);
+        prop_assert_eq!(told.last(), Some(&End(ToServer)));
+        let ledger = capture.close();
+        prop_assert_eq!((ledger.gaps, ledger.conflicting_octets), (0, 0));
+        prop_assert_eq!(ledger.late_octets + ledger.after_end_octets + ledger.outside_octets, 0);
+    }
+
+    /// Without loss nothing is odd, wherever both ends begin to count.
+    #[test]
+    fn a_sound_conversation(
+        starts: [u32; 2],
+        turns in proptest::collection::vec((any::<bool>(), 0..50usize), 1..60),
+    ) {
+        let mut capture = Capture::new();
+        let mut next = starts.map(|start| start.wrapping_add(1));
+        capture
+            .take(&client(starts[0], b"").flags(SYN))
+            .take(&server(starts[1], b"").flags(SYN).ack(next[0]));
+        let mut octets = 0;
+        for (from_server, length) in turns {
+            let payload = vec![b'x'; length];
+            let (me, other) = (usize::from(from_server), usize::from(!from_server));
+            let direction = if from_server { ToClient } else { ToServer };
+            capture.take(&packet(direction, next[me], &payload).ack(next[other]));
+            next[me] = next[me].wrapping_add(length as u32);
+            octets += length as u64;
+        }
+        let segments = capture.streams.ledger().segments;
+        let ledger = capture.close();
+        let expected = StreamLedger {
+            streams: 1,
+            segments,
+            payload_octets: octets,
+            octets,
+            recognised: ledger.recognised.clone(),
+            ..StreamLedger::default()
+        };
+        prop_assert_eq!(ledger, expected);
+    }
+
+    /// Whatever comes, in whatever order: every octet is counted once, each direction ends once,
+    /// and octets and gaps together are the stream, in which each octet is the low part of its
+    /// number.
+    #[test]
+    fn anything(
+        steps in proptest::collection::vec(
+            (any::<bool>(), 0..40u32, 0..40u32, any::<u8>(), 0..12usize, 0..4usize, 0..100i64),
+            0..60,
+        ),
+        policy in prop_oneof![
+            Just(OverlapPolicy::First),
+            Just(OverlapPolicy::Last),
+            Just(OverlapPolicy::Bsd),
+            Just(OverlapPolicy::Linux),
+        ],
+    ) {
+        let limits = StreamLimits {
+            octets_per_direction: 600,
+            octets: 1000,
+            policy,
+            ..StreamLimits::default()
+        };
+        let mut capture = Capture::with(limits);
+        for (from_server, sequence, acknowledgment, flags, length, cut, seconds) in steps {
+            let direction = if from_server { ToClient } else { ToServer };
+            let sequence = sequence.wrapping_sub(20);
+            let first = sequence.wrapping_add(u32::from(flags & SYN != 0));
+            let payload: Vec<u8> = (0..length as u32)
+                .map(|i| first.wrapping_add(i) as u8)
+                .collect();
+            let packet = packet(direction, sequence, &payload);
+            capture.take(&Packet {
+                acknowledgment: acknowledgment.wrapping_sub(20),
+                cut,
+                seconds,
+                ..packet.flags(flags)
+            });
+            prop_assert!(capture.streams.octets() <= limits.octets);
+        }
+        let ledger = capture.close();
+        let (mut octets, mut gap_octets, mut ends) = (0, 0, [0u64; 2]);
+        let mut next = [None; 2];
+        for note in notes() {
+            match note {
+                Data(direction, data, _) => {
+                    let next = &mut next[usize::from(direction == ToClient)];
+                    for octet in &data {
+                        prop_assert_eq!(next.unwrap_or(*octet), *octet);
+                        *next = Some(octet.wrapping_add(1));
+                    }
+                    octets += data.len() as u64;
+                }
+                Gap(direction, gap) => {
+                    let next = &mut next[usize::from(direction == ToClient)];
+                    *next = next.map(|octet: u8| octet.wrapping_add(gap as u8));
+                    gap_octets += gap;
+                }
+                End(direction) => {
+                    next[usize::from(direction == ToClient)] = None;
+                    ends[usize::from(direction == ToClient)] += 1;
+                }
+                Start(_) => {}
+            }
+        }
+        prop_assert_eq!(ledger.conflicting_octets, 0);
+        prop_assert_eq!(octets, ledger.octets);
+        // A stream without octets is claimed by nobody, and may still lack some.
+        prop_assert!(gap_octets <= ledger.gap_octets);
+        prop_assert_eq!(ends[0], ends[1]);
+        prop_assert!(ends[0] <= ledger.streams);
+    }
+}
