@@ -1,6 +1,6 @@
 //! Which entry of a table has been idle longest.
 //!
-//! Every entry has one item here, with a time since which it has been idle at most. Packets do not
+//! Every entry has an item here, with a time since which it has been idle at most. Packets do not
 //! touch the items: an item is looked at when its time has come, and renewed if its entry has been
 //! busy since. Items wait in one bucket for each second of packet time; only those of the seconds
 //! that have come are kept in exact order.
@@ -54,7 +54,8 @@ impl Idle {
     }
 
     /// Takes out the item of the entry that has been idle longest; with `before`, only if it has
-    /// been since before then. `last` tells the time of an entry's latest packet.
+    /// been since before then. `last` tells the time of the latest packet of an item's entry, or
+    /// that the entry is gone.
     #[inline]
     pub(crate) fn pop(
         &mut self,
@@ -78,10 +79,10 @@ impl Idle {
         }
     }
 
-    /// Looks at the first item, or at all of the next second.
+    /// Looks at the first item, or at all of the next second. Items whose entry is gone go too.
     fn advance(&mut self, last: &impl Fn(&Idler) -> Option<Time>) -> Option<u32> {
         if let Some(Reverse(idler)) = self.due.pop() {
-            let since = last(&idler).map_or(idler.since, |last| last.max(idler.since));
+            let since = last(&idler)?.max(idler.since);
             if since == idler.since {
                 return Some(idler.place);
             }
@@ -89,8 +90,10 @@ impl Idle {
         } else if let Some((second, idlers)) = self.waiting.pop_first() {
             self.come = second;
             for idler in idlers {
-                let since = last(&idler).map_or(idler.since, |last| last.max(idler.since));
-                self.push(Idler { since, ..idler });
+                if let Some(last) = last(&idler) {
+                    let since = last.max(idler.since);
+                    self.push(Idler { since, ..idler });
+                }
             }
         }
         None

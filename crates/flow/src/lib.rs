@@ -7,6 +7,7 @@ mod claim;
 mod connection;
 mod defrag;
 mod flow;
+mod groups;
 mod idle;
 mod link_flow;
 mod network_flow;
@@ -21,6 +22,7 @@ mod transport_flow;
 mod uid;
 
 pub use defrag::{Defragmenter, FragmentLedger, Limits};
+pub use groups::Groups;
 pub use reassembly::OverlapPolicy;
 pub use segment::Segment;
 pub use segment_note::{SegmentNote, note_segments};

@@ -32,7 +32,7 @@ pub(crate) struct Entry<K, S> {
     pub(crate) packets: u64,
     pub(crate) octets: u64,
     /// Number of the packet that opened it, in the run.
-    serial: u64,
+    pub(crate) serial: u64,
 }
 
 /// The entries that are open.
@@ -84,7 +84,10 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
     #[inline]
     fn idlest(&mut self, before: Option<Time>) -> Option<u32> {
         let entries = &self.entries;
-        let last = |idler: &Idler| entries.get(idler.place as usize)?.as_ref().map(|e| e.last);
+        let last = |idler: &Idler| {
+            let entry = entries.get(idler.place as usize)?.as_ref()?;
+            (entry.serial == idler.serial).then_some(entry.last)
+        };
         self.idle.pop(before, last)
     }
 
@@ -98,13 +101,19 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
         Some(entry)
     }
 
-    /// Counts a packet: in the entry of `key`, or in a new one that shows what `show` gives.
+    /// Entries that are open.
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Counts packets: in the entry of `key`, if that is not idle for too long by then, or in a new
+    /// one, which shows `shown`.
     #[inline]
     pub(crate) fn count(
         &mut self,
         key: K,
-        packet: Packet,
-        show: impl FnOnce() -> S,
+        packets: Packets,
+        shown: S,
         closed: &mut Vec<Entry<K, S>>,
     ) {
         let hash = self.hasher.hash_one(&key);
@@ -113,19 +122,31 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
             hash,
             |place| matches!(&entries[*place as usize], Some(entry) if entry.key == key),
         );
-        if let Some(place) = found
-            && let Some(entry) = &mut entries[*place as usize]
+        if let Some(place) = found.copied()
+            && let Some(entry) = &mut entries[place as usize]
         {
-            entry.first = entry.first.min(packet.time);
-            entry.last = entry.last.max(packet.time);
-            entry.packets += 1;
-            entry.octets += u64::from(packet.octets);
-            return;
+            let timeout = self.limits.timeout;
+            if timeout == 0 || entry.last >= packets.clock.before(timeout) {
+                entry.first = entry.first.min(packets.earliest);
+                entry.last = entry.last.max(packets.latest);
+                entry.packets += packets.packets;
+                entry.octets += packets.octets;
+                return;
+            }
+            // Its item among the idle finds the place empty, or another entry there.
+            closed.extend(self.remove(place));
         }
-        self.open(key, hash, packet, show(), closed);
+        self.open(key, hash, packets, shown, closed);
     }
 
-    fn open(&mut self, key: K, hash: u64, packet: Packet, shown: S, closed: &mut Vec<Entry<K, S>>) {
+    fn open(
+        &mut self,
+        key: K,
+        hash: u64,
+        packets: Packets,
+        shown: S,
+        closed: &mut Vec<Entry<K, S>>,
+    ) {
         if self.index.len() >= self.limits.entries.max(1)
             && let Some(place) = self.idlest(None)
         {
@@ -135,11 +156,11 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
         let entry = Some(Entry {
             key,
             shown,
-            first: packet.time,
-            last: packet.time,
-            packets: 1,
-            octets: u64::from(packet.octets),
-            serial: packet.serial,
+            first: packets.earliest,
+            last: packets.latest,
+            packets: packets.packets,
+            octets: packets.octets,
+            serial: packets.serial,
         });
         let place = match self.vacant.pop() {
             Some(place) => {
@@ -152,8 +173,8 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
             }
         };
         self.idle.push(Idler {
-            since: packet.time,
-            serial: packet.serial,
+            since: packets.earliest,
+            serial: packets.serial,
             place,
         });
         let (entries, hasher) = (&self.entries, &self.hasher);
@@ -177,12 +198,16 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
     }
 }
 
-/// What an entry counts of a packet.
+/// What an entry counts: a packet, or several of one flow.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Packet {
-    pub(crate) time: Time,
-    pub(crate) octets: u32,
-    /// Number of the packet in the run.
+pub(crate) struct Packets {
+    pub(crate) earliest: Time,
+    pub(crate) latest: Time,
+    /// The latest time of any packet up to the first of these.
+    pub(crate) clock: Time,
+    pub(crate) packets: u64,
+    pub(crate) octets: u64,
+    /// Number of the first in the run.
     pub(crate) serial: u64,
 }
 
@@ -194,21 +219,26 @@ mod tests {
         FlowTable::new(TableLimits { timeout, entries })
     }
 
+    fn packet(seconds: i64, serial: usize) -> Packets {
+        let time = Time { seconds, nanos: 0 };
+        Packets {
+            earliest: time,
+            latest: time,
+            clock: time,
+            packets: 1,
+            octets: 1,
+            serial: serial as u64,
+        }
+    }
+
     /// Keys of the entries that each packet closes, and of those left at the end.
     fn run(table: &mut FlowTable<u32, ()>, packets: &[(i64, u32)]) -> Vec<Vec<u32>> {
         let mut steps = Vec::new();
         for (serial, (seconds, key)) in packets.iter().enumerate() {
-            let packet = Packet {
-                time: Time {
-                    seconds: *seconds,
-                    nanos: 0,
-                },
-                octets: 60,
-                serial: serial as u64,
-            };
             let mut closed = Vec::new();
-            table.expire(packet.time, &mut closed);
-            table.count(*key, packet, || (), &mut closed);
+            let packet = packet(*seconds, serial);
+            table.expire(packet.clock, &mut closed);
+            table.count(*key, packet, (), &mut closed);
             steps.push(closed.iter().map(|entry| entry.key).collect());
         }
         steps.push(table.close().iter().map(|entry| entry.key).collect());
@@ -251,14 +281,9 @@ mod tests {
         let mut table = table(30, 10);
         let mut closed = Vec::new();
         for (serial, seconds) in [100, 90, 110].into_iter().enumerate() {
-            let time = Time { seconds, nanos: 0 };
-            let packet = Packet {
-                time,
-                octets: 1,
-                serial: serial as u64,
-            };
-            table.expire(time, &mut closed);
-            table.count(1, packet, || (), &mut closed);
+            let packet = packet(seconds, serial);
+            table.expire(packet.clock, &mut closed);
+            table.count(1, packet, (), &mut closed);
         }
         assert!(closed.is_empty());
         let entry = table.close().remove(0);

@@ -8,10 +8,11 @@ use netcap_record::{Record, Schema};
 
 use crate::connection::Connection;
 use crate::flow::Flow;
+use crate::groups::Groups;
 use crate::link_flow::LinkFlow;
 use crate::network_flow::NetworkFlow;
 use crate::summary::{PacketSummary, Time, Transport};
-use crate::table::{Entry, FlowTable, Packet, TableLimits};
+use crate::table::{Entry, FlowTable, Packets, TableLimits};
 use crate::transport_flow::TransportFlow;
 
 /// Record types of the flow models.
@@ -61,6 +62,7 @@ impl Default for FlowLimits {
 
 /// Flows of one kind.
 struct Tracker<M: Model> {
+    limits: TableLimits,
     table: FlowTable<M::Key, M::Shown>,
     closed: Vec<Entry<M::Key, M::Shown>>,
 }
@@ -70,25 +72,65 @@ impl<M: Model> Tracker<M> {
     fn wanted(registry: &Registry, timeout: u32, entries: usize) -> Option<Tracker<M>> {
         let limits = TableLimits { timeout, entries };
         registry.selects(M::SCHEMA).then(|| Tracker {
+            limits,
             table: FlowTable::new(limits),
             closed: Vec::new(),
         })
     }
 
-    #[inline]
-    fn take(
-        &mut self,
-        summary: &PacketSummary,
-        packet: Packet,
-        registry: &Registry,
-        output: &mut Output,
-    ) {
-        self.table.expire(packet.time, &mut self.closed);
-        if let Some((key, shown)) = M::read(summary) {
-            self.table.count(key, packet, || shown, &mut self.closed);
+    /// Takes the packets of a batch, the first of which has the number `serial` in the run.
+    fn take(&mut self, groups: &Groups, serial: u64, registry: &Registry, output: &mut Output) {
+        // Where no flow can end and begin again within the batch, and none must make room for
+        // another, the order of packets makes no difference but to the order of closing.
+        let has_room = self.table.len() + groups.groups.len() <= self.limits.entries;
+        if has_room && groups.are_within(self.limits.timeout) {
+            self.take_groups(groups, serial);
+        } else {
+            self.take_packets(groups, serial);
         }
         for entry in self.closed.drain(..) {
             M::emit(&entry, registry, output);
+        }
+    }
+
+    /// Group by group.
+    fn take_groups(&mut self, groups: &Groups, serial: u64) {
+        for group in &groups.groups {
+            if let Some((key, shown)) = M::read(&group.summary) {
+                let packets = Packets {
+                    earliest: group.earliest,
+                    latest: group.latest,
+                    clock: groups.clock(group),
+                    packets: group.packets,
+                    octets: group.octets,
+                    serial: serial + u64::from(group.first),
+                };
+                self.table.count(key, packets, shown, &mut self.closed);
+            }
+        }
+        self.table.expire(groups.latest(), &mut self.closed);
+        if self.closed.len() > 1 {
+            let timeout = self.limits.timeout;
+            self.closed
+                .sort_by_key(|entry| (groups.first_after(entry.last, timeout), entry.serial));
+        }
+    }
+
+    /// Packet by packet.
+    fn take_packets(&mut self, groups: &Groups, serial: u64) {
+        for (packet, serial) in groups.packets().zip(serial..) {
+            self.table.expire(packet.time, &mut self.closed);
+            if let Some((key, shown)) = M::read(&packet) {
+                let packets = Packets {
+                    earliest: packet.time,
+                    latest: packet.time,
+                    clock: packet.time,
+                    packets: 1,
+                    octets: u64::from(packet.octets),
+                    serial,
+                };
+                self.table.count(key, packets, shown, &mut self.closed);
+            }
         }
     }
 
@@ -125,31 +167,29 @@ impl Trackers {
         }
     }
 
-    /// Takes the next packet of the capture; records of the flows that it closes go to `output`.
-    pub fn take(&mut self, summary: &mut PacketSummary, registry: &Registry, output: &mut Output) {
-        if summary.piece.is_some() {
-            self.fragments.complete(summary);
+    /// Takes the next batch of the capture; records of the flows that it closes go to `output`.
+    pub fn take(&mut self, groups: &mut Groups, registry: &Registry, output: &mut Output) {
+        for group in &mut groups.groups {
+            if group.summary.piece.is_some() {
+                self.fragments.complete(&mut group.summary);
+            }
         }
-        let packet = Packet {
-            time: summary.time,
-            octets: summary.octets,
-            serial: self.serial,
-        };
-        self.serial += 1;
+        let serial = self.serial;
+        self.serial += groups.len() as u64;
         if let Some(tracker) = &mut self.connection {
-            tracker.take(summary, packet, registry, output);
+            tracker.take(groups, serial, registry, output);
         }
         if let Some(tracker) = &mut self.flow {
-            tracker.take(summary, packet, registry, output);
+            tracker.take(groups, serial, registry, output);
         }
         if let Some(tracker) = &mut self.link {
-            tracker.take(summary, packet, registry, output);
+            tracker.take(groups, serial, registry, output);
         }
         if let Some(tracker) = &mut self.network {
-            tracker.take(summary, packet, registry, output);
+            tracker.take(groups, serial, registry, output);
         }
         if let Some(tracker) = &mut self.transport {
-            tracker.take(summary, packet, registry, output);
+            tracker.take(groups, serial, registry, output);
         }
     }
 
@@ -219,6 +259,126 @@ impl FragmentPorts {
         }
         if summary.transport.is_none() {
             summary.transport = self.known.get(&piece.key).map(|(_, transport)| *transport);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::Selection;
+
+    use super::*;
+    use crate::summary::{
+        Application, Ends, Link, LinkProtocol, Network, NetworkProtocol, Piece, TransportProtocol,
+    };
+
+    /// Numbers that look random and are the same every time.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, range: u64) -> u64 {
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (self.0 >> 33) % range
+        }
+    }
+
+    /// Packets of a few hosts, with and without layers, fragments, and jumps in time.
+    fn packets(numbers: &mut Numbers, count: usize) -> Vec<PacketSummary> {
+        let mut nanos = 1_000_000_000_000i64;
+        let mut packets = Vec::new();
+        for _ in 0..count {
+            nanos += match numbers.below(40) {
+                0 => 4_000_000_000,
+                1 => -2_000_000_000,
+                2 => 0,
+                _ => numbers.below(300_000_000) as i64,
+            };
+            let mut end = |count: u64| numbers.below(count) as u8;
+            let mac = |octet| [2, 0, 0, 0, 0, octet];
+            let link: Link = Ends {
+                protocol: LinkProtocol::Ethernet,
+                source: mac(end(2)),
+                destination: mac(end(2)),
+            };
+            let network: Network = Ends {
+                protocol: NetworkProtocol::Ipv4,
+                source: [end(3); 16],
+                destination: [end(3); 16],
+            };
+            let transport: Transport = Ends {
+                protocol: [TransportProtocol::Tcp, TransportProtocol::Udp][usize::from(end(2))],
+                source: u16::from(end(2)),
+                destination: u16::from(end(2)),
+            };
+            let kind = end(8);
+            let piece = (kind == 7).then(|| {
+                Box::new(Piece {
+                    key: FragmentKey {
+                        version: 4,
+                        protocol: 17,
+                        source: network.source,
+                        destination: network.destination,
+                        id: u32::from(end(2)),
+                    },
+                    transport: (end(2) == 0).then_some(transport),
+                })
+            });
+            packets.push(PacketSummary {
+                time: Time {
+                    seconds: nanos.div_euclid(1_000_000_000),
+                    nanos: nanos.rem_euclid(1_000_000_000) as u32,
+                },
+                octets: 60 + u32::from(kind),
+                link: (kind != 6).then_some(link),
+                network: (kind != 5).then_some(network),
+                transport: (kind < 5).then_some(transport),
+                application: [Application::None, Application::Payload][usize::from(kind & 1)],
+                application_octets: u32::from(kind),
+                piece,
+            });
+        }
+        packets
+    }
+
+    /// The records of every type that the packets give in batches of this size, and what was
+    /// closed for want of room.
+    fn records(packets: &[PacketSummary], limits: FlowLimits, batch: usize) -> (Vec<Vec<u8>>, u64) {
+        let registry = Registry::new(&[], SCHEMAS, &Selection::default()).expect("all of them");
+        let mut output = Output::new(&registry);
+        let mut trackers = Trackers::new(&registry, limits);
+        let mut groups = Groups::default();
+        for packets in packets.chunks(batch) {
+            groups.clear();
+            packets.iter().for_each(|packet| groups.add(packet.clone()));
+            trackers.take(&mut groups, &registry, &mut output);
+        }
+        trackers.close(&registry, &mut output);
+        (output.chunks, trackers.evicted())
+    }
+
+    #[test]
+    fn batches_change_nothing() {
+        let mut numbers = Numbers(1);
+        for entries in [2, 9, 1000] {
+            for timeout in [0, 1, 3, 20] {
+                let limits = FlowLimits {
+                    flow_timeout: timeout,
+                    connection_timeout: 2 * timeout,
+                    entries,
+                };
+                for _ in 0..15 {
+                    let packets = packets(&mut numbers, 150);
+                    let expected = records(&packets, limits, 1);
+                    assert!(expected.0.iter().all(|chunk| !chunk.is_empty()));
+                    for batch in [2, 7, 40, 150] {
+                        let found = records(&packets, limits, batch);
+                        assert!(found == expected, "{limits:?}, batches of {batch}");
+                    }
+                }
+            }
         }
     }
 }

@@ -454,10 +454,8 @@ impl Sequencer<'_> {
         let walked = &mut parcel.walked;
         self.ledger.add(&walked.ledger);
         self.ledger.fragments.cut += walked.output.fragments_cut;
-        for summary in &mut walked.summaries {
-            self.trackers
-                .take(summary, self.registry, &mut self.tracked);
-        }
+        self.trackers
+            .take(&mut walked.groups, self.registry, &mut self.tracked);
         for note in &walked.segments {
             if let Some(packet) = parcel.batch.packets().get(note.packet() as usize) {
                 let segment = note.segment(parcel.batch.data(packet));

@@ -5,7 +5,7 @@ use netcap_capture::{Batch, Packet};
 use netcap_dissect::{
     Completed, Context, Entropy, Fate, Fragment, Output, PacketInfo, Registry, walk,
 };
-use netcap_flow::{PacketSummary, SegmentNote, Time, note_segments};
+use netcap_flow::{Groups, PacketSummary, SegmentNote, Time, note_segments};
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Message, Timestamp};
 
@@ -19,8 +19,8 @@ pub(crate) struct Walked {
     pub(crate) output: Output,
     /// What goes to the side files.
     pub(crate) sides: Sides,
-    /// The spine of each packet in order, where trackers are asked for.
-    pub(crate) summaries: Vec<PacketSummary>,
+    /// The packets by their flows, where trackers are asked for.
+    pub(crate) groups: Groups,
     /// The TCP segments in order, where streams are asked for.
     pub(crate) segments: Vec<SegmentNote>,
     /// The account of these packets.
@@ -32,7 +32,7 @@ impl Walked {
         Walked {
             output: Output::new(registry),
             sides: Sides::default(),
-            summaries: Vec::new(),
+            groups: Groups::default(),
             segments: Vec::new(),
             ledger: Ledger::default(),
         }
@@ -41,7 +41,7 @@ impl Walked {
     fn clear(&mut self) {
         self.output.clear();
         self.sides.clear();
-        self.summaries.clear();
+        self.groups.clear();
         self.segments.clear();
         self.ledger = Ledger::default();
     }
@@ -101,7 +101,7 @@ impl<'r> Worker<'r> {
                     nanos: packet.timestamp.nanos,
                 };
                 let summary = PacketSummary::of(context.layers(), time, octets.len());
-                walked.summaries.push(summary);
+                walked.groups.add(summary);
             }
             if self.streamed {
                 note_segments(context.layers(), info, octets, &mut walked.segments);
