@@ -186,7 +186,7 @@ fn measure_profile(places: &Places, profile: Profile, options: &Options) -> Resu
 
 /// Runs netcap, compressing, once on captures of growing size.
 fn measure_memory(places: &Places) -> Result<Vec<Row>> {
-    let netcap = tools::netcap(places, tools::Compression::Gzip);
+    let netcap = tools::netcap(places, tools::NETCAP_GZIP, tools::Compression::Gzip, &[]);
     let mut rows = Vec::new();
     for (profile, size) in MEMORY_SERIES {
         eprintln!("memory: {} {size}", profile.name());

@@ -123,6 +123,10 @@ pub(super) enum Compression {
 /// The row names that ratios refer to.
 pub(super) const NETCAP_PLAIN: &str = "netcap, uncompressed";
 pub(super) const NETCAP_GZIP: &str = "netcap, gzip";
+/// What comes of more than one packet; the rest comes of layers.
+const STATE: &str = "Connection,Flow,LinkFlow,NetworkFlow,TransportFlow,HTTP,TLS";
+/// What flow exporters give.
+const FLOWS: &str = "Connection,Flow";
 /// The row name of the anchor.
 pub(super) const ANCHOR: &str = "headers sliced";
 /// The row name of compression alone.
@@ -132,9 +136,27 @@ pub(super) const LIBDEFLATE: &str = "libdeflate 1 over netcap's records";
 pub(super) fn all(places: &Places) -> Vec<Tool> {
     vec![
         slice_headers(places),
-        netcap(places, Compression::Plain),
+        netcap(places, NETCAP_PLAIN, Compression::Plain, &[]),
         libdeflate(places),
-        netcap(places, Compression::Gzip),
+        netcap(places, NETCAP_GZIP, Compression::Gzip, &[]),
+        netcap(
+            places,
+            "netcap, layers, uncompressed",
+            Compression::Plain,
+            &["-exclude", STATE],
+        ),
+        netcap(
+            places,
+            "netcap, layers, gzip",
+            Compression::Gzip,
+            &["-exclude", STATE],
+        ),
+        netcap(
+            places,
+            "netcap, flows, uncompressed",
+            Compression::Plain,
+            &["-include", FLOWS],
+        ),
         softflowd(),
         tshark("fields"),
         tshark("ek"),
@@ -153,11 +175,17 @@ fn slice_headers(places: &Places) -> Tool {
     })
 }
 
-/// netcap with one worker.
-pub(super) fn netcap(places: &Places, compression: Compression) -> Tool {
-    let (name, records) = match compression {
-        Compression::Plain => (NETCAP_PLAIN, places.plain.clone()),
-        Compression::Gzip => (NETCAP_GZIP, places.gzip.clone()),
+/// netcap with one worker. Of the run with everything the records are kept for others.
+pub(super) fn netcap(
+    places: &Places,
+    name: &str,
+    compression: Compression,
+    selection: &'static [&'static str],
+) -> Tool {
+    let records = match (compression, selection) {
+        (Compression::Plain, []) => places.plain.clone(),
+        (Compression::Gzip, []) => places.gzip.clone(),
+        _ => places.plain.with_extension("selected"),
     };
     let unfinished = records.with_extension("unfinished");
     let (program, done, out) = (places.netcap.clone(), records.clone(), unfinished.clone());
@@ -171,6 +199,7 @@ pub(super) fn netcap(places: &Places, compression: Compression) -> Tool {
         command
             .args(["-workers", "1"])
             .args(plain)
+            .args(selection)
             .arg("-out")
             .arg(&out);
         command.arg("-r").arg(capture).stdout(Stdio::null());
