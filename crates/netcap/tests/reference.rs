@@ -41,6 +41,7 @@ enum Differs {
 
 use Differs::{Altogether, Field as InField, More};
 
+const HIDDEN: &str = "a layer without a record hides what is beneath from the original (decision)";
 const OVER_TCP: &str = "the original never dissects what TCP carries (decision ModbusTCP)";
 const LOOPBACK: &str = "the original takes every link type for Ethernet (defect 16)";
 const SIMPLE_PACKET: &str =
@@ -52,6 +53,18 @@ const EXCEPTIONS: &[Exception] = &[
     except("ipv6-fragmented-dns", "DNS", More(1), IPV6_FRAGMENTS),
     except("ipv6-fragmented-dns", "UDP", More(1), IPV6_FRAGMENTS),
     except("modbusSmall", "ModbusTCP", More(32), OVER_TCP),
+    except("geneve", "TLS", More(1), "the original asks the first TCP layer of a packet alone"),
+    except("*", "TLS", InField("DstPort", "", ""), "the source port (defect 11)"),
+    except("*", "TLS", InField("Ja3", "", ""), "GREASE stays in it (defect 11)"),
+    except("pppoe", "DHCPv6", More(4), HIDDEN),
+    except("pppoe", "ICMPv6", More(21), HIDDEN),
+    except("pppoe", "ICMPv6Echo", More(10), HIDDEN),
+    except("pppoe", "ICMPv6NeighborAdvertisement", More(1), HIDDEN),
+    except("pppoe", "ICMPv6RouterAdvertisement", More(1), HIDDEN),
+    except("pppoe", "ICMPv6RouterSolicitation", More(1), HIDDEN),
+    except("pppoe", "IPv6", More(25), HIDDEN),
+    except("pppoe", "IPv6HopByHop", More(8), HIDDEN),
+    except("pppoe", "UDP", More(4), HIDDEN),
     except("test010", "*", InField("Timestamp", "-62135596800.000000", "0.000000"), SIMPLE_PACKET),
     except("test_loopback", "Ethernet", Altogether, LOOPBACK),
     except("test_loopback", "IPv6", More(24), LOOPBACK),
@@ -71,6 +84,27 @@ const fn except(
         reason,
     }
 }
+
+/// The flow models, in any order in the original; their records are compared by themselves. HTTP is
+/// not compared here: two runs of the original give two results (defect 12).
+const FLOWS: [&str; 5] = [
+    "Connection",
+    "Flow",
+    "LinkFlow",
+    "NetworkFlow",
+    "TransportFlow",
+];
+
+/// Flows that differ: reference, model, name of the flow or all, and why.
+#[rustfmt::skip]
+const FLOW_EXCEPTIONS: &[(&str, &str, &str, &str)] = &[
+    ("ipv6-fragmented-dns", "Connection", "*", FRAGMENTS_IN_FLOWS),
+    ("ipv6-fragmented-dns", "Flow", "*", FRAGMENTS_IN_FLOWS),
+    ("ipv6-fragmented-dns", "TransportFlow", "*", FRAGMENTS_IN_FLOWS),
+    ("test010", "*", "*", SIMPLE_PACKET),
+    ("test_loopback", "*", "*", LOOPBACK),
+];
+const FRAGMENTS_IN_FLOWS: &str = "fragments have the ports of their datagram (decision)";
 
 /// Numbers from here on are fields that the original does not have.
 const FIRST_ADDED_FIELD: u32 = 100;
@@ -177,7 +211,12 @@ fn every_file_of_the_original_is_read() {
             let mut row = Vec::new();
             for record in &found {
                 let message = parse(schema, record, &path);
-                assert!(message.timestamp().is_some(), "{}", path.display());
+                let time = message.value(&schema.fields[0]);
+                assert!(
+                    matches!(time, Some(Scalar::Timestamp(_))),
+                    "{}",
+                    path.display()
+                );
                 row.clear();
                 csv::row(&message, &columns, &style, &mut row);
                 assert!(
@@ -237,6 +276,11 @@ fn csv_of_2019(schema: &'static Schema, records: &[Vec<u8>], path: &Path) -> Vec
     let columns: Vec<_> = schema.columns(true).collect();
     let mut out = Vec::new();
     csv::header(&columns, &style, &mut out);
+    if schema.name == "LinkFlow" {
+        // Its old name is the alias of ours.
+        let header = String::from_utf8_lossy(&out).replace("SrcMAC", "SourceMAC");
+        out = header.into_bytes();
+    }
     for record in records {
         let message = parse(schema, record, path);
         for (i, field) in columns.iter().enumerate() {
@@ -296,7 +340,8 @@ fn records_are_those_of_the_original() {
         let directory = tempfile::tempdir().expect("a directory");
         run(&reference.capture, directory.path());
         let theirs = reference.files();
-        for schema in schemas() {
+        let is_layer = |schema: &&Schema| !FLOWS.contains(&schema.name) && schema.name != "HTTP";
+        for schema in schemas().into_iter().filter(is_layer) {
             let mut comparison = Comparison::new(reference, schema, &mut used);
             if comparison.is_pointless {
                 continue;
@@ -343,6 +388,116 @@ fn records_are_those_of_the_original() {
     assert!(trouble.is_empty(), "\n{trouble}");
 }
 
+#[test]
+fn flows_are_those_of_the_original() {
+    let Some(references) = Reference::all() else {
+        return;
+    };
+    let mut used = vec![false; FLOW_EXCEPTIONS.len()];
+    let (mut trouble, mut equal) = (String::new(), 0);
+    for reference in &references {
+        let directory = tempfile::tempdir().expect("a directory");
+        run(&reference.capture, directory.path());
+        let files = reference.files();
+        for model in FLOWS {
+            let ours = directory.path().join(format!("{model}.ncap"));
+            let mut ours = ours.exists().then(|| flows(&ours)).unwrap_or_default();
+            let theirs = files.get(model).map(|path| flows(path));
+            for (uid, mut flow) in theirs.unwrap_or_default() {
+                correct(model, &mut flow);
+                let mine = ours.remove(&uid).unwrap_or_default();
+                let differences = difference(model, &flow, &mine);
+                equal += usize::from(differences.is_empty());
+                if !differences.is_empty() && !excepted(reference, model, &uid, &mut used) {
+                    let _ = writeln!(trouble, "{} {model} {uid}: {differences}", reference.name);
+                }
+            }
+            for (uid, flow) in ours {
+                if !excepted(reference, model, &uid, &mut used) {
+                    let _ = writeln!(
+                        trouble,
+                        "{} {model} {uid}: only ours {flow:?}",
+                        reference.name
+                    );
+                }
+            }
+        }
+    }
+    for (exception, used) in FLOW_EXCEPTIONS.iter().zip(used) {
+        if !used {
+            let _ = writeln!(trouble, "the exception {exception:?} is none");
+        }
+    }
+    eprintln!("{equal} flows equal");
+    assert!(trouble.is_empty(), "\n{trouble}");
+    assert!(equal > 400);
+}
+
+/// A flow by its fields, as texts.
+type FlowFields = BTreeMap<&'static str, String>;
+
+/// The flows of a file by their names.
+fn flows(path: &Path) -> BTreeMap<String, FlowFields> {
+    let (schema, records) = read(path);
+    let schema = schema.expect("a flow model");
+    let style = CsvStyle::default();
+    let mut flows = BTreeMap::new();
+    for record in &records {
+        let message = parse(schema, record, path);
+        let fields: FlowFields = schema
+            .columns(false)
+            .map(|field| {
+                let mut text = Vec::new();
+                csv::cell(&message, field, &style, &mut text);
+                (field.name, String::from_utf8_lossy(&text).into_owned())
+            })
+            .collect();
+        flows.insert(fields["UID"].clone(), fields);
+    }
+    flows
+}
+
+/// Mends the listed defects of the original in a flow: the first packet of Flow and Connection does
+/// not count (defect 10), flows of one packet have no last time (defect 15).
+fn correct(model: &str, flow: &mut FlowFields) {
+    if flow["TimestampLast"].is_empty() {
+        let first = flow["TimestampFirst"].clone();
+        flow.insert("TimestampLast", first);
+    }
+    if matches!(model, "Flow" | "Connection") {
+        let packets: u64 = flow["NumPackets"].parse().expect("a number");
+        flow.insert("NumPackets", (packets + 1).to_string());
+    }
+}
+
+/// How a flow of ours differs from the original's.
+fn difference(model: &str, theirs: &FlowFields, ours: &FlowFields) -> String {
+    let mut text = String::new();
+    for (name, value) in theirs {
+        let mine = ours.get(name).map_or("", String::as_str);
+        let octets = |text: &str| text.parse::<u64>().unwrap_or_default();
+        let is_equal = match (model, *name) {
+            // The first packet is missing from the sum.
+            ("Flow" | "Connection", "TotalSize") => octets(mine) > octets(value),
+            _ => mine == value,
+        };
+        if !is_equal {
+            let _ = write!(text, "{name}: theirs {value}, ours {mine}; ");
+        }
+    }
+    text
+}
+
+fn excepted(reference: &Reference, model: &str, uid: &str, used: &mut [bool]) -> bool {
+    let place = FLOW_EXCEPTIONS.iter().position(|(name, of, which, _)| {
+        *name == reference.name && ["*", model].contains(of) && ["*", uid].contains(which)
+    });
+    place.is_some_and(|place| {
+        used[place] = true;
+        true
+    })
+}
+
 /// Processes a capture as the program does.
 fn run(capture: &Path, directory: &Path) {
     let source = netcap_capture::open(capture).expect("a capture");
@@ -354,7 +509,12 @@ fn run(capture: &Path, directory: &Path) {
         workers: 1,
         batch_packets: 1024,
         base: None,
-        flows: netcap_pipeline::FlowLimits::default(),
+        // The original hardly ever closes a flow before the end of such short captures.
+        flows: netcap_pipeline::FlowLimits {
+            flow_timeout: 0,
+            connection_timeout: 0,
+            ..netcap_pipeline::FlowLimits::default()
+        },
         streams: netcap_pipeline::StreamLimits::default(),
         ignore_unknown: true,
         overwrite: false,
