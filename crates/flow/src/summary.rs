@@ -295,10 +295,10 @@ impl PacketSummary {
                 self.add_ipv6_fragment(layer.octets);
             }
             "FDDI" if self.link.is_none() => {
-                // Frame control, then destination and source.
+                // Frame control, then destination and source, the bits of each octet turned round.
                 self.link = layer.octets.first_chunk::<13>().map(|octets| {
                     let [_, addresses @ ..] = octets;
-                    let (destination, source) = halves(addresses);
+                    let (destination, source) = halves(&addresses.map(u8::reverse_bits));
                     ends(LinkProtocol::Fddi, source, destination)
                 });
             }
