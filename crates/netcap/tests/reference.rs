@@ -401,7 +401,11 @@ fn flows_are_those_of_the_original() {
         let files = reference.files();
         for model in FLOWS {
             let ours = directory.path().join(format!("{model}.ncap"));
-            let mut ours = ours.exists().then(|| flows(&ours)).unwrap_or_default();
+            let mut ours = if ours.exists() {
+                flows(&ours)
+            } else {
+                BTreeMap::new()
+            };
             let theirs = files.get(model).map(|path| flows(path));
             for (uid, mut flow) in theirs.unwrap_or_default() {
                 correct(model, &mut flow);
