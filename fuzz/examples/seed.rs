@@ -98,6 +98,7 @@ fn records(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
             batch_packets: 1024,
             base: None,
             flows: netcap_pipeline::FlowLimits::default(),
+            fragments: netcap_pipeline::FragmentLimits::default(),
             streams: netcap_pipeline::StreamLimits::default(),
             ignore_unknown: true,
             overwrite: true,

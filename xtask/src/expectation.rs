@@ -84,6 +84,7 @@ pub(crate) fn render(capture: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
         batch_packets: 1024,
         base: None,
         flows: netcap_pipeline::FlowLimits::default(),
+        fragments: netcap_pipeline::FragmentLimits::default(),
         streams: netcap_pipeline::StreamLimits::default(),
         ignore_unknown: false,
         overwrite: false,

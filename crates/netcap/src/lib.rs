@@ -8,7 +8,7 @@
 //! use std::sync::Arc;
 //!
 //! use netcap::capture::{self, LinkType, Timestamp, pcap_writer};
-//! use netcap::pipeline::{Config, FlowLimits, Format, StreamLimits, registry, run};
+//! use netcap::pipeline::{Config, FlowLimits, Format, FragmentLimits, StreamLimits, registry, run};
 //! use netcap::{dissect, record};
 //!
 //! // A capture of one packet: an ARP request in an Ethernet frame.
@@ -29,6 +29,7 @@
 //!     batch_packets: 1024,
 //!     base: None,
 //!     flows: FlowLimits::default(),
+//!     fragments: FragmentLimits::default(),
 //!     streams: StreamLimits::default(),
 //!     ignore_unknown: false,
 //!     overwrite: false,

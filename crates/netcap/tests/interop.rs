@@ -47,6 +47,7 @@ fn collect(capture: &str, directory: &Path) -> Vec<PathBuf> {
         batch_packets: 1024,
         base: None,
         flows: netcap_pipeline::FlowLimits::default(),
+        fragments: netcap_pipeline::FragmentLimits::default(),
         streams: netcap_pipeline::StreamLimits::default(),
         ignore_unknown: true,
         overwrite: false,

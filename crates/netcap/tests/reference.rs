@@ -519,6 +519,7 @@ fn run(capture: &Path, directory: &Path) {
             connection_timeout: 0,
             ..netcap_pipeline::FlowLimits::default()
         },
+        fragments: netcap_pipeline::FragmentLimits::default(),
         streams: netcap_pipeline::StreamLimits::default(),
         ignore_unknown: true,
         overwrite: false,

@@ -22,6 +22,8 @@ mod sink;
 mod worker;
 
 pub use ledger::Ledger;
-pub use netcap_flow::{FlowLimits, FragmentLedger, OverlapPolicy, StreamLedger, StreamLimits};
+pub use netcap_flow::{
+    FlowLimits, FragmentLedger, Limits as FragmentLimits, OverlapPolicy, StreamLedger, StreamLimits,
+};
 pub use registry::{registry, schemas};
 pub use run::{Config, Error, FileReport, Format, Report, Watch, run};

@@ -50,6 +50,8 @@ pub struct Config {
     pub base: Option<u32>,
     /// When flows close, and how many may be open.
     pub flows: FlowLimits,
+    /// How much may wait to be put together from fragments.
+    pub fragments: Limits,
     /// How TCP streams are put together, and how much may wait for that.
     pub streams: StreamLimits,
     /// Whether to leave out `unknown.pcap`.
@@ -241,7 +243,7 @@ pub fn run(
             interleaved: Vec::new(),
             worker: Worker::new(registry, config.base, config.ignore_unknown, files.style()),
             scratch: Output::new(registry),
-            defragmenter: Defragmenter::new(Limits::default()),
+            defragmenter: Defragmenter::new(config.fragments),
             ledger: Ledger::default(),
             compressing: 0,
             spare: Vec::new(),

@@ -46,6 +46,7 @@ fn config(directory: &Path, extension: &str) -> Config {
         batch_packets: 1024,
         base: None,
         flows: netcap_pipeline::FlowLimits::default(),
+        fragments: netcap_pipeline::FragmentLimits::default(),
         streams: netcap_pipeline::StreamLimits::default(),
         ignore_unknown: false,
         overwrite: false,

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use netcap_dissect::Selection;
-use netcap_pipeline::{Config, FlowLimits, Format};
+use netcap_pipeline::{Config, FlowLimits, Format, FragmentLimits};
 use netcap_record::Timestamp;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
@@ -102,6 +102,10 @@ fn config(flags: &Flags, source: &str) -> Config {
             flow_timeout: flags.flow_timeout,
             connection_timeout: flags.conn_timeout,
             entries: flags.max_flows,
+        },
+        fragments: FragmentLimits {
+            octets: flags.fragment_memory << 20,
+            ..FragmentLimits::default()
         },
         streams: flags.stream_limits(),
         ignore_unknown: flags.ignore_unknown,

@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Command, CommandFactory, FromArgMatches, Parser};
 use netcap_capture::LinkType;
-use netcap_pipeline::{FlowLimits, OverlapPolicy, StreamLimits};
+use netcap_pipeline::{FlowLimits, FragmentLimits, OverlapPolicy, StreamLimits};
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 
@@ -120,6 +120,15 @@ pub(crate) struct Flags {
         help_heading = "Collect"
     )]
     pub(crate) max_flows: usize,
+
+    /// Megabytes of IP fragments that may wait for the rest of their datagrams
+    #[arg(
+        long,
+        value_name = "MB",
+        default_value_t = FragmentLimits::default().octets >> 20,
+        help_heading = "Collect"
+    )]
+    pub(crate) fragment_memory: usize,
 
     /// Seconds that octets of a TCP stream wait for those missing before them
     #[arg(
