@@ -40,7 +40,7 @@
 //! let report = run(source, &registry, &config, &Arc::default(), &mut |_| {})?;
 //! assert!(report.ledger.balances());
 //! let names: Vec<&str> = report.files.iter().map(|file| file.name.as_str()).collect();
-//! assert_eq!(names, ["ARP.ncap.gz", "Ethernet.ncap.gz"]);
+//! assert_eq!(names[..2], ["ARP.ncap.gz", "Connection.ncap.gz"]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
