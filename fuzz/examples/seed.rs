@@ -100,6 +100,7 @@ fn records(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
             flows: netcap_pipeline::FlowLimits::default(),
             fragments: netcap_pipeline::FragmentLimits::default(),
             streams: netcap_pipeline::StreamLimits::default(),
+            bodies: None,
             ignore_unknown: true,
             overwrite: true,
             source: name.to_owned(),

@@ -86,6 +86,7 @@ pub(crate) fn render(capture: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
         flows: netcap_pipeline::FlowLimits::default(),
         fragments: netcap_pipeline::FragmentLimits::default(),
         streams: netcap_pipeline::StreamLimits::default(),
+        bodies: None,
         ignore_unknown: false,
         overwrite: false,
         source: String::new(),

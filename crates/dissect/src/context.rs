@@ -2,7 +2,7 @@
 
 use netcap_record::{Record, Timestamp, frame};
 
-use crate::{Completed, Entropy, Fragment, FragmentKey, Malformed, Registry, Selector};
+use crate::{Bodies, Completed, Entropy, Fragment, FragmentKey, Malformed, Registry, Selector};
 
 /// What the capture says of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,8 @@ pub struct Output {
     pub fragments: Vec<Fragment>,
     /// Fragments whose octets were not all captured: they cannot be put together.
     pub fragments_cut: u64,
+    /// What happens to bodies on streams, where somebody keeps them.
+    pub bodies: Option<Bodies>,
 }
 
 /// The end of a record in its chunk, and its packet: by it the records of two writers are put into

@@ -10,6 +10,7 @@
 //! trouble with the traffic is a small value ([`Malformed`]) and leaves the records of the layers
 //! before it in place.
 
+mod body;
 mod context;
 mod cursor;
 mod entropy;
@@ -22,6 +23,7 @@ mod stream;
 pub mod testing;
 mod walk;
 
+pub use body::{Bodies, BodyEvent, BodyId};
 pub use context::{Context, Layer, Mark, Output, PacketInfo};
 pub use cursor::Cursor;
 pub use entropy::Entropy;

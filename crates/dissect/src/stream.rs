@@ -15,7 +15,10 @@ use std::collections::BTreeMap;
 use netcap_record::{Ip, Mac, Record, Schema, Timestamp};
 
 use crate::walk::walk_message;
-use crate::{Context, Entropy, Fate, Malformed, Output, PacketInfo, Reason, Registry, Selector};
+use crate::{
+    BodyEvent, BodyId, Context, Entropy, Fate, Malformed, Output, PacketInfo, Reason, Registry,
+    Selector,
+};
 
 /// One of the two directions of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,6 +206,29 @@ impl<'a, 'c> StreamContext<'a, 'c> {
     pub fn note(&mut self, malformed: Malformed) {
         let key = (malformed.protocol, malformed.reason);
         *self.troubles.entry(key).or_default() += 1;
+    }
+
+    /// Begins a body, if anybody keeps them; `target` and `encoding` are those of
+    /// [`BodyEvent::Begin`].
+    pub fn begin_body(&mut self, target: &[u8], encoding: &[u8]) -> Option<BodyId> {
+        let bodies = self.output.bodies.as_mut()?;
+        Some(bodies.begin(target, encoding))
+    }
+
+    /// Hands on the next octets of a body.
+    pub fn body(&mut self, id: BodyId, octets: &[u8]) {
+        if let Some(bodies) = &mut self.output.bodies
+            && !octets.is_empty()
+        {
+            bodies.events.push(BodyEvent::Octets(id, octets.to_vec()));
+        }
+    }
+
+    /// Ends a body; `is_whole` where all of its octets were handed on.
+    pub fn end_body(&mut self, id: BodyId, is_whole: bool) {
+        if let Some(bodies) = &mut self.output.bodies {
+            bodies.events.push(BodyEvent::End { id, is_whole });
+        }
     }
 
     /// Has a message dissected as if a packet had brought it alone, by the protocol that answers

@@ -31,6 +31,7 @@
 //!     flows: FlowLimits::default(),
 //!     fragments: FragmentLimits::default(),
 //!     streams: StreamLimits::default(),
+//!     bodies: None,
 //!     ignore_unknown: false,
 //!     overwrite: false,
 //!     source: "example".to_owned(),

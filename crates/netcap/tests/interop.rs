@@ -49,6 +49,7 @@ fn collect(capture: &str, directory: &Path) -> Vec<PathBuf> {
         flows: netcap_pipeline::FlowLimits::default(),
         fragments: netcap_pipeline::FragmentLimits::default(),
         streams: netcap_pipeline::StreamLimits::default(),
+        bodies: None,
         ignore_unknown: true,
         overwrite: false,
         source: capture.to_owned(),

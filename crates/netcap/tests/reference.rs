@@ -521,6 +521,7 @@ fn run(capture: &Path, directory: &Path) {
         },
         fragments: netcap_pipeline::FragmentLimits::default(),
         streams: netcap_pipeline::StreamLimits::default(),
+        bodies: None,
         ignore_unknown: true,
         overwrite: false,
         source: String::new(),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use netcap_dissect::{Fate, Malformed, Reason, Selector};
 use netcap_flow::{FragmentLedger, StreamLedger};
 
+use crate::BodyLedger;
+
 /// The account of a run. Every packet read has exactly one fate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -30,6 +32,8 @@ pub struct Ledger {
     pub flows_evicted: u64,
     /// What became of the TCP segments among the packets.
     pub streams: StreamLedger,
+    /// What became of the bodies of responses, where they are kept.
+    pub bodies: BodyLedger,
     /// What became of the fragments among the packets.
     pub fragments: FragmentLedger,
 }

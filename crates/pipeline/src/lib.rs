@@ -13,14 +13,18 @@
 //! channel has room for the whole pool, so nobody waits for anybody but the reader for a free
 //! batch.
 
+mod bodies;
+mod coding;
 mod interleave;
 mod ledger;
 mod registry;
 mod run;
 mod side;
 mod sink;
+mod sniff;
 mod worker;
 
+pub use bodies::{BodyConfig, BodyLedger, BodyLimits};
 pub use ledger::Ledger;
 pub use netcap_flow::{
     FlowLimits, FragmentLedger, Limits as FragmentLimits, OverlapPolicy, StreamLedger, StreamLimits,

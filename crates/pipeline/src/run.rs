@@ -11,18 +11,19 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use netcap_capture::{Batch, LinkType, Progress, Source, pcap_writer};
-use netcap_dissect::{Completed, Output, Registry};
+use netcap_dissect::{Bodies, Completed, Output, Registry};
 use netcap_flow::{Defragmenter, FlowLimits, Limits, StreamLimits, Streams, Trackers};
 use netcap_protocols::STREAMS;
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Header, RecordType, Text, Timestamp, frame};
 use netcap_store::{Gzip, OutputFile};
 
-use crate::Ledger;
+use crate::bodies::BodySink;
 use crate::interleave::interleave;
 use crate::side::Side;
 use crate::sink::{Block, Sink};
 use crate::worker::{Walked, Worker};
+use crate::{BodyConfig, Ledger};
 
 /// Octets of a batch: what stays in a core's second-level cache together with its output.
 const BATCH_OCTETS: usize = 512 << 10;
@@ -54,6 +55,9 @@ pub struct Config {
     pub fragments: Limits,
     /// How TCP streams are put together, and how much may wait for that.
     pub streams: StreamLimits,
+    /// Where bodies of responses go; by default nowhere. They come of streams, so somebody must want
+    /// records of these.
+    pub bodies: Option<BodyConfig>,
     /// Whether to leave out `unknown.pcap`.
     pub ignore_unknown: bool,
     /// Whether files in the way are replaced.
@@ -139,7 +143,7 @@ pub struct FileReport {
     pub octets: u64,
 }
 
-/// Why a run failed. No file was given its name.
+/// Why a run failed. No file of records was given its name; bodies that had ended have theirs.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The directory cannot be made.
@@ -196,7 +200,7 @@ impl Drop for Alarm {
 /// called from this thread a few times a second.
 ///
 /// # Errors
-/// Where the output cannot be written; nothing is left behind then.
+/// Where the output cannot be written; nothing but bodies that had ended is left behind then.
 pub fn run(
     source: Box<dyn Source>,
     registry: &Registry,
@@ -209,6 +213,7 @@ pub fn run(
         source,
     })?;
     let mut files = Files::new(registry, config)?;
+    let bodies = config.bodies.clone().map(BodySink::new).transpose()?;
     let workers = config.workers.max(1);
     let pool = 2 * workers + 2;
     // Room for every batch and every block that can be under way, and for the last words.
@@ -239,7 +244,11 @@ pub fn run(
             registry,
             trackers: Trackers::new(registry, config.flows),
             streams: Streams::new(registry, STREAMS, config.streams),
-            tracked: Output::new(registry),
+            tracked: Output {
+                bodies: bodies.is_some().then(Bodies::default),
+                ..Output::new(registry)
+            },
+            bodies,
             interleaved: Vec::new(),
             worker: Worker::new(registry, config.base, config.ignore_unknown, files.style()),
             scratch: Output::new(registry),
@@ -338,6 +347,8 @@ struct Sequencer<'a> {
     streams: Streams,
     /// What trackers and streams give, until it is appended to the files.
     tracked: Output,
+    /// Where the bodies on streams go.
+    bodies: Option<BodySink>,
     /// Records of two writers, while they are put in order.
     interleaved: Vec<u8>,
     worker: Worker<'a>,
@@ -407,6 +418,12 @@ impl Sequencer<'_> {
         }
         self.trackers.close(self.registry, &mut self.tracked);
         self.streams.close(self.registry, &mut self.tracked);
+        self.keep_bodies()?;
+        self.ledger.bodies = self
+            .bodies
+            .as_ref()
+            .map(BodySink::ledger)
+            .unwrap_or_default();
         self.append_all(&Output::new(self.registry), files)?;
         self.ledger.streams = self.streams.ledger();
         self.ledger.flows_evicted = self.trackers.evicted();
@@ -464,6 +481,7 @@ impl Sequencer<'_> {
                 self.tracked.packet = note.packet();
                 self.streams
                     .take(&segment, self.registry, &mut self.tracked);
+                self.keep_bodies()?;
             }
         }
         self.append_all(&parcel.walked.output, files)?;
@@ -509,6 +527,14 @@ impl Sequencer<'_> {
         tracked.clear();
         self.tracked = tracked;
         Ok(())
+    }
+
+    /// Writes what the streams have given of bodies.
+    fn keep_bodies(&mut self) -> Result<(), Error> {
+        match (&mut self.bodies, &mut self.tracked.bodies) {
+            (Some(sink), Some(bodies)) => sink.take(&mut bodies.events),
+            _ => Ok(()),
+        }
     }
 
     /// Feeds the batch's fragments to the defragmenter. Where they complete datagrams, the batch is

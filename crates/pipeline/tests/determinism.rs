@@ -48,6 +48,7 @@ fn config(directory: &Path, extension: &str) -> Config {
         flows: netcap_pipeline::FlowLimits::default(),
         fragments: netcap_pipeline::FragmentLimits::default(),
         streams: netcap_pipeline::StreamLimits::default(),
+        bodies: None,
         ignore_unknown: false,
         overwrite: false,
         source: "test".to_owned(),

@@ -5,7 +5,8 @@
 //! answer the requests of the other direction in their order (RFC 9112 section 9.3.2); interim ones
 //! (1xx but 101) answer none. A response without a request has a record of its own, and so has a
 //! request whose response never comes. Header sections are kept until they are answered, bodies are
-//! never kept: they are skipped by the rules of RFC 9112 section 6.3.
+//! never kept: where they end is told by RFC 9112 section 6.3. Those of responses are handed on,
+//! without the framing of chunks, to whoever asks for them.
 //!
 //! Lines may end with LF alone, fields may be folded (section 5.2), white space may stand before
 //! their colons, octets stay as they are. After a successful CONNECT and after 101 the stream is left
@@ -21,8 +22,8 @@
 use std::collections::VecDeque;
 
 use netcap_dissect::{
-    Beginning, Cursor, Direction, Pending, Reason, Recognition, StreamContext, StreamDissector,
-    StreamProtocol, Then,
+    Beginning, BodyId, Cursor, Direction, Pending, Reason, Recognition, StreamContext,
+    StreamDissector, StreamProtocol, Then,
 };
 use netcap_record::{Each, Element, Ip, Record, Text, Timestamp, Type};
 
@@ -418,6 +419,7 @@ struct Message<'a> {
     user_agent: &'a [u8],
     referer: &'a [u8],
     content_type: &'a [u8],
+    content_encoding: &'a [u8],
     server: &'a [u8],
     length: Length,
     trouble: Option<Reason>,
@@ -451,6 +453,8 @@ impl<'a> Message<'a> {
                 &mut message.referer
             } else if is(b"content-type") {
                 &mut message.content_type
+            } else if is(b"content-encoding") {
+                &mut message.content_encoding
             } else if is(b"server") {
                 &mut message.server
             } else {
@@ -599,6 +603,8 @@ struct Side {
     waiting: VecDeque<Request>,
     /// Octets of their header sections.
     octets_waiting: usize,
+    /// The body that is being handed on.
+    body: Option<BodyId>,
     /// Whether messages of this direction may be missing since all requests were answered.
     has_lost: bool,
     has_ended: bool,
@@ -608,6 +614,19 @@ impl Side {
     fn is_idle(&self) -> bool {
         let is_between = matches!(self.state, State::Header | State::Lost);
         is_between && !self.progress.has_start_line && self.waiting.is_empty()
+    }
+
+    /// Hands octets of the body on, if anybody wants it.
+    fn hand_on(&self, octets: &[u8], context: &mut StreamContext<'_, '_>) {
+        if let Some(body) = self.body {
+            context.body(body, octets);
+        }
+    }
+
+    fn end_body(&mut self, is_whole: bool, context: &mut StreamContext<'_, '_>) {
+        if let Some(body) = self.body.take() {
+            context.end_body(body, is_whole);
+        }
     }
 
     /// What comes is unknown from here on.
@@ -691,11 +710,17 @@ impl Both<Side> {
         let side = self.of(direction);
         match side.state {
             State::Header => return self.header(direction, input, context),
-            State::Body(left) => side.state = State::body(skip(input, left)),
-            State::Chunk(left) => side.state = State::chunk(skip(input, left)),
-            State::UntilClose => {
-                input.take_rest();
+            State::Body(left) => {
+                let octets = at_most(input, left);
+                side.hand_on(octets, context);
+                side.state = State::body(left - octets.len() as u64);
             }
+            State::Chunk(left) => {
+                let octets = at_most(input, left);
+                side.hand_on(octets, context);
+                side.state = State::chunk(left - octets.len() as u64);
+            }
+            State::UntilClose => side.hand_on(input.take_rest(), context),
             State::Lost => match begins(input.rest()) {
                 Recognition::Yes => side.state = State::Header,
                 Recognition::More => {
@@ -722,6 +747,9 @@ impl Both<Side> {
                     _ => return self.stray(direction, input, context),
                 };
             }
+        }
+        if matches!(side.state, State::Header | State::Trailer) {
+            side.end_body(true, context);
         }
         Step::Next
     }
@@ -783,6 +811,7 @@ impl Both<Side> {
     ) -> Step {
         context.note(input.malformed(Reason::Value));
         input.take_rest();
+        self.of(direction).end_body(false, context);
         self.of(direction).lose();
         if self.to_server.is_idle() && self.to_client.is_idle() {
             Step::Leave
@@ -901,6 +930,9 @@ impl Both<Side> {
             Length::Unsaid | Length::Coded => side.state = State::UntilClose,
             Length::Unclear => side.lose(),
         }
+        if !matches!(side.state, State::Header | State::Lost) {
+            side.body = context.begin_body(request.start.target, message.content_encoding);
+        }
         Then::GoOn
     }
 
@@ -945,11 +977,10 @@ impl Both<Side> {
     }
 }
 
-/// Moves past that many octets or all there are; gives how many are to come.
-fn skip(input: &mut Cursor<'_>, octets: u64) -> u64 {
+/// Takes that many octets or all there are.
+fn at_most<'a>(input: &mut Cursor<'a>, octets: u64) -> &'a [u8] {
     let here = usize::try_from(octets).map_or(input.remaining(), |n| n.min(input.remaining()));
-    let _ = input.skip(here);
-    octets - here as u64
+    input.bytes(here).unwrap_or_default()
 }
 
 /// Writes the record of a request that was sent in `direction`, or of a response alone.
@@ -1054,6 +1085,7 @@ impl StreamDissector for Stream {
     ) -> Then {
         let Stream { pending, sides } = self;
         let side = sides.of(direction);
+        side.end_body(false, context);
         match side.state {
             State::Body(left) if octets <= left => side.state = State::body(left - octets),
             State::Chunk(left) if octets <= left => side.state = State::chunk(left - octets),
@@ -1071,6 +1103,9 @@ impl StreamDissector for Stream {
     fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
         let Stream { pending, sides } = self;
         let pending = pending.of(direction);
+        let side = sides.of(direction);
+        // RFC 9112 section 6.3: the connection's end is the body's.
+        side.end_body(side.state == State::UntilClose, context);
         sides.rescue(direction, pending.octets(), context);
         pending.clear();
         sides.of(direction).has_ended = true;
@@ -1085,7 +1120,9 @@ impl StreamDissector for Stream {
 mod tests {
     use std::collections::BTreeMap;
 
-    use netcap_dissect::{Endpoint, Entropy, Output, PacketInfo, Registry, Selection, StreamEnds};
+    use netcap_dissect::{
+        Bodies, BodyEvent, Endpoint, Entropy, Output, PacketInfo, Registry, Selection, StreamEnds,
+    };
     use netcap_record::{Message as Decoded, Scalar};
 
     use super::*;
@@ -1120,12 +1157,69 @@ mod tests {
     struct Seen {
         /// Encoded records.
         records: Vec<Vec<u8>>,
+        /// Bodies in the order of their beginnings.
+        bodies: Vec<Body>,
         troubles: Vec<(Reason, u64)>,
         /// The event at which the stream was left.
         left_at: Option<usize>,
     }
 
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Body {
+        target: String,
+        encoding: String,
+        octets: String,
+        /// Unless it never ended.
+        is_whole: Option<bool>,
+    }
+
     impl Seen {
+        /// Takes down what happened to the bodies.
+        fn hear(&mut self, events: Vec<BodyEvent>) {
+            let mut ids = Vec::new();
+            let text = |octets: &[u8]| octets.escape_ascii().to_string();
+            for event in events {
+                let place = |id| ids.iter().position(|known| *known == id).unwrap();
+                match event {
+                    BodyEvent::Begin {
+                        id,
+                        target,
+                        encoding,
+                    } => {
+                        ids.push(id);
+                        self.bodies.push(Body {
+                            target: text(&target),
+                            encoding: text(&encoding),
+                            ..Body::default()
+                        });
+                    }
+                    BodyEvent::Octets(id, octets) => {
+                        let body = &mut self.bodies[place(id)];
+                        assert_eq!(body.is_whole, None);
+                        body.octets += &text(&octets);
+                    }
+                    BodyEvent::End { id, is_whole } => {
+                        let body = &mut self.bodies[place(id)];
+                        assert_eq!(body.is_whole.replace(is_whole), None);
+                    }
+                }
+            }
+        }
+
+        /// Target, octets, and how each body ended.
+        fn body_texts(&self) -> Vec<String> {
+            let bodies = self.bodies.iter();
+            let show = |body: &Body| {
+                let end = match body.is_whole {
+                    Some(true) => "whole",
+                    Some(false) => "partial",
+                    None => "open",
+                };
+                format!("{} {:?} {end}", body.target, body.octets)
+            };
+            bodies.map(show).collect()
+        }
+
         /// The fields of each record that have a value, joined by spaces.
         fn show(&self, names: &[&str]) -> Vec<String> {
             let show = |record: &Vec<u8>| {
@@ -1160,6 +1254,7 @@ mod tests {
     fn dissect_at(events: &[Event<'_>], time: impl Fn(usize) -> i64) -> Seen {
         let registry = Registry::new(&[], STREAM.schemas, &Selection::default()).unwrap();
         let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
+        output.bodies = Some(Bodies::default());
         let (mut troubles, mut seen) = (BTreeMap::new(), Seen::default());
         let mut stream = (STREAM.start)();
         for (place, event) in events.iter().chain(&[ClientEnd, ServerEnd]).enumerate() {
@@ -1197,6 +1292,7 @@ mod tests {
                 break;
             }
         }
+        seen.hear(output.bodies.take().unwrap_or_default().events);
         let mut rest = output.chunks[0].as_slice();
         while !rest.is_empty() {
             let (mut len, mut at) = (0, 0);
@@ -1295,6 +1391,47 @@ mod tests {
             ]
         );
         assert_eq!(seen.troubles, []);
+    }
+
+    #[test]
+    fn bodies_of_responses_are_handed_on() {
+        let seen = dissect(&[Client(REQUESTS), Server(RESPONSES)]);
+        assert_eq!(
+            seen.body_texts(),
+            [
+                "/form?q=1 \"HTTP/1.1 500 No\" whole",
+                "/chunks \"HTTP/1.1 500 No\\\\r\\\\n\\\\r\\\\nand so on\" whole",
+                "/last \"up to the end\\\\r\\\\nHTTP/1.1 500 No\\\\r\\\\n\\\\r\\\\n\" whole",
+            ]
+        );
+        let head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nContent-Length: 5\r\n\r\nab";
+        let seen = dissect(&[Server(head)]);
+        assert_eq!(seen.body_texts(), [" \"ab\" partial"]);
+        assert_eq!(seen.bodies[0].encoding, "gzip");
+    }
+
+    #[test]
+    fn bodies_end_at_gaps() {
+        let long = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab";
+        let events = [
+            Client(GET),
+            Server(long),
+            ServerGap(2),
+            Server(b"ef"),
+            Server(OK),
+        ];
+        let texts = dissect(&events).body_texts();
+        assert_eq!(texts, ["/a \"ab\" partial", " \"hi\" whole"]);
+        let chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nab";
+        for then in [ServerGap(2), ServerGap(9), Server(b"cd\rno chunk")] {
+            let texts = dissect(&[Client(GET), Server(chunks), then]).body_texts();
+            assert!(
+                texts.len() == 1 && texts[0].ends_with("partial"),
+                "{texts:?}"
+            );
+        }
+        let end = [Client(GET), Server(chunks), Server(b"cd\r\n0\r\n")];
+        assert_eq!(dissect(&end).body_texts(), ["/a \"abcd\" whole"]);
     }
 
     #[test]

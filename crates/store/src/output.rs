@@ -1,7 +1,7 @@
 //! A file that appears under its name only when it is complete.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -53,6 +53,26 @@ impl OutputFile {
     /// The final name.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Gives the file another name than its own, in a directory of the same file system, unless
+    /// something has that name already: `false` then. Nothing is replaced, no link is followed.
+    pub fn finish_as(&mut self, path: &Path) -> Result<bool, Error> {
+        let trouble = |source| Error::Io {
+            path: path.to_owned(),
+            source,
+        };
+        // An empty file of our own takes the name, as only one can, and is then replaced.
+        match File::create_new(path) {
+            Ok(_) => self.file = None,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+            Err(error) => return Err(trouble(error)),
+        }
+        if let Err(error) = fs::rename(&self.partial, path) {
+            let _ = fs::remove_file(path);
+            return Err(trouble(error));
+        }
+        Ok(true)
     }
 
     /// Gives the file its name. One that has the name already is replaced only if told so.

@@ -95,7 +95,7 @@ fn wrong_command_lines_are_answered_in_one_line() {
     );
     is_refused("-flow-timeout soon -r x", &["-flow-timeout"]);
     is_refused("-overlap any -r x", &["first, last, bsd, linux"]);
-    is_refused("-files bodies -r x", &["-files", "not kept"]);
+    is_refused("-files-size 0 -r x", &["-files-size"]);
 }
 
 #[test]

@@ -3,5 +3,6 @@
 mod collect;
 mod determinism;
 mod dump;
+mod files;
 mod flags;
 mod run;

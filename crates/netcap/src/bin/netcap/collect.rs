@@ -26,6 +26,12 @@ const BATCH_PACKETS: usize = 1024;
 /// Processes the captures and tells what came of them.
 pub(crate) fn run(flags: &Flags, inputs: &[PathBuf]) -> Result<(), Failure> {
     let registry = encoders::registry(&selection(flags))?;
+    let mut selected = registry.selected().iter().map(|schema| schema.encoder);
+    if flags.files.is_some() && !selected.any(|name| name == "HTTP") {
+        return Err(Failure::Usage(
+            "-files keeps bodies of HTTP, so HTTP must be included".to_owned(),
+        ));
+    }
     let sources = inputs
         .iter()
         .map(|input| netcap_capture::open(input))
@@ -108,6 +114,7 @@ fn config(flags: &Flags, source: &str) -> Config {
             ..FragmentLimits::default()
         },
         streams: flags.stream_limits(),
+        bodies: flags.bodies(),
         ignore_unknown: flags.ignore_unknown,
         overwrite: flags.overwrite,
         source: flags.source.clone().unwrap_or_else(|| source.to_owned()),

@@ -7,7 +7,9 @@ use clap::builder::PossibleValuesParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Command, CommandFactory, FromArgMatches, Parser};
 use netcap_capture::LinkType;
-use netcap_pipeline::{FlowLimits, FragmentLimits, OverlapPolicy, StreamLimits};
+use netcap_pipeline::{
+    BodyConfig, BodyLimits, FlowLimits, FragmentLimits, OverlapPolicy, StreamLimits,
+};
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 
@@ -177,6 +179,37 @@ pub(crate) struct Flags {
         help_heading = "Collect"
     )]
     pub(crate) stream_memory: usize,
+
+    /// Keep the bodies of HTTP responses as files in this directory, made if need be
+    ///
+    /// A body is DIR/TYPE/SUBTYPE/NAME: its type is told by its first octets, its name is the end
+    /// of the URL's path with _ for all but letters, digits, dots and dashes, and -1, -2... if
+    /// there is such a file already. gzip and deflate are decoded; other codings stay and are the
+    /// file's extension. What is not whole ends in .partial. No file is ever replaced. Beware:
+    /// what was harmful on the network is harmful as a file.
+    #[arg(long, value_name = "DIR", help_heading = "Collect")]
+    pub(crate) files: Option<PathBuf>,
+
+    /// Megabytes of one body, decoded; the rest is cut off
+    #[arg(
+        long, value_name = "MB", default_value_t = BodyLimits::default().file_octets >> 20, hide_short_help = true,
+        value_parser = clap::value_parser!(u64).range(1..=1 << 40), help_heading = "Collect"
+    )]
+    pub(crate) files_size: u64,
+
+    /// Megabytes of all bodies, decoded; what comes after is not kept
+    #[arg(
+        long, value_name = "MB", default_value_t = BodyLimits::default().octets >> 20, hide_short_help = true,
+        value_parser = clap::value_parser!(u64).range(1..=1 << 40), help_heading = "Collect"
+    )]
+    pub(crate) files_total: u64,
+
+    /// Bodies that are kept at most
+    #[arg(
+        long, value_name = "N", default_value_t = BodyLimits::default().files, hide_short_help = true,
+        help_heading = "Collect"
+    )]
+    pub(crate) files_count: u64,
 
     /// Do not write HTTP records
     #[arg(long, help_heading = "Collect")]
@@ -372,6 +405,19 @@ impl Flags {
             },
             ..StreamLimits::default()
         }
+    }
+
+    /// Where bodies go, if they are kept.
+    pub(crate) fn bodies(&self) -> Option<BodyConfig> {
+        let directory = self.files.clone()?;
+        Some(BodyConfig {
+            directory,
+            limits: BodyLimits {
+                file_octets: self.files_size << 20,
+                files: self.files_count,
+                octets: self.files_total << 20,
+            },
+        })
     }
 
     /// How CSV and tables look.

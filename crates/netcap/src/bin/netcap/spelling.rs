@@ -22,10 +22,6 @@ const UNAVAILABLE: &[(&[&str], &str)] = &[
         "filters are not available in this version; use `tcpdump -r FILE -w - FILTER | netcap -r -`",
     ),
     (
-        &["files"],
-        "bodies of responses are not kept in this version; leave the flag out",
-    ),
-    (
         &["nodefrag"],
         "fragments are always put together; leave the flag out",
     ),

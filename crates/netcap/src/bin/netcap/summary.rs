@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use netcap_capture::LinkType;
-use netcap_pipeline::{FragmentLedger, Ledger, Report, StreamLedger};
+use netcap_pipeline::{BodyLedger, FragmentLedger, Ledger, Report, StreamLedger};
 use netcap_record::table::{Colour, Table};
 
 use crate::console::{grouped, size};
@@ -41,6 +41,9 @@ pub(crate) fn summary(
     }
     if ledger.streams.streams > 0 {
         text.push_str(&streams(&ledger.streams));
+    }
+    if ledger.bodies != BodyLedger::default() {
+        text.push_str(&bodies(&ledger.bodies));
     }
     text.push_str(&format!(
         "{} records, {} in {} files, written to {}\n",
@@ -209,6 +212,32 @@ fn streams(ledger: &StreamLedger) -> String {
     for (trouble, count) in troubles {
         line.push_str(&format!("  {trouble} in {} messages\n", grouped(count)));
     }
+    line
+}
+
+/// What became of the bodies of responses, in one line.
+fn bodies(ledger: &BodyLedger) -> String {
+    let others = [
+        (ledger.partial, "of them partial"),
+        (ledger.encoded, "in a coding that was not taken off"),
+        (ledger.undecodable, "contradicting their coding"),
+        (ledger.too_long, "cut at the size of a file (-files-size)"),
+        (
+            ledger.no_room,
+            "cut or left out for want of room (-files-total)",
+        ),
+        (ledger.too_many, "left out for their number (-files-count)"),
+        (ledger.crowded_out, "cut because too many came at a time"),
+    ];
+    let mut line = format!(
+        "{} bodies kept, {}",
+        grouped(ledger.files),
+        size(ledger.octets)
+    );
+    for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+        line.push_str(&format!(", {} {what}", grouped(count)));
+    }
+    line.push('\n');
     line
 }
 

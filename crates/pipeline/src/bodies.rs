@@ -1,0 +1,714 @@
+//! Bodies of responses into files of their own: `DIRECTORY/TYPE/SUBTYPE/NAME`.
+//!
+//! Type and subtype are told by the first octets ([`media_type`]), the name is the last segment of
+//! the path that was asked for ([`file_name`]), with `-1`, `-2`... where it is taken, and
+//! `.partial` where octets are missing. gzip and deflate are taken off ([`Coding`]); a body in
+//! another coding is kept as it is, with the coding's name as extension.
+//!
+//! Whoever sends the traffic chooses names, sizes and numbers, so: names are of `[A-Za-z0-9._-]`,
+//! do not begin with a dot and have at most [`LONGEST_NAME`] octets. No file is ever replaced and
+//! no link followed. [`BodyLimits`] bounds octets and files, [`MOST_AT_A_TIME`] what is under way;
+//! what that costs is counted. A body goes to disk as it comes, and has its name when it ends.
+//!
+//! All of it goes by the order of packets, so the files do not depend on workers or batches.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use netcap_dissect::{BodyEvent, BodyId};
+use netcap_store::OutputFile;
+
+use crate::Error;
+use crate::coding::Coding;
+use crate::sniff::{LOOKED_AT, media_type};
+
+/// Octets of a file's name at most.
+const LONGEST_NAME: usize = 120;
+/// Octets of it that are left for what is added: `.` and a coding of 16 octets, a number, and
+/// `.partial`.
+const ADDED: usize = 40;
+/// Octets of a coding's name in a file's.
+const LONGEST_CODING: usize = 16;
+/// Bodies under way. Each may have a file open, and 256 is the smallest limit on these that a
+/// system sets (macOS); a run has up to 70 others.
+const MOST_AT_A_TIME: usize = 160;
+/// Octets of a body that wait to be written.
+const BLOCK: usize = 64 << 10;
+/// Octets that are decoded at once: deflate makes at most 1032 of one.
+const PIECE: usize = 1 << 10;
+
+/// What is kept of bodies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyConfig {
+    /// Where they go; made if missing.
+    pub directory: PathBuf,
+    /// How much of them.
+    pub limits: BodyLimits,
+}
+
+/// How much of the bodies is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// Octets of one file, decoded.
+    pub file_octets: u64,
+    /// Files in all.
+    pub files: u64,
+    /// Octets of all files, decoded.
+    pub octets: u64,
+}
+
+impl Default for BodyLimits {
+    fn default() -> BodyLimits {
+        BodyLimits {
+            file_octets: 64 << 20,
+            files: 100_000,
+            octets: 10 << 30,
+        }
+    }
+}
+
+/// What became of the bodies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BodyLedger {
+    /// Files written.
+    pub files: u64,
+    /// Octets in these.
+    pub octets: u64,
+    /// Files of these that are not whole, for whatever reason.
+    pub partial: u64,
+    /// Files in a coding that was not taken off.
+    pub encoded: u64,
+    /// Bodies that contradict their coding; what came before is kept.
+    pub undecodable: u64,
+    /// Bodies cut at the size of a file.
+    pub too_long: u64,
+    /// Bodies not kept, because there were as many files as allowed.
+    pub too_many: u64,
+    /// Bodies cut or not kept, because there were as many octets as allowed.
+    pub no_room: u64,
+    /// Bodies cut because too many were under way: that which had waited longest.
+    pub crowded_out: u64,
+}
+
+/// A body under way.
+struct Body {
+    /// Number among the bodies that have octets.
+    number: u64,
+    /// Name of the file, before anything is added.
+    name: String,
+    coding: Coding,
+    is_encoded: bool,
+    /// The first octets, decoded.
+    head: Vec<u8>,
+    /// The last ones, which are not in the file yet.
+    block: Vec<u8>,
+    file: Option<OutputFile>,
+    octets: u64,
+    /// Number of the event that was its latest.
+    latest: u64,
+}
+
+impl Body {
+    /// Writes what waits. Gives the file.
+    fn write(&mut self, directory: &Path) -> Result<&mut OutputFile, Error> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => OutputFile::create(directory, &format!("body-{}", self.number))?,
+        };
+        let file = self.file.insert(file);
+        file.write(&self.block)?;
+        self.block.clear();
+        Ok(file)
+    }
+}
+
+/// Writes bodies to files.
+pub(crate) struct BodySink {
+    config: BodyConfig,
+    under_way: BTreeMap<BodyId, Body>,
+    /// Bodies that have had octets to keep, and those octets.
+    started: u64,
+    octets: u64,
+    events: u64,
+    /// By a path without a number: the number that is next to be tried.
+    numbers: HashMap<PathBuf, u64>,
+    folders: BTreeSet<&'static str>,
+    /// What a piece was decoded to.
+    decoded: Vec<u8>,
+    ledger: BodyLedger,
+}
+
+impl BodySink {
+    /// Makes the directory.
+    pub(crate) fn new(config: BodyConfig) -> Result<BodySink, Error> {
+        fs::create_dir_all(&config.directory).map_err(|source| Error::Directory {
+            path: config.directory.clone(),
+            source,
+        })?;
+        Ok(BodySink {
+            config,
+            under_way: BTreeMap::new(),
+            started: 0,
+            octets: 0,
+            events: 0,
+            numbers: HashMap::new(),
+            folders: BTreeSet::new(),
+            decoded: Vec::new(),
+            ledger: BodyLedger::default(),
+        })
+    }
+
+    /// What became of the bodies so far.
+    pub(crate) fn ledger(&self) -> BodyLedger {
+        self.ledger.clone()
+    }
+
+    /// Takes what has happened to bodies.
+    pub(crate) fn take(&mut self, events: &mut Vec<BodyEvent>) -> Result<(), Error> {
+        for event in events.drain(..) {
+            self.events += 1;
+            match event {
+                BodyEvent::Begin {
+                    id,
+                    target,
+                    encoding,
+                } => self.begin(id, &target, &encoding)?,
+                BodyEvent::Octets(id, octets) => self.append(id, &octets)?,
+                BodyEvent::End { id, is_whole } => {
+                    if let Some(body) = self.under_way.remove(&id) {
+                        self.end(body, is_whole)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, id: BodyId, target: &[u8], encoding: &[u8]) -> Result<(), Error> {
+        if self.under_way.len() >= MOST_AT_A_TIME
+            && let Some((id, _)) = self.under_way.iter().min_by_key(|(_, body)| body.latest)
+        {
+            let id = *id;
+            if let Some(body) = self.under_way.remove(&id) {
+                self.ledger.crowded_out += 1;
+                self.end(body, false)?;
+            }
+        }
+        let mut name = file_name(target);
+        let coding = Coding::named(encoding);
+        if coding.is_none() {
+            name.push('.');
+            name.push_str(&safe(&encoding.to_ascii_lowercase(), LONGEST_CODING));
+        }
+        let body = Body {
+            number: 0,
+            name,
+            is_encoded: coding.is_none(),
+            coding: coding.unwrap_or(Coding::Plain),
+            head: Vec::new(),
+            block: Vec::new(),
+            file: None,
+            octets: 0,
+            latest: self.events,
+        };
+        self.under_way.insert(id, body);
+        Ok(())
+    }
+
+    /// Takes the next octets of a body, unless it was ended here before.
+    fn append(&mut self, id: BodyId, octets: &[u8]) -> Result<(), Error> {
+        let Some(mut body) = self.under_way.remove(&id) else {
+            return Ok(());
+        };
+        body.latest = self.events;
+        for piece in octets.chunks(PIECE) {
+            let is_sound = body.coding.decode(piece, &mut self.decoded);
+            let fits = self.keep(&mut body)?;
+            if !is_sound {
+                self.ledger.undecodable += 1;
+            }
+            if !is_sound || !fits {
+                // Nothing more is decoded.
+                body.coding = Coding::Plain;
+                return self.end(body, false);
+            }
+        }
+        self.under_way.insert(id, body);
+        Ok(())
+    }
+
+    /// Adds what was decoded to a body; `false` where that exceeds a limit.
+    fn keep(&mut self, body: &mut Body) -> Result<bool, Error> {
+        if self.decoded.is_empty() {
+            return Ok(true);
+        }
+        if body.octets == 0 {
+            if self.started >= self.config.limits.files {
+                self.ledger.too_many += 1;
+                self.decoded.clear();
+                return Ok(false);
+            }
+            self.started += 1;
+            body.number = self.started;
+        }
+        let room_in_all = self.config.limits.octets.saturating_sub(self.octets);
+        let room = self.config.limits.file_octets.saturating_sub(body.octets);
+        let had = self.decoded.len() as u64;
+        let kept = had.min(room).min(room_in_all);
+        if kept < had {
+            match room_in_all < room {
+                true => self.ledger.no_room += 1,
+                false => self.ledger.too_long += 1,
+            }
+            self.decoded
+                .truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        }
+        body.octets += kept;
+        self.octets += kept;
+        let head = LOOKED_AT.saturating_sub(body.head.len());
+        let head = self.decoded.get(..head).unwrap_or(&self.decoded);
+        body.head.extend_from_slice(head);
+        if body.block.len() + self.decoded.len() <= BLOCK {
+            body.block.extend_from_slice(&self.decoded);
+        } else {
+            let file = body.write(&self.config.directory)?;
+            file.write(&self.decoded)?;
+        }
+        self.decoded.clear();
+        Ok(kept == had)
+    }
+
+    /// Gives the file of a body its name. A body without octets has none.
+    fn end(&mut self, mut body: Body, is_whole: bool) -> Result<(), Error> {
+        let is_sound = body.coding.finish(&mut self.decoded);
+        let fits = self.keep(&mut body)?;
+        if is_whole && !is_sound {
+            self.ledger.undecodable += 1;
+        }
+        let is_partial = !is_whole || !is_sound || !fits;
+        if body.octets == 0 {
+            return Ok(());
+        }
+        let folder = self.folder(media_type(&body.head))?;
+        let name = std::mem::take(&mut body.name);
+        let extension = if is_partial { ".partial" } else { "" };
+        let file = body.write(&self.config.directory)?;
+        self.name(file, &folder, &name, extension)?;
+        self.ledger.files += 1;
+        self.ledger.octets += body.octets;
+        self.ledger.partial += u64::from(is_partial);
+        self.ledger.encoded += u64::from(body.is_encoded);
+        Ok(())
+    }
+
+    /// Gives a file the first name that is free.
+    fn name(
+        &mut self,
+        file: &mut OutputFile,
+        folder: &Path,
+        name: &str,
+        extension: &str,
+    ) -> Result<(), Error> {
+        let first = folder.join(format!("{name}{extension}"));
+        let number = self.numbers.entry(first.clone()).or_default();
+        let mut path = first;
+        if *number > 0 {
+            path = folder.join(format!("{name}-{number}{extension}"));
+        }
+        while !file.finish_as(&path)? {
+            *number += 1;
+            path = folder.join(format!("{name}-{number}{extension}"));
+        }
+        *number += 1;
+        Ok(())
+    }
+
+    /// The folder of a media type: two levels, neither of them a link.
+    fn folder(&mut self, media_type: &'static str) -> Result<PathBuf, Error> {
+        let mut path = self.config.directory.clone();
+        let is_new = self.folders.insert(media_type);
+        for part in media_type.split('/') {
+            path.push(part);
+            if is_new && let Err(source) = make_folder(&path) {
+                return Err(Error::Directory { path, source });
+            }
+        }
+        Ok(path)
+    }
+}
+
+/// Makes a folder, or sees that it is one.
+fn make_folder(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            match path.symlink_metadata()?.is_dir() {
+                true => Ok(()),
+                false => Err(io::ErrorKind::NotADirectory.into()),
+            }
+        }
+        made => made,
+    }
+}
+
+/// A safe name for what a request asks for: the last segment of its path (RFC 3986 section 3.3),
+/// with `_` for whatever may not be in a name; nothing is decoded. `index` where it is empty.
+fn file_name(target: &[u8]) -> String {
+    let end = target.iter().position(|octet| b"?#".contains(octet));
+    let target = target
+        .get(..end.unwrap_or(target.len()))
+        .unwrap_or_default();
+    // Of `http://host`, as proxies are asked, the host is no segment.
+    let scheme_end = target.windows(3).position(|three| three == b"://");
+    let path = match scheme_end {
+        Some(at) if !target.starts_with(b"/") => {
+            let rest = target.get(at + 3..).unwrap_or_default();
+            let slash = rest.iter().position(|octet| *octet == b'/');
+            slash.and_then(|at| rest.get(at..)).unwrap_or_default()
+        }
+        _ => target,
+    };
+    let last = path.rsplit(|octet| *octet == b'/').next();
+    match last.unwrap_or_default() {
+        [] => "index".to_owned(),
+        last => safe(last, LONGEST_NAME - ADDED),
+    }
+}
+
+/// The octets with `_` for all but `[A-Za-z0-9._-]` and for dots at the beginning, at most so many.
+fn safe(octets: &[u8], limit: usize) -> String {
+    let mut begins = true;
+    let octets = octets.iter().take(limit);
+    let characters = octets.map(|octet| {
+        begins &= *octet == b'.';
+        let is_safe = octet.is_ascii_alphanumeric() || b"._-".contains(octet);
+        if is_safe && !begins {
+            char::from(*octet)
+        } else {
+            '_'
+        }
+    });
+    characters.collect()
+}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::{GzEncoder, ZlibEncoder};
+    use netcap_dissect::Bodies;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A sink with its directory, and bodies for it.
+    struct Bench {
+        directory: TempDir,
+        bodies: Bodies,
+        sink: BodySink,
+    }
+
+    fn bench(limits: BodyLimits) -> Bench {
+        let directory = TempDir::new().unwrap();
+        let sink = BodySink::new(BodyConfig {
+            directory: directory.path().join("a/b"),
+            limits,
+        });
+        Bench {
+            directory,
+            bodies: Bodies::default(),
+            sink: sink.unwrap(),
+        }
+    }
+
+    impl Bench {
+        fn begin(&mut self, target: &[u8], encoding: &str) -> BodyId {
+            self.bodies.begin(target, encoding.as_bytes())
+        }
+
+        fn append(&mut self, id: BodyId, octets: &[u8]) {
+            let events = &mut self.bodies.events;
+            events.push(BodyEvent::Octets(id, octets.to_vec()));
+            self.sink.take(events).unwrap();
+        }
+
+        fn end(&mut self, id: BodyId, is_whole: bool) {
+            let events = &mut self.bodies.events;
+            events.push(BodyEvent::End { id, is_whole });
+            self.sink.take(events).unwrap();
+        }
+
+        fn whole(&mut self, target: &[u8], encoding: &str, octets: &[u8]) {
+            let id = self.begin(target, encoding);
+            self.append(id, octets);
+            self.end(id, true);
+        }
+
+        /// Everything below the directory of the test, by path from that of the bodies.
+        fn files(&self) -> Vec<(String, Vec<u8>)> {
+            let mut files = Vec::new();
+            let mut folders = vec![self.directory.path().to_owned()];
+            while let Some(folder) = folders.pop() {
+                for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                    match entry.file_type().unwrap().is_dir() {
+                        true => folders.push(entry.path()),
+                        false => {
+                            let path = entry.path();
+                            let name = path.strip_prefix(&self.sink.config.directory).unwrap();
+                            let octets = fs::read(&path).unwrap();
+                            files.push((name.to_str().unwrap().to_owned(), octets));
+                        }
+                    }
+                }
+            }
+            files.sort();
+            files
+        }
+
+        fn names(&self) -> Vec<String> {
+            self.files().into_iter().map(|(name, _)| name).collect()
+        }
+    }
+
+    fn limits() -> BodyLimits {
+        BodyLimits::default()
+    }
+
+    fn gzip(octets: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(octets).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn names_are_safe() {
+        for (target, name) in [
+            (&b"/logo.png"[..], "logo.png"),
+            (b"/a/b/page.html?next=/x/y#z", "page.html"),
+            (b"/", "index"),
+            (b"", "index"),
+            (b"http://host.example/x", "x"),
+            (b"http://host.example", "index"),
+            (b"/go?to=http://host/x", "go"),
+            (b"/http://host/x", "x"),
+            (b"../../etc/passwd", "passwd"),
+            (b"/..", "__"),
+            (b"/.", "_"),
+            (b"/...ssh", "___ssh"),
+            (b"/%2e%2e%2fetc", "_2e_2e_2fetc"),
+            (b"/..\\..\\boot.ini", "___.._boot.ini"),
+            (b"/a\0b\nc d", "a_b_c_d"),
+            (b"/\xc3\xa4", "__"),
+            (b"*", "_"),
+        ] {
+            assert_eq!(file_name(target), name, "{}", target.escape_ascii());
+        }
+        let long = [b"/".as_slice(), &[b'x'; 300]].concat();
+        assert_eq!(file_name(&long), "x".repeat(LONGEST_NAME - ADDED));
+    }
+
+    #[test]
+    fn nothing_leaves_the_directory() {
+        let mut bench = bench(limits());
+        let last = [b"/".as_slice(), &[b'.'; 300]].concat();
+        let targets: [&[u8]; 5] = [
+            b"../../etc/passwd",
+            b"/%2e%2e%2f%2e%2e%2f",
+            b"/../..",
+            b"/a\0b",
+            &last,
+        ];
+        for target in targets {
+            bench.whole(target, "../../br/\0.", b"x");
+            bench.whole(target, "", b"x");
+            let id = bench.begin(target, "");
+            bench.append(id, b"x");
+            bench.end(id, false);
+        }
+        for name in bench.names() {
+            let file = name.strip_prefix("text/plain/").unwrap();
+            assert!(
+                !file.starts_with('.') && file.len() <= LONGEST_NAME,
+                "{name}"
+            );
+            let is_safe = |o: u8| o.is_ascii_alphanumeric() || b"._-".contains(&o);
+            assert!(file.bytes().all(is_safe), "{name}");
+        }
+        assert_eq!(bench.names().len(), 15);
+        let above: Vec<_> = fs::read_dir(bench.directory.path()).unwrap().collect();
+        assert_eq!(above.len(), 1);
+    }
+
+    #[test]
+    fn the_same_name_gets_numbers() {
+        let mut bench = bench(limits());
+        bench.whole(b"/a-1", "", b"0");
+        for octets in [b"1", b"2", b"3"] {
+            bench.whole(b"/a", "", octets);
+        }
+        bench.whole(b"/a", "", b"<p>");
+        let partial = bench.begin(b"/a", "");
+        bench.append(partial, b"4");
+        bench.end(partial, false);
+        let files = bench.files();
+        let files: Vec<_> = files.iter().map(|(n, o)| (n.as_str(), &o[..])).collect();
+        assert_eq!(
+            files,
+            [
+                ("text/html/a", &b"<p>"[..]),
+                ("text/plain/a", b"1"),
+                ("text/plain/a-1", b"0"),
+                ("text/plain/a-2", b"2"),
+                ("text/plain/a-3", b"3"),
+                ("text/plain/a.partial", b"4"),
+            ]
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_there_stays() {
+        use std::os::unix::fs::symlink;
+
+        let mut bench = bench(limits());
+        let folder = bench.sink.config.directory.join("text/plain");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("a"), b"old").unwrap();
+        let outside = bench.directory.path().join("outside");
+        symlink(&outside, folder.join("a-1")).unwrap();
+        bench.whole(b"/a", "", b"new");
+        assert_eq!(fs::read(folder.join("a")).unwrap(), b"old");
+        assert_eq!(fs::read(folder.join("a-2")).unwrap(), b"new");
+        assert!(!outside.exists());
+
+        // A folder that is a link is not followed either.
+        symlink(
+            bench.directory.path(),
+            bench.sink.config.directory.join("image"),
+        )
+        .unwrap();
+        let id = bench.begin(b"/a", "");
+        bench.append(id, b"GIF89a");
+        let is_whole = true;
+        let mut events = vec![BodyEvent::End { id, is_whole }];
+        let trouble = bench.sink.take(&mut events).unwrap_err();
+        assert!(trouble.to_string().contains("image"), "{trouble}");
+        assert!(!bench.directory.path().join("gif").exists());
+        drop(bench.sink);
+        let left = fs::read_dir(folder.parent().unwrap().parent().unwrap()).unwrap();
+        assert_eq!(left.count(), 2, "text and image");
+    }
+
+    #[test]
+    fn codings_are_taken_off() {
+        let mut bench = bench(limits());
+        let page = b"<html>".repeat(50_000);
+        let packed = gzip(&page);
+        let id = bench.begin(b"/page", "gzip");
+        packed.chunks(100).for_each(|piece| bench.append(id, piece));
+        bench.end(id, true);
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&page).unwrap();
+        bench.whole(b"/zlib", "deflate", &encoder.finish().unwrap());
+        bench.whole(b"/coded", "BR", b"\x0b\x02\x80");
+        bench.whole(b"/cut", "gzip", &packed[..packed.len() - 4]);
+        let files = bench.files();
+        let sizes: Vec<_> = files.iter().map(|(n, o)| (n.as_str(), o.len())).collect();
+        assert_eq!(
+            sizes,
+            [
+                ("application/octet-stream/coded.br", 3),
+                ("text/html/cut.partial", page.len()),
+                ("text/html/page", page.len()),
+                ("text/html/zlib", page.len()),
+            ]
+        );
+        assert_eq!(files[2].1, page);
+        let ledger = bench.sink.ledger();
+        let found = (
+            ledger.files,
+            ledger.partial,
+            ledger.encoded,
+            ledger.undecodable,
+        );
+        assert_eq!(found, (4, 1, 1, 1));
+        assert_eq!(ledger.octets, 3 * page.len() as u64 + 3);
+    }
+
+    #[test]
+    fn octets_are_limited_as_decoded() {
+        let mut bench = bench(BodyLimits {
+            file_octets: 100_000,
+            octets: 150_000,
+            ..limits()
+        });
+        let bomb = gzip(&vec![b'x'; 2_000_000]);
+        bench.whole(b"/one", "gzip", &bomb);
+        bench.whole(b"/two", "gzip", &bomb);
+        bench.whole(b"/three", "", b"x");
+        let files = bench.files();
+        let sizes: Vec<_> = files.iter().map(|(n, o)| (n.as_str(), o.len())).collect();
+        assert_eq!(
+            sizes,
+            [
+                ("text/plain/one.partial", 100_000),
+                ("text/plain/two.partial", 50_000),
+            ]
+        );
+        let ledger = bench.sink.ledger();
+        assert_eq!((ledger.too_long, ledger.no_room, ledger.partial), (1, 2, 2));
+        assert_eq!((ledger.octets, ledger.undecodable), (150_000, 0));
+    }
+
+    #[test]
+    fn files_are_limited() {
+        let mut bench = bench(BodyLimits {
+            files: 2,
+            ..limits()
+        });
+        bench.whole(b"/empty", "", b"");
+        for _ in 0..4 {
+            bench.whole(b"/a", "", b"x");
+        }
+        assert_eq!(bench.names(), ["text/plain/a", "text/plain/a-1"]);
+        assert_eq!(bench.sink.ledger().too_many, 2);
+    }
+
+    #[test]
+    fn bodies_under_way_are_limited() {
+        let mut bench = bench(limits());
+        let ids: Vec<BodyId> = (0..MOST_AT_A_TIME + 2)
+            .map(|_| {
+                let id = bench.begin(b"/a", "");
+                bench.append(id, b"x");
+                id
+            })
+            .collect();
+        bench.append(ids[0], b"y");
+        assert_eq!(bench.sink.under_way.len(), MOST_AT_A_TIME);
+        assert_eq!(
+            bench.names(),
+            ["text/plain/a-1.partial", "text/plain/a.partial"]
+        );
+        assert_eq!(bench.sink.ledger().crowded_out, 2);
+    }
+
+    #[test]
+    fn nothing_is_left_of_bodies_that_never_end() {
+        let mut bench = bench(limits());
+        let ids = [bench.begin(b"/a", ""), bench.begin(b"/b", "")];
+        for id in ids {
+            bench.append(id, b"x");
+        }
+        for id in ids {
+            bench.append(id, &vec![b'x'; 2 * BLOCK]);
+        }
+        assert_eq!(bench.names().len(), 2, "one hidden file each");
+        let directory = bench.sink.config.directory.clone();
+        drop(bench.sink);
+        assert_eq!(fs::read_dir(directory).unwrap().count(), 0);
+    }
+}
