@@ -7,9 +7,9 @@ use netcap_dissect::{Output, Registry};
 use netcap_record::{Record, Schema};
 
 use crate::flow::{Flow, Layers, Opening, with_record};
+use crate::model::Model;
 use crate::summary::{Link, Network, PacketSummary, Transport};
 use crate::table::Entry;
-use crate::tracker::Model;
 use crate::uid;
 
 /// A record with the fields of [`Flow`], for both directions.

@@ -6,9 +6,9 @@
 use netcap_dissect::{Output, Registry};
 use netcap_record::{Record, Text, Timestamp};
 
+use crate::model::Model;
 use crate::summary::{Application, Link, Network, PacketSummary, Transport};
 use crate::table::Entry;
-use crate::tracker::Model;
 use crate::uid::{self, Uid, decimal};
 
 /// Traffic from one address and port to another, one direction alone; of a tunnel the outer ends.

@@ -10,6 +10,7 @@ mod flow;
 mod groups;
 mod idle;
 mod link_flow;
+mod model;
 mod network_flow;
 mod reassembly;
 mod segment;

@@ -3,9 +3,9 @@
 use netcap_dissect::{Output, Registry};
 use netcap_record::{Mac, Record, Text, Timestamp};
 
+use crate::model::Model;
 use crate::summary::{Link, PacketSummary};
 use crate::table::Entry;
-use crate::tracker::Model;
 use crate::uid;
 
 /// Traffic between two MAC addresses, both directions together.

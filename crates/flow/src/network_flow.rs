@@ -3,9 +3,9 @@
 use netcap_dissect::{Output, Registry};
 use netcap_record::{Ip, Record, Text, Timestamp};
 
+use crate::model::Model;
 use crate::summary::{Network, PacketSummary};
 use crate::table::Entry;
-use crate::tracker::Model;
 use crate::uid;
 
 /// Traffic between two IP addresses, both directions together; of a tunnel the outer addresses.

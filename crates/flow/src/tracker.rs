@@ -1,7 +1,6 @@
 //! The five flow models, fed with the packets of a capture in order.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
 
 use netcap_dissect::{FragmentKey, Output, Registry};
 use netcap_record::{Record, Schema};
@@ -10,6 +9,7 @@ use crate::connection::Connection;
 use crate::flow::Flow;
 use crate::groups::Groups;
 use crate::link_flow::LinkFlow;
+use crate::model::Model;
 use crate::network_flow::NetworkFlow;
 use crate::summary::{PacketSummary, Time, Transport};
 use crate::table::{Entry, FlowTable, Packets, TableLimits};
@@ -23,20 +23,6 @@ pub const SCHEMAS: &[&Schema] = &[
     NetworkFlow::SCHEMA,
     TransportFlow::SCHEMA,
 ];
-
-/// A kind of flow: its key, and its record.
-pub(crate) trait Model: Record {
-    /// What packets of one flow have in common.
-    type Key: Eq + Hash;
-    /// What else the record shows of the first packet.
-    type Shown;
-
-    /// Key and more of a packet, if it belongs to a flow of this kind.
-    fn read(summary: &PacketSummary) -> Option<(Self::Key, Self::Shown)>;
-
-    /// Writes the record of an entry that is closed.
-    fn emit(entry: &Entry<Self::Key, Self::Shown>, registry: &Registry, output: &mut Output);
-}
 
 /// How the trackers are bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

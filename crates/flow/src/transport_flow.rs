@@ -3,9 +3,9 @@
 use netcap_dissect::{Output, Registry};
 use netcap_record::{Record, Text, Timestamp};
 
+use crate::model::Model;
 use crate::summary::{PacketSummary, Transport};
 use crate::table::Entry;
-use crate::tracker::Model;
 use crate::uid;
 
 /// Traffic between two ports, both directions together, whatever the addresses: all conversations
