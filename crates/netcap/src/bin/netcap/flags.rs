@@ -99,7 +99,7 @@ pub(crate) struct Flags {
         long,
         value_name = "SECONDS",
         default_value_t = FlowLimits::default().flow_timeout,
-        help_heading = "Collect"
+        help_heading = "Flows and streams"
     )]
     pub(crate) flow_timeout: u32,
 
@@ -108,7 +108,7 @@ pub(crate) struct Flags {
         long,
         value_name = "SECONDS",
         default_value_t = FlowLimits::default().connection_timeout,
-        help_heading = "Collect"
+        help_heading = "Flows and streams"
     )]
     pub(crate) conn_timeout: u32,
 
@@ -119,7 +119,7 @@ pub(crate) struct Flags {
         long,
         value_name = "N",
         default_value_t = FlowLimits::default().entries,
-        help_heading = "Collect"
+        help_heading = "Flows and streams"
     )]
     pub(crate) max_flows: usize,
 
@@ -128,7 +128,7 @@ pub(crate) struct Flags {
         long,
         value_name = "MB",
         default_value_t = FragmentLimits::default().octets >> 20,
-        help_heading = "Collect"
+        help_heading = "Flows and streams"
     )]
     pub(crate) fragment_memory: usize,
 
@@ -137,7 +137,7 @@ pub(crate) struct Flags {
         long,
         value_name = "SECONDS",
         default_value_t = StreamLimits::default().data_timeout,
-        help_heading = "Collect"
+        help_heading = "Flows and streams"
     )]
     pub(crate) tcp_timeout: u32,
 
@@ -146,7 +146,7 @@ pub(crate) struct Flags {
         long,
         value_name = "SECONDS",
         default_value_t = StreamLimits::default().close_timeout,
-        help_heading = "Collect"
+        help_heading = "Flows and streams"
     )]
     pub(crate) tcp_close_timeout: u32,
 
@@ -158,7 +158,7 @@ pub(crate) struct Flags {
         value_name = "POLICY",
         default_value = "first",
         value_parser = PossibleValuesParser::new(["first", "last", "bsd", "linux"]),
-        help_heading = "Collect"
+        help_heading = "Flows and streams"
     )]
     pub(crate) overlap: String,
 
@@ -167,7 +167,7 @@ pub(crate) struct Flags {
         long,
         value_name = "N",
         default_value_t = StreamLimits::default().streams,
-        help_heading = "Collect"
+        help_heading = "Flows and streams"
     )]
     pub(crate) max_streams: usize,
 
@@ -176,7 +176,7 @@ pub(crate) struct Flags {
         long,
         value_name = "MB",
         default_value_t = StreamLimits::default().octets >> 20,
-        help_heading = "Collect"
+        help_heading = "Flows and streams"
     )]
     pub(crate) stream_memory: usize,
 
@@ -212,7 +212,7 @@ pub(crate) struct Flags {
     pub(crate) files_count: u64,
 
     /// Do not write HTTP records
-    #[arg(long, help_heading = "Collect")]
+    #[arg(long, help_heading = "Flows and streams")]
     pub(crate) nohttp: bool,
 
     /// Write CSV files instead of audit record files
