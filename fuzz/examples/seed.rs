@@ -1,13 +1,20 @@
 //! Writes the first inputs of every target to `corpus/`, from the captures of the project's tests.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
 use netcap_capture::{Batch, from_reader};
-use netcap_dissect::{Context, Entropy, Output, PacketInfo, Registry, Selection, walk};
-use netcap_fuzz::family;
+use netcap_dissect::testing::Event;
+use netcap_dissect::{
+    Beginning, Context, Direction, Entropy, Output, PacketInfo, Recognition, Registry, Selection,
+    StreamContext, StreamDissector, StreamProtocol, Then, walk,
+};
+use netcap_flow::{SCHEMAS, StreamLimits, Streams, note_segments};
+use netcap_fuzz::{family, stream};
 use netcap_pipeline::{Config, Format};
 use netcap_protocols::PROTOCOLS;
 use netcap_record::Timestamp;
@@ -15,7 +22,7 @@ use netcap_record::Timestamp;
 /// Longer captures are no good seeds: most of a run would go into copying them.
 const LONGEST: usize = 64 << 10;
 /// Packets of one capture that become seeds.
-const MOST_PACKETS: usize = 64;
+const MOST_PACKETS: usize = 256;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -23,6 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for target in ["walk", "capture", "records", "defrag", "streams"]
         .into_iter()
         .chain(family::names())
+        .chain(stream::TARGETS.iter().map(|(target, ..)| *target))
     {
         fs::create_dir_all(corpus.join(target))?;
     }
@@ -44,13 +52,99 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// What befell a stream as an input, and the targets that know a message in it.
+#[derive(Default)]
+struct Recording {
+    input: Vec<u8>,
+    targets: BTreeSet<&'static str>,
+}
+
+thread_local! {
+    /// The streams of a capture in the order of their first octets.
+    static RECORDINGS: RefCell<Vec<Recording>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Records the stream with this place in the list.
+struct Recorder(usize);
+
+impl Recorder {
+    fn start() -> Box<dyn StreamDissector> {
+        RECORDINGS.with_borrow_mut(|all| {
+            all.push(Recording {
+                // Other pieces have seven octets.
+                input: vec![7],
+                ..Recording::default()
+            });
+            Box::new(Recorder(all.len() - 1))
+        })
+    }
+
+    fn with(&self, record: impl FnOnce(&mut Recording)) {
+        RECORDINGS.with_borrow_mut(|all| record(&mut all[self.0]));
+    }
+}
+
+impl StreamDissector for Recorder {
+    fn data(
+        &mut self,
+        direction: Direction,
+        octets: &[u8],
+        context: &mut StreamContext<'_, '_>,
+    ) -> Then {
+        let beginning = Beginning {
+            octets,
+            direction,
+            ends: context.ends,
+        };
+        self.with(|recording| {
+            for (target, ..) in stream::TARGETS {
+                let (protocol, _) = stream::target(target);
+                if (protocol.recognise)(&beginning) == Recognition::Yes {
+                    recording.targets.insert(target);
+                }
+            }
+            stream::append(Event::Data(direction, octets), &mut recording.input);
+        });
+        Then::GoOn
+    }
+
+    fn gap(&mut self, direction: Direction, octets: u64, _: &mut StreamContext<'_, '_>) -> Then {
+        self.with(|recording| stream::append(Event::Gap(direction, octets), &mut recording.input));
+        Then::GoOn
+    }
+
+    fn end(&mut self, direction: Direction, _: &mut StreamContext<'_, '_>) {
+        self.with(|recording| stream::append(Event::End(direction), &mut recording.input));
+    }
+}
+
+/// Has every stream recorded.
+static ANY: StreamProtocol = StreamProtocol {
+    name: "any",
+    recognise: |_| Recognition::Yes,
+    start: Recorder::start,
+    schemas: SCHEMAS,
+};
+
+/// One file for each stream, in the targets that know a message in it.
+fn write_recordings(corpus: &Path, name: &str) -> std::io::Result<()> {
+    for (i, recording) in RECORDINGS.take().into_iter().enumerate() {
+        for target in recording.targets {
+            let file = corpus.join(target).join(format!("{name}.{i}"));
+            fs::write(file, &recording.input)?;
+        }
+    }
+    Ok(())
+}
+
 /// One file for each packet: its link type, no octets cut, half of it for the prefix. And one for
-/// each of its layers, in the families of their protocols.
+/// each of its layers, in the families of their protocols. And one for each stream.
 fn packets(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::error::Error>> {
     let Ok(mut source) = from_reader(name, Box::new(Cursor::new(octets.to_vec())), None) else {
         return Ok(());
     };
-    let registry = Registry::new(PROTOCOLS, &[], &Selection::default())?;
+    let registry = Registry::new(PROTOCOLS, SCHEMAS, &Selection::default())?;
+    let mut streams = Streams::new(&registry, const { &[&ANY] }, StreamLimits::default());
     let ways: Vec<_> = family::names().map(|f| (f, family::ways(f))).collect();
     let mut batch = Batch::new(1 << 20, MOST_PACKETS);
     if let Ok(true) = source.fill(&mut batch) {
@@ -68,6 +162,8 @@ fn packets(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
                 index: 0,
             };
             walk(&mut context, info, octets);
+            let mut segments = Vec::new();
+            note_segments(context.layers(), info, octets, &mut segments);
             for (depth, layer) in context.layers().iter().enumerate() {
                 for (family, ways) in &ways {
                     if let Some(way) = ways.iter().position(|(name, _)| *name == layer.protocol) {
@@ -77,8 +173,14 @@ fn packets(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
                     }
                 }
             }
+            let mut output = Output::new(&registry);
+            for segment in &segments {
+                streams.take(&segment.segment(octets), &registry, &mut output);
+            }
         }
     }
+    streams.close(&registry, &mut Output::new(&registry));
+    write_recordings(corpus, name)?;
     Ok(())
 }
 

@@ -63,7 +63,18 @@ fn observe(link_type: u32, octets: &[u8], cut: usize, completed: &[Completed]) -
     if let Fate::CutShort(malformed) = fate {
         assert!(cut > 0 && malformed.needed > malformed.had, "{malformed}");
     }
-    for ((schema, chunk), count) in REGISTRY
+    every_record(&REGISTRY, &output, |message| {
+        assert_eq!(message.timestamp(), Some(Timestamp::new(1, 2000)));
+    });
+    output
+}
+
+/// Holds that every record decodes and renders, and what `hold` holds of it besides.
+///
+/// # Panics
+/// Where it does not.
+pub(crate) fn every_record(registry: &Registry, output: &Output, hold: impl Fn(&Message<'_>)) {
+    for ((schema, chunk), count) in registry
         .selected()
         .iter()
         .zip(&output.chunks)
@@ -73,11 +84,10 @@ fn observe(link_type: u32, octets: &[u8], cut: usize, completed: &[Completed]) -
         while !rest.is_empty() {
             let (record, after) = split_frame(rest).expect("whole frames");
             let message = Message::parse(schema, record).expect("a record that decodes");
-            assert_eq!(message.timestamp(), Some(Timestamp::new(1, 2000)));
+            hold(&message);
             render(schema, &message);
             (rest, found) = (after, found + 1);
         }
         assert_eq!(found, *count, "{}", schema.name);
     }
-    output
 }

@@ -2,6 +2,7 @@
 
 pub mod family;
 pub mod laws;
+pub mod stream;
 
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Message, Schema, json, text};

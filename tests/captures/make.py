@@ -16,6 +16,7 @@ import core
 import discovery
 import links
 import routing
+import streams
 import tunnels
 import wlan
 from build import CAPTURES, FILES, HERE, LINES

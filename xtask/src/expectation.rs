@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use netcap_dissect::Selection;
-use netcap_pipeline::{Config, Format, FragmentLedger, Ledger, run};
+use netcap_pipeline::{Config, Format, FragmentLedger, Ledger, StreamLedger, run};
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 
@@ -160,8 +160,46 @@ fn ledger_text(ledger: &Ledger) -> String {
     line("fragments: datagrams evicted", evicted);
     line("fragments: datagrams incomplete", incomplete);
     line("fragments: cut by the capture", cut);
+    stream_lines(&ledger.streams, &mut line);
     if !ledger.balances() {
         text.push_str("THE LEDGER DOES NOT BALANCE\n");
     }
     text
+}
+
+/// What became of the TCP segments, where there are streams.
+fn stream_lines(ledger: &StreamLedger, line: &mut impl FnMut(&str, u64)) {
+    let counts = [
+        ("", ledger.streams),
+        (": without a SYN", ledger.picked_up),
+        (": octets", ledger.octets),
+        (": segments out of order", ledger.out_of_order_segments),
+        (": octets retransmitted", ledger.retransmitted_octets),
+        (": octets overlapping", ledger.overlapping_octets),
+        (": octets in conflict", ledger.conflicting_octets),
+        (": gaps", ledger.gaps),
+        (": octets missing", ledger.gap_octets),
+        (": gaps for want of room", ledger.gaps_for_room),
+        (": gaps after the time-out", ledger.gaps_for_time),
+        (": octets late", ledger.late_octets),
+        (": octets after the end", ledger.after_end_octets),
+        (": octets outside the window", ledger.outside_octets),
+        (": keep-alives", ledger.keep_alives),
+        (": resets", ledger.resets),
+        (": octets in resets", ledger.reset_octets),
+        (": evicted", ledger.evicted_streams),
+    ];
+    for (name, count) in counts {
+        line(&format!("streams{name}"), count);
+    }
+    for (protocol, count) in &ledger.recognised {
+        line(&format!("streams of {protocol}"), *count);
+    }
+    for ((protocol, reason), count) in &ledger.troubles {
+        let reason = reason.name();
+        line(
+            &format!("malformed in streams: {protocol}, {reason}"),
+            *count,
+        );
+    }
 }

@@ -829,11 +829,8 @@ impl Both<Side> {
     ) -> Then {
         context.note(input.malformed(Reason::Length));
         let octets = input.take_rest();
-        self.rescue(
-            direction,
-            octets.get(..LONGEST_HEADER).unwrap_or(octets),
-            context,
-        );
+        let kept = octets.get(..LONGEST_HEADER).unwrap_or(octets);
+        self.rescue(direction, kept, context);
         Then::Leave
     }
 
@@ -850,14 +847,12 @@ impl Both<Side> {
             .iter()
             .rposition(|octet| *octet == b'\n')
             .and_then(|end| octets.get(..=end));
-        let then = match (lines, progress.began) {
+        match (lines, progress.began) {
             (Some(lines), Some(time)) if progress.has_start_line => {
                 self.message(direction, time, unfolded(lines), context)
             }
             _ => Then::GoOn,
-        };
-        self.of(direction).lose();
-        then
+        }
     }
 
     fn message(
@@ -1094,6 +1089,7 @@ impl StreamDissector for Stream {
                 let pending = pending.of(direction);
                 let then = sides.rescue(direction, pending.octets(), context);
                 pending.clear();
+                sides.of(direction).lose();
                 return self.follow(then, context);
             }
         }
@@ -1586,6 +1582,15 @@ mod tests {
         // A client that only listens is still answered.
         let events = [Client(GET), ClientEnd, Server(OK)];
         assert_eq!(pairs(&events), ["GET /a 200"]);
+        // To its requests in their order: nothing is missing.
+        let events = [
+            Client(GET),
+            Client(GET_B),
+            ClientEnd,
+            Server(OK),
+            Server(NOT_FOUND),
+        ];
+        assert_eq!(pairs(&events), ["GET /a 200", "GET /b 404"]);
     }
 
     #[test]

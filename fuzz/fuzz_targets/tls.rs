@@ -1,0 +1,12 @@
+//! Any pieces of a stream as one of TLS.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use netcap_dissect::StreamProtocol;
+use netcap_fuzz::stream;
+
+static TARGET: LazyLock<(&StreamProtocol, u16)> = LazyLock::new(|| stream::target("tls"));
+
+fuzz_target!(|input: &[u8]| stream::check(*TARGET, input));
