@@ -97,6 +97,8 @@ pub(crate) struct Arrival<'a> {
 pub(crate) struct Half {
     /// Number of the first octet.
     start: u32,
+    /// The number that the other end acknowledged last; `start` where it has not.
+    acknowledged: u32,
     /// Where the next octet belongs; 0 until the number of the first is known.
     next: Position,
     /// Where FIN stands.
@@ -130,6 +132,7 @@ impl Default for Half {
     fn default() -> Half {
         Half {
             start: 0,
+            acknowledged: 0,
             next: 0,
             end: OPEN,
             held: None,
@@ -141,6 +144,7 @@ impl Half {
     /// Says which number the first octet has.
     pub(crate) fn start(&mut self, sequence: u32) {
         self.start = sequence;
+        self.acknowledged = sequence;
         self.next = self.first();
     }
 
@@ -201,7 +205,9 @@ impl Half {
         if length == 0 && !arrival.fin {
             return;
         }
-        if at.saturating_sub(self.next) > WINDOW || u64::from(arrival.missing) > WINDOW {
+        // Where the capture lost more than a window, the other end has acknowledged what it lost.
+        let expected = self.next.max(self.position(self.acknowledged));
+        if at.saturating_sub(expected) > WINDOW || u64::from(arrival.missing) > WINDOW {
             reader.ledger().outside_octets += arrival.payload.len() as u64;
             return;
         }
@@ -234,6 +240,9 @@ impl Half {
         now: Moment,
         reader: &mut impl Reader,
     ) {
+        if self.is_started() {
+            self.acknowledged = acknowledgment;
+        }
         while let Some(end) = self.hole_end()
             && end <= self.position(acknowledgment)
         {

@@ -62,7 +62,7 @@ impl SegmentNote {
 struct Around {
     source: Ip,
     destination: Ip,
-    /// Octets that the header tells and that were not captured.
+    /// Octets that the header tells and that are not there.
     missing: usize,
 }
 
@@ -133,6 +133,9 @@ fn tcp(
     let inside = (payload.as_ptr() as usize).checked_sub(octets.as_ptr() as usize);
     let inside = inside.filter(|start| start + payload.len() <= octets.len());
     let (in_datagram, missing) = (inside.is_none(), around.missing);
+    // A header may claim more than there ever was; the capture cannot lack more than it cut off. A
+    // datagram put together is whole, whatever its last fragment's header says.
+    let cut = (packet.original_len as usize).saturating_sub(octets.len());
     Some(SegmentNote {
         packet,
         source: Endpoint {
@@ -152,7 +155,47 @@ fn tcp(
             Some(start) => Payload::Packet(start..start + payload.len()),
             None => Payload::Datagram(payload.into()),
         },
-        // A datagram put together is whole, whatever its last fragment's header says.
-        wire_length: payload.len() + if in_datagram { 0 } else { missing },
+        wire_length: payload.len() + if in_datagram { 0 } else { missing.min(cut) },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use netcap_record::Timestamp;
+
+    use super::*;
+
+    /// Octets on the wire of the segment in an IPv4 packet of 44 octets whose header claims `told`,
+    /// where `wire` octets of the packet were on the wire.
+    fn wire_length(told: u8, wire: u32) -> usize {
+        let mut octets = vec![0x45, 0, 0, told];
+        octets.resize(32, 0);
+        octets.push(5 << 4);
+        octets.resize(44, 0);
+        let packet = PacketInfo {
+            timestamp: Timestamp::new(0, 0),
+            link_type: 101,
+            original_len: wire,
+            index: 0,
+        };
+        let layers = [("IPv4", 0), ("TCP", 20)].map(|(protocol, start)| Layer {
+            protocol,
+            octets: octets.get(start..).unwrap(),
+        });
+        let mut notes = Vec::new();
+        note_segments(&layers, packet, &octets, &mut notes);
+        assert_eq!(notes.len(), 1);
+        notes[0].segment(&octets).wire_length
+    }
+
+    #[test]
+    fn only_what_the_capture_cut_off_is_missing() {
+        assert_eq!(wire_length(44, 44), 4);
+        // Cut, and the header tells how much of that was payload.
+        assert_eq!(wire_length(54, 60), 14);
+        assert_eq!(wire_length(54, 54), 14);
+        // The header claims more than there was.
+        assert_eq!(wire_length(54, 44), 4);
+        assert_eq!(wire_length(54, 50), 10);
+    }
 }

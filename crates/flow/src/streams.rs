@@ -99,8 +99,8 @@ pub struct StreamLedger {
     pub late_octets: u64,
     /// Octets beyond a FIN.
     pub after_end_octets: u64,
-    /// Octets more than 2^30 ahead of what is expected, which no window allows (RFC 7323 section
-    /// 2.3), or in a segment with SYN that contradicts the stream.
+    /// Octets more than 2^30 ahead of what is expected and of what the other end acknowledged last,
+    /// which no window allows (RFC 7323 section 2.3), or in a segment with SYN that contradicts the stream.
     pub outside_octets: u64,
     /// Segments that only ask whether the other end is there (RFC 9293 section 3.8.4).
     pub keep_alives: u64,

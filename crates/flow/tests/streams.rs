@@ -867,6 +867,29 @@ fn far_ahead_is_another_connection() {
 }
 
 #[test]
+fn more_than_a_window_is_lost() {
+    let far = 3 << 29;
+    let mut capture = Capture::new();
+    capture
+        .take(&client(0, b"ab"))
+        // The other end has received what the capture lacks.
+        .take(&server(500, b"").ack(2 + far))
+        .take(&client(2 + far, b"cd"))
+        .take(&client(4 + far, b"ef"))
+        .take(&server(500, b"").ack(6 + far));
+    assert_eq!(
+        notes(),
+        [
+            Data(ToServer, b"ab".to_vec(), 0),
+            Gap(ToServer, u64::from(far)),
+            Data(ToServer, b"cd".to_vec(), 0),
+            Data(ToServer, b"ef".to_vec(), 0),
+        ]
+    );
+    assert_eq!(capture.close().outside_octets, 0);
+}
+
+#[test]
 fn too_much_in_one_direction() {
     let limits = StreamLimits {
         octets_per_direction: 1000,
