@@ -103,6 +103,7 @@ impl Drop for Judge {
 
 static ANY: StreamProtocol = StreamProtocol {
     name: "any",
+    ports: &[],
     recognise: |beginning| match beginning.octets.len() {
         1 => Recognition::More,
         _ => Recognition::Yes,

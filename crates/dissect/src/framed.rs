@@ -263,6 +263,7 @@ mod tests {
 
     static STREAM: StreamProtocol = StreamProtocol {
         name: "Word",
+        ports: &[],
         recognise: |beginning: &Beginning<'_>| match beginning.octets {
             [2, b'a', ..] => Recognition::Yes,
             [2] => Recognition::More,

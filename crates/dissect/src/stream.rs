@@ -93,6 +93,8 @@ impl StreamEnds {
 pub struct StreamProtocol {
     /// Name, by which the ledger calls it.
     pub name: &'static str,
+    /// The ports to one of which it is bound; none where it may be on any.
+    pub ports: &'static [u16],
     /// Whether a piece of octets begins a message of this protocol.
     pub recognise: fn(&Beginning<'_>) -> Recognition,
     /// A dissector for one stream.

@@ -66,11 +66,13 @@ struct Around {
     missing: usize,
 }
 
-/// Appends the segments of a packet that was walked.
+/// Appends the segments of a packet that was walked: those from or to one of these ports, or all
+/// where there are none.
 pub fn note_segments(
     layers: &[Layer<'_>],
     packet: PacketInfo,
     octets: &[u8],
+    ports: &[u16],
     notes: &mut Vec<SegmentNote>,
 ) {
     let (mut around, mut macs) = (None, None);
@@ -79,13 +81,21 @@ pub fn note_segments(
             "Ethernet" if macs.is_none() => macs = ethernet(layer.octets),
             "IPv4" => around = ipv4(layer.octets),
             "IPv6" => around = ipv6(layer.octets),
-            "TCP" => {
+            "TCP" if ports.is_empty() || has_port(layer.octets, ports) => {
                 let note = around.and_then(|a| tcp(layer.octets, packet, octets, a, macs));
                 notes.extend(note);
             }
             _ => {}
         }
     }
+}
+
+/// Whether a segment is from or to one of the ports.
+fn has_port(segment: &[u8], ports: &[u16]) -> bool {
+    segment.first_chunk().is_some_and(|[a, b, c, d]| {
+        ports.contains(&u16::from_be_bytes([*a, *b]))
+            || ports.contains(&u16::from_be_bytes([*c, *d]))
+    })
 }
 
 /// Source and destination.
@@ -183,7 +193,7 @@ mod tests {
             octets: octets.get(start..).unwrap(),
         });
         let mut notes = Vec::new();
-        note_segments(&layers, packet, &octets, &mut notes);
+        note_segments(&layers, packet, &octets, &[], &mut notes);
         assert_eq!(notes.len(), 1);
         notes[0].segment(&octets).wire_length
     }

@@ -78,6 +78,7 @@ impl StreamDissector for Recorder {
 /// Claims everything.
 static ANY: StreamProtocol = StreamProtocol {
     name: "any",
+    ports: &[],
     recognise: |_| Recognition::Yes,
     start: || Box::new(Recorder("any")),
     schemas: SCHEMAS,
@@ -86,6 +87,7 @@ static ANY: StreamProtocol = StreamProtocol {
 /// Begins with `hello`; leaves at `quit`.
 static WORDS: StreamProtocol = StreamProtocol {
     name: "words",
+    ports: &[],
     recognise: |beginning: &Beginning<'_>| {
         if beginning.octets.starts_with(b"hello") {
             Recognition::Yes
@@ -105,6 +107,7 @@ static WORDS: StreamProtocol = StreamProtocol {
 /// Wants to see more, always.
 static CURIOUS: StreamProtocol = StreamProtocol {
     name: "curious",
+    ports: &[],
     recognise: |beginning: &Beginning<'_>| {
         assert!(beginning.octets.len() <= 64 + 1460);
         Recognition::More

@@ -33,6 +33,7 @@ const NESTED_FRAGMENTS: usize = 8;
 /// Claims every stream.
 static EVERYTHING: StreamProtocol = StreamProtocol {
     name: "everything",
+    ports: &[],
     recognise: |_| Recognition::Yes,
     start: || Box::new(Follower(None)),
     schemas: netcap_flow::SCHEMAS,
@@ -188,7 +189,7 @@ fn take(
         let mut entropy = Entropy::default();
         let mut context = Context::new(registry, &mut output, &mut entropy, &completed);
         walk(&mut context, info, octets);
-        note_segments(context.layers(), info, octets, &mut segments);
+        note_segments(context.layers(), info, octets, &[], &mut segments);
         let before = completed.len();
         for fragment in std::mem::take(&mut output.fragments) {
             if !seen.contains(&fragment.ordinal) {

@@ -26,10 +26,19 @@ fn others() -> Vec<&'static Schema> {
         .collect()
 }
 
-/// Whether records are asked for that come of TCP streams.
-pub(crate) fn wants_streams(registry: &Registry) -> bool {
-    let mut schemas = STREAMS.iter().flat_map(|protocol| protocol.schemas);
-    schemas.any(|schema| registry.selects(schema))
+/// The ports of the TCP streams of which records are asked for: an empty list is any port, no list no
+/// streams at all.
+pub(crate) fn stream_ports(registry: &Registry) -> Option<Vec<u16>> {
+    let selects = |schema: &&'static Schema| registry.selects(schema);
+    let wanted: Vec<_> = STREAMS
+        .iter()
+        .filter(|protocol| protocol.schemas.iter().any(selects))
+        .collect();
+    if wanted.iter().any(|protocol| protocol.ports.is_empty()) {
+        return Some(Vec::new());
+    }
+    let ports = wanted.iter().flat_map(|protocol| protocol.ports);
+    (!wanted.is_empty()).then(|| ports.copied().collect())
 }
 
 /// The table of protocols for what the user selected.

@@ -10,6 +10,7 @@ use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Message, Timestamp};
 
 use crate::Ledger;
+use crate::registry::stream_ports;
 use crate::side::Sides;
 
 /// What a batch became.
@@ -55,8 +56,8 @@ pub(crate) struct Worker<'r> {
     csv: Option<&'r CsvStyle>,
     /// Whether anybody wants summaries.
     tracked: bool,
-    /// Whether anybody wants streams.
-    streamed: bool,
+    /// The ports of the streams that anybody wants.
+    stream_ports: Option<Vec<u16>>,
     entropy: Entropy,
     rows: Vec<u8>,
 }
@@ -76,7 +77,7 @@ impl<'r> Worker<'r> {
             tracked: netcap_flow::SCHEMAS
                 .iter()
                 .any(|schema| registry.selects(schema)),
-            streamed: crate::registry::wants_streams(registry),
+            stream_ports: stream_ports(registry),
             entropy: Entropy::default(),
             rows: Vec::new(),
         }
@@ -103,8 +104,9 @@ impl<'r> Worker<'r> {
                 let summary = PacketSummary::of(context.layers(), time, octets.len());
                 walked.groups.add(summary);
             }
-            if self.streamed {
-                note_segments(context.layers(), info, octets, &mut walked.segments);
+            if let Some(ports) = &self.stream_ports {
+                let segments = &mut walked.segments;
+                note_segments(context.layers(), info, octets, ports, segments);
             }
             let unknown = matches!(fate, Fate::Unknown(_) | Fate::UnsupportedLink(_));
             if !(unknown && self.ignore_unknown) {

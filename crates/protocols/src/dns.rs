@@ -29,6 +29,7 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("DNS", dissect)
 
 pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: PROTOCOL.name,
+    ports: &[PORT],
     recognise,
     start: || Box::new(Framed::new(&FRAMING)),
     schemas: PROTOCOL.schemas,

@@ -30,6 +30,7 @@ use netcap_record::{Each, Element, Ip, Record, Text, Timestamp, Type};
 /// How streams of it are recognised and dissected.
 pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: NAME,
+    ports: &[],
     recognise: |beginning: &Beginning<'_>| begins(beginning.octets),
     start: || Box::new(Stream::default()),
     schemas: &[Http::SCHEMA],

@@ -18,6 +18,7 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("ModbusTCP", dissect)
 
 pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: PROTOCOL.name,
+    ports: &[PORT],
     recognise,
     start: || Box::new(Framed::new(&FRAMING)),
     schemas: PROTOCOL.schemas,

@@ -25,6 +25,7 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("SIP", dissect)
 
 pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: PROTOCOL.name,
+    ports: &[],
     recognise,
     start: || Box::new(Framed::new(&FRAMING)),
     schemas: PROTOCOL.schemas,

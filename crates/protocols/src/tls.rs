@@ -29,6 +29,7 @@ use netcap_record::{Each, Ip, Mac, Record, Text, Timestamp};
 
 pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: NAME,
+    ports: &[],
     recognise,
     start: || Box::<Tls>::default(),
     schemas: &[TlsClientHello::SCHEMA],
