@@ -245,6 +245,12 @@ fn workers_and_batches_change_nothing() {
         "snaplen.pcap",
         "two_sections.pcapng",
         "null.pcap",
+        "flows.pcap",
+        "tcp_streams.pcap",
+        "http.pcap",
+        "tls.pcap",
+        "dns_tcp.pcap",
+        "modbus_stream.pcap",
     ] {
         for extension in FORMATS {
             assert_determined(&capture(name), extension);
