@@ -757,22 +757,33 @@ impl<'a> Files<'a> {
     }
 
     /// Gives every file its name; all are complete.
+    ///
+    /// # Errors
+    /// Where one of them cannot have it, as somebody else's file has got there meanwhile; then none
+    /// keeps its name.
     fn finish(self) -> Result<Vec<FileReport>, Error> {
         let overwrite = self.config.overwrite;
-        let mut reports = Vec::new();
+        let (mut reports, mut named) = (Vec::new(), Vec::<PathBuf>::new());
         for path in &self.stale {
             remove(path)?;
         }
         for (sink, (name, record_type)) in self.sinks.into_iter().zip(self.names) {
             let records = sink.records;
             let file: OutputFile = sink.into_file();
+            let path = self.config.directory.join(&name);
             reports.push(FileReport {
                 name,
                 record_type,
                 records,
                 octets: file.octets(),
             });
-            file.finish(overwrite)?;
+            if let Err(error) = file.finish(overwrite) {
+                for path in &named {
+                    remove(path)?;
+                }
+                return Err(error.into());
+            }
+            named.push(path);
         }
         reports.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(reports)
