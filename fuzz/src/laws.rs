@@ -11,9 +11,9 @@ use netcap_dissect::{
 };
 use netcap_flow::{Defragmenter, Limits};
 use netcap_protocols::PROTOCOLS;
-use netcap_record::{Message, Timestamp};
+use netcap_record::{Message, Timestamp, split_frame};
 
-use crate::{render, split_frame};
+use crate::render;
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     let selection = Selection {

@@ -51,15 +51,3 @@ fn cells(row: &[u8]) -> usize {
     assert!(rows.next().is_none(), "one row: {}", row.escape_ascii());
     cells
 }
-
-/// Splits off a record with its length before it, as we write them.
-pub fn split_frame(octets: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut len = 0usize;
-    for (i, octet) in octets.iter().enumerate().take(5) {
-        len |= usize::from(octet & 0x7f) << (7 * i);
-        if octet & 0x80 == 0 {
-            return octets[i + 1..].split_at_checked(len);
-        }
-    }
-    None
-}

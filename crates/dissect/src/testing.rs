@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use netcap_record::{Ip, Mac, Record, Schema, Timestamp};
+use netcap_record::{Ip, Mac, Record, Schema, Timestamp, split_frame};
 
 use crate::{
     Beginning, Both, Context, Direction, Endpoint, Entropy, Fate, Fragment, Output, PacketInfo,
@@ -283,7 +283,7 @@ fn records(registry: &Registry, output: &Output) -> Vec<(&'static Schema, Vec<u8
     let mut records = Vec::new();
     for (schema, chunk) in registry.selected().iter().zip(&output.chunks) {
         let mut rest = chunk.as_slice();
-        while let Some((record, after)) = split_record(rest) {
+        while let Some((record, after)) = split_frame(rest) {
             netcap_record::Message::parse(schema, record).expect("a record that decodes");
             records.push((*schema, record.to_vec()));
             rest = after;
@@ -295,16 +295,4 @@ fn records(registry: &Registry, output: &Output) -> Vec<(&'static Schema, Vec<u8
         );
     }
     records
-}
-
-fn split_record(octets: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (mut len, mut shift) = (0usize, 0);
-    for (i, octet) in octets.iter().enumerate().take(5) {
-        len |= usize::from(octet & 0x7f) << shift;
-        shift += 7;
-        if octet & 0x80 == 0 {
-            return octets.get(i + 1..)?.split_at_checked(len);
-        }
-    }
-    None
 }

@@ -46,6 +46,18 @@ impl Default for FlowLimits {
     }
 }
 
+/// What can be done with flows of any kind.
+trait Track {
+    /// Takes the packets of a batch, the first of which has the number `serial` in the run.
+    fn take(&mut self, groups: &Groups, serial: u64, registry: &Registry, output: &mut Output);
+
+    /// Closes all flows.
+    fn close(&mut self, registry: &Registry, output: &mut Output);
+
+    /// Flows that were closed early for want of room.
+    fn evicted(&self) -> u64;
+}
+
 /// Flows of one kind.
 struct Tracker<M: Model> {
     limits: TableLimits,
@@ -55,28 +67,18 @@ struct Tracker<M: Model> {
 
 impl<M: Model> Tracker<M> {
     /// A tracker, if records of its kind are asked for.
-    fn wanted(registry: &Registry, timeout: u32, entries: usize) -> Option<Tracker<M>> {
+    fn wanted(registry: &Registry, timeout: u32, entries: usize) -> Option<Box<dyn Track>>
+    where
+        M: 'static,
+    {
         let limits = TableLimits { timeout, entries };
-        registry.selects(M::SCHEMA).then(|| Tracker {
-            limits,
-            table: FlowTable::new(limits),
-            closed: Vec::new(),
+        registry.selects(M::SCHEMA).then(|| {
+            Box::new(Tracker::<M> {
+                limits,
+                table: FlowTable::new(limits),
+                closed: Vec::new(),
+            }) as Box<dyn Track>
         })
-    }
-
-    /// Takes the packets of a batch, the first of which has the number `serial` in the run.
-    fn take(&mut self, groups: &Groups, serial: u64, registry: &Registry, output: &mut Output) {
-        // Where no flow can end and begin again within the batch, and none must make room for
-        // another, the order of packets makes no difference but to the order of closing.
-        let has_room = self.table.len() + groups.groups.len() <= self.limits.entries;
-        if has_room && groups.are_within(self.limits.timeout) {
-            self.take_groups(groups, serial);
-        } else {
-            self.take_packets(groups, serial);
-        }
-        for entry in self.closed.drain(..) {
-            M::emit(&entry, registry, output);
-        }
     }
 
     /// Group by group.
@@ -119,21 +121,37 @@ impl<M: Model> Tracker<M> {
             }
         }
     }
+}
+
+impl<M: Model> Track for Tracker<M> {
+    fn take(&mut self, groups: &Groups, serial: u64, registry: &Registry, output: &mut Output) {
+        // Where no flow can end and begin again within the batch, and none must make room for
+        // another, the order of packets makes no difference but to the order of closing.
+        let has_room = self.table.len() + groups.groups.len() <= self.limits.entries;
+        if has_room && groups.are_within(self.limits.timeout) {
+            self.take_groups(groups, serial);
+        } else {
+            self.take_packets(groups, serial);
+        }
+        for entry in self.closed.drain(..) {
+            M::emit(&entry, registry, output);
+        }
+    }
 
     fn close(&mut self, registry: &Registry, output: &mut Output) {
         for entry in self.table.close() {
             M::emit(&entry, registry, output);
         }
     }
+
+    fn evicted(&self) -> u64 {
+        self.table.evicted()
+    }
 }
 
 /// All flow models that are asked for.
 pub struct Trackers {
-    connection: Option<Tracker<Connection<'static>>>,
-    flow: Option<Tracker<Flow<'static>>>,
-    link: Option<Tracker<LinkFlow<'static>>>,
-    network: Option<Tracker<NetworkFlow<'static>>>,
-    transport: Option<Tracker<TransportFlow<'static>>>,
+    trackers: Vec<Box<dyn Track>>,
     fragments: FragmentPorts,
     serial: u64,
 }
@@ -142,12 +160,15 @@ impl Trackers {
     /// Trackers for the selected record types.
     pub fn new(registry: &Registry, limits: FlowLimits) -> Trackers {
         let (flow, entries) = (limits.flow_timeout, limits.entries);
+        let trackers = [
+            Tracker::<Connection<'_>>::wanted(registry, limits.connection_timeout, entries),
+            Tracker::<Flow<'_>>::wanted(registry, flow, entries),
+            Tracker::<LinkFlow<'_>>::wanted(registry, flow, entries),
+            Tracker::<NetworkFlow<'_>>::wanted(registry, flow, entries),
+            Tracker::<TransportFlow<'_>>::wanted(registry, flow, entries),
+        ];
         Trackers {
-            connection: Tracker::wanted(registry, limits.connection_timeout, entries),
-            flow: Tracker::wanted(registry, flow, entries),
-            link: Tracker::wanted(registry, flow, entries),
-            network: Tracker::wanted(registry, flow, entries),
-            transport: Tracker::wanted(registry, flow, entries),
+            trackers: trackers.into_iter().flatten().collect(),
             fragments: FragmentPorts::default(),
             serial: 0,
         }
@@ -162,49 +183,21 @@ impl Trackers {
         }
         let serial = self.serial;
         self.serial += groups.len() as u64;
-        if let Some(tracker) = &mut self.connection {
-            tracker.take(groups, serial, registry, output);
-        }
-        if let Some(tracker) = &mut self.flow {
-            tracker.take(groups, serial, registry, output);
-        }
-        if let Some(tracker) = &mut self.link {
-            tracker.take(groups, serial, registry, output);
-        }
-        if let Some(tracker) = &mut self.network {
-            tracker.take(groups, serial, registry, output);
-        }
-        if let Some(tracker) = &mut self.transport {
+        for tracker in &mut self.trackers {
             tracker.take(groups, serial, registry, output);
         }
     }
 
     /// Closes all flows.
     pub fn close(&mut self, registry: &Registry, output: &mut Output) {
-        if let Some(tracker) = &mut self.connection {
-            tracker.close(registry, output);
-        }
-        if let Some(tracker) = &mut self.flow {
-            tracker.close(registry, output);
-        }
-        if let Some(tracker) = &mut self.link {
-            tracker.close(registry, output);
-        }
-        if let Some(tracker) = &mut self.network {
-            tracker.close(registry, output);
-        }
-        if let Some(tracker) = &mut self.transport {
+        for tracker in &mut self.trackers {
             tracker.close(registry, output);
         }
     }
 
     /// Flows that were closed early for want of room, over all models.
     pub fn evicted(&self) -> u64 {
-        self.connection.as_ref().map_or(0, |t| t.table.evicted())
-            + self.flow.as_ref().map_or(0, |t| t.table.evicted())
-            + self.link.as_ref().map_or(0, |t| t.table.evicted())
-            + self.network.as_ref().map_or(0, |t| t.table.evicted())
-            + self.transport.as_ref().map_or(0, |t| t.table.evicted())
+        self.trackers.iter().map(|tracker| tracker.evicted()).sum()
     }
 }
 

@@ -7,7 +7,7 @@ use netcap_dissect::{
 };
 use netcap_flow::{Groups, PacketSummary, SegmentNote, Time, note_segments};
 use netcap_record::csv::{self, CsvStyle};
-use netcap_record::{Message, Timestamp};
+use netcap_record::{Message, Timestamp, split_frame};
 
 use crate::Ledger;
 use crate::registry::stream_ports;
@@ -170,17 +170,4 @@ fn info(packet: &Packet, index: usize, base: Option<u32>) -> PacketInfo {
         original_len: packet.original_len,
         index: index as u32,
     }
-}
-
-/// Splits off one record that we framed ourselves.
-fn split_frame(octets: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (mut len, mut shift) = (0usize, 0);
-    for (i, octet) in octets.iter().enumerate() {
-        len |= usize::from(octet & 0x7f) << shift;
-        shift += 7;
-        if octet & 0x80 == 0 {
-            return octets[i + 1..].split_at_checked(len);
-        }
-    }
-    None
 }

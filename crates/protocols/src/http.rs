@@ -395,7 +395,7 @@ impl LengthFields {
 }
 
 /// The number that decimal digits stand for.
-fn decimal(digits: &[u8]) -> Option<u64> {
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -19,6 +19,8 @@ use netcap_dissect::{
 };
 use netcap_record::{Each, Element, Record, Text, Timestamp, Type, put};
 
+use crate::http::decimal;
+
 pub(crate) static PROTOCOL: Protocol = Protocol::new("SIP", dissect)
     .reached_by(&[Selector::UdpPort(PORT)])
     .emits(&[Sip::SCHEMA]);
@@ -388,7 +390,7 @@ fn measure(octets: &[u8], too_few: usize) -> Measure {
     };
     let headers = octets.get(behind.unwrap_or(end)..end).unwrap_or_default();
     let meaning = Meaning::of(Headers(Cursor::new(PROTOCOL.name, headers)));
-    let body = meaning.length.and_then(number).unwrap_or_default();
+    let body = meaning.length.and_then(decimal).unwrap_or_default();
     Measure::Message(usize::try_from(body).map_or(usize::MAX, |body| end.saturating_add(body)))
 }
 
@@ -444,7 +446,7 @@ fn dissect<'p>(
             record.method = method_number(meaning.method);
             record.is_response = true;
             // 0 for a code too long to be a number.
-            let code = number(code).and_then(|n| i32::try_from(n).ok());
+            let code = decimal(code).and_then(|n| i32::try_from(n).ok());
             record.response_code = code.unwrap_or_default();
             record.response_status = Text(reason);
         }
@@ -473,21 +475,13 @@ fn check<'p>(
         }
     }
     verdict?;
-    match length.map(number) {
+    match length.map(decimal) {
         Some(None) => Err(input.malformed(Reason::Value)),
         Some(Some(length)) if length > input.remaining() as u64 && !is_cut => {
             Err(input.malformed(Reason::Length))
         }
         _ => Ok(()),
     }
-}
-
-/// The number that decimal digits stand for.
-fn number(digits: &[u8]) -> Option<u64> {
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub use netcap_record_derive::Record;
 pub use schema::{Csv, Field, Nested, Schema, Type, find_schema};
 pub use suggestion::closest;
 pub use timestamp::Timestamp;
-pub use value::{Each, Element, Record, Text, Value, frame};
+pub use value::{Each, Element, Record, Text, Value, frame, split_frame};
 pub use wire::{Message, Scalar, WireError};
 
 use header::type_name;

@@ -20,6 +20,18 @@ pub fn frame<R: Record>(record: &R, out: &mut Vec<u8>) {
     put::delimited(out, |out| record.encode(out));
 }
 
+/// Splits off a record that [`frame`] wrote: its octets, and those after it.
+pub fn split_frame(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut length = 0usize;
+    for (i, octet) in octets.iter().enumerate().take(5) {
+        length |= usize::from(octet & 0x7f) << (7 * i);
+        if octet & 0x80 == 0 {
+            return octets.get(i + 1..)?.split_at_checked(length);
+        }
+    }
+    None
+}
+
 /// A Rust type as a field.
 pub trait Value {
     /// Protobuf type of the field, or of one element.
