@@ -17,7 +17,7 @@ use netcap_flow::{SCHEMAS, StreamLimits, Streams, note_segments};
 use netcap_fuzz::{family, stream};
 use netcap_pipeline::{Config, Format};
 use netcap_protocols::PROTOCOLS;
-use netcap_record::Timestamp;
+use netcap_record::Time;
 
 /// Longer captures are no good seeds: most of a run would go into copying them.
 const LONGEST: usize = 64 << 10;
@@ -157,7 +157,7 @@ fn packets(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
             let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
             let mut context = Context::new(&registry, &mut output, &mut entropy, &[]);
             let info = PacketInfo {
-                timestamp: Timestamp::new(1, 0),
+                time: Time::new(1, 0),
                 link_type: packet.link_type.0,
                 original_len: packet.original_len,
                 index: 0,
@@ -180,7 +180,7 @@ fn packets(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
             }
         }
     }
-    streams.close(&registry, &mut Output::new(&registry));
+    while streams.close(&registry, &mut Output::new(&registry), 3) {}
     write_recordings(corpus, name)?;
     Ok(())
 }
@@ -208,7 +208,7 @@ fn records(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
             overwrite: true,
             source: name.to_owned(),
             version: String::new(),
-            created: Timestamp::new(1, 0),
+            created: Time::new(1, 0).timestamp(),
         };
         let report =
             netcap_pipeline::run(source, &registry, &config, &Arc::default(), &mut |_| {})?;

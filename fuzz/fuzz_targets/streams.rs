@@ -17,7 +17,7 @@ use netcap_dissect::{
     StreamDissector, StreamProtocol, Then,
 };
 use netcap_flow::{OverlapPolicy, SCHEMAS, Segment, StreamLimits, Streams};
-use netcap_record::{Ip, Timestamp};
+use netcap_record::{Ip, Time};
 
 #[derive(Arbitrary, Debug)]
 struct Step {
@@ -157,7 +157,7 @@ fuzz_target!(|input: (Policy, Vec<Step>)| {
         };
         let segment = Segment {
             packet: PacketInfo {
-                timestamp: Timestamp::new(now, 0),
+                time: Time::new(now, 0),
                 link_type: 1,
                 original_len: 0,
                 index: 0,
@@ -176,7 +176,7 @@ fuzz_target!(|input: (Policy, Vec<Step>)| {
         streams.take(&segment, &registry, &mut output);
         assert!(streams.octets() <= OCTETS && streams.open() <= STREAMS);
     }
-    streams.close(&registry, &mut output);
+    while streams.close(&registry, &mut output, 3) {}
     assert_eq!((streams.octets(), streams.open()), (0, 0));
     let ledger = streams.ledger();
     assert!(ledger.most_waiting_octets <= PER_DIRECTION as u64);

@@ -11,7 +11,7 @@ use netcap_dissect::{
 };
 use netcap_flow::{Defragmenter, Limits};
 use netcap_protocols::PROTOCOLS;
-use netcap_record::{Message, Timestamp, split_frame};
+use netcap_record::{Message, Time, split_frame};
 
 use crate::render;
 
@@ -53,7 +53,7 @@ fn observe(link_type: u32, octets: &[u8], cut: usize, completed: &[Completed]) -
     let mut entropy = ENTROPY.lock().expect("no walk panicked before");
     let mut context = Context::new(&REGISTRY, &mut output, &mut entropy, completed);
     let packet = PacketInfo {
-        timestamp: Timestamp::new(1, 2000),
+        time: Time::new(1, 2000),
         link_type,
         original_len: (octets.len() + cut) as u32,
         index: 0,
@@ -64,7 +64,7 @@ fn observe(link_type: u32, octets: &[u8], cut: usize, completed: &[Completed]) -
         assert!(cut > 0 && malformed.needed > malformed.had, "{malformed}");
     }
     every_record(&REGISTRY, &output, |message| {
-        assert_eq!(message.timestamp(), Some(Timestamp::new(1, 2000)));
+        assert_eq!(message.timestamp(), Some(Time::new(1, 2000).timestamp()));
     });
     output
 }

@@ -16,7 +16,7 @@ use netcap_dissect::{
     StreamContext, StreamEnds, StreamProtocol, Then,
 };
 use netcap_protocols::{PROTOCOLS, STREAMS};
-use netcap_record::{Schema, Timestamp};
+use netcap_record::{Schema, Time};
 
 use crate::laws;
 
@@ -164,7 +164,7 @@ fn observe(
     let mut entropy = ENTROPY.lock().expect("no dissector panicked before");
     let mut troubles = Troubles::new();
     let mut packet = PacketInfo {
-        timestamp: Timestamp::new(1, 2000),
+        time: Time::new(1, 2000),
         link_type: 1,
         original_len: 0,
         index: 0,
@@ -183,7 +183,7 @@ fn observe(
         let is_over = |direction: Direction| ended[direction as usize];
         let then = match *event {
             Event::Time(seconds) => {
-                packet.timestamp = Timestamp::new(seconds, 2000);
+                packet.time = Time::new(seconds, 2000);
                 Then::GoOn
             }
             Event::Data(direction, octets) if !is_over(direction) && !octets.is_empty() => {

@@ -1,6 +1,6 @@
 //! What a dissector sees of the packet around its layer, and where its records go.
 
-use netcap_record::{Record, Timestamp, frame};
+use netcap_record::{Record, Time, Timestamp, frame};
 
 use crate::{Bodies, Completed, Entropy, Fragment, FragmentKey, Malformed, Registry, Selector};
 
@@ -8,7 +8,7 @@ use crate::{Bodies, Completed, Entropy, Fragment, FragmentKey, Malformed, Regist
 #[derive(Clone, Copy, Debug)]
 pub struct PacketInfo {
     /// Capture time.
-    pub timestamp: Timestamp,
+    pub time: Time,
     /// LINKTYPE of the interface.
     pub link_type: u32,
     /// Octets that the packet had on the wire.
@@ -103,6 +103,7 @@ pub struct Layer<'p> {
 pub struct Context<'p, 'c> {
     pub(crate) registry: &'c Registry,
     pub(crate) packet: PacketInfo,
+    timestamp: Timestamp,
     pub(crate) layers: Vec<Layer<'p>>,
     /// Set once a layer was entered that the user excluded: what it holds is not recorded.
     pub(crate) muted: bool,
@@ -126,11 +127,12 @@ impl<'p, 'c> Context<'p, 'c> {
         Context {
             registry,
             packet: PacketInfo {
-                timestamp: Timestamp::new(0, 0),
+                time: Time::default(),
                 link_type: 0,
                 original_len: 0,
                 index: 0,
             },
+            timestamp: Timestamp::new(0, 0),
             layers: Vec::with_capacity(crate::MAX_LAYERS),
             muted: false,
             noted: None,
@@ -145,6 +147,7 @@ impl<'p, 'c> Context<'p, 'c> {
     /// Forgets the packet before.
     pub(crate) fn begin(&mut self, packet: PacketInfo) {
         self.packet = packet;
+        self.timestamp.set(packet.time);
         self.output.packet = packet.index;
         self.layers.clear();
         self.muted = false;
@@ -161,7 +164,7 @@ impl<'p, 'c> Context<'p, 'c> {
     /// Capture time of the packet.
     #[inline]
     pub fn timestamp(&self) -> Timestamp {
-        self.packet.timestamp
+        self.timestamp
     }
 
     /// What the capture says of the packet.

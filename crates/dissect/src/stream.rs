@@ -191,7 +191,7 @@ impl<'a, 'c> StreamContext<'a, 'c> {
 
     /// Capture time of the packet that brought the octets; at an end, of the one that brought it.
     pub fn timestamp(&self) -> Timestamp {
-        self.packet.timestamp
+        self.packet.time.timestamp()
     }
 
     /// Whether records of this type are asked for.

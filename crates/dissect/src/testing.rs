@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use netcap_record::{Ip, Mac, Record, Schema, Timestamp, split_frame};
+use netcap_record::{Ip, Mac, Record, Schema, Time, split_frame};
 
 use crate::{
     Beginning, Both, Context, Direction, Endpoint, Entropy, Fate, Fragment, Output, PacketInfo,
@@ -72,7 +72,7 @@ pub fn walk_cut(
     let mut entropy = Entropy::default();
     let mut context = Context::new(&registry, &mut output, &mut entropy, &[]);
     let packet = PacketInfo {
-        timestamp: Timestamp::new(1, 2000),
+        time: Time::new(1, 2000),
         link_type,
         original_len: original as u32,
         index: 0,
@@ -180,7 +180,7 @@ pub fn stream(
     let mut entropy = Entropy::default();
     let mut troubles = BTreeMap::new();
     let mut packet = PacketInfo {
-        timestamp: Timestamp::new(1, 2000),
+        time: Time::new(1, 2000),
         link_type: 1,
         original_len: 0,
         index: 0,
@@ -198,7 +198,7 @@ pub fn stream(
         );
         let then = match (*event, &mut dissector) {
             (Event::Time(seconds), _) => {
-                packet.timestamp = Timestamp::new(seconds, 2000);
+                packet.time = Time::new(seconds, 2000);
                 Then::GoOn
             }
             (Event::Data(direction, octets), Some(dissector)) => {

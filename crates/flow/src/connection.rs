@@ -6,9 +6,9 @@
 use netcap_dissect::{Output, Registry};
 use netcap_record::{Record, Schema};
 
-use crate::flow::{Flow, Layers, Opening, with_record};
+use crate::flow::{Flow, Opening, with_record};
 use crate::model::Model;
-use crate::summary::{Link, Network, PacketSummary, Transport};
+use crate::summary::{Layers, Link, Network, PacketSummary, Transport};
 use crate::table::Entry;
 use crate::uid;
 
@@ -47,9 +47,9 @@ impl Model for Connection<'_> {
 
     #[inline]
     fn read(summary: &PacketSummary) -> Option<(Layers, Self::Shown)> {
-        let link = summary.link.map(Link::sorted);
-        let network = summary.network.map(Network::sorted);
-        let transport = summary.transport.map(Transport::sorted);
+        let link = summary.layers.link.map(Link::sorted);
+        let network = summary.layers.network.map(Network::sorted);
+        let transport = summary.layers.transport.map(Transport::sorted);
         let layers = Layers {
             link: link.map(|(ends, _)| ends),
             network: network.map(|(ends, _)| ends),

@@ -17,12 +17,15 @@ use netcap_dissect::{Completed, Fragment, FragmentKey};
 const LARGEST: u32 = 65_535;
 /// What a piece costs beside its octets.
 const PIECE: usize = 64;
+/// What a datagram costs beside its pieces: its place in the table and in the order.
+const DATAGRAM: usize = 256;
+
+/// Stale entries of the order that are not worth a sweep.
+const STALE: usize = 1024;
 
 /// What the defragmenter may hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Datagrams under way at a time.
-    pub datagrams: usize,
     /// Octets of all pieces, with their bookkeeping.
     pub octets: usize,
     /// Seconds of packet time that a datagram may take (RFC 8200 section 4.5: 60).
@@ -32,7 +35,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            datagrams: 8192,
             octets: 16 << 20,
             seconds: 60,
         }
@@ -182,7 +184,7 @@ impl Defragmenter {
     }
 
     fn make_room(&mut self) {
-        while self.table.len() > self.limits.datagrams || self.octets > self.limits.octets {
+        while self.octets > self.limits.octets {
             let Some((key, serial)) = self.order.pop_front() else {
                 return;
             };
@@ -192,7 +194,7 @@ impl Defragmenter {
             }
         }
         // Stale entries are swept before they outnumber the living.
-        if self.order.len() > 2 * self.limits.datagrams {
+        if self.order.len() > 2 * self.table.len() + STALE {
             let table = &self.table;
             self.order
                 .retain(|(key, serial)| table.get(key).is_some_and(|d| d.serial == *serial));
@@ -208,7 +210,7 @@ impl Defragmenter {
 
 impl Datagram {
     fn cost(&self) -> usize {
-        self.held as usize + PIECE * (self.pieces.len() + 1)
+        DATAGRAM + self.held as usize + PIECE * self.pieces.len()
     }
 
     fn insert(&mut self, fragment: &Fragment, end: u32, ledger: &mut FragmentLedger) {
@@ -453,7 +455,6 @@ mod tests {
     #[test]
     fn time_and_room_are_limited() {
         let limits = Limits {
-            datagrams: 100,
             octets: 1 << 16,
             seconds: 60,
         };
@@ -475,8 +476,8 @@ mod tests {
                     .insert(&piece(key(4, id), 0, true, &[0; 1024]), 61)
                     .is_none()
             );
-            assert!(table.octets <= limits.octets && table.table.len() <= limits.datagrams);
-            assert!(table.order.len() <= 2 * limits.datagrams + 1);
+            assert!(table.octets <= limits.octets && table.table.len() < limits.octets / 1024);
+            assert!(table.order.len() <= 2 * table.table.len() + STALE);
         }
         let ledger = table.ledger();
         assert_eq!(ledger.expired + ledger.evicted + ledger.incomplete, 100_000);

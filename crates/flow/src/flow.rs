@@ -4,12 +4,12 @@
 //! ends are two flows. All traffic without IP is one flow.
 
 use netcap_dissect::{Output, Registry};
-use netcap_record::{Record, Text, Timestamp};
+use netcap_record::{Decimal, Ip, Mac, Maybe, Record, Text, Timestamp};
 
 use crate::model::Model;
-use crate::summary::{Application, Link, Network, PacketSummary, Transport};
+use crate::summary::{Application, Layers, Link, Network, PacketSummary, Transport};
 use crate::table::Entry;
-use crate::uid::{self, Uid, decimal};
+use crate::uid::{self, Uid};
 
 /// Traffic from one address and port to another, one direction alone; of a tunnel the outer ends.
 /// What a packet lacks is empty: ports where neither TCP, UDP nor SCTP follows, addresses without
@@ -35,22 +35,22 @@ pub(crate) struct Flow<'a> {
     application: Text<'a>,
     /// MAC address that sent the first packet.
     #[field(6, "SrcMAC")]
-    source_mac: Text<'a>,
+    source_mac: Maybe<Mac>,
     /// MAC address that the first packet went to.
     #[field(7, "DstMAC")]
-    destination_mac: Text<'a>,
+    destination_mac: Maybe<Mac>,
     /// Address that sent the first packet.
     #[field(8, "SrcIP")]
-    source_ip: Text<'a>,
+    source_ip: Maybe<Ip>,
     /// Port that sent the first packet.
     #[field(9, "SrcPort")]
-    source_port: Text<'a>,
+    source_port: Maybe<Decimal>,
     /// Address that the first packet went to.
     #[field(10, "DstIP")]
-    destination_ip: Text<'a>,
+    destination_ip: Maybe<Ip>,
     /// Port that the first packet went to.
     #[field(11, "DstPort")]
-    destination_port: Text<'a>,
+    destination_port: Maybe<Decimal>,
     /// Captured octets of all packets, headers included, at most 2147483647; `TotalOctets` has no
     /// such limit.
     #[field(12, "TotalSize")]
@@ -73,14 +73,6 @@ pub(crate) struct Flow<'a> {
     /// Captured octets of all packets, headers included.
     #[field(101, "TotalOctets", csv = Hidden)]
     octets: u64,
-}
-
-/// The layers of a packet with addresses or ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Layers {
-    pub(crate) link: Option<Link>,
-    pub(crate) network: Option<Network>,
-    pub(crate) transport: Option<Transport>,
 }
 
 /// What the first packet says of the application.
@@ -109,32 +101,20 @@ pub(crate) fn with_record<K, S>(
     emit: impl FnOnce(&Flow<'_>),
 ) {
     let (link, network, transport) = (layers.link, layers.network, layers.transport);
-    let macs = link
-        .map(|link| link.macs())
-        .map(|(a, b)| (a.text(), b.text()));
-    let (source_mac, destination_mac) = macs.as_ref().map_or((&[][..], &[][..]), |(a, b)| (a, b));
-    let (mut source_ip, mut destination_ip) = (Vec::new(), Vec::new());
-    if let Some((a, b)) = network.map(|network| network.ips()) {
-        a.write_text(&mut source_ip);
-        b.write_text(&mut destination_ip);
-    }
-    let (mut source_port, mut destination_port) = (Vec::new(), Vec::new());
-    if let Some(ends) = transport {
-        decimal(u64::from(ends.source), &mut source_port);
-        decimal(u64::from(ends.destination), &mut destination_port);
-    }
+    let macs = link.map(|link| link.macs());
+    let ips = network.map(|network| network.ips());
     emit(&Flow {
         first: entry.first.timestamp(),
         link: text(link.map(|link| link.protocol.name())),
         network: text(network.map(|network| network.protocol.name())),
         transport: text(transport.map(|transport| transport.protocol.name())),
         application: text(Some(opening.application.name())),
-        source_mac: Text(source_mac),
-        destination_mac: Text(destination_mac),
-        source_ip: Text(&source_ip),
-        source_port: Text(&source_port),
-        destination_ip: Text(&destination_ip),
-        destination_port: Text(&destination_port),
+        source_mac: Maybe(macs.map(|(source, _)| source)),
+        destination_mac: Maybe(macs.map(|(_, destination)| destination)),
+        source_ip: Maybe(ips.map(|(source, _)| source)),
+        source_port: Maybe(transport.map(|ends| Decimal(ends.source.into()))),
+        destination_ip: Maybe(ips.map(|(_, destination)| destination)),
+        destination_port: Maybe(transport.map(|ends| Decimal(ends.destination.into()))),
         total_size: entry.octets.try_into().unwrap_or(i32::MAX),
         application_octets: opening.octets.try_into().unwrap_or(i32::MAX),
         packets: entry.packets.try_into().unwrap_or(i32::MAX),
@@ -155,8 +135,8 @@ impl Model for Flow<'_> {
 
     #[inline]
     fn read(summary: &PacketSummary) -> Option<(Self::Key, Self::Shown)> {
-        let key = (summary.network, summary.transport);
-        Some((key, (summary.link, Opening::of(summary))))
+        let key = (summary.layers.network, summary.layers.transport);
+        Some((key, (summary.layers.link, Opening::of(summary))))
     }
 
     fn emit(entry: &Entry<Self::Key, Self::Shown>, registry: &Registry, output: &mut Output) {

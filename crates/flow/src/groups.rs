@@ -10,15 +10,12 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::summary::{Application, PacketSummary, Time};
-
-/// Octets of a group's key: protocols, MAC addresses, IP addresses, ports.
-const KEY: usize = 3 + 12 + 32 + 4;
+use crate::summary::{Application, PacketSummary};
+use netcap_record::Time;
 
 /// Packets of a batch that belong to the same flows.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
-    key: [u8; KEY],
     /// Of the first of them.
     pub(crate) summary: PacketSummary,
     /// Place of the first in the batch.
@@ -92,14 +89,14 @@ impl Groups {
 
     #[inline]
     fn group_of(&mut self, summary: PacketSummary) -> u32 {
-        let key = key(&summary);
+        let key = summary.layers;
         // The ports of a fragment are known later, so it is a group of its own.
         let alone = summary.piece.is_some();
         let hash = self.hasher.hash_one(key);
         let groups = &self.groups;
         let found = self
             .index
-            .find(hash, |group| groups[*group as usize].key == key);
+            .find(hash, |group| groups[*group as usize].summary.layers == key);
         if let Some(group) = found
             && !alone
         {
@@ -107,7 +104,6 @@ impl Groups {
         }
         let group = self.groups.len() as u32;
         self.groups.push(Group {
-            key,
             first: self.steps.len() as u32,
             packets: 0,
             octets: 0,
@@ -117,7 +113,7 @@ impl Groups {
         });
         if !alone {
             let (groups, hasher) = (&self.groups, &self.hasher);
-            let rehash = |group: &u32| hasher.hash_one(groups[*group as usize].key);
+            let rehash = |group: &u32| hasher.hash_one(groups[*group as usize].summary.layers);
             self.index.insert_unique(hash, group, rehash);
         }
         group
@@ -159,26 +155,4 @@ impl Groups {
         self.clocks
             .partition_point(|clock| clock.before(seconds) <= last)
     }
-}
-
-/// Everything that a flow of any kind is keyed by.
-#[inline]
-fn key(summary: &PacketSummary) -> [u8; KEY] {
-    let mut key = [0; KEY];
-    if let Some(link) = &summary.link {
-        key[0] = 1 + link.protocol as u8;
-        key[3..9].copy_from_slice(&link.source);
-        key[9..15].copy_from_slice(&link.destination);
-    }
-    if let Some(network) = &summary.network {
-        key[1] = 1 + network.protocol as u8;
-        key[15..31].copy_from_slice(&network.source);
-        key[31..47].copy_from_slice(&network.destination);
-    }
-    if let Some(transport) = &summary.transport {
-        key[2] = 1 + transport.protocol as u8;
-        key[47..49].copy_from_slice(&transport.source.to_be_bytes());
-        key[49..51].copy_from_slice(&transport.destination.to_be_bytes());
-    }
-    key
 }

@@ -4,11 +4,14 @@
 //! touch the items: an item is looked at when its time has come, and renewed if its entry has been
 //! busy since. Items wait in one bucket for each second of packet time; only those of the seconds
 //! that have come are kept in exact order.
+//!
+//! Entries that have proved themselves wait apart from those that have not, so that who must make
+//! room is found among the strangers of a flood first.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use crate::summary::Time;
+use netcap_record::Time;
 
 /// The item of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,9 +25,72 @@ pub(crate) struct Idler {
     pub(crate) place: u32,
 }
 
+/// What an item's entry says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// Time of its latest packet.
+    pub(crate) last: Time,
+    /// Whether it is more than a first packet that nothing followed; once so, always so.
+    pub(crate) is_proved: bool,
+}
+
 /// The items of all entries.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Idle {
+    /// Those whose entries had not proved themselves when they were last looked at.
+    strange: Queue,
+    proved: Queue,
+}
+
+impl Idle {
+    /// Takes the item of a new entry.
+    #[inline]
+    pub(crate) fn push(&mut self, idler: Idler) {
+        self.strange.push(idler);
+    }
+
+    /// Takes out the item of an entry that has been idle since before then; or, without `before`, of
+    /// the one that makes room: the idlest of those that have not proved themselves, and of all
+    /// others only where there are none. `look` says nothing of an entry that is gone.
+    #[inline]
+    pub(crate) fn pop(
+        &mut self,
+        before: Option<Time>,
+        look: impl Fn(&Idler) -> Option<Look>,
+    ) -> Option<u32> {
+        while let Some((idler, found)) = self.strange.next(before, &look) {
+            let renewed = idler.renewed(found);
+            if found.is_proved {
+                self.proved.push(renewed);
+            } else if renewed == idler {
+                return Some(idler.place);
+            } else {
+                self.strange.push(renewed);
+            }
+        }
+        while let Some((idler, found)) = self.proved.next(before, &look) {
+            let renewed = idler.renewed(found);
+            if renewed == idler {
+                return Some(idler.place);
+            }
+            self.proved.push(renewed);
+        }
+        None
+    }
+}
+
+impl Idler {
+    fn renewed(self, found: Look) -> Idler {
+        Idler {
+            since: found.last.max(self.since),
+            ..self
+        }
+    }
+}
+
+/// Items in order of time.
+#[derive(Debug)]
+struct Queue {
     /// Items of seconds up to `come`, in order.
     due: BinaryHeap<Reverse<Idler>>,
     come: i64,
@@ -32,9 +98,9 @@ pub(crate) struct Idle {
     waiting: BTreeMap<i64, Vec<Idler>>,
 }
 
-impl Default for Idle {
-    fn default() -> Idle {
-        Idle {
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue {
             due: BinaryHeap::new(),
             come: i64::MIN,
             waiting: BTreeMap::new(),
@@ -42,9 +108,9 @@ impl Default for Idle {
     }
 }
 
-impl Idle {
+impl Queue {
     #[inline]
-    pub(crate) fn push(&mut self, idler: Idler) {
+    fn push(&mut self, idler: Idler) {
         if idler.since.seconds <= self.come {
             self.due.push(Reverse(idler));
         } else {
@@ -53,49 +119,43 @@ impl Idle {
         }
     }
 
-    /// Takes out the item of the entry that has been idle longest; with `before`, only if it has
-    /// been since before then. `last` tells the time of the latest packet of an item's entry, or
-    /// that the entry is gone.
+    /// Takes out the earliest item; with `before`, only if it is of a time before then. Items whose
+    /// entry is gone go too.
     #[inline]
-    pub(crate) fn pop(
+    fn next(
         &mut self,
         before: Option<Time>,
-        last: impl Fn(&Idler) -> Option<Time>,
-    ) -> Option<u32> {
+        look: &impl Fn(&Idler) -> Option<Look>,
+    ) -> Option<(Idler, Look)> {
         loop {
             if let Some(Reverse(first)) = self.due.peek() {
                 if before.is_some_and(|before| first.since >= before) {
                     return None;
+                }
+                if let Some(Reverse(idler)) = self.due.pop()
+                    && let Some(found) = look(&idler)
+                {
+                    return Some((idler, found));
                 }
             } else {
                 let (second, _) = self.waiting.first_key_value()?;
                 if before.is_some_and(|before| *second > before.seconds) {
                     return None;
                 }
-            }
-            if let Some(place) = self.advance(&last) {
-                return Some(place);
+                self.open(look);
             }
         }
     }
 
-    /// Looks at the first item, or at all of the next second. Items whose entry is gone go too.
-    fn advance(&mut self, last: &impl Fn(&Idler) -> Option<Time>) -> Option<u32> {
-        if let Some(Reverse(idler)) = self.due.pop() {
-            let since = last(&idler)?.max(idler.since);
-            if since == idler.since {
-                return Some(idler.place);
-            }
-            self.push(Idler { since, ..idler });
-        } else if let Some((second, idlers)) = self.waiting.pop_first() {
+    /// Brings the items of the next second in order, each with the time that its entry has now.
+    fn open(&mut self, look: &impl Fn(&Idler) -> Option<Look>) {
+        if let Some((second, idlers)) = self.waiting.pop_first() {
             self.come = second;
             for idler in idlers {
-                if let Some(last) = last(&idler) {
-                    let since = last.max(idler.since);
-                    self.push(Idler { since, ..idler });
+                if let Some(found) = look(&idler) {
+                    self.push(idler.renewed(found));
                 }
             }
         }
-        None
     }
 }

@@ -29,7 +29,7 @@ pub use segment::Segment;
 pub use segment_note::{SegmentNote, note_segments};
 pub use streams::{StreamLedger, StreamLimits, Streams};
 pub use summary::{
-    Application, Ends, Link, LinkProtocol, Network, NetworkProtocol, PacketSummary, Piece, Time,
+    Application, Ends, Link, LinkProtocol, Network, NetworkProtocol, PacketSummary, Piece,
     Transport, TransportProtocol,
 };
 pub use tracker::{FlowLimits, SCHEMAS, Trackers};

@@ -48,7 +48,7 @@ impl Model for LinkFlow<'_> {
 
     #[inline]
     fn read(summary: &PacketSummary) -> Option<(Link, bool)> {
-        summary.link.map(Link::sorted)
+        summary.layers.link.map(Link::sorted)
     }
 
     fn emit(entry: &Entry<Link, bool>, registry: &Registry, output: &mut Output) {

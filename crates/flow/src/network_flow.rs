@@ -48,7 +48,7 @@ impl Model for NetworkFlow<'_> {
 
     #[inline]
     fn read(summary: &PacketSummary) -> Option<(Network, bool)> {
-        summary.network.map(Network::sorted)
+        summary.layers.network.map(Network::sorted)
     }
 
     fn emit(entry: &Entry<Network, bool>, registry: &Registry, output: &mut Output) {

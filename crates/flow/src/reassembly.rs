@@ -17,7 +17,7 @@ use std::ops::Range;
 use netcap_dissect::PacketInfo;
 
 use crate::streams::{StreamLedger, StreamLimits};
-use crate::summary::Time;
+use netcap_record::Time;
 
 /// A place in a stream: the sequence number in the low 32 bits, and above them how often the
 /// numbers have wrapped, counted from one.
@@ -156,6 +156,11 @@ impl Half {
     /// Whether the number of the first octet is known to be this one.
     pub(crate) fn starts_at(&self, sequence: u32) -> bool {
         self.is_started() && self.start == sequence
+    }
+
+    /// Whether an octet of this number is the very next.
+    pub(crate) fn expects(&self, sequence: u32) -> bool {
+        self.is_started() && !self.has_ended() && self.position(sequence) == self.next
     }
 
     /// Whether there has been no octet and no end yet.

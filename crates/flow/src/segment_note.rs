@@ -171,7 +171,7 @@ fn tcp(
 
 #[cfg(test)]
 mod tests {
-    use netcap_record::Timestamp;
+    use netcap_record::Time;
 
     use super::*;
 
@@ -183,7 +183,7 @@ mod tests {
         octets.push(5 << 4);
         octets.resize(44, 0);
         let packet = PacketInfo {
-            timestamp: Timestamp::new(0, 0),
+            time: Time::new(0, 0),
             link_type: 101,
             original_len: wire,
             index: 0,

@@ -20,10 +20,10 @@ use netcap_dissect::{
 use netcap_record::Ip;
 
 use crate::claim::{Claim, Desk};
-use crate::idle::{Idle, Idler};
+use crate::idle::{Idle, Idler, Look};
 use crate::reassembly::{Arrival, Half, Moment, OverlapPolicy, Reader};
 use crate::segment::{Segment, flag};
-use crate::summary::Time;
+use netcap_record::Time;
 
 /// What the table of streams may hold, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,8 @@ pub struct StreamLedger {
     pub keep_alives: u64,
     /// Segments with RST.
     pub resets: u64,
-    /// Octets in these: they are no part of the stream.
+    /// Octets in those of them that stand elsewhere than next in the stream, where a receiver
+    /// ignores them (RFC 5961 section 3.2).
     pub reset_octets: u64,
     /// Streams that ended early for want of room.
     pub evicted_streams: u64,
@@ -128,6 +129,8 @@ pub struct Streams {
     index: HashTable<u32>,
     streams: Vec<Option<Stream>>,
     vacant: Vec<u32>,
+    /// Places of what is yet to be ended at the end.
+    closing: Option<std::vec::IntoIter<u32>>,
     idle: Idle,
     /// Directions in which octets wait.
     waiting: BTreeSet<Waiting>,
@@ -202,6 +205,7 @@ impl Streams {
             index: HashTable::new(),
             streams: Vec::new(),
             vacant: Vec::new(),
+            closing: None,
             idle: Idle::default(),
             waiting: BTreeSet::new(),
             held: 0,
@@ -233,13 +237,9 @@ impl Streams {
         if self.protocols.is_empty() {
             return;
         }
-        let timestamp = segment.packet.timestamp;
         self.seen += 1;
         let now = Moment {
-            time: Time {
-                seconds: timestamp.seconds(),
-                nanos: timestamp.nanos(),
-            },
+            time: segment.packet.time,
             number: self.seen,
         };
         self.expire(now, registry, output);
@@ -261,18 +261,22 @@ impl Streams {
         self.make_room(segment.packet, now, registry, output);
     }
 
-    /// Ends all streams, in order of their first packets.
-    pub fn close(&mut self, registry: &Registry, output: &mut Output) {
-        let open = self.streams.iter().enumerate();
-        let mut places: Vec<u32> = open
-            .filter(|(_, stream)| stream.is_some())
-            .map(|(place, _)| place as u32)
-            .collect();
-        self.sort(&mut places);
-        for place in places {
+    /// Ends streams at the end of the capture, in order of their first segments, at most so many.
+    /// Says whether some are left.
+    pub fn close(&mut self, registry: &Registry, output: &mut Output, most: usize) -> bool {
+        let mut closing = self.closing.take().unwrap_or_else(|| {
+            let open = self.streams.iter().zip(0..);
+            let mut places: Vec<u32> = open
+                .filter_map(|(stream, place)| stream.as_ref().map(|_| place))
+                .collect();
+            self.sort(&mut places);
+            self.idle = Idle::default();
+            places.into_iter()
+        });
+        for place in closing.by_ref().take(most) {
             self.remove(place, registry, output);
         }
-        self.idle = Idle::default();
+        self.closing.insert(closing).len() > 0
     }
 
     /// The same for both directions.
@@ -464,11 +468,17 @@ impl Streams {
         }
     }
 
-    /// The stream that has been idle longest; with `before`, only if it has been since before then.
+    /// A stream that has been idle since before then; without `before`, the one that makes room.
     fn idlest(&mut self, before: Option<Time>) -> Option<u32> {
         let streams = &self.streams;
-        let last = |idler: &Idler| streams.get(idler.place as usize)?.as_ref().map(|s| s.last);
-        self.idle.pop(before, last)
+        let look = |idler: &Idler| {
+            let stream = streams.get(idler.place as usize)?.as_ref()?;
+            Some(Look {
+                last: stream.last,
+                is_proved: stream.is_proved(),
+            })
+        };
+        self.idle.pop(before, look)
     }
 
     /// Sorts places by the first packets of their streams.
@@ -528,6 +538,11 @@ impl Stream {
         (half, reading)
     }
 
+    /// Whether there has been more than an attempt to open it.
+    fn is_proved(&self) -> bool {
+        !self.to_server.is_fresh() || !self.to_client.is_fresh()
+    }
+
     /// Whether the connection is over, as far as its ends say.
     fn is_over(&self) -> bool {
         self.reset || (self.to_server.has_ended() && self.to_client.has_ended())
@@ -568,10 +583,11 @@ impl Stream {
         if segment.has(flag::RST) {
             self.reset = true;
             desk.ledger.resets += 1;
-            desk.ledger.reset_octets += segment.payload.len() as u64;
-            return;
-        }
-        if syn {
+            if segment.payload.is_empty() || !self.half(direction).expects(segment.first()) {
+                desk.ledger.reset_octets += segment.payload.len() as u64;
+                return;
+            }
+        } else if syn {
             self.synchronise(segment, direction);
             if !self.half(direction).starts_at(segment.first()) {
                 desk.ledger.outside_octets += segment.payload.len() as u64;
@@ -582,7 +598,7 @@ impl Stream {
             half.acknowledged(segment.acknowledgment, segment.packet, now, &mut reading);
             self.settle(segment.packet, desk);
         }
-        let fin = segment.has(flag::FIN);
+        let fin = segment.has(flag::FIN) && !segment.has(flag::RST);
         if syn && !fin && segment.octets() == 0 {
             return;
         }
@@ -642,7 +658,7 @@ impl Stream {
     /// Stands for the latest packet, where no packet is at hand.
     fn last_packet(&self) -> PacketInfo {
         PacketInfo {
-            timestamp: self.last.timestamp(),
+            time: self.last,
             link_type: self.link_type,
             original_len: 0,
             index: 0,

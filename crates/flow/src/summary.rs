@@ -3,41 +3,8 @@
 //! A summary is read off the layers that a walk has entered, so dissectors need not know of it. Of
 //! several layers of a kind (tunnels) the outermost counts.
 
-use netcap_dissect::{FragmentKey, Layer};
-use netcap_record::{Ip, Mac, Timestamp};
-
-/// Packet time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Time {
-    /// Whole seconds since the epoch.
-    pub seconds: i64,
-    /// Nanoseconds of the second, below 10^9.
-    pub nanos: u32,
-}
-
-impl Time {
-    /// The time as records have it.
-    pub(crate) fn timestamp(self) -> Timestamp {
-        Timestamp::new(self.seconds, self.nanos)
-    }
-
-    /// Nanoseconds from `earlier` to here, each in whole microseconds as texts have them; at the
-    /// ends of the range where they do not fit.
-    pub(crate) fn since(self, earlier: Time) -> i64 {
-        let micros =
-            |time: Time| i128::from(time.seconds) * 1_000_000 + i128::from(time.nanos / 1000);
-        let nanos = (micros(self) - micros(earlier)) * 1000;
-        i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
-    }
-
-    /// The time this many seconds earlier.
-    pub(crate) fn before(self, seconds: u32) -> Time {
-        Time {
-            seconds: self.seconds.saturating_sub(i64::from(seconds)),
-            nanos: self.nanos,
-        }
-    }
-}
+use netcap_dissect::Layer;
+use netcap_record::{Ip, Mac, Time};
 
 /// Protocols with MAC addresses at both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -177,17 +144,21 @@ impl<P, A: Copy + Ord> Ends<P, A> {
     }
 }
 
-/// MAC addresses of the outermost link layer.
-pub type Link = Ends<LinkProtocol, [u8; 6]>;
-/// Addresses of the outermost network layer; IPv4 in the first four octets.
-pub type Network = Ends<NetworkProtocol, [u8; 16]>;
+/// MAC addresses of the outermost link layer, as numbers of 48 bits.
+pub type Link = Ends<LinkProtocol, u64>;
+/// Addresses of the outermost network layer, as numbers of 32 or 128 bits.
+pub type Network = Ends<NetworkProtocol, u128>;
 /// Ports of the outermost transport layer.
 pub type Transport = Ends<TransportProtocol, u16>;
 
 impl Link {
     /// The addresses as records have them.
     pub(crate) fn macs(&self) -> (Mac, Mac) {
-        (Mac(self.source), Mac(self.destination))
+        let mac = |address: u64| {
+            let [_, _, a, b, c, d, e, f] = address.to_be_bytes();
+            Mac([a, b, c, d, e, f])
+        };
+        (mac(self.source), mac(self.destination))
     }
 }
 
@@ -197,30 +168,51 @@ impl Network {
         (self.ip(self.source), self.ip(self.destination))
     }
 
-    fn ip(&self, address: [u8; 16]) -> Ip {
-        match (self.protocol, address) {
-            (NetworkProtocol::Ipv4, [a, b, c, d, ..]) => Ip::V4([a, b, c, d]),
-            (NetworkProtocol::Ipv6, octets) => Ip::V6(octets),
+    fn ip(&self, address: u128) -> Ip {
+        match self.protocol {
+            NetworkProtocol::Ipv4 => Ip::V4((address as u32).to_be_bytes()),
+            NetworkProtocol::Ipv6 => Ip::V6(address.to_be_bytes()),
         }
     }
 
     /// Appends an address as the text that a flow's name is made of: that of Go's `net.IP`, in
     /// which an IPv4 address in IPv6 is an IPv4 address.
-    pub(crate) fn write(&self, address: [u8; 16], out: &mut Vec<u8>) {
-        match (self.ip(address), address) {
-            (Ip::V6(_), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]) => {
-                Ip::V4([a, b, c, d]).write_text(out);
-            }
-            (ip, _) => ip.write_text(out),
+    pub(crate) fn write(&self, address: u128, out: &mut Vec<u8>) {
+        let is_mapped = address >> 32 == 0xffff;
+        match self.ip(address) {
+            Ip::V6(_) if is_mapped => Ip::V4((address as u32).to_be_bytes()).write_text(out),
+            ip => ip.write_text(out),
         }
     }
+}
+
+/// The outermost layers with addresses or ports: what flows are keyed by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Layers {
+    /// Link layer.
+    pub link: Option<Link>,
+    /// Network layer.
+    pub network: Option<Network>,
+    /// Transport layer.
+    pub transport: Option<Transport>,
+}
+
+/// What the fragments of a datagram have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Datagram {
+    /// Its addresses.
+    pub network: Network,
+    /// Protocol of its payload in IPv4, 0 in IPv6.
+    pub protocol: u8,
+    /// Identification.
+    pub id: u32,
 }
 
 /// A fragment in the outermost network layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Its datagram.
-    pub key: FragmentKey,
+    /// What it is a piece of.
+    pub datagram: Datagram,
     /// The ends that the first fragment shows.
     pub transport: Option<Transport>,
 }
@@ -232,12 +224,8 @@ pub struct PacketSummary {
     pub time: Time,
     /// Captured octets.
     pub octets: u32,
-    /// Outermost link layer with addresses.
-    pub link: Option<Link>,
-    /// Outermost network layer.
-    pub network: Option<Network>,
-    /// Outermost transport layer.
-    pub transport: Option<Transport>,
+    /// What it is keyed by.
+    pub layers: Layers,
     /// What is innermost.
     pub application: Application,
     /// Octets of that: of a payload, a fragment, or the body of a SIP message.
@@ -253,9 +241,7 @@ impl PacketSummary {
         let mut summary = PacketSummary {
             time,
             octets: u32::try_from(octets).unwrap_or(u32::MAX),
-            link: None,
-            network: None,
-            transport: None,
+            layers: Layers::default(),
             application: Application::None,
             application_octets: 0,
             piece: None,
@@ -272,33 +258,34 @@ impl PacketSummary {
     #[inline]
     fn add(&mut self, layer: &Layer<'_>) {
         match layer.protocol {
-            "IPv4" if self.network.is_none() => self.add_ipv4(layer.octets),
+            "IPv4" if self.layers.network.is_none() => self.add_ipv4(layer.octets),
             "TCP" => self.add_transport(TransportProtocol::Tcp, layer.octets),
-            "Ethernet" if self.link.is_none() => {
-                self.link = layer.octets.first_chunk::<12>().map(|octets| {
-                    let (destination, source) = halves(octets);
+            "Ethernet" if self.layers.link.is_none() => {
+                self.layers.link = layer.octets.first_chunk::<12>().map(|octets| {
+                    let (destination, source) = macs(octets);
                     ends(LinkProtocol::Ethernet, source, destination)
                 });
             }
             "UDP" => self.add_transport(TransportProtocol::Udp, layer.octets),
-            "IPv6" if self.network.is_none() => {
+            "IPv6" if self.layers.network.is_none() => {
                 // Addresses after eight octets, RFC 8200 section 3.
-                self.network = layer.octets.first_chunk::<40>().map(|octets| {
-                    let (mut source, mut destination) = ([0; 16], [0; 16]);
-                    source.copy_from_slice(&octets[8..24]);
-                    destination.copy_from_slice(&octets[24..40]);
-                    ends(NetworkProtocol::Ipv6, source, destination)
+                self.layers.network = layer.octets.first_chunk::<40>().map(|octets| {
+                    let address = |at| {
+                        let bytes = std::array::from_fn(|i| octets[at + i]);
+                        u128::from_be_bytes(bytes)
+                    };
+                    ends(NetworkProtocol::Ipv6, address(8), address(24))
                 });
             }
             "SCTP" => self.add_transport(TransportProtocol::Sctp, layer.octets),
-            "IPv6Fragment" if self.transport.is_none() && self.piece.is_none() => {
+            "IPv6Fragment" if self.layers.transport.is_none() && self.piece.is_none() => {
                 self.add_ipv6_fragment(layer.octets);
             }
-            "FDDI" if self.link.is_none() => {
+            "FDDI" if self.layers.link.is_none() => {
                 // Frame control, then destination and source, the bits of each octet turned round.
-                self.link = layer.octets.first_chunk::<13>().map(|octets| {
+                self.layers.link = layer.octets.first_chunk::<13>().map(|octets| {
                     let [_, addresses @ ..] = octets;
-                    let (destination, source) = halves(&addresses.map(u8::reverse_bits));
+                    let (destination, source) = macs(&addresses.map(u8::reverse_bits));
                     ends(LinkProtocol::Fddi, source, destination)
                 });
             }
@@ -310,10 +297,13 @@ impl PacketSummary {
         let Some(header) = octets.first_chunk::<20>() else {
             return;
         };
-        let (mut source, mut destination) = ([0; 16], [0; 16]);
-        source[..4].copy_from_slice(&header[12..16]);
-        destination[..4].copy_from_slice(&header[16..20]);
-        self.network = Some(ends(NetworkProtocol::Ipv4, source, destination));
+        let address = |at| u32::from_be_bytes(std::array::from_fn(|i| header[at + i]));
+        let network = ends(
+            NetworkProtocol::Ipv4,
+            u128::from(address(12)),
+            u128::from(address(16)),
+        );
+        self.layers.network = Some(network);
         let fragment = u16::from_be_bytes([header[6], header[7]]);
         // An offset, or more fragments.
         if fragment & 0x3fff == 0 {
@@ -324,11 +314,9 @@ impl PacketSummary {
             .unwrap_or_default();
         let first = fragment & 0x1fff == 0;
         self.piece = Some(Box::new(Piece {
-            key: FragmentKey {
-                version: 4,
+            datagram: Datagram {
+                network,
                 protocol: header[9],
-                source,
-                destination,
                 id: u32::from(u16::from_be_bytes([header[4], header[5]])),
             },
             transport: first.then(|| ports(header[9], payload)).flatten(),
@@ -337,7 +325,7 @@ impl PacketSummary {
 
     /// Next header, reserved, offset and flags, identification (RFC 8200 section 4.5).
     fn add_ipv6_fragment(&mut self, octets: &[u8]) {
-        let (Some(header), Some(network)) = (octets.first_chunk::<8>(), self.network) else {
+        let (Some(header), Some(network)) = (octets.first_chunk::<8>(), self.layers.network) else {
             return;
         };
         let place = u16::from_be_bytes([header[2], header[3]]);
@@ -347,11 +335,9 @@ impl PacketSummary {
         }
         let payload = octets.get(8..).unwrap_or_default();
         self.piece = Some(Box::new(Piece {
-            key: FragmentKey {
-                version: 6,
+            datagram: Datagram {
+                network,
                 protocol: 0,
-                source: network.source,
-                destination: network.destination,
                 id: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
             },
             transport: (place & 0xfff8 == 0)
@@ -362,12 +348,12 @@ impl PacketSummary {
 
     #[inline]
     fn add_transport(&mut self, protocol: TransportProtocol, octets: &[u8]) {
-        if self.transport.is_none()
+        if self.layers.transport.is_none()
             && let Some([a, b, c, d]) = octets.first_chunk()
         {
             let (source, destination) =
                 (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]));
-            self.transport = Some(ends(protocol, source, destination));
+            self.layers.transport = Some(ends(protocol, source, destination));
         }
     }
 
@@ -439,9 +425,13 @@ fn ends<P, A>(protocol: P, source: A, destination: A) -> Ends<P, A> {
 }
 
 #[inline]
-fn halves(octets: &[u8; 12]) -> ([u8; 6], [u8; 6]) {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *octets;
-    ([a, b, c, d, e, f], [g, h, i, j, k, l])
+fn macs(octets: &[u8; 12]) -> (u64, u64) {
+    let mac = |at| {
+        u64::from_be_bytes(std::array::from_fn(|i| {
+            if i < 2 { 0 } else { octets[at + i - 2] }
+        }))
+    };
+    (mac(0), mac(6))
 }
 
 /// The ports that a first fragment shows.
@@ -483,14 +473,14 @@ mod tests {
             inner,
             layer("TCP", &[0; 20]),
         ]);
-        let link = found.link.expect("Ethernet");
-        assert_eq!((link.source[5], link.destination[5]), (1, 2));
-        let network = found.network.expect("IPv4");
+        let link = found.layers.link.expect("Ethernet");
+        assert_eq!((link.source & 0xff, link.destination & 0xff), (1, 2));
+        let network = found.layers.network.expect("IPv4");
         assert_eq!(
             network.ips(),
             (Ip::V4([10, 0, 0, 1]), Ip::V4([10, 0, 0, 2]))
         );
-        let transport = found.transport.expect("UDP");
+        let transport = found.layers.transport.expect("UDP");
         assert_eq!((transport.source, transport.destination), (53, 1024));
         assert_eq!(found.application, Application::None);
     }
@@ -531,7 +521,7 @@ mod tests {
             (Application::Fragment, 12)
         );
         let piece = found.piece.expect("a fragment");
-        assert_eq!(piece.key.id, 0x1234);
+        assert_eq!(piece.datagram.id, 0x1234);
         assert_eq!(
             piece.transport.map(|t| (t.source, t.destination)),
             Some((53, 1024))

@@ -3,15 +3,16 @@
 //! An entry closes at the first packet, of whatever flow, that is captured more than the time-out
 //! after the latest packet of the entry. Entries that one packet closes come in order of their
 //! first packets, and so do those that the end of the capture closes. The table holds at most so
-//! many entries: a new one takes the place of the one that has been idle longest, counted.
+//! many entries: a new one takes the place of the one that has been idle longest, counted; but while
+//! there are entries of a single packet, one of these goes, so that a flood displaces itself.
 
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::idle::{Idle, Idler};
-use crate::summary::Time;
+use crate::idle::{Idle, Idler, Look};
+use netcap_record::Time;
 
 /// How a table is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(crate) struct FlowTable<K, S> {
     vacant: Vec<u32>,
     idle: Idle,
     evicted: u64,
+    /// What is yet to be closed at the end, by number of the first packet, and its place.
+    closing: Option<std::vec::IntoIter<(u64, u32)>>,
 }
 
 impl<K: Eq + Hash, S> FlowTable<K, S> {
@@ -56,6 +59,7 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
             vacant: Vec::new(),
             idle: Idle::default(),
             evicted: 0,
+            closing: None,
         }
     }
 
@@ -64,31 +68,30 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
         self.evicted
     }
 
-    /// Appends the entries that are idle for too long at `now`, in order of their first packets.
+    /// Appends the entries that are idle for too long at `now`, in no order.
     #[inline]
     pub(crate) fn expire(&mut self, now: Time, closed: &mut Vec<Entry<K, S>>) {
         if self.limits.timeout == 0 {
             return;
         }
-        let start = closed.len();
         let latest = now.before(self.limits.timeout);
         while let Some(place) = self.idlest(Some(latest)) {
             closed.extend(self.remove(place));
         }
-        if closed.len() > start + 1 {
-            closed[start..].sort_by_key(|entry| entry.serial);
-        }
     }
 
-    /// The entry that has been idle longest; with `before`, only if it has been since before then.
+    /// An entry that has been idle since before then; without `before`, the one that makes room.
     #[inline]
     fn idlest(&mut self, before: Option<Time>) -> Option<u32> {
         let entries = &self.entries;
-        let last = |idler: &Idler| {
+        let look = |idler: &Idler| {
             let entry = entries.get(idler.place as usize)?.as_ref()?;
-            (entry.serial == idler.serial).then_some(entry.last)
+            (entry.serial == idler.serial).then_some(Look {
+                last: entry.last,
+                is_proved: entry.packets > 1,
+            })
         };
-        self.idle.pop(before, last)
+        self.idle.pop(before, look)
     }
 
     fn remove(&mut self, place: u32) -> Option<Entry<K, S>> {
@@ -184,17 +187,25 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
         });
     }
 
-    /// Closes all entries, in order of their first packets.
-    pub(crate) fn close(&mut self) -> Vec<Entry<K, S>> {
-        self.index.clear();
-        self.idle = Idle::default();
-        self.vacant.clear();
-        let mut closed: Vec<_> = std::mem::take(&mut self.entries)
-            .into_iter()
-            .flatten()
-            .collect();
-        closed.sort_by_key(|entry| entry.serial);
-        closed
+    /// Closes entries once there are no more packets, in order of their first packets: at most so
+    /// many at a time, none when all are closed.
+    pub(crate) fn close(&mut self, most: usize) -> impl Iterator<Item = Entry<K, S>> {
+        if self.closing.is_none() {
+            self.index = HashTable::new();
+            self.idle = Idle::default();
+            self.vacant = Vec::new();
+        }
+        let entries = &mut self.entries;
+        let closing = self.closing.get_or_insert_with(|| {
+            let places = entries.iter().zip(0..);
+            let mut open: Vec<(u64, u32)> = places
+                .filter_map(|(entry, place)| Some((entry.as_ref()?.serial, place)))
+                .collect();
+            open.sort_unstable();
+            open.into_iter()
+        });
+        let next = closing.by_ref().take(most);
+        next.filter_map(|(_, place)| entries.get_mut(place as usize)?.take())
     }
 }
 
@@ -238,10 +249,11 @@ mod tests {
             let mut closed = Vec::new();
             let packet = packet(*seconds, serial);
             table.expire(packet.clock, &mut closed);
+            closed.sort_by_key(|entry| entry.serial);
             table.count(*key, packet, (), &mut closed);
             steps.push(closed.iter().map(|entry| entry.key).collect());
         }
-        steps.push(table.close().iter().map(|entry| entry.key).collect());
+        steps.push(table.close(usize::MAX).map(|entry| entry.key).collect());
         steps
     }
 
@@ -266,12 +278,12 @@ mod tests {
     }
 
     #[test]
-    fn the_idlest_makes_room() {
+    fn the_idlest_of_a_single_packet_makes_room() {
         let mut table = table(0, 2);
         let steps = run(&mut table, &[(0, 1), (1, 2), (2, 1), (3, 3), (4, 2)]);
         assert_eq!(
             steps,
-            [vec![], vec![], vec![], vec![2], vec![1], vec![3, 2]]
+            [vec![], vec![], vec![], vec![2], vec![3], vec![1, 2]]
         );
         assert_eq!(table.evicted(), 2);
     }
@@ -286,7 +298,7 @@ mod tests {
             table.count(1, packet, (), &mut closed);
         }
         assert!(closed.is_empty());
-        let entry = table.close().remove(0);
+        let entry = table.close(1).next().expect("it is open");
         assert_eq!((entry.first.seconds, entry.last.seconds), (90, 110));
         assert_eq!((entry.packets, entry.octets), (3, 3));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use netcap_dissect::{FragmentKey, Output, Registry};
+use netcap_dissect::{Output, Registry};
 use netcap_record::{Record, Schema};
 
 use crate::connection::Connection;
@@ -11,9 +11,10 @@ use crate::groups::Groups;
 use crate::link_flow::LinkFlow;
 use crate::model::Model;
 use crate::network_flow::NetworkFlow;
-use crate::summary::{PacketSummary, Time, Transport};
+use crate::summary::{Datagram, PacketSummary, Transport};
 use crate::table::{Entry, FlowTable, Packets, TableLimits};
 use crate::transport_flow::TransportFlow;
+use netcap_record::Time;
 
 /// Record types of the flow models.
 pub const SCHEMAS: &[&Schema] = &[
@@ -51,8 +52,8 @@ trait Track {
     /// Takes the packets of a batch, the first of which has the number `serial` in the run.
     fn take(&mut self, groups: &Groups, serial: u64, registry: &Registry, output: &mut Output);
 
-    /// Closes all flows.
-    fn close(&mut self, registry: &Registry, output: &mut Output);
+    /// Closes flows at the end of the capture, at most so many. Gives how many it closed.
+    fn close(&mut self, registry: &Registry, output: &mut Output, most: usize) -> usize;
 
     /// Flows that were closed early for want of room.
     fn evicted(&self) -> u64;
@@ -62,7 +63,10 @@ trait Track {
 struct Tracker<M: Model> {
     limits: TableLimits,
     table: FlowTable<M::Key, M::Shown>,
+    /// Flows that this batch closed.
     closed: Vec<Entry<M::Key, M::Shown>>,
+    /// The order they close in: when in the batch, number of the first packet, place.
+    order: Vec<(usize, u64, usize)>,
 }
 
 impl<M: Model> Tracker<M> {
@@ -77,6 +81,7 @@ impl<M: Model> Tracker<M> {
                 limits,
                 table: FlowTable::new(limits),
                 closed: Vec::new(),
+                order: Vec::new(),
             }) as Box<dyn Track>
         })
     }
@@ -97,17 +102,15 @@ impl<M: Model> Tracker<M> {
             }
         }
         self.table.expire(groups.latest(), &mut self.closed);
-        if self.closed.len() > 1 {
-            let timeout = self.limits.timeout;
-            self.closed
-                .sort_by_key(|entry| (groups.first_after(entry.last, timeout), entry.serial));
-        }
+        let timeout = self.limits.timeout;
+        self.note_closed(|entry| groups.first_after(entry.last, timeout));
     }
 
     /// Packet by packet.
     fn take_packets(&mut self, groups: &Groups, serial: u64) {
-        for (packet, serial) in groups.packets().zip(serial..) {
+        for (place, packet) in groups.packets().enumerate() {
             self.table.expire(packet.time, &mut self.closed);
+            self.note_closed(|_| 2 * place);
             if let Some((key, shown)) = M::read(&packet) {
                 let packets = Packets {
                     earliest: packet.time,
@@ -115,11 +118,19 @@ impl<M: Model> Tracker<M> {
                     clock: packet.time,
                     packets: 1,
                     octets: u64::from(packet.octets),
-                    serial,
+                    serial: serial + place as u64,
                 };
                 self.table.count(key, packets, shown, &mut self.closed);
+                self.note_closed(|_| 2 * place + 1);
             }
         }
+    }
+
+    /// Notes when the flows closed that are not in order yet.
+    fn note_closed(&mut self, when: impl Fn(&Entry<M::Key, M::Shown>) -> usize) {
+        let closed = self.closed.iter().enumerate().skip(self.order.len());
+        let order = closed.map(|(place, entry)| (when(entry), entry.serial, place));
+        self.order.extend(order);
     }
 }
 
@@ -133,15 +144,18 @@ impl<M: Model> Track for Tracker<M> {
         } else {
             self.take_packets(groups, serial);
         }
-        for entry in self.closed.drain(..) {
-            M::emit(&entry, registry, output);
+        self.order.sort_unstable();
+        for (_, _, place) in self.order.drain(..) {
+            M::emit(&self.closed[place], registry, output);
         }
+        self.closed.clear();
     }
 
-    fn close(&mut self, registry: &Registry, output: &mut Output) {
-        for entry in self.table.close() {
-            M::emit(&entry, registry, output);
-        }
+    fn close(&mut self, registry: &Registry, output: &mut Output, most: usize) -> usize {
+        let closed = self.table.close(most);
+        closed
+            .map(|entry| M::emit(&entry, registry, output))
+            .count()
     }
 
     fn evicted(&self) -> u64 {
@@ -188,11 +202,14 @@ impl Trackers {
         }
     }
 
-    /// Closes all flows.
-    pub fn close(&mut self, registry: &Registry, output: &mut Output) {
-        for tracker in &mut self.trackers {
-            tracker.close(registry, output);
-        }
+    /// Closes flows at the end of the capture, at most so many of each kind. Says whether some may
+    /// be left.
+    pub fn close(&mut self, registry: &Registry, output: &mut Output, most: usize) -> bool {
+        let close = |tracker: &mut Box<dyn Track>| tracker.close(registry, output, most) == most;
+        self.trackers
+            .iter_mut()
+            .map(close)
+            .fold(false, |a, b| a | b)
     }
 
     /// Flows that were closed early for want of room, over all models.
@@ -204,13 +221,13 @@ impl Trackers {
 /// Ports of the datagrams whose first fragments have been seen; the others have none.
 #[derive(Default)]
 struct FragmentPorts {
-    known: HashMap<FragmentKey, (Time, Transport)>,
-    order: VecDeque<(FragmentKey, Time)>,
+    known: HashMap<Datagram, (Time, Transport)>,
+    order: VecDeque<(Datagram, Time)>,
 }
 
 impl FragmentPorts {
     /// Datagrams remembered at most: those that have been known longest are forgotten first.
-    const MOST: usize = 8192;
+    const MOST: usize = 32_768;
     /// Seconds that a datagram may take (RFC 8200 section 4.5).
     const SECONDS: u32 = 60;
 
@@ -232,12 +249,15 @@ impl FragmentPorts {
             }
             self.order.pop_front();
         }
-        if let Some(transport) = piece.transport.or(summary.transport) {
-            self.known.insert(piece.key, (summary.time, transport));
-            self.order.push_back((piece.key, summary.time));
+        if let Some(transport) = piece.transport.or(summary.layers.transport) {
+            self.known.insert(piece.datagram, (summary.time, transport));
+            self.order.push_back((piece.datagram, summary.time));
         }
-        if summary.transport.is_none() {
-            summary.transport = self.known.get(&piece.key).map(|(_, transport)| *transport);
+        if summary.layers.transport.is_none() {
+            summary.layers.transport = self
+                .known
+                .get(&piece.datagram)
+                .map(|(_, transport)| *transport);
         }
     }
 }
@@ -248,7 +268,8 @@ mod tests {
 
     use super::*;
     use crate::summary::{
-        Application, Ends, Link, LinkProtocol, Network, NetworkProtocol, Piece, TransportProtocol,
+        Application, Ends, Layers, Link, LinkProtocol, Network, NetworkProtocol, Piece,
+        TransportProtocol,
     };
 
     /// Numbers that look random and are the same every time.
@@ -276,7 +297,7 @@ mod tests {
                 _ => numbers.below(300_000_000) as i64,
             };
             let mut end = |count: u64| numbers.below(count) as u8;
-            let mac = |octet| [2, 0, 0, 0, 0, octet];
+            let mac = |octet| 0x0200_0000_0000 | u64::from(octet);
             let link: Link = Ends {
                 protocol: LinkProtocol::Ethernet,
                 source: mac(end(2)),
@@ -284,8 +305,8 @@ mod tests {
             };
             let network: Network = Ends {
                 protocol: NetworkProtocol::Ipv4,
-                source: [end(3); 16],
-                destination: [end(3); 16],
+                source: u128::from(end(3)),
+                destination: u128::from(end(3)),
             };
             let transport: Transport = Ends {
                 protocol: [TransportProtocol::Tcp, TransportProtocol::Udp][usize::from(end(2))],
@@ -295,11 +316,9 @@ mod tests {
             let kind = end(8);
             let piece = (kind == 7).then(|| {
                 Box::new(Piece {
-                    key: FragmentKey {
-                        version: 4,
+                    datagram: Datagram {
+                        network,
                         protocol: 17,
-                        source: network.source,
-                        destination: network.destination,
                         id: u32::from(end(2)),
                     },
                     transport: (end(2) == 0).then_some(transport),
@@ -311,9 +330,11 @@ mod tests {
                     nanos: nanos.rem_euclid(1_000_000_000) as u32,
                 },
                 octets: 60 + u32::from(kind),
-                link: (kind != 6).then_some(link),
-                network: (kind != 5).then_some(network),
-                transport: (kind < 5).then_some(transport),
+                layers: Layers {
+                    link: (kind != 6).then_some(link),
+                    network: (kind != 5).then_some(network),
+                    transport: (kind < 5).then_some(transport),
+                },
                 application: [Application::None, Application::Payload][usize::from(kind & 1)],
                 application_octets: u32::from(kind),
                 piece,
@@ -334,7 +355,7 @@ mod tests {
             packets.iter().for_each(|packet| groups.add(packet.clone()));
             trackers.take(&mut groups, &registry, &mut output);
         }
-        trackers.close(&registry, &mut output);
+        while trackers.close(&registry, &mut output, 7) {}
         (output.chunks, trackers.evicted())
     }
 

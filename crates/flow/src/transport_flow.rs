@@ -49,7 +49,7 @@ impl Model for TransportFlow<'_> {
 
     #[inline]
     fn read(summary: &PacketSummary) -> Option<(Transport, bool)> {
-        summary.transport.map(Transport::sorted)
+        summary.layers.transport.map(Transport::sorted)
     }
 
     fn emit(entry: &Entry<Transport, bool>, registry: &Registry, output: &mut Output) {

@@ -23,13 +23,18 @@ fn both_ways(source: &[u8], destination: &[u8], kind: u64) -> u64 {
 }
 
 pub(crate) fn link(link: &Link) -> u64 {
-    both_ways(&link.source, &link.destination, 3)
+    let (source, destination) = link.macs();
+    both_ways(&source.0, &destination.0, 3)
 }
 
 pub(crate) fn network(network: &Network) -> u64 {
+    let (source, destination) = (network.source, network.destination);
     match network.protocol {
-        NetworkProtocol::Ipv4 => both_ways(&network.source[..4], &network.destination[..4], 1),
-        NetworkProtocol::Ipv6 => both_ways(&network.source, &network.destination, 2),
+        NetworkProtocol::Ipv4 => {
+            let octets = |address| (address as u32).to_be_bytes();
+            both_ways(&octets(source), &octets(destination), 1)
+        }
+        NetworkProtocol::Ipv6 => both_ways(&source.to_be_bytes(), &destination.to_be_bytes(), 2),
     }
 }
 
@@ -87,7 +92,7 @@ pub(crate) type Uid = [u8; 32];
 const LONGEST_ADDRESS: usize = 39;
 
 /// Appends a number.
-pub(crate) fn decimal(number: u64, out: &mut Vec<u8>) {
+fn decimal(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
@@ -108,22 +113,21 @@ mod tests {
     fn macs() -> Link {
         Ends {
             protocol: LinkProtocol::Ethernet,
-            source: [2, 0, 0, 0, 0, 2],
-            destination: [2, 0, 0, 0, 0, 1],
+            source: 0x0200_0000_0002,
+            destination: 0x0200_0000_0001,
         }
     }
 
+    /// `10.0.0.1->10.0.0.2`.
     fn addresses() -> Network {
-        let mut ends = Ends {
+        Ends {
             protocol: NetworkProtocol::Ipv4,
-            source: [0; 16],
-            destination: [0; 16],
-        };
-        ends.source[..4].copy_from_slice(&[10, 0, 0, 1]);
-        ends.destination[..4].copy_from_slice(&[10, 0, 0, 2]);
-        ends
+            source: 0x0a00_0001,
+            destination: 0x0a00_0002,
+        }
     }
 
+    /// UDP `1->2`.
     fn ports() -> Transport {
         Ends {
             protocol: TransportProtocol::Udp,
@@ -139,8 +143,8 @@ mod tests {
         assert_eq!(network(&addresses()), 14_350_091_309_489_783_760);
         assert_eq!(transport(&ports()), 12_866_772_250_553_334_540);
         let zero = Ends {
-            source: [0; 6],
-            destination: [0; 6],
+            source: 0,
+            destination: 0,
             ..macs()
         };
         assert_eq!(link(&zero), 17_228_013_677_568_775_067);

@@ -7,7 +7,7 @@ use netcap_dissect::{
     StreamContext, StreamDissector, StreamProtocol, Then,
 };
 use netcap_flow::{OverlapPolicy, SCHEMAS, Segment, StreamLedger, StreamLimits, Streams};
-use netcap_record::{Ip, Mac, Timestamp};
+use netcap_record::{Ip, Mac, Time};
 use proptest::prelude::*;
 
 use Direction::{ToClient, ToServer};
@@ -158,7 +158,7 @@ impl Capture {
 
     /// Ends the capture. Nothing waits any more, and every octet has been counted once.
     fn close(&mut self) -> StreamLedger {
-        self.streams.close(&self.registry, &mut self.output);
+        while self.streams.close(&self.registry, &mut self.output, 3) {}
         assert_eq!((self.streams.octets(), self.streams.open()), (0, 0));
         let ledger = self.streams.ledger();
         let counted = ledger.octets
@@ -253,7 +253,7 @@ impl<'a> Packet<'a> {
         };
         Segment {
             packet: PacketInfo {
-                timestamp: Timestamp::new(self.seconds, 0),
+                time: Time::new(self.seconds, 0),
                 link_type: 1,
                 original_len: 54 + self.payload.len() as u32,
                 index: 0,
@@ -660,11 +660,14 @@ fn a_reset_ends_nothing() {
         .take(&server(1, b"forged").flags(RST))
         .take(&client(3, b"cd"))
         .take(&client(5, b"").flags(RST | ACK))
-        .take(&client(5, b"ef").flags(FIN))
+        .take(&client(4, b"elsewhere").flags(RST))
+        .take(&client(5, b"why").flags(RST | ACK))
+        .take(&client(8, b"ef").flags(FIN))
         .take(&server(9, b"").flags(FIN));
-    assert_eq!(text(&notes(), ToServer), "abcdef");
+    // RFC 9293 section 3.5.3: a reset may say why, and what is next in the stream is shown.
+    assert_eq!(text(&notes(), ToServer), "abcdwhyef");
     let ledger = capture.close();
-    assert_eq!((ledger.resets, ledger.reset_octets), (2, 6));
+    assert_eq!((ledger.resets, ledger.reset_octets), (4, 15));
     assert_eq!(ledger.streams, 1);
 }
 
@@ -951,14 +954,14 @@ fn a_flood_of_half_open_connections() {
         let mut segment = client(n, b"").flags(SYN).port(port).segment();
         segment.source.ip = Ip::V4(n.to_be_bytes());
         let seconds = i64::from(n / 10_000);
-        segment.packet.timestamp = Timestamp::new(seconds, n % 10_000);
+        segment.packet.time = Time::new(seconds, n % 10_000);
         capture
             .streams
             .take(&segment, &capture.registry, &mut capture.output);
         assert!(capture.streams.open() <= 1000);
         if n % 500 == 0 {
             let mut segment = client(1 + expected, b"x").segment();
-            segment.packet.timestamp = Timestamp::new(seconds, n % 10_000);
+            segment.packet.time = Time::new(seconds, n % 10_000);
             capture
                 .streams
                 .take(&segment, &capture.registry, &mut capture.output);

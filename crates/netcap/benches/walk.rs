@@ -8,7 +8,7 @@ use divan::{Bencher, black_box};
 use netcap_dissect::{Context, Entropy, Fate, Output, PacketInfo, Registry, Selection, walk};
 use netcap_protocols::PROTOCOLS;
 use netcap_record::csv::{self, CsvStyle};
-use netcap_record::{Message, Schema, Timestamp, json};
+use netcap_record::{Message, Schema, Time, json};
 
 /// Packets of a batch.
 const PACKETS: usize = 256;
@@ -70,7 +70,7 @@ fn walk_all(registry: &Registry, entropy: &mut Entropy, output: &mut Output, pac
     let mut context = Context::new(registry, output, entropy, &[]);
     for index in 0..PACKETS as u32 {
         let info = PacketInfo {
-            timestamp: Timestamp::new(1_300_475_167, 96_535_000),
+            time: Time::new(1_300_475_167, 96_535_000),
             link_type: ETHERNET,
             original_len: packet.len() as u32,
             index,

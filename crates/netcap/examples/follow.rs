@@ -24,7 +24,7 @@ use netcap::dissect::{
     Selection, StreamContext, StreamDissector, StreamProtocol, Then, walk,
 };
 use netcap::pipeline::{StreamLimits, registry};
-use netcap::record::{Ip, Timestamp};
+use netcap::record::{Ip, Time};
 use netcap_flow::{Defragmenter, Limits, Streams, note_segments};
 
 /// Fragments inside datagrams inside fragments that are followed, as in a run of the program.
@@ -160,7 +160,7 @@ fn follow(path: &Path, registry: &Registry) -> Result<(), capture::Error> {
             take(packet, octets, registry, &mut defragmenter, &mut streams);
         }
     };
-    streams.close(registry, &mut output);
+    while streams.close(registry, &mut output, 4096) {}
     outcome
 }
 
@@ -174,7 +174,7 @@ fn take(
     streams: &mut Streams,
 ) {
     let info = PacketInfo {
-        timestamp: Timestamp::new(packet.timestamp.seconds, packet.timestamp.nanos),
+        time: Time::new(packet.timestamp.seconds, packet.timestamp.nanos),
         link_type: packet.link_type.0,
         original_len: packet.original_len,
         index: 0,

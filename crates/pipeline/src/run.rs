@@ -27,6 +27,8 @@ use crate::{BodyConfig, Ledger};
 
 /// Octets of a batch: what stays in a core's second-level cache together with its output.
 const BATCH_OCTETS: usize = 512 << 10;
+/// Flows and streams that are closed at once at the end of a capture: their records wait in memory.
+const CLOSED_AT_ONCE: usize = 4096;
 /// How often the caller hears of progress, and an idle run looks whether it should stop.
 const TICK: Duration = Duration::from_millis(100);
 /// How long a source may go on reading once the run should stop.
@@ -416,15 +418,20 @@ impl Sequencer<'_> {
                 });
             }
         }
-        self.trackers.close(self.registry, &mut self.tracked);
-        self.streams.close(self.registry, &mut self.tracked);
-        self.keep_bodies()?;
+        let nothing = Output::new(self.registry);
+        let mut is_open = true;
+        while is_open {
+            let (registry, output) = (self.registry, &mut self.tracked);
+            is_open = self.trackers.close(registry, output, CLOSED_AT_ONCE)
+                | self.streams.close(registry, output, CLOSED_AT_ONCE);
+            self.keep_bodies()?;
+            self.append_all(&nothing, files)?;
+        }
         self.ledger.bodies = self
             .bodies
             .as_ref()
             .map(BodySink::ledger)
             .unwrap_or_default();
-        self.append_all(&Output::new(self.registry), files)?;
         self.ledger.streams = self.streams.ledger();
         self.ledger.flows_evicted = self.trackers.evicted();
         let log = self.summary();

@@ -5,9 +5,9 @@ use netcap_capture::{Batch, Packet};
 use netcap_dissect::{
     Completed, Context, Entropy, Fate, Fragment, Output, PacketInfo, Registry, walk,
 };
-use netcap_flow::{Groups, PacketSummary, SegmentNote, Time, note_segments};
+use netcap_flow::{Groups, PacketSummary, SegmentNote, note_segments};
 use netcap_record::csv::{self, CsvStyle};
-use netcap_record::{Message, Timestamp, split_frame};
+use netcap_record::{Message, Time, split_frame};
 
 use crate::Ledger;
 use crate::registry::stream_ports;
@@ -97,11 +97,7 @@ impl<'r> Worker<'r> {
             let fate = walk(&mut context, info, octets);
             walked.ledger.count(octets.len(), &fate);
             if self.tracked {
-                let time = Time {
-                    seconds: packet.timestamp.seconds,
-                    nanos: packet.timestamp.nanos,
-                };
-                let summary = PacketSummary::of(context.layers(), time, octets.len());
+                let summary = PacketSummary::of(context.layers(), info.time, octets.len());
                 walked.groups.add(summary);
             }
             if let Some(ports) = &self.stream_ports {
@@ -165,7 +161,7 @@ impl<'r> Worker<'r> {
 
 fn info(packet: &Packet, index: usize, base: Option<u32>) -> PacketInfo {
     PacketInfo {
-        timestamp: Timestamp::new(packet.timestamp.seconds, packet.timestamp.nanos),
+        time: Time::new(packet.timestamp.seconds, packet.timestamp.nanos),
         link_type: base.unwrap_or(packet.link_type.0),
         original_len: packet.original_len,
         index: index as u32,

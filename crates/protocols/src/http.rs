@@ -1120,7 +1120,7 @@ mod tests {
     use netcap_dissect::{
         Bodies, BodyEvent, Endpoint, Entropy, Output, PacketInfo, Registry, Selection, StreamEnds,
     };
-    use netcap_record::{Message as Decoded, Scalar};
+    use netcap_record::{Message as Decoded, Scalar, Time};
 
     use super::*;
 
@@ -1256,7 +1256,7 @@ mod tests {
         let mut stream = (STREAM.start)();
         for (place, event) in events.iter().chain(&[ClientEnd, ServerEnd]).enumerate() {
             let packet = PacketInfo {
-                timestamp: Timestamp::new(time(place), 0),
+                time: Time::new(time(place), 0),
                 link_type: 1,
                 original_len: 0,
                 index: 0,

@@ -239,6 +239,7 @@ fn widened([a, b, c, d]: [u8; 4]) -> [u8; 16] {
 mod tests {
     use netcap_dissect::testing::{Walked, encoded, every_prefix, walk_cut, walk_packet};
     use netcap_dissect::{Completed, Entropy, Fate, Output, PacketInfo, Registry, Selection, walk};
+    use netcap_record::Time;
 
     use super::*;
 
@@ -439,7 +440,7 @@ mod tests {
         let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
         let mut context = Context::new(&registry, &mut output, &mut entropy, &completed);
         let info = PacketInfo {
-            timestamp: Timestamp::new(1, 2000),
+            time: Time::new(1, 2000),
             link_type: 228,
             original_len: 34,
             index: 0,

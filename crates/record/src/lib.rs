@@ -34,8 +34,8 @@ pub use header::{Batch, FileHeader, Header, RecordType};
 pub use netcap_record_derive::Record;
 pub use schema::{Csv, Field, Nested, Schema, Type, find_schema};
 pub use suggestion::closest;
-pub use timestamp::Timestamp;
-pub use value::{Each, Element, Record, Text, Value, frame, split_frame};
+pub use timestamp::{Time, Timestamp};
+pub use value::{Decimal, Each, Element, Maybe, Record, Text, Value, frame, split_frame};
 pub use wire::{Message, Scalar, WireError};
 
 use header::type_name;

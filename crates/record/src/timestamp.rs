@@ -5,6 +5,45 @@ use std::io::Write;
 /// Digits of the longest text: sign, 19 digits of seconds, dot, six of microseconds.
 const LONGEST: usize = 27;
 
+/// Time since the epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time {
+    /// Whole seconds since the epoch.
+    pub seconds: i64,
+    /// Nanoseconds of the second, below 10^9.
+    pub nanos: u32,
+}
+
+impl Time {
+    /// Time from whole seconds and nanoseconds, `nanos` below 10^9.
+    pub fn new(seconds: i64, nanos: u32) -> Time {
+        Time { seconds, nanos }
+    }
+
+    /// The time as records have it.
+    pub fn timestamp(self) -> Timestamp {
+        Timestamp::new(self.seconds, self.nanos)
+    }
+
+    /// Nanoseconds from `earlier` to here, each in whole microseconds as texts have them; at the
+    /// ends of the range where they do not fit.
+    pub fn since(self, earlier: Time) -> i64 {
+        let micros =
+            |time: Time| i128::from(time.seconds) * 1_000_000 + i128::from(time.nanos / 1000);
+        let nanos = (micros(self) - micros(earlier)) * 1000;
+        i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
+    }
+
+    /// The time this many seconds earlier.
+    #[inline]
+    pub fn before(self, seconds: u32) -> Time {
+        Time {
+            seconds: self.seconds.saturating_sub(i64::from(seconds)),
+            nanos: self.nanos,
+        }
+    }
+}
+
 /// Time since the epoch with its text, which is made once and copied into every record of a packet.
 #[derive(Clone, Copy)]
 pub struct Timestamp {
@@ -21,19 +60,35 @@ impl Timestamp {
         let mut buffer = itoa::Buffer::new();
         let whole = buffer.format(seconds).as_bytes();
         text[..whole.len()].copy_from_slice(whole);
-        let mut micros = nanos / 1000;
-        let digits = &mut text[whole.len()..whole.len() + 7];
-        digits[0] = b'.';
-        for digit in digits[1..].iter_mut().rev() {
-            *digit = b'0' + (micros % 10) as u8;
-            micros /= 10;
-        }
-        Timestamp {
+        let mut timestamp = Timestamp {
             seconds,
-            nanos,
+            nanos: 0,
             len: whole.len() as u8 + 7,
             text,
+        };
+        timestamp.set_nanos(nanos);
+        timestamp
+    }
+
+    /// Goes to another time, which most often is of the same second.
+    #[inline]
+    pub fn set(&mut self, time: Time) {
+        if time.seconds == self.seconds {
+            self.set_nanos(time.nanos);
+        } else {
+            *self = time.timestamp();
         }
+    }
+
+    #[inline]
+    fn set_nanos(&mut self, nanos: u32) {
+        self.nanos = nanos;
+        // Seven digits, of which the dot takes the first.
+        let mut buffer = itoa::Buffer::new();
+        let micros = buffer.format(1_000_000 + nanos / 1000).as_bytes();
+        let fraction = usize::from(self.len) - 7;
+        self.text[fraction..fraction + 7].copy_from_slice(micros);
+        self.text[fraction] = b'.';
     }
 
     /// Reads a timestamp as any version has written it.

@@ -265,6 +265,44 @@ impl Element for String {
     }
 }
 
+/// A number as text, `string`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decimal(pub u64);
+
+impl Element for Decimal {
+    const TYPE: Type = Type::String;
+
+    #[inline]
+    fn is_default(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    fn write(&self, out: &mut Vec<u8>) {
+        put::bytes(out, itoa::Buffer::new().format(self.0).as_bytes());
+    }
+}
+
+/// A value that may be absent, even where its default would be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Maybe<E>(pub Option<E>);
+
+impl<E: Element> Element for Maybe<E> {
+    const TYPE: Type = E::TYPE;
+
+    #[inline]
+    fn is_default(&self) -> bool {
+        self.0.as_ref().is_none_or(E::is_default)
+    }
+
+    #[inline]
+    fn write(&self, out: &mut Vec<u8>) {
+        if let Some(value) = &self.0 {
+            value.write(out);
+        }
+    }
+}
+
 impl Element for Timestamp {
     const TYPE: Type = Type::Timestamp;
 

@@ -114,7 +114,8 @@ pub(crate) struct Flags {
 
     /// Flows of each kind that may be open at a time
     ///
-    /// Beyond that the flow that has been idle longest ends early; the summary counts those.
+    /// Beyond that the idlest flow of a single packet ends early, or the idlest of all where each
+    /// has more; the summary counts those.
     #[arg(
         long,
         value_name = "N",
