@@ -47,6 +47,9 @@ pub struct Batch {
     pub sequence: u64,
     /// Index of the first packet in the whole capture, from 0.
     pub first_index: u64,
+    /// Of a live source: no later packet of its is older than this, as far as it can tell. So flows
+    /// can end while it is silent.
+    pub clock: Option<Timestamp>,
     packets: Vec<Packet>,
     buffer: Vec<u8>,
     /// How much of the buffer is in use; what lies behind is left over from earlier rounds.
@@ -63,6 +66,7 @@ impl Batch {
         Batch {
             sequence: 0,
             first_index: 0,
+            clock: None,
             packets: Vec::with_capacity(max_packets.min(FIRST_PACKETS)),
             buffer: Vec::new(),
             filled: 0,
@@ -89,6 +93,7 @@ impl Batch {
     /// Forgets all packets and keeps the memory, except what one huge packet made it grow by.
     pub fn clear(&mut self) {
         self.packets.clear();
+        self.clock = None;
         self.filled = 0;
         let usual = self
             .block_size

@@ -25,11 +25,13 @@
 //! ```
 
 mod batch;
+pub mod bpf;
 mod compression;
 mod error;
 mod file;
 mod format;
 mod input;
+pub mod libpcap;
 mod link_type;
 mod merge;
 mod open;
@@ -45,7 +47,7 @@ pub use error::Error;
 pub use link_type::LinkType;
 pub use merge::merge;
 pub use open::{from_reader, open};
-pub use source::{Progress, Source};
+pub use source::{LIVE_TICK, Origin, Progress, Source};
 pub use timestamp::Timestamp;
 
 #[cfg(test)]

@@ -1,11 +1,17 @@
 //! What every origin of packets offers.
 
+use std::time::Duration;
+
 use crate::{Batch, Error};
 
 /// Yields packets in capture order.
 pub trait Source: Send {
-    /// Clears the batch and fills it with the next packets. `Ok(true)`: there is at least one.
-    /// `Ok(false)`: the end, and the batch is empty.
+    /// Clears the batch and fills it with the next packets. `Ok(true)`: there is at least one, or
+    /// the source [is live](Source::is_live) and has nothing new. `Ok(false)`: the end, and the batch
+    /// is empty.
+    ///
+    /// A live source returns after [`LIVE_TICK`] even if nothing came, so that who asks can stop, and
+    /// says in [`Batch::clock`] how late it is there.
     ///
     /// Packets and an error never come together: what was read before the trouble comes first, the
     /// next call gives the error, and after it the source is at its end.
@@ -14,8 +20,37 @@ pub trait Source: Send {
     /// How far the reading has come.
     fn progress(&self) -> Progress;
 
-    /// The input's name as given: a path, or `-` for standard input.
+    /// The input's name as given: a path, an interface, an address, or `-` for standard input.
     fn name(&self) -> &str;
+
+    /// Whether packets come as they happen, so that the wall clock tells how late it is where they
+    /// come from.
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    /// Where the packets have come from so far: interfaces, connections. A file tells nothing.
+    fn origins(&mut self) -> Vec<Origin> {
+        Vec::new()
+    }
+}
+
+/// How long a live source waits for packets before it says that there are none.
+pub const LIVE_TICK: Duration = Duration::from_millis(100);
+
+/// The account of one interface or connection that packets come from.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// Its name: an interface, a peer's address, the subject of a certificate.
+    pub name: String,
+    /// Packets that came from it.
+    pub packets: u64,
+    /// Their captured octets.
+    pub octets: u64,
+    /// Packets that were there and are not in the output: dropped by the kernel, by the interface.
+    pub lost: u64,
+    /// What else happened, by name: `"connections"`, `"gaps"`. What did not happen is left out.
+    pub events: Vec<(&'static str, u64)>,
 }
 
 /// How far the reading of an input has come.
