@@ -390,6 +390,9 @@ def main():
     parser.add_argument("--follow", default=ROOT / "target/release/examples/follow")
     parser.add_argument("--jobs", type=int, default=1, help="captures at a time")
     options = parser.parse_args()
+    for program in (options.netcap, options.follow):
+        if not pathlib.Path(program).exists():
+            sys.exit(f"{program} is missing: cargo build --release --bin netcap --example follow")
     if options.corpus.is_file():
         captures = [options.corpus]
     else:

@@ -11,7 +11,7 @@ use netcap_dissect::{
     StreamDissector, StreamEnds, StreamProtocol, Then,
 };
 
-use crate::streams::StreamLedger;
+use crate::stream_ledger::StreamLedger;
 
 /// Octets of a direction that are kept for those who want to see more.
 const KEPT: usize = 64;

@@ -10,8 +10,9 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::summary::{Application, PacketSummary};
 use netcap_record::Time;
+
+use crate::summary::{Application, PacketSummary};
 
 /// Packets of a batch that belong to the same flows.
 #[derive(Clone, Debug)]

@@ -15,6 +15,8 @@ mod network_flow;
 mod reassembly;
 mod segment;
 mod segment_note;
+mod stream_ledger;
+mod stream_limits;
 mod streams;
 mod summary;
 mod table;
@@ -24,10 +26,11 @@ mod uid;
 
 pub use defrag::{Defragmenter, FragmentLedger, Limits};
 pub use groups::Groups;
-pub use reassembly::OverlapPolicy;
 pub use segment::Segment;
 pub use segment_note::{SegmentNote, note_segments};
-pub use streams::{StreamLedger, StreamLimits, Streams};
+pub use stream_ledger::StreamLedger;
+pub use stream_limits::{OverlapPolicy, StreamLimits};
+pub use streams::Streams;
 pub use summary::{
     Application, Ends, Link, LinkProtocol, Network, NetworkProtocol, PacketSummary, Piece,
     Transport, TransportProtocol,

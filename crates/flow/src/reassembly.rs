@@ -15,9 +15,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use netcap_dissect::PacketInfo;
-
-use crate::streams::{StreamLedger, StreamLimits};
 use netcap_record::Time;
+
+use crate::stream_ledger::StreamLedger;
+use crate::stream_limits::{OverlapPolicy, StreamLimits};
 
 /// A place in a stream: the sequence number in the low 32 bits, and above them how often the
 /// numbers have wrapped, counted from one.
@@ -34,32 +35,6 @@ const WINDOW: u64 = 1 << 30;
 pub(crate) const PIECE: usize = 128;
 /// Gaps that are remembered, to tell late octets from repeated ones.
 const GAPS: usize = 4;
-
-/// Which octets count where an early segment overlaps one that came before it and waits, as
-/// receivers differ (Novak and Sturges, "Target-based TCP stream reassembly", 2007).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OverlapPolicy {
-    /// What is there stays.
-    #[default]
-    First,
-    /// The newcomer wins.
-    Last,
-    /// What is there stays, unless the newcomer begins before it.
-    Bsd,
-    /// What is there stays only if it begins before the newcomer.
-    Linux,
-}
-
-impl OverlapPolicy {
-    fn newcomer_wins(self, newcomer: Position, there: Position) -> bool {
-        match self {
-            OverlapPolicy::First => false,
-            OverlapPolicy::Last => true,
-            OverlapPolicy::Bsd => newcomer < there,
-            OverlapPolicy::Linux => newcomer <= there,
-        }
-    }
-}
 
 /// When a segment came: packet time, and among those of one time the order in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

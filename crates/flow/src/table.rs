@@ -10,9 +10,9 @@ use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use netcap_record::Time;
 
 use crate::idle::{Idle, Idler, Look};
-use netcap_record::Time;
 
 /// How a table is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

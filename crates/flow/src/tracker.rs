@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use netcap_dissect::{Output, Registry};
-use netcap_record::{Record, Schema};
+use netcap_record::{Record, Schema, Time};
 
 use crate::connection::Connection;
 use crate::flow::Flow;
@@ -14,7 +14,6 @@ use crate::network_flow::NetworkFlow;
 use crate::summary::{Datagram, PacketSummary, Transport};
 use crate::table::{Entry, FlowTable, Packets, TableLimits};
 use crate::transport_flow::TransportFlow;
-use netcap_record::Time;
 
 /// Record types of the flow models.
 pub const SCHEMAS: &[&Schema] = &[

@@ -1,0 +1,71 @@
+//! The account of what became of the segments of TCP streams.
+
+use std::collections::BTreeMap;
+
+use netcap_dissect::Reason;
+
+/// What became of the segments. Each captured octet of payload is counted in exactly one of
+/// `octets`, `retransmitted_octets`, `overlapping_octets`, `late_octets`, `after_end_octets`,
+/// `outside_octets` and `reset_octets`, or waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamLedger {
+    /// Streams opened.
+    pub streams: u64,
+    /// Streams of these whose SYN was not seen.
+    pub picked_up: u64,
+    /// Segments of streams.
+    pub segments: u64,
+    /// Captured octets of payload in these.
+    pub payload_octets: u64,
+    /// Octets handed on in order.
+    pub octets: u64,
+    /// Segments that came before others that belong before them.
+    pub out_of_order_segments: u64,
+    /// Octets of these.
+    pub out_of_order_octets: u64,
+    /// Segments with octets that had been handed on already.
+    pub retransmitted_segments: u64,
+    /// These octets, and those of keep-alives.
+    pub retransmitted_octets: u64,
+    /// Segments that overlap others that came early and wait.
+    pub overlapping_segments: u64,
+    /// Octets for which there were two: one of them was dropped.
+    pub overlapping_octets: u64,
+    /// Octets of these that were not the same.
+    pub conflicting_octets: u64,
+    /// Gaps: runs of octets that the capture lacks.
+    pub gaps: u64,
+    /// Octets that the capture lacks.
+    pub gap_octets: u64,
+    /// Gaps of holes that were given up because too much waited behind them.
+    pub gaps_for_room: u64,
+    /// Octets that had waited behind these and were handed on.
+    pub evicted_octets: u64,
+    /// Gaps of holes that were given up after the time-out.
+    pub gaps_for_time: u64,
+    /// Octets for a gap that was already told (of the latest four of a direction), or from before
+    /// the place where a stream was picked up.
+    pub late_octets: u64,
+    /// Octets beyond a FIN.
+    pub after_end_octets: u64,
+    /// Octets more than 2^30 ahead of what is expected and of what the other end acknowledged last,
+    /// which no window allows (RFC 7323 section 2.3), or in a segment with SYN that contradicts the stream.
+    pub outside_octets: u64,
+    /// Segments that only ask whether the other end is there (RFC 9293 section 3.8.4).
+    pub keep_alives: u64,
+    /// Segments with RST.
+    pub resets: u64,
+    /// Octets in those of them that stand elsewhere than next in the stream, where a receiver
+    /// ignores them (RFC 5961 section 3.2).
+    pub reset_octets: u64,
+    /// Streams that ended early for want of room.
+    pub evicted_streams: u64,
+    /// Most segments that waited in one direction.
+    pub most_waiting_segments: u64,
+    /// Most octets that waited in one direction, with their bookkeeping.
+    pub most_waiting_octets: u64,
+    /// Streams by the protocol that claimed them; one that was left and claimed again counts again.
+    pub recognised: BTreeMap<&'static str, u64>,
+    /// Messages that contradict their protocol, by protocol and reason.
+    pub troubles: BTreeMap<(&'static str, Reason), u64>,
+}

@@ -1,0 +1,58 @@
+//! What TCP streams may hold, how long, and which octets count where two contradict each other.
+
+/// What the table of streams may hold, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Streams at a time.
+    pub streams: usize,
+    /// Octets that wait in one direction of a stream, with their bookkeeping.
+    pub octets_per_direction: usize,
+    /// Octets that wait in all streams, with their bookkeeping.
+    pub octets: usize,
+    /// Seconds of packet time after which an idle stream ends; 0 is never.
+    pub close_timeout: u32,
+    /// Seconds of packet time after which a hole that holds octets up is given up; 0 is never.
+    pub data_timeout: u32,
+    /// Which octets count where early segments overlap.
+    pub policy: OverlapPolicy,
+}
+
+impl Default for StreamLimits {
+    fn default() -> StreamLimits {
+        StreamLimits {
+            streams: 65_536,
+            octets_per_direction: 1 << 20,
+            octets: 64 << 20,
+            close_timeout: 180,
+            data_timeout: 120,
+            policy: OverlapPolicy::First,
+        }
+    }
+}
+
+/// Which octets count where an early segment overlaps one that came before it and waits, as
+/// receivers differ (Novak and Sturges, "Target-based TCP stream reassembly", 2007).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OverlapPolicy {
+    /// What is there stays.
+    #[default]
+    First,
+    /// The newcomer wins.
+    Last,
+    /// What is there stays, unless the newcomer begins before it.
+    Bsd,
+    /// What is there stays only if it begins before the newcomer.
+    Linux,
+}
+
+impl OverlapPolicy {
+    /// Whether octets that begin at `newcomer` displace those that wait and begin at `there`.
+    pub(crate) fn newcomer_wins(self, newcomer: u64, there: u64) -> bool {
+        match self {
+            OverlapPolicy::First => false,
+            OverlapPolicy::Last => true,
+            OverlapPolicy::Bsd => newcomer < there,
+            OverlapPolicy::Linux => newcomer <= there,
+        }
+    }
+}
