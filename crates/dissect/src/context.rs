@@ -97,6 +97,15 @@ pub struct Layer<'p> {
     pub octets: &'p [u8],
 }
 
+/// Octets of a packet that are walked beside the first line of layers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Branch<'p> {
+    pub(crate) selector: Selector,
+    pub(crate) octets: &'p [u8],
+    /// Whether a layer around it was excluded.
+    muted: bool,
+}
+
 /// The packet around a layer, and where records go.
 ///
 /// `'p` is the life of the packet's octets, `'c` that of the worker's buffers.
@@ -105,6 +114,10 @@ pub struct Context<'p, 'c> {
     pub(crate) packet: PacketInfo,
     timestamp: Timestamp,
     pub(crate) layers: Vec<Layer<'p>>,
+    /// How many of these are the first line, each inside the one before.
+    pub(crate) line: usize,
+    /// What else is to be walked.
+    pub(crate) branches: Vec<Branch<'p>>,
     /// Set once a layer was entered that the user excluded: what it holds is not recorded.
     pub(crate) muted: bool,
     /// The first trouble of a layer whose payload could be followed all the same.
@@ -134,6 +147,8 @@ impl<'p, 'c> Context<'p, 'c> {
             },
             timestamp: Timestamp::new(0, 0),
             layers: Vec::with_capacity(crate::MAX_LAYERS),
+            line: 0,
+            branches: Vec::new(),
             muted: false,
             noted: None,
             output,
@@ -150,15 +165,44 @@ impl<'p, 'c> Context<'p, 'c> {
         self.timestamp.set(packet.time);
         self.output.packet = packet.index;
         self.layers.clear();
+        self.branches.clear();
+        self.line = 0;
         self.muted = false;
         self.noted = None;
         self.ordinal = 0;
         self.counted = &[];
     }
 
-    /// Layers of the packet entered so far, outermost first.
+    /// Layers of the packet entered so far, outermost first; those of [branches](Context::branch)
+    /// come behind, branch by branch.
     pub fn layers(&self) -> &[Layer<'p>] {
         &self.layers
+    }
+
+    /// Of a packet that was walked: the layers that lie one inside the other, without branches.
+    pub fn line(&self) -> &[Layer<'p>] {
+        self.layers.get(..self.line).unwrap_or_default()
+    }
+
+    /// Has other octets of this layer walked too, beginning with the protocol that answers to
+    /// `selector`, once the layers inside this one are done. `false`: there are as many as there may
+    /// be, [`crate::MAX_BRANCHES`], and these are not walked.
+    pub fn branch(&mut self, selector: Selector, octets: &'p [u8]) -> bool {
+        let has_room = self.branches.len() < crate::MAX_BRANCHES;
+        if has_room {
+            self.branches.push(Branch {
+                selector,
+                octets,
+                muted: self.muted,
+            });
+        }
+        has_room
+    }
+
+    /// Turns to a branch.
+    pub(crate) fn enter(&mut self, branch: &Branch<'p>) {
+        self.muted = branch.muted;
+        self.counted = &[];
     }
 
     /// Capture time of the packet.

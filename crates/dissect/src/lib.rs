@@ -6,9 +6,9 @@
 //! and ends with exactly one [`Fate`]. Which protocol answers to which number is in the
 //! [`Registry`], an immutable table built from a visible list.
 //!
-//! Guarantees: no input makes it panic; every walk ends, after at most [`MAX_LAYERS`] layers;
-//! trouble with the traffic is a small value ([`Malformed`]) and leaves the records of the layers
-//! before it in place.
+//! Guarantees: no input makes it panic; every walk ends, after at most [`MAX_LAYERS`] layers in
+//! each of at most [`MAX_BRANCHES`] branches; trouble with the traffic is a small value
+//! ([`Malformed`]) and leaves the records of the layers before it in place.
 
 mod body;
 mod context;
@@ -36,4 +36,4 @@ pub use stream::{
     Beginning, Both, Direction, Endpoint, Pending, Recognition, StreamContext, StreamDissector,
     StreamEnds, StreamProtocol, Then,
 };
-pub use walk::{Fate, MAX_LAYERS, walk};
+pub use walk::{Fate, MAX_BRANCHES, MAX_LAYERS, walk};

@@ -4,6 +4,9 @@ use crate::{Context, Cursor, Malformed, Next, PacketInfo, Reason, Selector};
 
 /// Layers inside each other that a walk follows; real stacks of tunnels stay below twenty.
 pub const MAX_LAYERS: usize = 32;
+/// Runs of octets beside the first that a packet may hold for its walk to follow; aggregates of IEEE
+/// 802.11 (A-MSDU) have a handful of subframes.
+pub const MAX_BRANCHES: usize = 64;
 
 /// What became of a packet: exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,28 +41,43 @@ pub(crate) fn walk_message<'p>(
     octets: &'p [u8],
 ) -> Fate {
     context.begin(packet);
-    let fate = follow(context, packet, first, octets);
+    let mut fate = follow(context, first, octets, octets);
+    context.line = context.layers.len();
+    let mut branches = 0;
+    while let Some(branch) = context.branches.get(branches).copied() {
+        branches += 1;
+        context.enter(&branch);
+        let found = follow(context, branch.selector, branch.octets, octets);
+        if fate == Fate::Decoded {
+            fate = found;
+        }
+    }
     match (fate, context.noted) {
         (Fate::Decoded | Fate::Unknown(_), Some(malformed)) => Fate::Malformed(malformed),
         _ => fate,
     }
 }
 
+/// Follows a line of layers that begins with `octets`, which are part of `packet`.
 fn follow<'p>(
     context: &mut Context<'p, '_>,
-    packet: PacketInfo,
     first: Selector,
     octets: &'p [u8],
+    packet: &'p [u8],
 ) -> Fate {
     let registry = context.registry;
     let Some(mut entry) = registry.find(first) else {
-        return Fate::UnsupportedLink(packet.link_type);
+        return match first {
+            Selector::LinkType(number) => Fate::UnsupportedLink(number),
+            _ => Fate::Unknown(first),
+        };
     };
+    let deepest = context.layers.len() + MAX_LAYERS;
     let mut layer = octets;
     loop {
         let protocol = entry.protocol;
         context.muted |= entry.excluded;
-        if context.layers.len() == MAX_LAYERS {
+        if context.layers.len() == deepest {
             let cursor = Cursor::new(protocol.name, layer);
             return Fate::Malformed(cursor.malformed(Reason::Depth));
         }
@@ -83,8 +101,8 @@ fn follow<'p>(
             }
             Err(malformed) => {
                 let cut = malformed.reason == Reason::Truncated
-                    && octets.len() < packet.original_len as usize
-                    && ends_together(layer, octets);
+                    && packet.len() < context.packet.original_len as usize
+                    && ends_together(layer, packet);
                 return if cut {
                     Fate::CutShort(malformed)
                 } else {

@@ -97,7 +97,7 @@ impl<'r> Worker<'r> {
             let fate = walk(&mut context, info, octets);
             walked.ledger.count(octets.len(), &fate);
             if self.tracked {
-                let summary = PacketSummary::of(context.layers(), info.time, octets.len());
+                let summary = PacketSummary::of(context.line(), info.time, octets.len());
                 walked.groups.add(summary);
             }
             if let Some(ports) = &self.stream_ports {

@@ -3,7 +3,7 @@
 //! A frame whose MAC header is whole gives a record, encrypted or not, and so does a frame of a
 //! reserved subtype, as every frame has its first three fields (clause 9.2.3). Data leads on to
 //! LLC; encrypted data, later fragments, management and control frames end here and count as
-//! decoded. Of an aggregate (A-MSDU) the first subframe is read, those after it are not. Frames of
+//! decoded. Every subframe of an aggregate (A-MSDU) is followed. Frames of
 //! protocol version 1 (clause 9.8) have another header and end unknown, without a record.
 //!
 //! The checksum at a frame's end is taken off and recorded where the capture has it. Radiotap and
@@ -331,7 +331,7 @@ fn dissect<'p>(
             let has_data = subtype & NO_DATA == 0 && !(input.is_empty() && missing == 0);
             // Fragments after the first begin anywhere in what they carry.
             return if has_data && flags & PROTECTED == 0 && frame.fragment == 0 {
-                carried(flags, qos, input)
+                carried(flags, qos, input, context)
             } else {
                 Ok(Next::End)
             };
@@ -546,14 +546,49 @@ fn ht(bit: impl Fn(u32) -> bool, bits: impl Fn(u32, u32) -> u8) -> Ht {
     }
 }
 
-/// What a data frame leads on to: its body, or the first subframe of it, behind the mesh control.
-fn carried<'p>(flags: u8, qos: u16, input: &mut Cursor<'p>) -> Result<Next<'p>, Malformed> {
-    if qos & AMSDU_PRESENT != 0 {
-        // Destination, source, length: IEEE 802.11-2020, clause 9.3.2.2.
-        input.skip(12)?;
-        let length = input.u16()?;
-        input.limit(length.into());
+/// What a data frame leads on to: its body, or the first subframe of it; the others are branches.
+fn carried<'p>(
+    flags: u8,
+    qos: u16,
+    input: &mut Cursor<'p>,
+    context: &mut Context<'p, '_>,
+) -> Result<Next<'p>, Malformed> {
+    if qos & AMSDU_PRESENT == 0 {
+        return msdu(flags, qos, input);
     }
+    let first = subframe(flags, qos, input)?;
+    while !input.is_empty() {
+        match subframe(flags, qos, input) {
+            Ok(Next::Layer(selector, octets)) => {
+                if !context.branch(selector, octets) {
+                    context.note(input.malformed(Reason::Count));
+                    break;
+                }
+            }
+            Ok(_) => {}
+            // The subframes before it are sound.
+            Err(malformed) => {
+                context.note(malformed);
+                break;
+            }
+        }
+    }
+    Ok(first)
+}
+
+/// A subframe of an aggregate: destination, source, length, and padding to a multiple of four octets
+/// behind all but the last (IEEE 802.11-2020, clause 9.3.2.2).
+fn subframe<'p>(flags: u8, qos: u16, input: &mut Cursor<'p>) -> Result<Next<'p>, Malformed> {
+    input.skip(12)?;
+    let length = usize::from(input.u16()?);
+    let mut body = input.sub(length.min(input.remaining()))?;
+    let padding = (14 + length).next_multiple_of(4) - (14 + length);
+    input.skip(padding.min(input.remaining()))?;
+    msdu(flags, qos, &mut body)
+}
+
+/// What is in an MSDU, behind the mesh control if there is one.
+fn msdu<'p>(flags: u8, qos: u16, input: &mut Cursor<'p>) -> Result<Next<'p>, Malformed> {
     // Only frames from the distribution system, or between two stations that both have all
     // addresses, are mesh frames (IEEE 802.11-2020, clause 9.3.2.1).
     let may_be_mesh = qos & MESH_CONTROL_PRESENT != 0 && flags & FROM_DS != 0;
@@ -609,8 +644,8 @@ const CRC_TABLE: [u32; 256] = {
 
 #[cfg(test)]
 mod tests {
-    use netcap_dissect::Fate;
     use netcap_dissect::testing::{Walked, encoded, every_prefix, walk_cut, walk_packet};
+    use netcap_dissect::{Fate, MAX_BRANCHES};
     use netcap_record::Message;
     use netcap_record::csv::{CsvStyle, cell};
 
@@ -810,8 +845,23 @@ mod tests {
         );
         let walked = walk(&octets);
         assert_eq!(walked.fate, Fate::Unknown(Selector::LlcSap(0x42)));
-        assert_eq!(walked.of("LLC").len(), 1);
+        assert_eq!(walked.of("LLC").len(), 2);
         every_prefix(PROTOCOLS, 105, &octets);
+        // The second is cut in its header, by the sender.
+        let end = octets.len() - 20;
+        let walked = walk(&octets[..end]);
+        assert_eq!(walked.of("LLC").len(), 1);
+        assert_eq!(walked.malformed(), Some(Reason::Truncated));
+        // As many as nobody sends.
+        let many = b"dstdstsrcsrc\0\x03\x42\x42\x03\0\0\0".repeat(100);
+        let octets = frame(
+            [0x88, 0x02],
+            &[A, B, C],
+            &[b"\0\0\x80\0", &many[..]].concat(),
+        );
+        let walked = walk(&octets);
+        assert_eq!(walked.malformed(), Some(Reason::Count));
+        assert_eq!(walked.of("LLC").len(), 1 + MAX_BRANCHES);
         // Half a subframe's header.
         let octets = frame([0x88, 0x02], &[A, B, C], b"\0\0\x80\0dstdst");
         let walked = walk(&octets);
