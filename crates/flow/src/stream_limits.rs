@@ -25,7 +25,7 @@ impl Default for StreamLimits {
             octets: 64 << 20,
             close_timeout: 180,
             data_timeout: 120,
-            policy: OverlapPolicy::First,
+            policy: OverlapPolicy::default(),
         }
     }
 }
@@ -35,11 +35,11 @@ impl Default for StreamLimits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OverlapPolicy {
     /// What is there stays.
-    #[default]
     First,
     /// The newcomer wins.
     Last,
-    /// What is there stays, unless the newcomer begins before it.
+    /// What is there stays, unless the newcomer begins before it: the default of Suricata and Snort.
+    #[default]
     Bsd,
     /// What is there stays only if it begins before the newcomer.
     Linux,

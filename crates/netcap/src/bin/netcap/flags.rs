@@ -157,7 +157,7 @@ pub(crate) struct Flags {
     #[arg(
         long,
         value_name = "POLICY",
-        default_value = "first",
+        default_value = "bsd",
         value_parser = PossibleValuesParser::new(["first", "last", "bsd", "linux"]),
         help_heading = "Flows and streams"
     )]
