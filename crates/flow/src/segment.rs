@@ -49,9 +49,9 @@ impl Segment<'_> {
     }
 
     /// Whether a stream can begin here: at SYN, or mid-way at some octets. The number of an empty
-    /// segment may be that of a keep-alive, and a reset begins nothing.
+    /// segment may be that of a keep-alive, and an empty reset begins nothing.
     pub(crate) fn opens(&self) -> bool {
-        !self.has(flag::RST) && (self.has(flag::SYN) || self.octets() > 0)
+        self.has(flag::SYN) && !self.has(flag::RST) || self.octets() > 0
     }
 
     /// Who opened the connection, as far as this segment tells.

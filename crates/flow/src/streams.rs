@@ -488,7 +488,9 @@ impl Stream {
         if segment.has(flag::RST) {
             self.reset = true;
             desk.ledger.resets += 1;
-            if segment.payload.is_empty() || !self.half(direction).expects(segment.first()) {
+            let half = self.half(direction);
+            let is_next = !half.is_started() || half.expects(segment.first());
+            if segment.payload.is_empty() || !is_next {
                 desk.ledger.reset_octets += segment.payload.len() as u64;
                 return;
             }
