@@ -199,6 +199,7 @@ fn records(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
             buffered: true,
             workers: 1,
             batch_packets: 1024,
+            filter: None,
             base: None,
             flows: netcap_pipeline::FlowLimits::default(),
             fragments: netcap_pipeline::FragmentLimits::default(),

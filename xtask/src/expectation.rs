@@ -82,6 +82,7 @@ pub(crate) fn render(capture: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
         buffered: true,
         workers: 1,
         batch_packets: 1024,
+        filter: None,
         base: None,
         flows: netcap_pipeline::FlowLimits::default(),
         fragments: netcap_pipeline::FragmentLimits::default(),

@@ -29,6 +29,8 @@ pub mod bpf;
 mod compression;
 mod error;
 mod file;
+mod filter;
+mod filter_place;
 mod format;
 mod input;
 pub mod libpcap;
@@ -43,7 +45,8 @@ mod timestamp;
 
 pub use batch::{Batch, Packet};
 pub use error::Error;
-
+pub use filter::{Filter, FilterError};
+pub use filter_place::Place as FilterPlace;
 pub use link_type::LinkType;
 pub use merge::merge;
 pub use open::{from_reader, open};

@@ -35,7 +35,7 @@ const NAMES: [&str; 4] = [
 
 /// `PCAP_ERRBUF_SIZE`.
 const ERROR_SIZE: usize = 256;
-/// `PCAP_NETMASK_UNKNOWN`: `ip broadcast` is refused then, as in tcpdump on a file.
+/// `PCAP_NETMASK_UNKNOWN`: `ip broadcast` is refused then.
 const NETMASK_UNKNOWN: u32 = 0xffff_ffff;
 /// `PCAP_TSTAMP_PRECISION_NANO`.
 const NANOSECONDS: c_int = 1;
@@ -241,7 +241,8 @@ macro_rules! functions {
 }
 
 functions! {
-    pcap_open_dead: fn(c_int, c_int) -> *mut Pcap;
+    pcap_fopen_offline: fn(*mut nix::libc::FILE, *mut c_char) -> *mut Pcap;
+    pcap_lookupnet: fn(*const c_char, *mut u32, *mut u32, *mut c_char) -> c_int;
     pcap_compile: fn(*mut Pcap, *mut RawProgram, *const c_char, c_int, u32) -> c_int;
     pcap_freecode: fn(*mut RawProgram);
     pcap_close: fn(*mut Pcap);
@@ -360,74 +361,116 @@ unsafe fn addresses(mut next: *mut RawAddress) -> Vec<IpAddr> {
     found
 }
 
-/// Compiles a filter expression of tcpdump's language for packets of a link type, of which
-/// `snaplen` octets are kept. The error is libpcap's own.
+/// Octets of a packet that a program for a file asks to keep: all. tcpdump's own largest.
+const WHOLE: u32 = 262_144;
+
+/// Compiles a filter expression of tcpdump's language for packets in a file of a link type, as
+/// `tcpdump -r` does; `is_swapped`: the file was written by a machine of the other byte order,
+/// which some link types depend on. The error is libpcap's own.
 pub fn compile(
     expression: &str,
     link_type: LinkType,
-    snaplen: u32,
+    is_swapped: bool,
+) -> Result<Program, LibpcapError> {
+    let functions = functions()?;
+    let mut header = file_header(link_type, is_swapped);
+    let mut error = [0; ERROR_SIZE];
+    // SAFETY: the header outlives the stream, which only reads it and is closed below; the text
+    // has the size that is asked for.
+    let (stream, handle) = unsafe {
+        let stream = nix::libc::fmemopen(header.as_mut_ptr().cast(), header.len(), c"rb".as_ptr());
+        if stream.is_null() {
+            return Err(explained(expression, "there is no memory for it"));
+        }
+        let handle = (functions.pcap_fopen_offline)(stream, error.as_mut_ptr());
+        (stream, handle)
+    };
+    let Some(handle) = NonNull::new(handle) else {
+        // SAFETY: the stream is open, and libpcap has not taken it.
+        unsafe { nix::libc::fclose(stream) };
+        return Err(failed(expression, &error));
+    };
+    // SAFETY: the handle is open; that closes the stream too.
+    unsafe {
+        // Of a file nobody knows the netmask: `ip broadcast` is all zeros or all ones, as in tcpdump.
+        let compiled = compile_for(functions, handle, expression, 0);
+        (functions.pcap_close)(handle.as_ptr());
+        compiled
+    }
+}
+
+/// The header of a pcap file without packets.
+fn file_header(link_type: LinkType, is_swapped: bool) -> [u8; 24] {
+    let mut header = [0; 24];
+    header[..4].copy_from_slice(&0xa1b2_c3d4u32.to_ne_bytes());
+    header[4..6].copy_from_slice(&2u16.to_ne_bytes());
+    header[6..8].copy_from_slice(&4u16.to_ne_bytes());
+    header[16..20].copy_from_slice(&WHOLE.to_ne_bytes());
+    header[20..].copy_from_slice(&link_type.0.to_ne_bytes());
+    if is_swapped {
+        for field in [0..4, 4..6, 6..8, 16..20, 20..24] {
+            header[field].reverse();
+        }
+    }
+    header
+}
+
+/// Compiles an expression for the packets of a handle.
+///
+/// # Safety
+///
+/// The handle is open.
+unsafe fn compile_for(
+    functions: &Functions,
+    handle: NonNull<Pcap>,
+    expression: &str,
+    netmask: u32,
 ) -> Result<Program, LibpcapError> {
     /// `pcap_compile` has state of its own before libpcap 1.8.
     static COMPILING: Mutex<()> = Mutex::new(());
-    let functions = functions()?;
-    let explain = |message: String| LibpcapError::Failed {
-        name: expression.to_owned(),
-        message,
-    };
-    let text_of_it =
-        CString::new(expression).map_err(|_| explain("it holds a zero octet".to_owned()))?;
-    let snaplen = c_int::try_from(snaplen).unwrap_or(c_int::MAX);
-    let _alone = COMPILING
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    // SAFETY: it takes any numbers; null is looked for.
-    let dead = unsafe { (functions.pcap_open_dead)(data_link(link_type), snaplen) };
-    let Some(dead) = NonNull::new(dead) else {
-        return Err(explain("libpcap has no memory for it".to_owned()));
-    };
+    let terminated = CString::new(expression)
+        .map_err(|_| explained(expression, "a filter expression holds no zero octet"))?;
     let mut raw = RawProgram {
         length: 0,
         instructions: ptr::null_mut(),
     };
-    // SAFETY: the handle is open, the text ends in zero, and the program is where the result goes.
+    let _alone = COMPILING
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    // SAFETY: the text ends in zero, and the program is where the result goes.
     let result = unsafe {
-        (functions.pcap_compile)(
-            dead.as_ptr(),
-            &mut raw,
-            text_of_it.as_ptr(),
-            1,
-            NETMASK_UNKNOWN,
-        )
+        let optimised = 1;
+        let text = terminated.as_ptr();
+        (functions.pcap_compile)(handle.as_ptr(), &mut raw, text, optimised, netmask)
     };
-    let compiled = if result == 0 {
-        let (start, length) = (raw.instructions, raw.length as usize);
-        let instructions = if start.is_null() || length == 0 {
-            &[]
-        } else {
-            // SAFETY: libpcap says that so many instructions are there; they are freed below.
-            unsafe { std::slice::from_raw_parts(start, length) }
-        };
-        Ok(Program::new(instructions.iter().map(|raw| Instruction {
-            code: raw.code,
-            jump_true: raw.jump_true,
-            jump_false: raw.jump_false,
-            k: raw.k,
-        })))
-    } else {
+    if result != 0 {
         // SAFETY: the handle is open and keeps the text of its last error.
-        Err(unsafe { text((functions.pcap_geterr)(dead.as_ptr())) }.unwrap_or_default())
-    };
-    // SAFETY: neither is used any more; a program that was not made may be freed too.
-    unsafe {
-        (functions.pcap_freecode)(&mut raw);
-        (functions.pcap_close)(dead.as_ptr());
+        let message = unsafe { text((functions.pcap_geterr)(handle.as_ptr())) };
+        return Err(explained(expression, &message.unwrap_or_default()));
     }
-    match compiled {
-        Ok(Some(program)) => Ok(program),
-        Ok(None) => Err(explain(
-            "libpcap made a program that does not hold".to_owned(),
-        )),
-        Err(message) => Err(explain(message)),
+    let (start, length) = (raw.instructions, raw.length as usize);
+    let instructions = if start.is_null() {
+        &[]
+    } else {
+        // SAFETY: libpcap says that so many instructions are there; they are freed below.
+        unsafe { std::slice::from_raw_parts(start, length) }
+    };
+    let program = Program::new(instructions.iter().map(|raw| Instruction {
+        code: raw.code,
+        jump_true: raw.jump_true,
+        jump_false: raw.jump_false,
+        k: raw.k,
+    }));
+    // SAFETY: the instructions are not used any more.
+    unsafe { (functions.pcap_freecode)(&mut raw) };
+    program.ok_or_else(|| explained(expression, "libpcap made a program that does not hold"))
+}
+
+/// Why an expression is no filter.
+fn explained(expression: &str, message: &str) -> LibpcapError {
+    LibpcapError::Failed {
+        name: expression.to_owned(),
+        message: message.to_owned(),
     }
 }
 
@@ -503,7 +546,28 @@ impl Live {
         self.is_nanoseconds
     }
 
-    /// Has the kernel drop what does not match; the program is for [`Live::link_type`].
+    /// Compiles a filter expression for this interface. A program of [`compile`] would not do: what
+    /// the kernel keeps beside a packet, its VLAN tag and direction, is asked for where it is kept.
+    pub fn compile(&mut self, expression: &str) -> Result<Program, LibpcapError> {
+        let functions = functions()?;
+        let (mut network, mut netmask) = (0, 0);
+        let mut error = [0; ERROR_SIZE];
+        let device = CString::new(self.name.as_str()).unwrap_or_default();
+        // SAFETY: the name ends in zero, the numbers are where the results go, and the text has the
+        // size that is asked for; the handle is open as long as `self` lives.
+        unsafe {
+            let is_known = (functions.pcap_lookupnet)(
+                device.as_ptr(),
+                &mut network,
+                &mut netmask,
+                error.as_mut_ptr(),
+            ) == 0;
+            let netmask = if is_known { netmask } else { NETMASK_UNKNOWN };
+            compile_for(functions, self.handle, expression, netmask)
+        }
+    }
+
+    /// Has the kernel drop what does not match; the program is one of [`Live::compile`].
     pub fn set_filter(&mut self, program: &Program) -> Result<(), LibpcapError> {
         let functions = functions()?;
         let mut raw: Vec<RawInstruction> = program
@@ -711,15 +775,6 @@ fn link_type(data_link: c_int) -> LinkType {
     })
 }
 
-/// The DLT of a LINKTYPE.
-fn data_link(link_type: LinkType) -> c_int {
-    let found = DATA_LINKS.iter().find(|(_, other)| *other == link_type);
-    found.map_or(
-        c_int::try_from(link_type.0).unwrap_or(c_int::MAX),
-        |(number, _)| *number,
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -738,17 +793,17 @@ mod tests {
         if !is_here() {
             return;
         }
-        let program = compile("tcp port 80", LinkType::ETHERNET, 65_535).expect("a filter");
+        let program = compile("tcp port 80", LinkType::ETHERNET, false).expect("a filter");
         assert!(program.instructions().len() > 5);
-        let raw = compile("ip", LinkType::RAW, 65_535).expect("a filter");
+        let raw = compile("ip", LinkType::RAW, false).expect("a filter");
         assert_ne!(
             raw,
-            compile("ip", LinkType::ETHERNET, 65_535).expect("a filter")
+            compile("ip", LinkType::ETHERNET, false).expect("a filter")
         );
-        let error = compile("tcp port", LinkType::ETHERNET, 65_535).expect_err("no filter");
+        let error = compile("tcp port", LinkType::ETHERNET, false).expect_err("no filter");
         assert!(error.to_string().contains("syntax error"), "{error}");
-        assert!(compile("", LinkType::ETHERNET, 65_535).is_ok());
-        assert!(compile("a\0b", LinkType::ETHERNET, 65_535).is_err());
+        assert!(compile("", LinkType::ETHERNET, false).is_ok());
+        assert!(compile("a\0b", LinkType::ETHERNET, false).is_err());
     }
 
     #[test]

@@ -27,6 +27,7 @@
 //!     buffered: true,
 //!     workers: 2,
 //!     batch_packets: 1024,
+//!     filter: None,
 //!     base: None,
 //!     flows: FlowLimits::default(),
 //!     fragments: FragmentLimits::default(),

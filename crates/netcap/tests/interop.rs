@@ -45,6 +45,7 @@ fn collect(capture: &str, directory: &Path) -> Vec<PathBuf> {
         buffered: true,
         workers: 1,
         batch_packets: 1024,
+        filter: None,
         base: None,
         flows: netcap_pipeline::FlowLimits::default(),
         fragments: netcap_pipeline::FragmentLimits::default(),

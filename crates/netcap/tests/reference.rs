@@ -512,6 +512,7 @@ fn run(capture: &Path, directory: &Path) {
         buffered: true,
         workers: 1,
         batch_packets: 1024,
+        filter: None,
         base: None,
         // The original hardly ever closes a flow before the end of such short captures.
         flows: netcap_pipeline::FlowLimits {

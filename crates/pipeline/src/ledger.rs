@@ -54,6 +54,14 @@ impl Ledger {
         }
     }
 
+    /// Counts a packet that a filter kept out.
+    #[inline]
+    pub fn count_filtered(&mut self, octets: usize) {
+        self.packets += 1;
+        self.octets += octets as u64;
+        self.filtered += 1;
+    }
+
     /// Adds the account of some other packets. Fragments are counted by their owner.
     pub fn add(&mut self, other: &Ledger) {
         fn add<K: Copy + Ord>(to: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {

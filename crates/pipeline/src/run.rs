@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use netcap_capture::{Batch, LinkType, Progress, Source, pcap_writer};
+use netcap_capture::{Batch, Filter, FilterError, LinkType, Progress, Source, pcap_writer};
 use netcap_dissect::{Bodies, Completed, Output, Registry};
 use netcap_flow::{Defragmenter, FlowLimits, Limits, StreamLimits, Streams, Trackers};
 use netcap_protocols::STREAMS;
@@ -49,6 +49,8 @@ pub struct Config {
     pub workers: usize,
     /// Packets of a batch at most.
     pub batch_packets: usize,
+    /// What packets must match; others are counted, and nothing else.
+    pub filter: Option<Arc<Filter>>,
     /// LINKTYPE that overrides the capture's own.
     pub base: Option<u32>,
     /// When flows close, and how many may be open.
@@ -93,6 +95,14 @@ impl Format {
     fn compress(&self) -> bool {
         match self {
             Format::Ncap { compress } | Format::Csv { compress, .. } => *compress,
+        }
+    }
+
+    /// How CSV looks, where files are CSV.
+    pub(crate) fn style(&self) -> Option<&CsvStyle> {
+        match self {
+            Format::Csv { style, .. } => Some(style),
+            Format::Ncap { .. } => None,
         }
     }
 
@@ -159,6 +169,9 @@ pub enum Error {
     /// A file cannot be written.
     #[error(transparent)]
     Store(#[from] netcap_store::Error),
+    /// The filter makes no sense for a packet.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
 }
 
 /// A batch and what became of it: what travels between the threads, and is used again.
@@ -202,7 +215,8 @@ impl Drop for Alarm {
 /// called from this thread a few times a second.
 ///
 /// # Errors
-/// Where the output cannot be written; nothing but bodies that had ended is left behind then.
+/// Where the output cannot be written, or a packet comes that the filter makes no sense for; nothing
+/// but bodies that had ended is left behind then.
 pub fn run(
     source: Box<dyn Source>,
     registry: &Registry,
@@ -252,7 +266,7 @@ pub fn run(
             },
             bodies,
             interleaved: Vec::new(),
-            worker: Worker::new(registry, config.base, config.ignore_unknown, files.style()),
+            worker: Worker::new(registry, config),
             scratch: Output::new(registry),
             defragmenter: Defragmenter::new(config.fragments),
             ledger: Ledger::default(),
@@ -317,11 +331,7 @@ fn read(
 /// A worker's thread.
 fn work(registry: &Registry, config: &Config, jobs: &Receiver<Job>, done: &Sender<Done>) {
     let _alarm = Alarm(done.clone());
-    let style = match &config.format {
-        Format::Csv { style, .. } => Some(style),
-        Format::Ncap { .. } => None,
-    };
-    let mut worker = Worker::new(registry, config.base, config.ignore_unknown, style);
+    let mut worker = Worker::new(registry, config);
     let mut gzip = Gzip::default();
     for job in jobs {
         let result = match job {
@@ -476,6 +486,9 @@ impl Sequencer<'_> {
 
     /// Takes a batch in its turn.
     fn take(&mut self, parcel: &mut Parcel, files: &mut Files<'_>) -> Result<(), Error> {
+        if let Some(trouble) = parcel.walked.trouble.take() {
+            return Err(trouble.into());
+        }
         self.defragment(parcel);
         let walked = &mut parcel.walked;
         self.ledger.add(&walked.ledger);
@@ -683,13 +696,6 @@ impl<'a> Files<'a> {
             names: Vec::new(),
             stale,
         })
-    }
-
-    fn style(&self) -> Option<&'a CsvStyle> {
-        match &self.config.format {
-            Format::Csv { style, .. } => Some(style),
-            Format::Ncap { .. } => None,
-        }
     }
 
     fn start(

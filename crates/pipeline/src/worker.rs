@@ -1,7 +1,7 @@
 //! A batch becomes records: a pure function of the batch, the options, and the datagrams that its
 //! fragments completed.
 
-use netcap_capture::{Batch, Packet};
+use netcap_capture::{Batch, Filter, FilterError, LinkType, Packet};
 use netcap_dissect::{
     Completed, Context, Entropy, Fate, Fragment, Output, PacketInfo, Registry, walk,
 };
@@ -9,9 +9,9 @@ use netcap_flow::{Groups, PacketSummary, SegmentNote, note_segments};
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Message, Time, split_frame};
 
-use crate::Ledger;
 use crate::registry::stream_ports;
 use crate::side::Sides;
+use crate::{Config, Ledger};
 
 /// What a batch became.
 #[derive(Debug)]
@@ -26,6 +26,9 @@ pub(crate) struct Walked {
     pub(crate) segments: Vec<SegmentNote>,
     /// The account of these packets.
     pub(crate) ledger: Ledger,
+    /// Why the filter cannot tell whether it keeps a packet, which ends the run; those after it are
+    /// not walked.
+    pub(crate) trouble: Option<FilterError>,
 }
 
 impl Walked {
@@ -36,6 +39,7 @@ impl Walked {
             groups: Groups::default(),
             segments: Vec::new(),
             ledger: Ledger::default(),
+            trouble: None,
         }
     }
 
@@ -45,12 +49,14 @@ impl Walked {
         self.groups.clear();
         self.segments.clear();
         self.ledger = Ledger::default();
+        self.trouble = None;
     }
 }
 
 /// Turns batches into records; one per thread.
 pub(crate) struct Worker<'r> {
     registry: &'r Registry,
+    filter: Option<&'r Filter>,
     base: Option<u32>,
     ignore_unknown: bool,
     csv: Option<&'r CsvStyle>,
@@ -63,17 +69,13 @@ pub(crate) struct Worker<'r> {
 }
 
 impl<'r> Worker<'r> {
-    pub(crate) fn new(
-        registry: &'r Registry,
-        base: Option<u32>,
-        ignore_unknown: bool,
-        csv: Option<&'r CsvStyle>,
-    ) -> Worker<'r> {
+    pub(crate) fn new(registry: &'r Registry, config: &'r Config) -> Worker<'r> {
         Worker {
             registry,
-            base,
-            ignore_unknown,
-            csv,
+            filter: config.filter.as_deref(),
+            base: config.base,
+            ignore_unknown: config.ignore_unknown,
+            csv: config.format.style(),
             tracked: netcap_flow::SCHEMAS
                 .iter()
                 .any(|schema| registry.selects(schema)),
@@ -83,7 +85,7 @@ impl<'r> Worker<'r> {
         }
     }
 
-    /// Walks all packets of a batch.
+    /// Walks all packets of a batch that the filter keeps.
     pub(crate) fn process(&mut self, batch: &Batch, completed: &[Completed], walked: &mut Walked) {
         walked.clear();
         let mut context = Context::new(
@@ -94,6 +96,20 @@ impl<'r> Worker<'r> {
         );
         for (i, (packet, octets)) in batch.iter().enumerate() {
             let info = info(packet, i, self.base);
+            if let Some(filter) = self.filter {
+                let link_type = LinkType(info.link_type);
+                match filter.keeps(link_type, octets, packet.original_len) {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        walked.ledger.count_filtered(octets.len());
+                        continue;
+                    }
+                    Err(error) => {
+                        walked.trouble = Some(error);
+                        break;
+                    }
+                }
+            }
             let fate = walk(&mut context, info, octets);
             walked.ledger.count(octets.len(), &fate);
             if self.tracked {

@@ -44,6 +44,7 @@ fn config(directory: &Path, extension: &str) -> Config {
         buffered: true,
         workers: 2,
         batch_packets: 1024,
+        filter: None,
         base: None,
         flows: netcap_pipeline::FlowLimits::default(),
         fragments: netcap_pipeline::FragmentLimits::default(),

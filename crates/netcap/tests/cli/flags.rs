@@ -89,10 +89,6 @@ fn wrong_command_lines_are_answered_in_one_line() {
     is_refused("-sep", &["-sep"]);
     is_refused("-sep \" -r x", &["-sep"]);
     is_refused("-iface eth0", &["live capture is not available", "tcpdump"]);
-    is_refused(
-        "-r x -bpf port=80",
-        &["filters are not available", "tcpdump"],
-    );
     is_refused("-flow-timeout soon -r x", &["-flow-timeout"]);
     is_refused("-overlap any -r x", &["first, last, bsd, linux"]);
     is_refused("-files-size 0 -r x", &["-files-size"]);

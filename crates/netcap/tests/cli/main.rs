@@ -4,5 +4,6 @@ mod collect;
 mod determinism;
 mod dump;
 mod files;
+mod filters;
 mod flags;
 mod run;

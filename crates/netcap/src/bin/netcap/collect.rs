@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use netcap_capture::Filter;
 use netcap_dissect::Selection;
 use netcap_pipeline::{Config, FlowLimits, Format, FragmentLimits};
 use netcap_record::Timestamp;
@@ -37,7 +38,8 @@ pub(crate) fn run(flags: &Flags, inputs: &[PathBuf]) -> Result<(), Failure> {
         .map(|input| netcap_capture::open(input))
         .collect::<Result<Vec<_>, _>>()?;
     let source = netcap_capture::merge(sources);
-    let config = config(flags, source.name());
+    let mut config = config(flags, source.name());
+    config.filter = filter(flags)?;
     let stop = stop_on_signals()?;
 
     let started = Instant::now();
@@ -88,6 +90,14 @@ fn selection(flags: &Flags) -> Selection {
     }
 }
 
+/// What packets must match, if anything.
+fn filter(flags: &Flags) -> Result<Option<Arc<Filter>>, Failure> {
+    let Some(expression) = flags.bpf.as_deref().filter(|text| !text.trim().is_empty()) else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(Filter::new(expression)?)))
+}
+
 fn config(flags: &Flags, source: &str) -> Config {
     let compress = flags.comp;
     Config {
@@ -103,6 +113,7 @@ fn config(flags: &Flags, source: &str) -> Config {
         batch_packets: flags
             .batch
             .map_or(BATCH_PACKETS, |packets| packets as usize),
+        filter: None,
         base: flags.base,
         flows: FlowLimits {
             flow_timeout: flags.flow_timeout,

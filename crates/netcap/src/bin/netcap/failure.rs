@@ -4,7 +4,10 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
-/// Why the program ends early or not well: one line for the user, and an exit code.
+use netcap_capture::FilterError;
+
+/// Why the program ends early or not well: one line for the user, three of a filter that is wrong,
+/// and an exit code.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The command line asks for something that does not exist or does not fit together.
@@ -63,6 +66,15 @@ impl From<netcap_capture::Error> for Failure {
     }
 }
 
+impl From<FilterError> for Failure {
+    fn from(error: FilterError) -> Failure {
+        match error {
+            FilterError::Libpcap(error) => Failure::Environment(error.to_string()),
+            error => Failure::Usage(format!("-bpf: {error}")),
+        }
+    }
+}
+
 impl From<netcap_store::Error> for Failure {
     fn from(error: netcap_store::Error) -> Failure {
         if error.is_input_fault() {
@@ -75,6 +87,9 @@ impl From<netcap_store::Error> for Failure {
 
 impl From<netcap_pipeline::Error> for Failure {
     fn from(error: netcap_pipeline::Error) -> Failure {
-        Failure::Environment(error.to_string())
+        match error {
+            netcap_pipeline::Error::Filter(error) => error.into(),
+            error => Failure::Environment(error.to_string()),
+        }
     }
 }

@@ -53,6 +53,13 @@ pub(crate) struct Flags {
     #[arg(value_name = "FILE", hide = true)]
     pub(crate) more: Vec<PathBuf>,
 
+    /// Keep only packets that match this expression of tcpdump's language, as in 'tcp port 443'
+    ///
+    /// It is compiled by libpcap for the link type of each packet; `man pcap-filter` tells the
+    /// language. Other packets are counted as filtered, and are in no file. Captures only.
+    #[arg(long, value_name = "EXPRESSION", help_heading = "Input")]
+    pub(crate) bpf: Option<String>,
+
     /// First layer of all packets, whatever the capture says: ethernet, usb, or a link type's name
     /// or number
     #[arg(long, value_name = "LINK", value_parser = link_type, help_heading = "Input")]
@@ -368,6 +375,7 @@ Examples:
   netcap -r traffic.pcap -out records          a capture into audit records
   netcap -r monday.pcap -r tuesday.pcapng.gz   two captures, merged in order of time
   tcpdump -i eth0 -w - | netcap -r -           packets as they come, until Ctrl-C
+  netcap -r traffic.pcap -bpf 'tcp port 443'   only packets that match
   netcap -r traffic.pcap -include TCP,UDP,DNS  only these types of records
   netcap -r traffic.pcap -csv -comp=false      plain CSV files at once
 

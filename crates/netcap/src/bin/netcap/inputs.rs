@@ -38,6 +38,11 @@ pub(crate) fn task(flags: &Flags, inputs: &[PathBuf]) -> Result<Task, Failure> {
             check_flags(flags, input)?;
             Ok(Task::Collect)
         }
+        Some((input, Task::Print)) if flags.bpf.is_some() => Err(Failure::Usage(format!(
+            "-bpf is for captures, and {} is an audit record file; filter when it is made: \
+             `netcap -r traffic.pcap -bpf EXPRESSION`",
+            input.display()
+        ))),
         Some((_, Task::Print)) => Ok(Task::Print),
         None => Err(Failure::Usage(
             "nothing to do: name a capture or an audit record file, as in `netcap -r traffic.pcap`; \

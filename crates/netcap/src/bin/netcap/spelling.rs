@@ -18,10 +18,6 @@ const UNAVAILABLE: &[(&[&str], &str)] = &[
         "live capture is not available in this version; use `tcpdump -i IFACE -w - | netcap -r -`",
     ),
     (
-        &["bpf"],
-        "filters are not available in this version; use `tcpdump -r FILE -w - FILTER | netcap -r -`",
-    ),
-    (
         &["nodefrag"],
         "fragments are always put together; leave the flag out",
     ),
