@@ -195,6 +195,8 @@ fn records(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
         let directory = tempfile::tempdir()?;
         let config = Config {
             directory: directory.path().to_owned(),
+            rotation: None,
+            limits: netcap_pipeline::RunLimits::default(),
             format: Format::Ncap { compress },
             buffered: true,
             workers: 1,

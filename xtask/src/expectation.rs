@@ -75,6 +75,8 @@ pub(crate) fn render(capture: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     let directory = tempfile::tempdir()?;
     let config = Config {
         directory: directory.path().to_owned(),
+        rotation: None,
+        limits: netcap_pipeline::RunLimits::default(),
         format: Format::Csv {
             compress: false,
             style: CsvStyle::default(),

@@ -104,6 +104,11 @@ impl Batch {
         }
     }
 
+    /// Forgets all packets but the first so many.
+    pub fn truncate(&mut self, packets: usize) {
+        self.packets.truncate(packets);
+    }
+
     /// The packets, in capture order.
     pub fn packets(&self) -> &[Packet] {
         &self.packets
@@ -264,6 +269,8 @@ mod tests {
         );
         assert_eq!((packet.captured_len(), batch.comment(&packet)), (5, None));
 
+        batch.truncate(2);
+        assert_eq!((batch.len(), batch.packets()[1].len), (2, 0));
         batch.clear();
         assert!(batch.is_empty() && !batch.is_full());
         batch.push(time, LinkType::RAW, 0, 100, &[1; 100]);

@@ -5,6 +5,9 @@
 
 use std::io;
 
+use crate::FilterError;
+use crate::libpcap::LibpcapError;
+
 /// Why a capture could not be read, or not be read to its end.
 ///
 /// The packets before the trouble have been delivered before the error is.
@@ -72,6 +75,23 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// An interface cannot be captured from.
+    #[error(transparent)]
+    Libpcap(#[from] LibpcapError),
+
+    /// The filter makes no sense for an interface.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+
+    /// An interface gives no more packets: it is down, or gone.
+    #[error("{source}; the capture ended there, the {packets} packets before that are kept")]
+    InterfaceEnded {
+        /// How many packets came before.
+        packets: u64,
+        /// What libpcap says, with the interface's name.
+        source: LibpcapError,
+    },
+
     /// The compressed stream is corrupt.
     #[error(
         "{name}: the {format} stream is corrupt after {packets} whole packets: {reason}; \
@@ -93,6 +113,9 @@ impl Error {
     /// Whether the input itself is at fault (exit code 3), and not the system it is read from
     /// (exit code 2).
     pub fn is_input_fault(&self) -> bool {
-        !matches!(self, Error::Io { .. })
+        !matches!(
+            self,
+            Error::Io { .. } | Error::Libpcap(_) | Error::Filter(_) | Error::InterfaceEnded { .. }
+        )
     }
 }

@@ -1,8 +1,9 @@
 //! Where packets come from: pcap and pcapng files, plain or compressed, from disk, a pipe or any
-//! other reader.
+//! other reader; and interfaces.
 //!
 //! A [`Source`] yields packets in capture order into a [`Batch`]; [`open`] finds out by content what
-//! a file is, [`merge`] makes one source of several, [`pcap_writer`] writes.
+//! a file is, [`open_interfaces`] captures live, [`merge`] makes one source of several,
+//! [`pcap_writer`] writes.
 //!
 //! Guarantees: no claim of the input is believed before the octets are there, so memory follows
 //! what was received; the packets before any trouble are delivered before the error is; the same
@@ -35,6 +36,8 @@ mod format;
 mod input;
 pub mod libpcap;
 mod link_type;
+mod live;
+mod live_merge;
 mod merge;
 mod open;
 mod pcap;
@@ -48,9 +51,11 @@ pub use error::Error;
 pub use filter::{Filter, FilterError};
 pub use filter_place::Place as FilterPlace;
 pub use link_type::LinkType;
+pub use live::open_interfaces;
+pub use live_merge::{MERGE_WINDOW, merge_live};
 pub use merge::merge;
 pub use open::{from_reader, open};
-pub use source::{LIVE_TICK, Origin, Progress, Source};
+pub use source::{ENDED, LAST_WORDS, LIVE_TICK, Origin, Progress, Source};
 pub use timestamp::Timestamp;
 
 #[cfg(test)]

@@ -29,6 +29,11 @@ pub trait Source: Send {
         false
     }
 
+    /// Says that no more is wanted than what has been captured by now: [`Source::fill`] gives that,
+    /// and then the end; after [`LAST_WORDS`] the end at once, and the rest is counted as lost. What
+    /// has no packets waiting anywhere need not listen: it is not asked much longer.
+    fn stop(&mut self) {}
+
     /// Where the packets have come from so far: interfaces, connections. A file tells nothing.
     fn origins(&mut self) -> Vec<Origin> {
         Vec::new()
@@ -37,6 +42,15 @@ pub trait Source: Send {
 
 /// How long a live source waits for packets before it says that there are none.
 pub const LIVE_TICK: Duration = Duration::from_millis(100);
+
+/// How long a live source may go on giving what was captured before it was told to stop.
+pub const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// The event of an origin that gives no more packets, though the run goes on.
+pub const ENDED: &str = "ended early";
+
+/// The event of packets that were captured before a stop and came too late for the last words.
+pub(crate) const UNREAD: &str = "unread at the end";
 
 /// The account of one interface or connection that packets come from.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

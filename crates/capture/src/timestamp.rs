@@ -2,6 +2,8 @@
 //!
 //! Guarantee: `nanos` is always below one thousand million, whatever the capture file claims.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 /// Nanoseconds in a second.
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -28,6 +30,18 @@ impl Timestamp {
         Timestamp {
             seconds: seconds.saturating_add(carried),
             nanos: (nanos % NANOS_PER_SECOND) as u32,
+        }
+    }
+
+    /// The time by this system's clock, so long ago. The epoch, where that is set to before it.
+    pub(crate) fn of_wall_clock(ago: Duration) -> Timestamp {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .saturating_sub(ago);
+        Timestamp {
+            seconds: since.as_secs().cast_signed(),
+            nanos: since.subsec_nanos(),
         }
     }
 }

@@ -166,6 +166,16 @@ impl Streams {
         self.make_room(segment.packet, now, registry, output);
     }
 
+    /// Ends the streams that are idle for too long at `clock`, and gives up the holes that have held
+    /// octets up for too long, as a segment of that time would.
+    pub fn expire_at(&mut self, clock: Time, registry: &Registry, output: &mut Output) {
+        let now = Moment {
+            time: clock,
+            number: self.seen,
+        };
+        self.expire(now, registry, output);
+    }
+
     /// Ends streams at the end of the capture, in order of their first segments, at most so many.
     /// Says whether some are left.
     pub fn close(&mut self, registry: &Registry, output: &mut Output, most: usize) -> bool {

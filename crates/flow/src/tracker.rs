@@ -51,6 +51,12 @@ trait Track {
     /// Takes the packets of a batch, the first of which has the number `serial` in the run.
     fn take(&mut self, groups: &Groups, serial: u64, registry: &Registry, output: &mut Output);
 
+    /// Closes the flows that are idle for too long at `now`.
+    fn expire(&mut self, now: Time, registry: &Registry, output: &mut Output);
+
+    /// Flows that are open.
+    fn open(&self) -> usize;
+
     /// Closes flows at the end of the capture, at most so many. Gives how many it closed.
     fn close(&mut self, registry: &Registry, output: &mut Output, most: usize) -> usize;
 
@@ -131,6 +137,15 @@ impl<M: Model> Tracker<M> {
         let order = closed.map(|(place, entry)| (when(entry), entry.serial, place));
         self.order.extend(order);
     }
+
+    /// Gives the records of the flows that closed, in order.
+    fn emit_closed(&mut self, registry: &Registry, output: &mut Output) {
+        self.order.sort_unstable();
+        for (_, _, place) in self.order.drain(..) {
+            M::emit(&self.closed[place], registry, output);
+        }
+        self.closed.clear();
+    }
 }
 
 impl<M: Model> Track for Tracker<M> {
@@ -143,11 +158,17 @@ impl<M: Model> Track for Tracker<M> {
         } else {
             self.take_packets(groups, serial);
         }
-        self.order.sort_unstable();
-        for (_, _, place) in self.order.drain(..) {
-            M::emit(&self.closed[place], registry, output);
-        }
-        self.closed.clear();
+        self.emit_closed(registry, output);
+    }
+
+    fn expire(&mut self, now: Time, registry: &Registry, output: &mut Output) {
+        self.table.expire(now, &mut self.closed);
+        self.note_closed(|_| 0);
+        self.emit_closed(registry, output);
+    }
+
+    fn open(&self) -> usize {
+        self.table.len()
     }
 
     fn close(&mut self, registry: &Registry, output: &mut Output, most: usize) -> usize {
@@ -189,6 +210,9 @@ impl Trackers {
 
     /// Takes the next batch of the capture; records of the flows that it closes go to `output`.
     pub fn take(&mut self, groups: &mut Groups, registry: &Registry, output: &mut Output) {
+        if groups.len() == 0 {
+            return;
+        }
         for group in &mut groups.groups {
             if group.summary.piece.is_some() {
                 self.fragments.complete(&mut group.summary);
@@ -199,6 +223,19 @@ impl Trackers {
         for tracker in &mut self.trackers {
             tracker.take(groups, serial, registry, output);
         }
+    }
+
+    /// Closes the flows that are idle for too long at `now`, as a packet of that time would.
+    pub fn expire(&mut self, now: Time, registry: &Registry, output: &mut Output) {
+        for tracker in &mut self.trackers {
+            tracker.expire(now, registry, output);
+        }
+    }
+
+    /// Flows that are open, of the model that has most.
+    pub fn open(&self) -> usize {
+        let open = self.trackers.iter().map(|tracker| tracker.open());
+        open.max().unwrap_or_default()
     }
 
     /// Closes flows at the end of the capture, at most so many of each kind. Says whether some may
@@ -356,6 +393,33 @@ mod tests {
         }
         while trackers.close(&registry, &mut output, 7) {}
         (output.chunks, trackers.evicted())
+    }
+
+    /// A clock that is told between packets closes what the next packet would close, in that order.
+    #[test]
+    fn a_clock_closes_as_packets_do() {
+        let limits = FlowLimits {
+            flow_timeout: 1,
+            connection_timeout: 2,
+            entries: 1000,
+        };
+        let registry = Registry::new(&[], SCHEMAS, &Selection::default()).expect("all of them");
+        let packets = packets(&mut Numbers(3), 400);
+        let mut output = Output::new(&registry);
+        let mut trackers = Trackers::new(&registry, limits);
+        let mut groups = Groups::default();
+        let mut closed_by_clock = 0;
+        for packet in &packets {
+            let before = output.counts.iter().sum::<u64>();
+            trackers.expire(packet.time, &registry, &mut output);
+            closed_by_clock += output.counts.iter().sum::<u64>() - before;
+            groups.clear();
+            groups.add(packet.clone());
+            trackers.take(&mut groups, &registry, &mut output);
+        }
+        assert!(closed_by_clock > 100 && trackers.open() > 0);
+        while trackers.close(&registry, &mut output, 7) {}
+        assert!(records(&packets, limits, 40).0 == output.chunks);
     }
 
     #[test]

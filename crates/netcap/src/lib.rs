@@ -8,7 +8,9 @@
 //! use std::sync::Arc;
 //!
 //! use netcap::capture::{self, LinkType, Timestamp, pcap_writer};
-//! use netcap::pipeline::{Config, FlowLimits, Format, FragmentLimits, StreamLimits, registry, run};
+//! use netcap::pipeline::{
+//!     Config, FlowLimits, Format, FragmentLimits, RunLimits, StreamLimits, registry, run,
+//! };
 //! use netcap::{dissect, record};
 //!
 //! // A capture of one packet: an ARP request in an Ethernet frame.
@@ -23,6 +25,8 @@
 //! let directory = tempfile::tempdir()?;
 //! let config = Config {
 //!     directory: directory.path().to_owned(),
+//!     rotation: None,
+//!     limits: RunLimits::default(),
 //!     format: Format::Ncap { compress: true },
 //!     buffered: true,
 //!     workers: 2,

@@ -41,6 +41,8 @@ fn collect(capture: &str, directory: &Path) -> Vec<PathBuf> {
     let registry = netcap_pipeline::registry(&selection).unwrap();
     let config = Config {
         directory: directory.join(capture),
+        rotation: None,
+        limits: netcap_pipeline::RunLimits::default(),
         format: Format::Ncap { compress: true },
         buffered: true,
         workers: 1,

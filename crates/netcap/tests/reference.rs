@@ -508,6 +508,8 @@ fn run(capture: &Path, directory: &Path) {
     let registry = netcap_pipeline::registry(&Selection::default()).expect("everything");
     let config = Config {
         directory: directory.to_owned(),
+        rotation: None,
+        limits: netcap_pipeline::RunLimits::default(),
         format: Format::Ncap { compress: false },
         buffered: true,
         workers: 1,

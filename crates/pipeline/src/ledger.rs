@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use netcap_capture::{ENDED, Origin};
 use netcap_dissect::{Fate, Malformed, Reason, Selector};
 use netcap_flow::{FragmentLedger, StreamLedger};
 
@@ -36,6 +37,8 @@ pub struct Ledger {
     pub bodies: BodyLedger,
     /// What became of the fragments among the packets.
     pub fragments: FragmentLedger,
+    /// Where the packets came from, and what was lost there; of files nothing is told.
+    pub origins: Vec<Origin>,
 }
 
 impl Ledger {
@@ -78,6 +81,18 @@ impl Ledger {
         add(&mut self.malformed, &other.malformed);
         add(&mut self.cut_short, &other.cut_short);
         add(&mut self.unsupported_link, &other.unsupported_link);
+    }
+
+    /// Packets that were lost where they come from. They are not among the packets read.
+    pub fn lost(&self) -> u64 {
+        self.origins.iter().map(|origin| origin.lost).sum()
+    }
+
+    /// Origins that give no more packets while others do.
+    pub(crate) fn ended(&self) -> usize {
+        let has_ended = |origin: &&Origin| origin.events.iter().any(|(name, _)| *name == ENDED);
+        let ended = self.origins.iter().filter(has_ended).count();
+        if ended < self.origins.len() { ended } else { 0 }
     }
 
     /// Whether the fates add up to the packets read; anything else is a bug.

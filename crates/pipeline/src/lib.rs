@@ -9,14 +9,19 @@
 //! So the octets of every file depend on the packets and the options alone: neither the number of
 //! workers nor the size of batches nor the compression of the input changes one of them.
 //!
+//! Live sources bring the wall clock in, at two places: batches without packets say how late it is,
+//! so that flows and streams end while nothing happens; and output may be cut into periods.
+//!
 //! Memory is bounded: batches come from a fixed pool, which is the only back-pressure; every
 //! channel has room for the whole pool, so nobody waits for anybody but the reader for a free
 //! batch.
 
 mod bodies;
 mod coding;
+mod files;
 mod interleave;
 mod ledger;
+mod periods;
 mod registry;
 mod run;
 mod side;
@@ -29,5 +34,6 @@ pub use ledger::Ledger;
 pub use netcap_flow::{
     FlowLimits, FragmentLedger, Limits as FragmentLimits, OverlapPolicy, StreamLedger, StreamLimits,
 };
+pub use periods::{PeriodLedger, Rotation};
 pub use registry::{registry, schemas};
-pub use run::{Config, Error, FileReport, Format, Report, Watch, run};
+pub use run::{Config, Error, FileReport, Format, Report, RunLimits, Watch, run};

@@ -1,29 +1,30 @@
-//! One run: threads, order, files.
+//! One run: threads and order.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 use std::panic;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use netcap_capture::{Batch, Filter, FilterError, LinkType, Progress, Source, pcap_writer};
+use netcap_capture::{Batch, Filter, FilterError, LAST_WORDS, LIVE_TICK, Origin, Progress, Source};
 use netcap_dissect::{Bodies, Completed, Output, Registry};
 use netcap_flow::{Defragmenter, FlowLimits, Limits, StreamLimits, Streams, Trackers};
 use netcap_protocols::STREAMS;
-use netcap_record::csv::{self, CsvStyle};
-use netcap_record::{Header, RecordType, Text, Timestamp, frame};
-use netcap_store::{Gzip, OutputFile};
+use netcap_record::csv::CsvStyle;
+use netcap_record::{Time, Timestamp};
+use netcap_store::Gzip;
 
 use crate::bodies::BodySink;
+use crate::files::Files;
 use crate::interleave::interleave;
+use crate::periods::Periods;
 use crate::side::Side;
 use crate::sink::{Block, Sink};
 use crate::worker::{Walked, Worker};
-use crate::{BodyConfig, Ledger};
+use crate::{BodyConfig, Ledger, PeriodLedger, Rotation};
 
 /// Octets of a batch: what stays in a core's second-level cache together with its output.
 const BATCH_OCTETS: usize = 512 << 10;
@@ -33,6 +34,11 @@ const CLOSED_AT_ONCE: usize = 4096;
 const TICK: Duration = Duration::from_millis(100);
 /// How long a source may go on reading once the run should stop.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a live source may go on giving packets then: its last words, and what it waits before it
+/// finds that there are none.
+const LIVE_PATIENCE: Duration = LAST_WORDS.saturating_add(LIVE_TICK.saturating_mul(2));
+/// How often a source is asked where its packets come from.
+const ACCOUNT: Duration = Duration::from_millis(500);
 /// Fragments inside datagrams inside fragments that are followed for one packet.
 const NESTED_FRAGMENTS: usize = 8;
 
@@ -41,6 +47,10 @@ const NESTED_FRAGMENTS: usize = 8;
 pub struct Config {
     /// Where files go; made if missing.
     pub directory: PathBuf,
+    /// When files are closed and others begun, in folders of `directory`; by default never.
+    pub rotation: Option<Rotation>,
+    /// When the run ends, if not with its input.
+    pub limits: RunLimits,
     /// What files look like.
     pub format: Format,
     /// Whether output waits for whole blocks. Without, it is written as each batch ends.
@@ -70,8 +80,17 @@ pub struct Config {
     pub source: String,
     /// `Version` of the headers.
     pub version: String,
-    /// `Created` of the headers.
+    /// `Created` of the headers; with `rotation` that is when the period began.
     pub created: Timestamp,
+}
+
+/// When a run ends before its input does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunLimits {
+    /// After so many packets.
+    pub packets: Option<u64>,
+    /// After so long, by the wall clock.
+    pub time: Option<Duration>,
 }
 
 /// What files of records look like.
@@ -92,7 +111,7 @@ pub enum Format {
 }
 
 impl Format {
-    fn compress(&self) -> bool {
+    pub(crate) fn compress(&self) -> bool {
         match self {
             Format::Ncap { compress } | Format::Csv { compress, .. } => *compress,
         }
@@ -106,7 +125,7 @@ impl Format {
         }
     }
 
-    fn extension(&self) -> &'static str {
+    pub(crate) fn extension(&self) -> &'static str {
         match self {
             Format::Ncap { compress: true } => "ncap.gz",
             Format::Ncap { compress: false } => "ncap",
@@ -123,10 +142,22 @@ impl Format {
 pub struct Watch {
     /// Packets done.
     pub packets: u64,
+    /// Their captured octets.
+    pub octets: u64,
     /// Octets of input read.
     pub done: u64,
     /// Octets of input in all, where known.
     pub total: Option<u64>,
+    /// Whether the packets come as they happen.
+    pub is_live: bool,
+    /// Packets that were lost where they come from.
+    pub lost: u64,
+    /// Of the origins of packets, those that give no more while others do.
+    pub ended: usize,
+    /// Flows open, of the model that has most.
+    pub flows: usize,
+    /// Closed periods that were removed.
+    pub removed: u64,
 }
 
 /// What a run gave.
@@ -134,8 +165,10 @@ pub struct Watch {
 pub struct Report {
     /// What became of the packets.
     pub ledger: Ledger,
-    /// Files written, in order of name.
+    /// Files written, in order of name; of several periods, those of one name added up.
     pub files: Vec<FileReport>,
+    /// What became of the periods, with rotation.
+    pub periods: PeriodLedger,
     /// Why the input ended before its end, if it did.
     pub trouble: Option<netcap_capture::Error>,
     /// Whether the run was asked to stop before the input ended.
@@ -155,7 +188,8 @@ pub struct FileReport {
     pub octets: u64,
 }
 
-/// Why a run failed. No file of records was given its name; bodies that had ended have theirs.
+/// Why a run failed. No file of records was given its name, but in periods that had been closed;
+/// bodies that had ended have theirs.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The directory cannot be made.
@@ -179,6 +213,8 @@ struct Parcel {
     batch: Batch,
     walked: Walked,
     progress: Progress,
+    /// What the source says of its origins, from time to time.
+    origins: Option<Vec<Origin>>,
 }
 
 enum Job {
@@ -192,10 +228,17 @@ enum Done {
     Walked(Box<Parcel>),
     /// A member of a file, its number, and the buffer of the block for further use.
     Compressed(usize, u64, Vec<u8>, Vec<u8>),
-    /// The reader is at its end after so many batches.
-    End(u64, Option<netcap_capture::Error>),
+    /// The reader is at its end.
+    End(End),
     /// A thread is about to end the program.
     Panicked,
+}
+
+/// How the reader came to its end.
+struct End {
+    batches: u64,
+    trouble: Option<netcap_capture::Error>,
+    origins: Vec<Origin>,
 }
 
 /// Tells the sequencer that its thread panics, so that nobody waits for it.
@@ -224,11 +267,8 @@ pub fn run(
     stop: &Arc<AtomicBool>,
     watch: &mut dyn FnMut(Watch),
 ) -> Result<Report, Error> {
-    fs::create_dir_all(&config.directory).map_err(|source| Error::Directory {
-        path: config.directory.clone(),
-        source,
-    })?;
-    let mut files = Files::new(registry, config)?;
+    let mut periods = Periods::new(config)?;
+    let mut files = periods.begin(registry)?;
     let bodies = config.bodies.clone().map(BodySink::new).transpose()?;
     let workers = config.workers.max(1);
     let pool = 2 * workers + 2;
@@ -242,12 +282,15 @@ pub fn run(
             batch: Batch::new(BATCH_OCTETS, config.batch_packets.max(1)),
             walked: Walked::new(registry),
             progress: Progress::default(),
+            origins: None,
         };
         let _ = free_in.send(Box::new(parcel));
     }
+    let is_live = source.is_live();
     let reader = {
         let (jobs, done, stop) = (job_in.clone(), done_in.clone(), Arc::clone(stop));
-        thread::spawn(move || read(source, &free_out, &jobs, &done, &stop))
+        let limits = config.limits;
+        thread::spawn(move || read(source, limits, &free_out, &jobs, &done, &stop))
     };
     let result = thread::scope(|scope| {
         for _ in 0..workers {
@@ -270,13 +313,18 @@ pub fn run(
             scratch: Output::new(registry),
             defragmenter: Defragmenter::new(config.fragments),
             ledger: Ledger::default(),
+            is_live,
+            early: BTreeMap::new(),
+            end: None,
+            told: BTreeMap::new(),
             compressing: 0,
             spare: Vec::new(),
             most_compressing: pool,
             gzip: Gzip::default(),
-            jobs: &job_in,
+            jobs: job_in.clone(),
         };
-        let result = sequencer.run(&mut files, &done_out, &free_in, stop, watch);
+        let output = (&mut files, &mut periods);
+        let result = sequencer.run(output, &done_out, &free_in, stop, watch);
         for _ in 0..workers {
             let _ = job_in.send(Job::Stop);
         }
@@ -288,13 +336,15 @@ pub fn run(
     if reader_ended && let Err(panic) = reader.join() {
         panic::resume_unwind(panic);
     }
-    report.files = files.finish()?;
+    periods.close(files)?;
+    (report.files, report.periods) = periods.report();
     Ok(report)
 }
 
 /// The reader's thread.
 fn read(
     mut source: Box<dyn Source>,
+    limits: RunLimits,
     free: &Receiver<Box<Parcel>>,
     jobs: &Sender<Job>,
     done: &Sender<Done>,
@@ -303,15 +353,37 @@ fn read(
     let _alarm = Alarm(done.clone());
     let (mut batches, mut packets) = (0, 0);
     let mut trouble = None;
-    while !stop.load(Ordering::Relaxed) {
+    let (started, mut asked) = (Instant::now(), Instant::now());
+    let mut stopped: Option<Instant> = None;
+    let mut is_last = false;
+    while !is_last && limits.packets.is_none_or(|most| packets < most) {
+        let is_time = limits.time.is_some_and(|most| started.elapsed() >= most);
+        if stopped.is_none() && (is_time || stop.load(Ordering::Relaxed)) {
+            if !source.is_live() {
+                break;
+            }
+            // What was captured before is waited for.
+            source.stop();
+            stopped = Some(Instant::now());
+        }
         let Ok(mut parcel) = free.recv() else {
             break;
         };
+        // Only then: in this call a source that keeps its promise counts what is left behind.
+        is_last = stopped.is_some_and(|since| since.elapsed() >= LIVE_PATIENCE);
         match source.fill(&mut parcel.batch) {
             Ok(true) => {
+                if let Some(most) = limits.packets {
+                    let left = usize::try_from(most - packets).unwrap_or(usize::MAX);
+                    parcel.batch.truncate(left);
+                }
                 parcel.batch.sequence = batches;
                 parcel.batch.first_index = packets;
                 parcel.progress = source.progress();
+                if asked.elapsed() >= ACCOUNT {
+                    asked = Instant::now();
+                    parcel.origins = Some(source.origins());
+                }
                 batches += 1;
                 packets += parcel.batch.len() as u64;
                 if jobs.send(Job::Walk(parcel)).is_err() {
@@ -325,7 +397,11 @@ fn read(
             }
         }
     }
-    let _ = done.send(Done::End(batches, trouble));
+    let _ = done.send(Done::End(End {
+        batches,
+        trouble,
+        origins: source.origins(),
+    }));
 }
 
 /// A worker's thread.
@@ -367,64 +443,79 @@ struct Sequencer<'a> {
     scratch: Output,
     defragmenter: Defragmenter,
     ledger: Ledger,
+    is_live: bool,
+    /// Batches that came before their turn.
+    early: BTreeMap<u64, Box<Parcel>>,
+    /// How the reader came to its end, once it has.
+    end: Option<End>,
+    /// The errors that the `errors.log` of closed periods have told of.
+    told: BTreeMap<String, u64>,
     /// Blocks that workers are compressing.
     compressing: usize,
     /// Buffers of blocks that are compressed, at most one for each that may be under way.
     spare: Vec<Vec<u8>>,
     most_compressing: usize,
     gzip: Gzip,
-    jobs: &'a Sender<Job>,
+    jobs: Sender<Job>,
 }
 
-impl Sequencer<'_> {
+impl<'a> Sequencer<'a> {
     /// Takes what the threads have done until all is done. Says whether the reader has ended.
     fn run(
         mut self,
-        files: &mut Files<'_>,
+        (files, periods): (&mut Files<'a>, &mut Periods<'a>),
         done: &Receiver<Done>,
         free: &Sender<Box<Parcel>>,
         stop: &AtomicBool,
         watch: &mut dyn FnMut(Watch),
     ) -> Result<(Report, bool), Error> {
-        let mut early: BTreeMap<u64, Box<Parcel>> = BTreeMap::new();
-        let (mut next, mut end, mut trouble) = (0, None, None);
+        let mut next = 0;
         let mut watched = Instant::now();
         let mut quiet_since = Instant::now();
         let mut progress = Progress::default();
         let mut abandoned = false;
-        while end != Some(next) || self.compressing > 0 {
+        while self.end.as_ref().is_none_or(|end| end.batches != next) || self.compressing > 0 {
             match done.recv_timeout(TICK) {
-                Ok(Done::Walked(parcel)) => drop(early.insert(parcel.batch.sequence, parcel)),
-                Ok(Done::Compressed(file, number, member, buffer)) => {
-                    self.compressing -= 1;
-                    self.spare.push(buffer);
-                    files.sinks[file].write(number, member)?;
+                Ok(Done::Panicked) => return Ok((self.report(false), true)),
+                Ok(done) => {
+                    self.receive(done, files)?;
+                    quiet_since = Instant::now();
                 }
-                Ok(Done::End(batches, error)) => (end, trouble) = (Some(batches), error),
-                Ok(Done::Panicked) => return Ok((self.report(None, false), true)),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
-                    let over = stop.load(Ordering::Relaxed) && end.is_none();
+                    let over = stop.load(Ordering::Relaxed) && self.end.is_none();
                     if over && quiet_since.elapsed() > PATIENCE {
                         abandoned = true;
                         break;
                     }
-                    continue;
                 }
             }
-            quiet_since = Instant::now();
-            while let Some(mut parcel) = early.remove(&next) {
+            while let Some(mut parcel) = self.early.remove(&next) {
                 next += 1;
                 self.take(&mut parcel, files)?;
                 progress = parcel.progress;
                 let _ = free.try_send(parcel);
             }
+            if periods.is_over(SystemTime::now(), files.octets()) {
+                if !self.close_files(files, done)? {
+                    return Ok((self.report(false), true));
+                }
+                let closed = std::mem::replace(files, periods.begin(self.registry)?);
+                periods.close(closed)?;
+            }
             if watched.elapsed() >= TICK {
                 watched = Instant::now();
+                periods.make_room(files.octets());
                 watch(Watch {
                     packets: self.ledger.packets,
+                    octets: self.ledger.octets,
                     done: progress.done,
                     total: progress.total,
+                    is_live: self.is_live,
+                    lost: self.ledger.lost(),
+                    ended: self.ledger.ended(),
+                    flows: self.trackers.open(),
+                    removed: periods.removed(),
                 });
             }
         }
@@ -444,36 +535,65 @@ impl Sequencer<'_> {
             .unwrap_or_default();
         self.ledger.streams = self.streams.ledger();
         self.ledger.flows_evicted = self.trackers.evicted();
+        if !self.close_files(files, done)? {
+            return Ok((self.report(false), true));
+        }
+        let interrupted = stop.load(Ordering::Relaxed);
+        Ok((self.report(interrupted), !abandoned))
+    }
+
+    /// Takes what a thread has done.
+    fn receive(&mut self, done: Done, files: &mut Files<'_>) -> Result<(), Error> {
+        match done {
+            Done::Walked(parcel) => drop(self.early.insert(parcel.batch.sequence, parcel)),
+            Done::Compressed(file, number, member, buffer) => {
+                self.compressing -= 1;
+                self.spare.push(buffer);
+                files.sinks[file].write(number, member)?;
+            }
+            Done::End(mut end) => {
+                self.ledger.origins = std::mem::take(&mut end.origins);
+                self.end = Some(end);
+            }
+            Done::Panicked => {}
+        }
+        Ok(())
+    }
+
+    /// Brings everything that has been given to the files into them. `false` where a thread
+    /// panicked.
+    fn close_files(&mut self, files: &mut Files<'_>, done: &Receiver<Done>) -> Result<bool, Error> {
         let log = self.summary();
         if !log.is_empty() {
             self.append_side(files, Side::Log, &log)?;
         }
+        self.cut_all(files)?;
+        while self.compressing > 0 {
+            match done.recv() {
+                Ok(Done::Panicked) | Err(_) => return Ok(false),
+                Ok(done) => self.receive(done, files)?,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends on its way what does not fill a block.
+    fn cut_all(&mut self, files: &mut Files<'_>) -> Result<(), Error> {
         for file in 0..files.sinks.len() {
             if let Some(block) = files.sinks[file].rest() {
                 self.cut(&mut files.sinks[file], file, block)?;
             }
         }
-        while self.compressing > 0 {
-            match done.recv() {
-                Ok(Done::Compressed(file, number, member, buffer)) => {
-                    self.compressing -= 1;
-                    self.spare.push(buffer);
-                    files.sinks[file].write(number, member)?;
-                }
-                Ok(Done::Panicked) | Err(_) => return Ok((self.report(None, false), true)),
-                Ok(_) => {}
-            }
-        }
-        let interrupted = stop.load(Ordering::Relaxed);
-        Ok((self.report(trouble, interrupted), !abandoned))
+        Ok(())
     }
 
-    fn report(mut self, trouble: Option<netcap_capture::Error>, interrupted: bool) -> Report {
+    fn report(mut self, interrupted: bool) -> Report {
         self.ledger.fragments = self.fragment_ledger();
         Report {
             ledger: self.ledger,
             files: Vec::new(),
-            trouble,
+            periods: PeriodLedger::default(),
+            trouble: self.end.and_then(|end| end.trouble),
             interrupted,
         }
     }
@@ -504,19 +624,32 @@ impl Sequencer<'_> {
                 self.keep_bodies()?;
             }
         }
+        if let Some(clock) = parcel.batch.clock {
+            self.expire(Time::new(clock.seconds, clock.nanos))?;
+        }
+        if let Some(origins) = parcel.origins.take() {
+            self.ledger.origins = origins;
+        }
         self.append_all(&parcel.walked.output, files)?;
         let walked = &parcel.walked;
         for (side, octets) in &walked.sides.0 {
             self.append_side(files, *side, octets)?;
         }
         if !self.config.buffered {
-            for file in 0..files.sinks.len() {
-                if let Some(block) = files.sinks[file].rest() {
-                    self.cut(&mut files.sinks[file], file, block)?;
-                }
-            }
+            self.cut_all(files)?;
         }
         Ok(())
+    }
+
+    /// Ends what is idle for too long where the packets come from, though they are silent.
+    fn expire(&mut self, clock: Time) -> Result<(), Error> {
+        self.trackers
+            .expire(clock, self.registry, &mut self.tracked);
+        // Behind all packets of the batch.
+        self.tracked.packet = u32::MAX;
+        self.streams
+            .expire_at(clock, self.registry, &mut self.tracked);
+        self.keep_bodies()
     }
 
     /// Appends what the packets gave, and what trackers and streams did.
@@ -646,172 +779,16 @@ impl Sequencer<'_> {
         Ok(self.spare.pop().unwrap_or_default())
     }
 
-    /// The closing lines of `errors.log`.
-    fn summary(&self) -> Vec<u8> {
+    /// The closing lines of `errors.log`: the errors since the last one.
+    fn summary(&mut self) -> Vec<u8> {
         let mut text = String::new();
         for (name, count) in self.ledger.errors() {
-            text.push_str(&format!("{name}: {count}\n"));
+            let told = self.told.get(&name).copied().unwrap_or_default();
+            if count > told {
+                text.push_str(&format!("{name}: {}\n", count - told));
+                self.told.insert(name, count);
+            }
         }
         text.into_bytes()
     }
-}
-
-/// The files of a run. Each is started when it gets its first octets.
-struct Files<'a> {
-    registry: &'a Registry,
-    config: &'a Config,
-    sinks: Vec<Sink>,
-    by_type: Vec<Option<usize>>,
-    by_side: Vec<(Side, usize)>,
-    names: Vec<(String, &'static str)>,
-    /// Files of an earlier run that have the names of ours.
-    stale: Vec<PathBuf>,
-}
-
-impl<'a> Files<'a> {
-    /// Looks whether anything is in the way.
-    fn new(registry: &'a Registry, config: &'a Config) -> Result<Files<'a>, Error> {
-        let mut names: Vec<String> = registry
-            .selected()
-            .iter()
-            .map(|schema| format!("{}.{}", schema.stem, config.format.extension()))
-            .collect();
-        names.extend(["errors.log", "errors.pcap", "unknown.pcap"].map(str::to_owned));
-        let stale: Vec<PathBuf> = names
-            .iter()
-            .map(|name| config.directory.join(name))
-            .filter(|path| path.symlink_metadata().is_ok())
-            .collect();
-        if !config.overwrite
-            && let Some(path) = stale.first()
-        {
-            return Err(netcap_store::Error::Exists { path: path.clone() }.into());
-        }
-        Ok(Files {
-            registry,
-            config,
-            sinks: Vec::new(),
-            by_type: vec![None; registry.selected().len()],
-            by_side: Vec::new(),
-            names: Vec::new(),
-            stale,
-        })
-    }
-
-    fn start(
-        &mut self,
-        name: String,
-        record_type: &'static str,
-        head: &[u8],
-    ) -> Result<usize, Error> {
-        let mut sink = Sink::create(&self.config.directory, &name)?;
-        sink.compressed = !record_type.is_empty();
-        // A head is far smaller than a block.
-        sink.append(head, |sink, block| sink.write(block.number, block.octets))?;
-        self.sinks.push(sink);
-        self.names.push((name, record_type));
-        Ok(self.sinks.len() - 1)
-    }
-
-    /// The file of a selected record type.
-    fn of_type(&mut self, place: usize) -> Result<usize, Error> {
-        if let Some(file) = self.by_type[place] {
-            return Ok(file);
-        }
-        let schema = self.registry.selected()[place];
-        let mut head = Vec::new();
-        match &self.config.format {
-            Format::Csv { style, .. } => {
-                let columns: Vec<_> = schema.columns(self.registry.payloads()).collect();
-                csv::header(&columns, style, &mut head);
-            }
-            Format::Ncap { .. } => frame(
-                &Header {
-                    created: self.config.created,
-                    input_source: Text(self.config.source.as_bytes()),
-                    record_type: RecordType(schema.number.unwrap_or_default()),
-                    version: Text(self.config.version.as_bytes()),
-                    contains_payloads: self.registry.payloads(),
-                },
-                &mut head,
-            ),
-        }
-        let name = format!("{}.{}", schema.stem, self.config.format.extension());
-        let file = self.start(name, schema.encoder, &head)?;
-        self.by_type[place] = Some(file);
-        Ok(file)
-    }
-
-    /// The file of something else. Of several link types the first has the plain name.
-    fn of_side(&mut self, side: Side) -> Result<usize, Error> {
-        if let Some((_, file)) = self.by_side.iter().find(|(s, _)| *s == side) {
-            return Ok(*file);
-        }
-        let others = |same: fn(&Side) -> bool| self.by_side.iter().any(|(s, _)| same(s));
-        let pcap = |stem: &str, more: bool, link: LinkType| {
-            let name = if more {
-                format!("{stem}.linktype-{}.pcap", link.0)
-            } else {
-                format!("{stem}.pcap")
-            };
-            (
-                name,
-                pcap_writer::file_header(link, LARGEST_PACKET).to_vec(),
-            )
-        };
-        let (name, head) = match side {
-            Side::Log => ("errors.log".to_owned(), Vec::new()),
-            Side::Errors(link) => pcap("errors", others(|s| matches!(s, Side::Errors(_))), link),
-            Side::Unknown(link) => pcap("unknown", others(|s| matches!(s, Side::Unknown(_))), link),
-        };
-        let file = self.start(name, "", &head)?;
-        self.by_side.push((side, file));
-        Ok(file)
-    }
-
-    /// Gives every file its name; all are complete.
-    ///
-    /// # Errors
-    /// Where one of them cannot have it, as somebody else's file has got there meanwhile; then none
-    /// keeps its name.
-    fn finish(self) -> Result<Vec<FileReport>, Error> {
-        let overwrite = self.config.overwrite;
-        let (mut reports, mut named) = (Vec::new(), Vec::<PathBuf>::new());
-        for path in &self.stale {
-            remove(path)?;
-        }
-        for (sink, (name, record_type)) in self.sinks.into_iter().zip(self.names) {
-            let records = sink.records;
-            let file: OutputFile = sink.into_file();
-            let path = self.config.directory.join(&name);
-            reports.push(FileReport {
-                name,
-                record_type,
-                records,
-                octets: file.octets(),
-            });
-            if let Err(error) = file.finish(overwrite) {
-                for path in &named {
-                    remove(path)?;
-                }
-                return Err(error.into());
-            }
-            named.push(path);
-        }
-        reports.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(reports)
-    }
-}
-
-/// Snapshot length in the headers of side files: that of tcpdump.
-const LARGEST_PACKET: u32 = 262_144;
-
-fn remove(path: &Path) -> Result<(), Error> {
-    fs::remove_file(path).map_err(|source| {
-        netcap_store::Error::Io {
-            path: path.to_owned(),
-            source,
-        }
-        .into()
-    })
 }

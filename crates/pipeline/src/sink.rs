@@ -94,6 +94,11 @@ impl Sink {
         Ok(Vec::new())
     }
 
+    /// Octets on disk so far.
+    pub(crate) fn octets(&self) -> u64 {
+        self.file.octets()
+    }
+
     /// The file, once every block is written.
     pub(crate) fn into_file(self) -> OutputFile {
         self.file

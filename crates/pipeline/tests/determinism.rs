@@ -40,6 +40,8 @@ fn format(extension: &str) -> Format {
 fn config(directory: &Path, extension: &str) -> Config {
     Config {
         directory: directory.to_owned(),
+        rotation: None,
+        limits: netcap_pipeline::RunLimits::default(),
         format: format(extension),
         buffered: true,
         workers: 2,

@@ -88,7 +88,17 @@ fn wrong_command_lines_are_answered_in_one_line() {
     is_refused("-buf=maybe -r x", &["-buf", "true or false"]);
     is_refused("-sep", &["-sep"]);
     is_refused("-sep \" -r x", &["-sep"]);
-    is_refused("-iface eth0", &["live capture is not available", "tcpdump"]);
+    is_refused("-iface eth0 -r x", &["eth0", "x", "in one run"]);
+    is_refused("-iface eth0 -table", &["-table", "netcap -iface eth0 -out"]);
+    is_refused("-iface eth0 -ring 0", &["-ring", "1..=2047"]);
+    is_refused("-iface eth0 -rotate soon", &["-rotate", "1h", "1GB"]);
+    is_refused("-iface eth0 -duration 10", &["-duration", "10s"]);
+    is_refused("-iface eth0 -disk-limit 10GB", &["-rotate 1h"]);
+    let file = capture("tcp.pcap");
+    let file = file.display();
+    is_refused(&format!("-r {file} -rotate 1h"), &["-rotate", "live"]);
+    is_refused(&format!("-r {file} -duration 1h"), &["-duration", "live"]);
+    is_refused(&format!("-r {file} -user nobody"), &["-user", "live"]);
     is_refused("-flow-timeout soon -r x", &["-flow-timeout"]);
     is_refused("-overlap any -r x", &["first, last, bsd, linux"]);
     is_refused("-files-size 0 -r x", &["-files-size"]);
@@ -128,4 +138,17 @@ fn old_flags_are_accepted() {
     assert_eq!(code, 0, "{errors}");
     assert_eq!(errors.lines().count(), 2, "{errors}");
     assert!(errors.contains("-snaplen has no effect"), "{errors}");
+}
+
+#[test]
+fn a_count_ends_the_run() {
+    let file = capture("tcp.pcap");
+    for count in [0, 1, 3] {
+        let out = tempfile::tempdir().expect("a directory");
+        let out = out.path().display();
+        let (code, output, errors) =
+            run(&format!("-r {} -out {out} -count {count}", file.display()));
+        assert_eq!((code, errors.as_str()), (0, ""));
+        assert!(output.contains(&format!("\n{count} packets")), "{output}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Captures into files of audit records.
+//! Captures and interfaces into files of audit records.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use netcap_capture::Filter;
+use netcap_capture::{Filter, Source};
 use netcap_dissect::Selection;
 use netcap_pipeline::{Config, FlowLimits, Format, FragmentLimits};
 use netcap_record::Timestamp;
@@ -18,6 +18,7 @@ use crate::console::{has_colours, note, print};
 use crate::encoders;
 use crate::failure::Failure;
 use crate::flags::Flags;
+use crate::privileges;
 use crate::progress::Progress;
 use crate::summary::summary;
 
@@ -33,14 +34,25 @@ pub(crate) fn run(flags: &Flags, inputs: &[PathBuf]) -> Result<(), Failure> {
             "-files keeps bodies of HTTP, so HTTP must be included".to_owned(),
         ));
     }
-    let sources = inputs
-        .iter()
-        .map(|input| netcap_capture::open(input))
-        .collect::<Result<Vec<_>, _>>()?;
-    let source = netcap_capture::merge(sources);
+    let rotation = flags.rotation()?;
+    let filter = filter(flags)?;
+    let source = match flags.iface.is_empty() {
+        true => open_files(flags, inputs)?,
+        false => {
+            netcap_capture::open_interfaces(&flags.iface, &flags.live_options(), filter.as_deref())?
+        }
+    };
+    check_live_flags(flags, source.as_ref())?;
     let mut config = config(flags, source.name());
-    config.filter = filter(flags)?;
+    config.rotation = rotation;
+    if flags.iface.is_empty() {
+        config.filter = filter;
+    } else {
+        let directories = [Some(&flags.out), flags.files.as_ref()];
+        privileges::drop_after_opening(flags.user.as_deref(), directories.into_iter().flatten())?;
+    }
     let stop = stop_on_signals()?;
+    let is_live = source.is_live();
 
     let started = Instant::now();
     let mut progress = Progress::new(flags.quiet);
@@ -61,7 +73,8 @@ pub(crate) fn run(flags: &Flags, inputs: &[PathBuf]) -> Result<(), Failure> {
             colours,
         ))
     };
-    if report.interrupted {
+    // A live capture has no other end.
+    if report.interrupted && !is_live {
         note("interrupted; the files hold everything that was read until then");
     }
     if !report.ledger.balances() {
@@ -70,6 +83,38 @@ pub(crate) fn run(flags: &Flags, inputs: &[PathBuf]) -> Result<(), Failure> {
     match report.trouble {
         Some(trouble) => Err(trouble.into()),
         None => printed,
+    }
+}
+
+/// Opens the files, and says of flags for live capture that they do nothing here.
+fn open_files(flags: &Flags, inputs: &[PathBuf]) -> Result<Box<dyn Source>, Failure> {
+    let given = [
+        ("-promisc", flags.promisc.is_some()),
+        ("-snaplen", flags.snaplen.is_some()),
+    ];
+    for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
+        note(format_args!("{flag} has no effect without -iface"));
+    }
+    let sources = inputs.iter().map(|input| netcap_capture::open(input));
+    Ok(netcap_capture::merge(sources.collect::<Result<_, _>>()?))
+}
+
+/// Refuses what makes sense only where packets come as they happen.
+fn check_live_flags(flags: &Flags, source: &dyn Source) -> Result<(), Failure> {
+    let refused = if source.is_live() {
+        None
+    } else if flags.duration.is_some() {
+        Some("-duration is for live capture; `timeout -s INT 10 netcap ...` ends a pipe cleanly")
+    } else if flags.user.is_some() {
+        Some("-user is for live capture; use `sudo -u NAME netcap ...`")
+    } else if !flags.rotate.is_empty() && source.progress().total.is_some() {
+        Some("-rotate goes by the wall clock, so it is for live capture and pipes, not for files")
+    } else {
+        None
+    };
+    match refused {
+        Some(message) => Err(Failure::Usage(message.to_owned())),
+        None => Ok(()),
     }
 }
 
@@ -102,6 +147,8 @@ fn config(flags: &Flags, source: &str) -> Config {
     let compress = flags.comp;
     Config {
         directory: flags.out.clone(),
+        rotation: None,
+        limits: flags.run_limits(),
         format: if flags.csv {
             let style = flags.csv_style();
             Format::Csv { compress, style }

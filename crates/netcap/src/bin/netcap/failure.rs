@@ -58,10 +58,10 @@ impl fmt::Display for Failure {
 
 impl From<netcap_capture::Error> for Failure {
     fn from(error: netcap_capture::Error) -> Failure {
-        if error.is_input_fault() {
-            Failure::Input(error.to_string())
-        } else {
-            Failure::Environment(error.to_string())
+        match error {
+            netcap_capture::Error::Filter(error) => error.into(),
+            error if error.is_input_fault() => Failure::Input(error.to_string()),
+            error => Failure::Environment(error.to_string()),
         }
     }
 }

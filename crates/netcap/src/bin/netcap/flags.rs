@@ -2,19 +2,23 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Command, CommandFactory, FromArgMatches, Parser};
 use netcap_capture::LinkType;
+use netcap_capture::libpcap::LiveOptions;
 use netcap_pipeline::{
-    BodyConfig, BodyLimits, FlowLimits, FragmentLimits, OverlapPolicy, StreamLimits,
+    BodyConfig, BodyLimits, FlowLimits, FragmentLimits, OverlapPolicy, Rotation, RunLimits,
+    StreamLimits,
 };
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 
 use crate::console::{has_colours, note, print};
 use crate::failure::Failure;
+use crate::quantity::{Quantity, octets, time};
 use crate::spelling::spell;
 
 /// Turns packets into audit records, and audit records into text.
@@ -30,7 +34,7 @@ use crate::spelling::spell;
     name = "netcap",
     disable_version_flag = true,
     args_override_self = true,
-    override_usage = "netcap -r FILE [FLAGS]",
+    override_usage = "netcap -r FILE [FLAGS]\n       netcap -iface NAME [FLAGS]",
     after_help = "--help tells more, with examples.",
     after_long_help = EXAMPLES
 )]
@@ -56,7 +60,8 @@ pub(crate) struct Flags {
     /// Keep only packets that match this expression of tcpdump's language, as in 'tcp port 443'
     ///
     /// It is compiled by libpcap for the link type of each packet; `man pcap-filter` tells the
-    /// language. Other packets are counted as filtered, and are in no file. Captures only.
+    /// language. Other packets are counted as filtered, and are in no file. Of an interface the
+    /// kernel filters, and what it refuses is not counted. Captures and interfaces only.
     #[arg(long, value_name = "EXPRESSION", help_heading = "Input")]
     pub(crate) bpf: Option<String>,
 
@@ -64,6 +69,59 @@ pub(crate) struct Flags {
     /// or number
     #[arg(long, value_name = "LINK", value_parser = link_type, help_heading = "Input")]
     pub(crate) base: Option<u32>,
+
+    /// End after so many packets
+    #[arg(long, value_name = "N", help_heading = "Input")]
+    pub(crate) count: Option<u64>,
+
+    /// Interfaces to capture from, comma separated or one by one; `any` is all of them
+    ///
+    /// Until Ctrl-C or SIGTERM. Several are merged in order of time. Needs libpcap and permission to
+    /// capture: root's, or a capability, as the message says where it is missing.
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
+        help_heading = "Live capture"
+    )]
+    pub(crate) iface: Vec<String>,
+
+    /// List the interfaces that can be captured from
+    #[arg(long, help_heading = "Live capture")]
+    pub(crate) interfaces: bool,
+
+    /// Also capture packets that are not for this host [default: true]
+    #[arg(
+        long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", hide_possible_values = true, help_heading = "Live capture"
+    )]
+    pub(crate) promisc: Option<bool>,
+
+    /// Octets kept of each packet [default: 262144]
+    #[arg(
+        long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=262_144),
+        help_heading = "Live capture"
+    )]
+    pub(crate) snaplen: Option<u32>,
+
+    /// Megabytes of packets that the kernel holds for each interface while netcap is busy
+    #[arg(
+        long, value_name = "MB", default_value_t = LiveOptions::default().ring >> 20,
+        value_parser = clap::value_parser!(u32).range(1..=2047), help_heading = "Live capture"
+    )]
+    pub(crate) ring: u32,
+
+    /// End after this time: 10s, 5m, 1h
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Live capture")]
+    pub(crate) duration: Option<Duration>,
+
+    /// Become this user once the interfaces are open
+    ///
+    /// By default whoever called sudo; who is root without sudo stays root, as -user root does
+    /// always. Directories that netcap makes belong to that user.
+    #[arg(long, value_name = "NAME", help_heading = "Live capture")]
+    pub(crate) user: Option<String>,
 
     /// Write only records of these encoders, comma separated
     #[arg(
@@ -98,6 +156,24 @@ pub(crate) struct Flags {
     /// Replace record files that are in the directory already
     #[arg(long, help_heading = "Collect")]
     pub(crate) overwrite: bool,
+
+    /// Begin new files after this time (10m, 1h, 1d) or size (500MB, 1GB), or whichever comes first
+    /// of both: 1h,1GB
+    ///
+    /// Each period has a folder in -out, named by when it began (UTC): 2026-11-21T19-00-00Z. Times
+    /// are by the wall clock: with 1h, periods end at the full hour. Flows and streams go on: the record
+    /// of a flow is in the period in which it ends. For live capture and pipes.
+    #[arg(
+        long, value_name = "TIME|SIZE", value_delimiter = ',', value_parser = Quantity::parse,
+        conflicts_with = "created", help_heading = "Collect"
+    )]
+    pub(crate) rotate: Vec<Quantity>,
+
+    /// With -rotate: remove the oldest periods while the directory holds more than this, as in 10GB
+    ///
+    /// Periods of earlier runs too, but nothing else that is in the directory.
+    #[arg(long, value_name = "SIZE", value_parser = octets, help_heading = "Collect")]
+    pub(crate) disk_limit: Option<u64>,
 
     /// Seconds without a packet, in the time of the capture, after which a flow ends; 0 is never
     ///
@@ -376,6 +452,13 @@ Examples:
   netcap -r monday.pcap -r tuesday.pcapng.gz   two captures, merged in order of time
   tcpdump -i eth0 -w - | netcap -r -           packets as they come, until Ctrl-C
   netcap -r traffic.pcap -bpf 'tcp port 443'   only packets that match
+
+  netcap -interfaces                           what can be captured from
+  sudo netcap -iface eth0 -out records         live capture, until Ctrl-C
+  netcap -iface eth0,eth1 -duration 10m        two interfaces, for ten minutes
+  netcap -iface eth0 -rotate 1h -disk-limit 10GB
+                                               a folder for each hour, the latest 10 GB of them
+
   netcap -r traffic.pcap -include TCP,UDP,DNS  only these types of records
   netcap -r traffic.pcap -csv -comp=false      plain CSV files at once
 
@@ -397,6 +480,50 @@ impl Flags {
     /// All inputs, in the order given.
     pub(crate) fn inputs(&self) -> Vec<PathBuf> {
         self.read.iter().chain(&self.more).cloned().collect()
+    }
+
+    /// How interfaces are opened.
+    pub(crate) fn live_options(&self) -> LiveOptions {
+        let default = LiveOptions::default();
+        LiveOptions {
+            snaplen: self.snaplen.unwrap_or(default.snaplen),
+            promiscuous: self.promisc.unwrap_or(default.promiscuous),
+            ring: self.ring << 20,
+            ..default
+        }
+    }
+
+    /// When the run ends by itself.
+    pub(crate) fn run_limits(&self) -> RunLimits {
+        RunLimits {
+            packets: self.count,
+            time: self.duration,
+        }
+    }
+
+    /// When new files begin, if ever. Of several times or sizes the last counts.
+    pub(crate) fn rotation(&self) -> Result<Option<Rotation>, Failure> {
+        if self.rotate.is_empty() {
+            return match self.disk_limit {
+                None => Ok(None),
+                Some(_) => Err(Failure::Usage(
+                    "-disk-limit removes old periods, so it needs -rotate, as in \
+                     `-rotate 1h -disk-limit 10GB`"
+                        .to_owned(),
+                )),
+            };
+        }
+        let mut rotation = Rotation {
+            disk_limit: self.disk_limit,
+            ..Rotation::default()
+        };
+        for quantity in &self.rotate {
+            match quantity {
+                Quantity::Time(time) => rotation.interval = Some(*time),
+                Quantity::Octets(octets) => rotation.octets = Some(*octets),
+            }
+        }
+        Ok(Some(rotation))
     }
 
     /// How TCP streams are put together.

@@ -18,6 +18,16 @@ pub(crate) enum Task {
 
 /// Finds out by the contents of the inputs what is to be done with them.
 pub(crate) fn task(flags: &Flags, inputs: &[PathBuf]) -> Result<Task, Failure> {
+    if let Some(interface) = flags.iface.first() {
+        if let Some(input) = inputs.first() {
+            return Err(Failure::Usage(format!(
+                "{interface} and {}: interfaces and files cannot be read in one run",
+                input.display()
+            )));
+        }
+        check_flags(flags, "-iface", Path::new(interface))?;
+        return Ok(Task::Collect);
+    }
     let mut first: Option<(&Path, Task)> = None;
     for input in inputs {
         let task = task_of(flags, input)?;
@@ -35,7 +45,7 @@ pub(crate) fn task(flags: &Flags, inputs: &[PathBuf]) -> Result<Task, Failure> {
     }
     match first {
         Some((input, Task::Collect)) => {
-            check_flags(flags, input)?;
+            check_flags(flags, "-r", input)?;
             Ok(Task::Collect)
         }
         Some((input, Task::Print)) if flags.bpf.is_some() => Err(Failure::Usage(format!(
@@ -45,8 +55,8 @@ pub(crate) fn task(flags: &Flags, inputs: &[PathBuf]) -> Result<Task, Failure> {
         ))),
         Some((_, Task::Print)) => Ok(Task::Print),
         None => Err(Failure::Usage(
-            "nothing to do: name a capture or an audit record file, as in `netcap -r traffic.pcap`; \
-             -h lists all flags"
+            "nothing to do: name a capture or an audit record file, as in `netcap -r traffic.pcap`, \
+             or an interface, as in `netcap -iface eth0`; -h lists all flags"
                 .to_owned(),
         )),
     }
@@ -87,12 +97,13 @@ fn task_of(flags: &Flags, input: &Path) -> Result<Task, Failure> {
     })
 }
 
-/// Refuses flags for printing where there is nothing to print, rather than ignore them.
-fn check_flags(flags: &Flags, input: &Path) -> Result<(), Failure> {
+/// Refuses flags for printing where there is nothing to print, rather than ignore them. `given_by` is
+/// the flag that named the input.
+fn check_flags(flags: &Flags, given_by: &str, input: &Path) -> Result<(), Failure> {
     match printing_flags(flags).first() {
         Some(flag) => Err(Failure::Usage(format!(
             "{flag} is for audit record files, and {} is a capture; make some of it first: \
-             `netcap -r {0} -out DIR`",
+             `netcap {given_by} {0} -out DIR`",
             input.display()
         ))),
         None => Ok(()),

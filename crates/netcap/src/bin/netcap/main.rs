@@ -11,7 +11,10 @@ mod encoders;
 mod failure;
 mod flags;
 mod inputs;
+mod interfaces;
+mod privileges;
 mod progress;
+mod quantity;
 mod spelling;
 mod summary;
 
@@ -53,6 +56,9 @@ fn run() -> Result<(), Failure> {
     }
     if flags.encoders {
         return print(&encoders::list());
+    }
+    if flags.interfaces {
+        return print(&interfaces::table()?);
     }
     let inputs = flags.inputs();
     match inputs::task(&flags, &inputs)? {

@@ -1,17 +1,26 @@
-//! How far the collection has come, on a terminal only.
+//! How far the collection has come, on a terminal only; and what happens meanwhile.
 
 use std::io::{self, IsTerminal};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use netcap_pipeline::Watch;
 
-use crate::console::{grouped, size};
+use crate::console::{grouped, note, size};
+
+/// How often the line of a live capture changes.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A line on standard error that is always up to date, or nothing where nobody would see it.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
+    is_quiet: bool,
     started: Instant,
+    /// What a live capture said last, and when.
+    second: Option<(Instant, Watch)>,
+    /// What the user knows of: interfaces that have ended, periods that were removed.
+    ended: usize,
+    removed: u64,
 }
 
 impl Progress {
@@ -19,12 +28,71 @@ impl Progress {
         let is_seen = !quiet && io::stderr().is_terminal();
         Progress {
             bar: is_seen.then(|| ProgressBar::new_spinner().with_style(style("{spinner} {msg}"))),
+            is_quiet: quiet,
             started: Instant::now(),
+            second: None,
+            ended: 0,
+            removed: 0,
         }
     }
 
-    /// Shows the packets, their rate and, of an input whose length is known, share and time left.
+    /// Shows what is known now.
     pub(crate) fn show(&mut self, watch: Watch) {
+        if watch.ended > self.ended {
+            self.note(&format!(
+                "{} of the interfaces give no more packets; the others go on",
+                watch.ended
+            ));
+        }
+        if watch.removed > self.removed {
+            self.note(&format!(
+                "{} of the oldest periods removed so far (-disk-limit)",
+                watch.removed
+            ));
+        }
+        (self.ended, self.removed) = (watch.ended, watch.removed);
+        if watch.is_live {
+            self.show_live(watch);
+        } else {
+            self.show_file(watch);
+        }
+    }
+
+    /// Tells something above the line.
+    fn note(&self, text: &str) {
+        match &self.bar {
+            _ if self.is_quiet => {}
+            Some(bar) => bar.suspend(|| note(text)),
+            None => note(text),
+        }
+    }
+
+    /// Shows the rates of the last second, and what there is now.
+    fn show_live(&mut self, watch: Watch) {
+        let Some(bar) = &self.bar else { return };
+        let Some((since, before)) = self.second else {
+            self.second = Some((Instant::now(), watch));
+            return;
+        };
+        if since.elapsed() >= SECOND {
+            let seconds = since.elapsed().as_secs_f64();
+            let rate = |now: u64, then: u64| (now.saturating_sub(then) as f64 / seconds) as u64;
+            let memory = memory().map_or(String::new(), |octets| format!(", {}", size(octets)));
+            bar.set_message(format!(
+                "{} packets, {}/s, {}bit/s, {} dropped, {} flows{memory}",
+                grouped(watch.packets),
+                grouped(rate(watch.packets, before.packets)),
+                scaled(8 * rate(watch.octets, before.octets)),
+                grouped(watch.lost),
+                grouped(watch.flows as u64),
+            ));
+            self.second = Some((Instant::now(), watch));
+        }
+        bar.tick();
+    }
+
+    /// Shows the packets, their rate and, of an input whose length is known, share and time left.
+    fn show_file(&self, watch: Watch) {
         let Some(bar) = &self.bar else { return };
         let seconds = self.started.elapsed().as_secs_f64().max(0.001);
         let rate = (watch.packets as f64 / seconds) as u64;
@@ -50,6 +118,22 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// A number with its SI prefix: `1.2 M`.
+fn scaled(number: u64) -> String {
+    let text = size(number);
+    text.trim_end_matches('B').to_owned()
+}
+
+/// Octets of memory that the program uses, where the system tells as Linux does (proc(5)).
+fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes << 10)
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -14,10 +14,6 @@ use crate::failure::Failure;
 /// Flags of Netcap that this version does not have, and what to do instead.
 const UNAVAILABLE: &[(&[&str], &str)] = &[
     (
-        &["iface"],
-        "live capture is not available in this version; use `tcpdump -i IFACE -w - | netcap -r -`",
-    ),
-    (
         &["nodefrag"],
         "fragments are always put together; leave the flag out",
     ),
@@ -41,8 +37,6 @@ const WITHOUT_EFFECT: &[(&str, bool)] = &[
     ("free-os-memory", true),
     ("ignorefsmerr", false),
     ("nooptcheck", false),
-    ("promisc", false),
-    ("snaplen", true),
     ("verbose", false),
     ("writeincomplete", false),
 ];
@@ -224,9 +218,9 @@ mod tests {
 
     #[test]
     fn old_flags_are_answered() {
-        let old = ["-promisc", "false", "-snaplen", "1024", "x"].map(OsString::from);
+        let old = ["-checksum", "false", "-flushevery", "1024", "x"].map(OsString::from);
         let spelled = spell(&crate::flags::command(), old).expect("accepted");
         assert_eq!((spelled.args.len(), spelled.notes.len()), (1, 2));
-        assert!(spell(&crate::flags::command(), ["-iface".into()]).is_err());
+        assert!(spell(&crate::flags::command(), ["-nodefrag".into()]).is_err());
     }
 }

@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use netcap_capture::LinkType;
-use netcap_pipeline::{BodyLedger, FragmentLedger, Ledger, Report, StreamLedger};
+use netcap_capture::{LinkType, Origin};
+use netcap_pipeline::{BodyLedger, FragmentLedger, Ledger, PeriodLedger, Report, StreamLedger};
 use netcap_record::table::{Colour, Table};
 
 use crate::console::{grouped, size};
+
+/// Origins that are listed; the rest are added up.
+const MOST_ORIGINS: usize = 20;
 
 /// Kinds of trouble that are listed for each fate; the rest are added up.
 const MOST_CAUSES: usize = 10;
@@ -45,13 +48,20 @@ pub(crate) fn summary(
     if ledger.bodies != BodyLedger::default() {
         text.push_str(&bodies(&ledger.bodies));
     }
+    text.push_str(&origins(&ledger.origins));
+    let periods = &report.periods;
+    let names = report.files.len();
+    let files = match periods.periods {
+        0 => format!("{names} files"),
+        n => format!("{} periods of up to {names} files", grouped(n)),
+    };
     text.push_str(&format!(
-        "{} records, {} in {} files, written to {}\n",
+        "{} records, {} in {files}, written to {}\n",
         grouped(ledger.records),
         size(octets),
-        report.files.len(),
         directory.display()
     ));
+    text.push_str(&removed(periods));
     text.push_str(&format!(
         "{} packets, {}, in {seconds:.2} s: {} packets/s, {}/s\n",
         grouped(ledger.packets),
@@ -59,6 +69,54 @@ pub(crate) fn summary(
         grouped(per_second(ledger.packets)),
         size(per_second(ledger.octets))
     ));
+    text
+}
+
+/// Where the packets came from, and what was lost there: a line for each.
+fn origins(origins: &[Origin]) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, packets, octets, lost, events: &[(&str, u64)]| {
+        text.push_str(&format!(
+            "{name}: {} packets, {}, {} dropped",
+            grouped(packets),
+            size(octets),
+            grouped(lost)
+        ));
+        for (event, count) in events {
+            text.push_str(&format!(", {} {event}", grouped(*count)));
+        }
+        text.push('\n');
+    };
+    for origin in origins.iter().take(MOST_ORIGINS) {
+        let (packets, octets) = (origin.packets, origin.octets);
+        line(&origin.name, packets, octets, origin.lost, &origin.events);
+    }
+    let others = origins.get(MOST_ORIGINS..).unwrap_or_default();
+    if !others.is_empty() {
+        let sum = |count: fn(&Origin) -> u64| others.iter().map(count).sum();
+        let name = format!("{} others", others.len());
+        let octets = sum(|origin| origin.octets);
+        line(&name, sum(|o| o.packets), octets, sum(|o| o.lost), &[]);
+    }
+    text
+}
+
+/// What the limit on the disk has cost.
+fn removed(ledger: &PeriodLedger) -> String {
+    let mut text = String::new();
+    if ledger.removed > 0 {
+        text.push_str(&format!(
+            "{} of the oldest periods, {}, removed (-disk-limit)\n",
+            grouped(ledger.removed),
+            size(ledger.removed_octets)
+        ));
+    }
+    if ledger.stuck > 0 {
+        text.push_str(&format!(
+            "{} old periods could not be removed; see who may write there\n",
+            grouped(ledger.stuck)
+        ));
+    }
     text
 }
 

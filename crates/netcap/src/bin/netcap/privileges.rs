@@ -1,0 +1,112 @@
+//! Who is root to open interfaces need not be root to dissect what strangers send.
+//!
+//! Once the interfaces are open, and the directories for the files are there, the program becomes
+//! another user for good: the one that is named, or whoever called sudo. Who is root otherwise stays
+//! root.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, Gid, Uid, User, access, setgid, setuid};
+
+use crate::failure::Failure;
+
+/// Becomes the other user, if there is one, who can write to the directories then; those that are
+/// missing are made.
+pub(crate) fn drop_after_opening<'a>(
+    user: Option<&str>,
+    directories: impl Iterator<Item = &'a PathBuf>,
+) -> Result<(), Failure> {
+    let Some((uid, gid)) = successor(user)? else {
+        return Ok(());
+    };
+    let directories: Vec<&PathBuf> = directories.collect();
+    for directory in &directories {
+        make_for(directory, uid, gid).map_err(|error| {
+            Failure::Environment(format!(
+                "cannot make the directory {}: {error}",
+                directory.display()
+            ))
+        })?;
+    }
+    // In this order: who is no longer root may not change the groups.
+    leave_groups(gid)
+        .and_then(|()| setgid(gid))
+        .and_then(|()| setuid(uid))
+        .map_err(|error| Failure::Environment(format!("cannot become user {uid}: {error}")))?;
+    for directory in directories {
+        access(directory.as_path(), AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| {
+            Failure::Environment(format!(
+                "{}: {error} for user {uid}, whom netcap becomes once the interfaces are open; \
+                 choose another directory with -out, or stay root with -user root",
+                directory.display()
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+/// Leaves all other groups than that.
+#[cfg(not(target_vendor = "apple"))]
+fn leave_groups(gid: Gid) -> nix::Result<()> {
+    nix::unistd::setgroups(&[gid])
+}
+
+/// macOS keeps the groups of a user elsewhere, and nix has no call for it.
+#[cfg(target_vendor = "apple")]
+fn leave_groups(_gid: Gid) -> nix::Result<()> {
+    Ok(())
+}
+
+/// The user to become, and that user's group.
+fn successor(user: Option<&str>) -> Result<Option<(Uid, Gid)>, Failure> {
+    let is_root = Uid::effective().is_root();
+    let found = match user {
+        Some(name) => Some(by_name(name)?),
+        None if is_root => by_sudo(),
+        None => None,
+    };
+    match found {
+        Some((uid, _)) if !is_root && uid != Uid::effective() => Err(Failure::Usage(
+            "-user: only root can become another user".to_owned(),
+        )),
+        Some((uid, _)) if !is_root || uid.is_root() => Ok(None),
+        found => Ok(found),
+    }
+}
+
+/// The user of a name or a number.
+fn by_name(name: &str) -> Result<(Uid, Gid), Failure> {
+    let found = match name.parse() {
+        Ok(number) => User::from_uid(Uid::from_raw(number)),
+        Err(_) => User::from_name(name),
+    };
+    match found {
+        Ok(Some(user)) => Ok((user.uid, user.gid)),
+        Ok(None) => Err(Failure::Usage(format!("-user {name}: no such user"))),
+        Err(error) => Err(Failure::Environment(format!("-user {name}: {error}"))),
+    }
+}
+
+/// Whoever called sudo, as sudo(8) tells.
+fn by_sudo() -> Option<(Uid, Gid)> {
+    let number = |name| env::var(name).ok()?.parse::<u32>().ok();
+    Some((
+        Uid::from_raw(number("SUDO_UID")?),
+        Gid::from_raw(number("SUDO_GID")?),
+    ))
+}
+
+/// Makes a directory and those above it that are missing; the new ones belong to that user.
+fn make_for(directory: &Path, uid: Uid, gid: Gid) -> std::io::Result<()> {
+    if directory.as_os_str().is_empty() || directory.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = directory.parent() {
+        make_for(parent, uid, gid)?;
+    }
+    fs::create_dir(directory)?;
+    chown(directory, Some(uid.as_raw()), Some(gid.as_raw()))
+}
