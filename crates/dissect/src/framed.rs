@@ -209,6 +209,10 @@ impl StreamDissector for Framed {
     fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
         self.sides.of(direction).cut(self.framing, context);
     }
+
+    fn held(&self) -> usize {
+        self.sides.to_server.pending.octets().len() + self.sides.to_client.pending.octets().len()
+    }
 }
 
 #[cfg(test)]

@@ -156,6 +156,9 @@ pub trait StreamDissector: Send {
     /// Learns that a direction has ended: it was closed, reset, or idle for too long, or the
     /// capture ended. Each direction ends at most once, and both do before the dissector goes.
     fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>);
+
+    /// Octets that it keeps for later: what all streams keep together is limited.
+    fn held(&self) -> usize;
 }
 
 /// What surrounds the octets that a stream dissector is given, and where its records go.

@@ -89,6 +89,15 @@ enum Answer {
 }
 
 impl Claim {
+    /// Octets that are kept: for who wants to see more, and by the dissector.
+    pub(crate) fn held(&self) -> usize {
+        let kept: usize = self.kept.iter().map(|kept| kept.octets.len()).sum();
+        kept + self
+            .dissector
+            .as_ref()
+            .map_or(0, |dissector| dissector.held())
+    }
+
     /// The next octets of a direction.
     pub(crate) fn data(
         &mut self,

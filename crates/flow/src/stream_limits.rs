@@ -7,7 +7,7 @@ pub struct StreamLimits {
     pub streams: usize,
     /// Octets that wait in one direction of a stream, with their bookkeeping.
     pub octets_per_direction: usize,
-    /// Octets that wait in all streams, with their bookkeeping.
+    /// Octets that wait in all streams, with their bookkeeping, and those that dissectors keep.
     pub octets: usize,
     /// Seconds of packet time after which an idle stream ends; 0 is never.
     pub close_timeout: u32,

@@ -39,7 +39,7 @@ pub struct Streams {
     idle: Idle,
     /// Directions in which octets wait.
     waiting: BTreeSet<Waiting>,
-    /// What all octets that wait cost.
+    /// What all octets that wait or are kept cost.
     held: usize,
     /// Segments seen.
     seen: u64,
@@ -240,7 +240,7 @@ impl Streams {
         }
     }
 
-    /// Gives holes up while too much waits.
+    /// Gives holes up while too much waits or is kept, and then streams.
     fn make_room(
         &mut self,
         packet: PacketInfo,
@@ -248,9 +248,15 @@ impl Streams {
         registry: &Registry,
         output: &mut Output,
     ) {
-        while self.held > self.limits.octets
-            && let Some(oldest) = self.waiting.first()
-        {
+        while self.held > self.limits.octets {
+            let Some(oldest) = self.waiting.first() else {
+                let Some(place) = self.idlest(None) else {
+                    return;
+                };
+                self.ledger.evicted_streams += 1;
+                self.remove(place, registry, output);
+                continue;
+            };
             let (place, direction) = (oldest.place, oldest.direction());
             self.with(place, registry, output, |stream, desk| {
                 let (half, mut reading) = stream.reading(direction, desk);
@@ -276,8 +282,10 @@ impl Streams {
         self.with(place, registry, output, Stream::finish);
         let stream = self.begin(segment, now);
         // The item of the old stream among the idle ones serves the new one.
-        if let Some(slot) = self.streams.get_mut(place as usize) {
-            *slot = Some(stream);
+        if let Some(slot) = self.streams.get_mut(place as usize)
+            && let Some(before) = slot.replace(stream)
+        {
+            self.held -= before.cost();
         }
     }
 
@@ -345,6 +353,7 @@ impl Streams {
         let Some(stream) = slot.and_then(Option::take) else {
             return;
         };
+        self.held -= stream.cost();
         let hash = Streams::hash(&self.hasher, &stream.ends.client, &stream.ends.server);
         if let Ok(found) = self.index.find_entry(hash, |at| *at == place) {
             found.remove();
@@ -582,8 +591,9 @@ impl Stream {
         }
     }
 
+    /// What waits here, and what the claim keeps.
     fn cost(&self) -> usize {
-        self.to_server.cost() + self.to_client.cost()
+        self.to_server.cost() + self.to_client.cost() + self.claim.held()
     }
 
     fn waiting(&self, place: u32) -> [Option<Waiting>; 2] {

@@ -73,6 +73,10 @@ impl StreamDissector for Recorder {
     fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
         self.note(End(direction), context);
     }
+
+    fn held(&self) -> usize {
+        if self.0 == "hoarder" { 1000 } else { 0 }
+    }
 }
 
 /// Claims everything.
@@ -114,6 +118,12 @@ static CURIOUS: StreamProtocol = StreamProtocol {
     },
     start: || Box::new(Recorder("curious")),
     schemas: SCHEMAS,
+};
+
+/// Claims everything, and keeps a thousand octets of each stream.
+static HOARDER: StreamProtocol = StreamProtocol {
+    start: || Box::new(Recorder("hoarder")),
+    ..ANY
 };
 
 /// Counts nothing that anybody wants.
@@ -839,6 +849,23 @@ fn an_end_that_talks_to_itself() {
         capture.streams.take(&segment, registry, output);
     }
     assert_eq!(capture.close().streams, 1);
+}
+
+#[test]
+fn what_dissectors_keep_is_limited_too() {
+    let limits = StreamLimits {
+        octets: 10_000,
+        ..StreamLimits::default()
+    };
+    let mut capture = Capture::of(const { &[&HOARDER] }, limits);
+    for n in 0..500 {
+        capture.take(&client(1, b"x").port(10_000 + n));
+        assert!(capture.streams.octets() <= limits.octets);
+    }
+    assert_eq!(capture.streams.open(), 10);
+    // Streams that were given up go on when they have something to say.
+    capture.take(&client(2, b"y").port(10_000));
+    assert_eq!(capture.close().evicted_streams, 491);
 }
 
 #[test]

@@ -106,6 +106,10 @@ impl StreamDissector for Follower {
     }
 
     fn end(&mut self, _: Direction, _: &mut StreamContext<'_, '_>) {}
+
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 fn address(end: &Endpoint) -> String {

@@ -637,6 +637,11 @@ impl Side {
         self.has_lost = true;
     }
 
+    /// What the requests that wait cost.
+    fn held(&self) -> usize {
+        self.octets_waiting + self.waiting.len() * size_of::<Request>()
+    }
+
     fn is_full(&self) -> bool {
         self.waiting.len() > MOST_WAITING || self.octets_waiting > MOST_OCTETS_WAITING
     }
@@ -1110,6 +1115,13 @@ impl StreamDissector for Stream {
         if sides.of(direction.other()).has_ended {
             sides.give_up(direction, context);
         }
+    }
+
+    fn held(&self) -> usize {
+        let pending = [&self.pending.to_server, &self.pending.to_client];
+        let pending: usize = pending.iter().map(|pending| pending.octets().len()).sum();
+        let sides = [&self.sides.to_server, &self.sides.to_client];
+        pending + sides.iter().map(|side| side.held()).sum::<usize>()
     }
 }
 

@@ -942,6 +942,13 @@ impl StreamDissector for Tls {
         }
         self.cut(direction, context);
     }
+
+    fn held(&self) -> usize {
+        let sides = [&self.sides.to_server, &self.sides.to_client];
+        let waiting = self.waiting.as_ref();
+        sides.iter().map(|side| side.messages.len()).sum::<usize>()
+            + waiting.map_or(0, |waiting| waiting.message.octets.len())
+    }
 }
 
 fn recognise(beginning: &Beginning<'_>) -> Recognition {

@@ -255,7 +255,8 @@ pub(crate) struct Flags {
     )]
     pub(crate) max_streams: usize,
 
-    /// Megabytes of all TCP streams that may wait for octets missing before them
+    /// Megabytes of all TCP streams that may wait for octets missing before them or for the rest of
+    /// their messages
     #[arg(
         long,
         value_name = "MB",
