@@ -93,6 +93,10 @@ impl StreamDissector for Judge {
             true
         ));
     }
+
+    fn held(&self) -> usize {
+        self.octets as usize / 2
+    }
 }
 
 impl Drop for Judge {

@@ -17,6 +17,7 @@
 //! batch.
 
 mod bodies;
+mod ceiling;
 mod coding;
 mod files;
 mod interleave;
@@ -30,6 +31,7 @@ mod sniff;
 mod worker;
 
 pub use bodies::{BodyConfig, BodyLedger, BodyLimits};
+pub use ceiling::memory_ceiling;
 pub use ledger::Ledger;
 pub use netcap_flow::{
     FlowLimits, FragmentLedger, Limits as FragmentLimits, OverlapPolicy, StreamLedger, StreamLimits,

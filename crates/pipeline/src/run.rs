@@ -27,7 +27,7 @@ use crate::worker::{Walked, Worker};
 use crate::{BodyConfig, Ledger, PeriodLedger, Rotation};
 
 /// Octets of a batch: what stays in a core's second-level cache together with its output.
-const BATCH_OCTETS: usize = 512 << 10;
+pub(crate) const BATCH_OCTETS: usize = 512 << 10;
 /// Flows and streams that are closed at once at the end of a capture: their records wait in memory.
 const CLOSED_AT_ONCE: usize = 4096;
 /// How often the caller hears of progress, and an idle run looks whether it should stop.
@@ -271,7 +271,7 @@ pub fn run(
     let mut files = periods.begin(registry)?;
     let bodies = config.bodies.clone().map(BodySink::new).transpose()?;
     let workers = config.workers.max(1);
-    let pool = 2 * workers + 2;
+    let pool = pool(workers);
     // Room for every batch and every block that can be under way, and for the last words.
     let room = 2 * pool + workers + 2;
     let (free_in, free_out) = bounded(pool);
@@ -339,6 +339,11 @@ pub fn run(
     periods.close(files)?;
     (report.files, report.periods) = periods.report();
     Ok(report)
+}
+
+/// Batches that are under way at most: each worker has one, and one waits for it.
+pub(crate) fn pool(workers: usize) -> usize {
+    2 * workers.max(1) + 2
 }
 
 /// The reader's thread.

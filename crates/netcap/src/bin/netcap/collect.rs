@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
 
 use crate::VERSION;
-use crate::console::{has_colours, note, print};
+use crate::console::{has_colours, note, print, size};
 use crate::encoders;
 use crate::failure::Failure;
 use crate::flags::Flags;
@@ -53,6 +53,14 @@ pub(crate) fn run(flags: &Flags, inputs: &[PathBuf]) -> Result<(), Failure> {
     }
     let stop = stop_on_signals()?;
     let is_live = source.is_live();
+    if is_live && !flags.quiet {
+        let ceiling = netcap_pipeline::memory_ceiling(&config, &registry);
+        note(&format!(
+            "memory stays below {}; -max-flows, -max-streams, -stream-memory, -fragment-memory and \
+             -include decide",
+            size(ceiling)
+        ));
+    }
 
     let started = Instant::now();
     let mut progress = Progress::new(flags.quiet);
