@@ -116,6 +116,10 @@ impl StreamDissector for Recorder {
     fn end(&mut self, direction: Direction, _: &mut StreamContext<'_, '_>) {
         self.with(|recording| stream::append(Event::End(direction), &mut recording.input));
     }
+
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 /// Has every stream recorded.

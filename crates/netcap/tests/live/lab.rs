@@ -129,9 +129,14 @@ impl Capture {
         kill(pid, signal).expect("it runs");
     }
 
-    /// Waits for its end: exit code, standard output, standard error.
+    /// Waits for its end: exit code, standard output, standard error. It has kept its word on memory,
+    /// which stands at the beginning of the latter and is taken off.
     pub(crate) fn end(mut self) -> (i32, String, String) {
-        wait_for(|| self.child.try_wait().expect("it is ours").is_some());
+        let mut peak = 0.0;
+        wait_for(|| {
+            peak = peak_of(self.child.id()).unwrap_or(peak);
+            self.child.try_wait().expect("it is ours").is_some()
+        });
         let child = &mut self.child;
         let output = Output {
             status: child.wait().expect("it has ended"),
@@ -140,7 +145,19 @@ impl Capture {
         };
         let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
         let code = output.status.code().expect("no signal ended it");
-        (code, text(&output.stdout), text(&output.stderr))
+        let errors = text(&output.stderr);
+        let (first, rest) = errors.split_once('\n').expect("a line");
+        let promise = first.strip_prefix("netcap: memory stays below ");
+        let number = promise.and_then(|rest| rest.split(' ').next()?.parse::<f64>().ok());
+        let megabytes = match first.contains(" GB;") {
+            true => number.map(|number| number * 1000.0),
+            false => number,
+        };
+        assert!(
+            megabytes.is_some_and(|limit| limit > 30.0 && peak < limit),
+            "{first}: {peak}"
+        );
+        (code, text(&output.stdout), rest.to_owned())
     }
 
     /// Ends it as Ctrl-C does, which must take less than a second and a half; gives what it printed.
@@ -154,6 +171,16 @@ impl Capture {
         assert!(took < Duration::from_secs(5), "{took:?}");
         output
     }
+}
+
+/// Megabytes of memory that a process has had at most.
+fn peak_of(process: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes / 1000.0)
 }
 
 impl Drop for Capture {

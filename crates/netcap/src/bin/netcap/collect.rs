@@ -55,7 +55,7 @@ pub(crate) fn run(flags: &Flags, inputs: &[PathBuf]) -> Result<(), Failure> {
     let is_live = source.is_live();
     if is_live && !flags.quiet {
         let ceiling = netcap_pipeline::memory_ceiling(&config, &registry);
-        note(&format!(
+        note(format!(
             "memory stays below {}; -max-flows, -max-streams, -stream-memory, -fragment-memory and \
              -include decide",
             size(ceiling)
