@@ -22,7 +22,8 @@ pub struct Packet {
     pub original_len: u32,
     /// What its first octets are.
     pub link_type: LinkType,
-    /// The interface, counted over the whole capture from 0. Always 0 in classic pcap.
+    /// The interface, counted over the whole capture from 0. In classic pcap, which knows of none,
+    /// the file headers before the packet's own.
     pub interface: u32,
     /// Where its octets begin in the batch's buffer.
     pub(crate) start: usize,

@@ -7,6 +7,7 @@ use std::io;
 
 use crate::FilterError;
 use crate::libpcap::LibpcapError;
+use crate::pcap_over_ip::{ConnectError, Fault, StreamError};
 
 /// Why a capture could not be read, or not be read to its end.
 ///
@@ -107,15 +108,47 @@ pub enum Error {
         /// What the decompressor says.
         reason: String,
     },
+
+    /// There is no connection to a PCAP-over-IP peer.
+    #[error(transparent)]
+    Connect(Box<ConnectError>),
+
+    /// A stream of a PCAP-over-IP peer did not end as it should.
+    #[error(transparent)]
+    Stream(Box<StreamError>),
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Error {
+        Error::Connect(Box::new(error))
+    }
+}
+
+impl From<StreamError> for Error {
+    fn from(error: StreamError) -> Error {
+        Error::Stream(Box::new(error))
+    }
 }
 
 impl Error {
     /// Whether the input itself is at fault (exit code 3), and not the system it is read from
     /// (exit code 2).
     pub fn is_input_fault(&self) -> bool {
-        !matches!(
-            self,
-            Error::Io { .. } | Error::Libpcap(_) | Error::Filter(_) | Error::InterfaceEnded { .. }
-        )
+        self.exit_code() == 3
+    }
+
+    /// The exit code of a program that ends for this: 2 the system, or nobody to connect to; 3 an
+    /// input malformed or cut short; 4 TLS: who the peer is, or who we are, is not believed.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Io { .. }
+            | Error::Libpcap(_)
+            | Error::Filter(_)
+            | Error::InterfaceEnded { .. } => 2,
+            Error::Connect(error) if error.is_tls() => 4,
+            Error::Connect(_) => 2,
+            Error::Stream(error) if error.fault == Fault::Tls => 4,
+            _ => 3,
+        }
     }
 }

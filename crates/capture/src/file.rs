@@ -5,10 +5,13 @@
 //! batch holds all the packets it may before its block is used up, the rest of the block waits here
 //! and the next batches are served from it, each copying only its own packets: no octet is copied
 //! more than twice, whatever the sizes.
+//!
+//! An input that would block, such as a connection with a time-out, has nothing new: that is an empty
+//! batch and no end.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
-use crate::format::{Format, Split, Stop};
+use crate::format::{Format, Notes, Split, Stop};
 use crate::input::Input;
 use crate::{Batch, Error, Progress, Source};
 
@@ -34,6 +37,8 @@ pub(crate) struct FileSource<F> {
     /// Packets and batches delivered.
     packets: u64,
     sequence: u64,
+    /// The input had nothing to give when it was last asked.
+    waiting: bool,
     input_end: Option<InputEnd>,
     trouble: Option<Error>,
     ended: bool,
@@ -59,10 +64,21 @@ impl<F: Format> FileSource<F> {
             place: "the file header",
             packets: 0,
             sequence: 0,
+            waiting: false,
             input_end: None,
             trouble: None,
             ended: false,
         }
+    }
+
+    /// What the format has noticed beside packets.
+    pub(crate) fn notes(&mut self) -> &mut Notes {
+        self.format.notes()
+    }
+
+    /// Where in the input the octets lie that are not split into packets yet, and how many they are.
+    pub(crate) fn half(&self) -> (u64, usize) {
+        (self.offset, self.left.len() - self.left_start)
     }
 
     /// Fills the batch from the octets left over. No packets afterwards means that they hold no
@@ -86,6 +102,7 @@ impl<F: Format> FileSource<F> {
         // A record longer than the block gets its room step by step, as it arrives.
         let size = self.needed.min(left.len() * 2).max(batch.block_size());
         let start = batch.begin(left, size);
+        self.waiting = false;
         let mut have = left.len();
         while have < size {
             match self.input.reader.read(batch.spare(start, size)) {
@@ -99,6 +116,10 @@ impl<F: Format> FileSource<F> {
                     if self.input.eager && have >= self.needed {
                         break;
                     }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.waiting = true;
+                    break;
                 }
                 Err(error) => {
                     self.input_end = Some(InputEnd::Failed(error));
@@ -122,7 +143,8 @@ impl<F: Format> FileSource<F> {
     fn note(&mut self, split: Split, fresh: usize) {
         self.offset += split.consumed as u64;
         match split.stop {
-            Stop::Full => {}
+            // With packets, or with notes that somebody should look at.
+            Stop::Full => self.waiting = fresh == 0,
             Stop::Short { needed, place } => {
                 self.needed = needed;
                 self.place = place;
@@ -176,6 +198,9 @@ impl<F: Format> Source for FileSource<F> {
             if !batch.is_empty() {
                 self.packets += batch.len() as u64;
                 self.sequence += 1;
+                return Ok(true);
+            }
+            if std::mem::take(&mut self.waiting) && self.trouble.is_none() {
                 return Ok(true);
             }
             if let Some(error) = self.trouble.take() {

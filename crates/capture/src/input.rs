@@ -137,6 +137,7 @@ impl Read for Tallied {
                         .fetch_add(*count as u64, Ordering::Relaxed)
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(_) => self.tally.failed.store(true, Ordering::Relaxed),
             }
             return result;

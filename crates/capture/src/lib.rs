@@ -3,7 +3,8 @@
 //!
 //! A [`Source`] yields packets in capture order into a [`Batch`]; [`open`] finds out by content what
 //! a file is, [`open_interfaces`] captures live, [`merge`] makes one source of several,
-//! [`pcap_writer`] writes.
+//! [`pcap_writer`] writes. Peers that send captures over the network are read by
+//! [`pcap_over_ip::Reader`].
 //!
 //! Guarantees: no claim of the input is believed before the octets are there, so memory follows
 //! what was received; the packets before any trouble are delivered before the error is; the same
@@ -41,8 +42,10 @@ mod live_merge;
 mod merge;
 mod open;
 mod pcap;
+pub mod pcap_over_ip;
 pub mod pcap_writer;
 mod pcapng;
+pub mod pcapng_writer;
 mod source;
 mod timestamp;
 

@@ -241,6 +241,15 @@ link_types! {
 }
 
 impl LinkType {
+    /// The link type of a number in a file. 12 and 14 are what different systems call DLT_RAW
+    /// (pcap/dlt.h); old writers put them into files in place of 101.
+    pub(crate) fn in_file(number: u32) -> LinkType {
+        match number {
+            12 | 14 => LinkType::RAW,
+            _ => LinkType(number),
+        }
+    }
+
     /// The name at tcpdump.org without its `LINKTYPE_`, as in `ETHERNET`; `None` if the number is
     /// not assigned.
     pub fn name(self) -> Option<&'static str> {

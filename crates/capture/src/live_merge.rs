@@ -401,6 +401,11 @@ impl Source for LiveMerge {
     fn origins(&mut self) -> Vec<Origin> {
         self.inputs.iter().flat_map(Input::origins).collect()
     }
+
+    fn ceiling(&self) -> u64 {
+        // Buffers double while they grow.
+        self.inputs.len() as u64 * BATCHES as u64 * 2 * BLOCK_SIZE as u64
+    }
 }
 
 impl Drop for LiveMerge {

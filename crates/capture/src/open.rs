@@ -12,7 +12,7 @@ use crate::pcapng::{self, Pcapng};
 use crate::{Error, Source};
 
 /// Enough to know a format by, and exactly a classic pcap file header.
-const PREFIX: usize = pcap::FILE_HEADER;
+pub(crate) const PREFIX: usize = pcap::FILE_HEADER;
 
 /// Opens a capture: a file, a FIFO, or standard input if the path is `-`. Finds out by content
 /// whether it is pcap or pcapng, and whether it is compressed with gzip, zstd, lz4, xz or bzip2.

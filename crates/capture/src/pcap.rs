@@ -2,8 +2,9 @@
 //!
 //! Read: both byte orders; micro- and nanoseconds; Kuznetzov's modified records; the interchanged
 //! lengths of versions before 2.3, of some 2.3 files and of DG/UX (543.0). The header's snapshot
-//! length is ignored, as real captures hold longer packets than it says. Not read: the Nokia
-//! variant, which has the standard magic and longer record headers, and can only be guessed.
+//! length is ignored, as real captures hold longer packets than it says. A second file header where a
+//! record belongs begins the file anew, as in `cat a.pcap b.pcap`. Not read: the Nokia variant, which
+//! has the standard magic and longer record headers, and can only be guessed.
 //!
 //! ```text
 //! file header, 24 octets             record header, 16 octets (modified: 24)
@@ -16,7 +17,7 @@
 //! ```
 
 use crate::batch::Packet;
-use crate::format::{Format, MAX_RECORD, Split, Stop};
+use crate::format::{Described, Format, Limits, Notes, Split, Stop};
 use crate::{LinkType, Timestamp};
 
 /// Length of the file header.
@@ -35,6 +36,8 @@ const MODIFIED: u32 = 0xa1b2_cd34;
 /// The part of the header's last field that is the link type: `LT_LINKTYPE` of sf-pcap.c. Above it
 /// lies the length of the frame check sequence.
 const LINK_TYPE_BITS: u32 = 0x03ff_ffff;
+/// That the length of the frame check sequence is there: `LT_FCS_LENGTH_PRESENT` of sf-pcap.c.
+const FCS_PRESENT: u32 = 0x0400_0000;
 
 /// Which of a record's two lengths comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,10 @@ pub(crate) struct Pcap {
     record_header: usize,
     lengths: Lengths,
     link_type: LinkType,
+    /// Packets of the first file header are on interface 0, those of the second on 1.
+    interface: u32,
+    limits: Limits,
+    notes: Notes,
 }
 
 impl Pcap {
@@ -77,23 +84,35 @@ impl Pcap {
             record_header,
             lengths: Lengths::CapturedFirst,
             link_type: LinkType(0),
+            interface: 0,
+            limits: Limits::default(),
+            notes: Notes::default(),
         })
     }
 
+    /// The same with other limits, and with interfaces noted.
+    pub(crate) fn of_stream(mut self, limits: Limits) -> Pcap {
+        self.limits = limits;
+        self.notes.described = Some(Vec::new());
+        self
+    }
+
     /// What the whole header says, or why the file cannot be read.
-    pub(crate) fn with_header(self, header: &[u8; FILE_HEADER]) -> Result<Pcap, String> {
-        let [.., l0, l1, l2, l3] = *header;
+    pub(crate) fn with_header(mut self, header: &[u8; FILE_HEADER]) -> Result<Pcap, String> {
+        let [.., s0, s1, s2, s3, l0, l1, l2, l3] = *header;
         let [_, _, _, _, a0, a1, i0, i1, ..] = *header;
-        let (major, minor, network) = if self.big_endian {
+        let (major, minor, snapshot_len, network) = if self.big_endian {
             (
                 u16::from_be_bytes([a0, a1]),
                 u16::from_be_bytes([i0, i1]),
+                u32::from_be_bytes([s0, s1, s2, s3]),
                 u32::from_be_bytes([l0, l1, l2, l3]),
             )
         } else {
             (
                 u16::from_le_bytes([a0, a1]),
                 u16::from_le_bytes([i0, i1]),
+                u32::from_le_bytes([s0, s1, s2, s3]),
                 u32::from_le_bytes([l0, l1, l2, l3]),
             )
         };
@@ -103,21 +122,62 @@ impl Pcap {
             (2, 3) => Lengths::Either,
             _ => Lengths::CapturedFirst,
         };
-        Ok(Pcap {
-            lengths,
-            link_type: LinkType(network & LINK_TYPE_BITS),
-            ..self
+        self.lengths = lengths;
+        self.link_type = LinkType::in_file(network & LINK_TYPE_BITS);
+        let (link_type, nanoseconds) = (self.link_type, self.unit == 1);
+        self.notes.describe(|| Described {
+            in_section: 0,
+            link_type,
+            snapshot_len,
+            nanoseconds,
+            // The top four bits count units of 16 bits.
+            fcs_len: (network & FCS_PRESENT != 0).then_some((network >> 28) as u8 * 2),
+            name: None,
+        });
+        Ok(self)
+    }
+
+    /// Whether a file header begins where a record header belongs. As a record it would be an empty
+    /// packet of the year 2055 or 2082, of a length of nothing on the wire.
+    fn is_file_header(octets: &[u8; RECORD_HEADER]) -> bool {
+        let [_, _, _, _, a0, a1, i0, i1, reserved @ ..] = *octets;
+        let version = |big| match big {
+            true => (u16::from_be_bytes([a0, a1]), u16::from_be_bytes([i0, i1])),
+            false => (u16::from_le_bytes([a0, a1]), u16::from_le_bytes([i0, i1])),
+        };
+        Pcap::from_magic(octets).is_some_and(|pcap| {
+            matches!(version(pcap.big_endian), (2, 0..=4)) && reserved == [0; 8]
         })
     }
 
+    /// Begins anew with the file header at the front of `octets`.
+    fn restart(&mut self, octets: &[u8]) -> Result<(), Stop> {
+        let (Some(header), Some(next)) = (octets.first_chunk(), Pcap::from_magic(octets)) else {
+            return Err(Stop::Short {
+                needed: FILE_HEADER,
+                place: "a file header",
+            });
+        };
+        let next = Pcap {
+            interface: self.interface.saturating_add(1),
+            limits: self.limits,
+            notes: std::mem::take(&mut self.notes),
+            ..next
+        };
+        *self = next.with_header(header).map_err(Stop::Unsupported)?;
+        self.notes.restarts += 1;
+        Ok(())
+    }
+
     /// [`Format::split`] for one byte order, known at compile time as this is the innermost loop.
+    /// Gives what it consumed, and why it stopped; no reason: there is a file header.
     fn split_ordered<const BIG: bool>(
-        &self,
+        &mut self,
         octets: &[u8],
         origin: usize,
         room: usize,
         packets: &mut Vec<Packet>,
-    ) -> Split {
+    ) -> (usize, Option<Stop>) {
         let number = |octets: [u8; 4]| {
             if BIG {
                 u32::from_be_bytes(octets)
@@ -136,7 +196,7 @@ impl Pcap {
                     needed: self.record_header,
                     place: "a record header",
                 };
-                return Split { consumed: at, stop };
+                return (at, Some(stop));
             };
             let [
                 s0,
@@ -156,6 +216,9 @@ impl Pcap {
                 o2,
                 o3,
             ] = *header;
+            if (s0 == 0xa1 || s3 == 0xa1) && Pcap::is_file_header(header) {
+                return (at, None);
+            }
             let seconds = number([s0, s1, s2, s3]);
             let fraction = number([f0, f1, f2, f3]);
             let mut captured = number([c0, c1, c2, c3]);
@@ -169,24 +232,30 @@ impl Pcap {
                 (captured, original) = (original, captured);
             }
             let end = self.record_header.saturating_add(captured as usize);
-            if captured as usize > MAX_RECORD {
+            if captured as usize > self.limits.record {
                 let stop = Stop::Malformed(format!("a packet claims {captured} octets"));
-                return Split { consumed: at, stop };
+                return (at, Some(stop));
             }
             if rest.len() < end {
-                return Split {
-                    consumed: at,
-                    stop: Stop::Short {
-                        needed: end,
-                        place: "a packet",
-                    },
+                let stop = Stop::Short {
+                    needed: end,
+                    place: "a packet",
                 };
+                return (at, Some(stop));
+            }
+            if captured > original && self.limits.mends_lengths {
+                original = captured;
+                self.notes.mended_lengths += 1;
+            }
+            let nanos = u64::from(fraction) * self.unit;
+            if nanos >= 1_000_000_000 {
+                self.notes.carried_fractions += 1;
             }
             packets.push(Packet {
-                timestamp: Timestamp::new(i64::from(seconds), u64::from(fraction) * self.unit),
+                timestamp: Timestamp::new(i64::from(seconds), nanos),
                 original_len: original,
                 link_type: self.link_type,
-                interface: 0,
+                interface: self.interface,
                 start: origin + at + self.record_header,
                 len: captured,
                 comment_start: 0,
@@ -194,10 +263,7 @@ impl Pcap {
             });
             at += end;
         }
-        Split {
-            consumed: at,
-            stop: Stop::Full,
-        }
+        (at, Some(Stop::Full))
     }
 }
 
@@ -209,11 +275,35 @@ impl Format for Pcap {
         room: usize,
         packets: &mut Vec<Packet>,
     ) -> Split {
-        if self.big_endian {
-            self.split_ordered::<true>(octets, origin, room, packets)
-        } else {
-            self.split_ordered::<false>(octets, origin, room, packets)
+        let end = packets.len().saturating_add(room);
+        let mut at = 0;
+        loop {
+            let (rest, origin) = (&octets[at..], origin + at);
+            let room = end - packets.len();
+            let (consumed, stop) = match self.big_endian {
+                true => self.split_ordered::<true>(rest, origin, room, packets),
+                false => self.split_ordered::<false>(rest, origin, room, packets),
+            };
+            at += consumed;
+            let stop = match stop {
+                Some(stop) => stop,
+                None => match self.restart(&octets[at..]) {
+                    Ok(()) => {
+                        at += FILE_HEADER;
+                        if !self.notes.is_full() {
+                            continue;
+                        }
+                        Stop::Full
+                    }
+                    Err(stop) => stop,
+                },
+            };
+            return Split { consumed: at, stop };
         }
+    }
+
+    fn notes(&mut self) -> &mut Notes {
+        &mut self.notes
     }
 }
 
@@ -336,6 +426,47 @@ mod tests {
             nanos: 967_295_000,
         };
         assert_eq!(read(&file).0[0].timestamp, time);
+    }
+
+    #[test]
+    fn a_second_file_header_begins_anew() {
+        for order in ORDERS {
+            let first = small_pcap(order);
+            let mut other = pcap_header(Order::Big, 0xa1b2_3c4d, (2, 4), 65535, 12);
+            other.extend(pcap_record(Order::Big, [5, 6, 1, 1], b"x"));
+            let file = [&first[..], &other, &first].concat();
+            let (seen, trouble) = read(&file);
+            assert!(trouble.is_none(), "{trouble:?}");
+            let all: Vec<_> = seen
+                .iter()
+                .map(|seen| (seen.interface, seen.link_type))
+                .collect();
+            let (ethernet, raw) = (LinkType::ETHERNET, LinkType::RAW);
+            assert_eq!(
+                all,
+                [
+                    (0, ethernet),
+                    (0, ethernet),
+                    (0, ethernet),
+                    (1, raw),
+                    (2, ethernet),
+                    (2, ethernet),
+                    (2, ethernet)
+                ]
+            );
+            assert_eq!(seen[3].timestamp.nanos, 6);
+
+            let (seen, trouble) = read(&file[..first.len() + 20]);
+            assert_eq!(seen.len(), 3);
+            assert!(
+                matches!(trouble, Some(Error::Truncated { packets: 3, .. })),
+                "{trouble:?}"
+            );
+            // Of a version that cannot be: an empty packet, and what follows is what it is.
+            let mut file = [&first[..], &other].concat();
+            file[first.len() + 5] = 9;
+            assert!(read(&file).0[3].data.is_empty());
+        }
     }
 
     #[test]

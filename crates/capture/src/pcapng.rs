@@ -25,7 +25,7 @@
 //! ```
 
 use crate::batch::Packet;
-use crate::format::{Format, MAX_RECORD, Split, Stop};
+use crate::format::{Described, Format, Limits, Notes, Split, Stop};
 use crate::{LinkType, Timestamp};
 
 /// Type of a Section Header Block: the same in both byte orders, so that it can be found first.
@@ -45,18 +45,22 @@ const BYTE_ORDER_LITTLE: [u8; 4] = [0x4d, 0x3c, 0x2b, 0x1a];
 /// Options that mean something here.
 const OPTION_END: u16 = 0;
 const OPTION_COMMENT: u16 = 1;
+const OPTION_INTERFACE_NAME: u16 = 2;
 const OPTION_TIME_RESOLUTION: u16 = 9;
+const OPTION_FCS_LEN: u16 = 13;
 const OPTION_TIME_OFFSET: u16 = 14;
 
 /// Type and total length before a block's body.
 const BLOCK_HEADER: usize = 8;
 /// A block with an empty body.
 const SMALLEST_BLOCK: usize = 12;
+/// How much longer a block may be than the packet in it. The options that mean something are far shorter.
+const ROOM_FOR_OPTIONS: usize = 64 << 10;
+/// The longest block that is stepped over where packets have to be shorter: libpcap's limit for any
+/// (`INITIAL_MAX_BLOCKSIZE` of sf-pcapng.c). Names and secrets can be so long.
+const MAX_SKIPPED: usize = 16 << 20;
 /// What comes before the data in Enhanced and obsolete Packet Blocks.
 const PACKET_HEADER: usize = 20;
-
-/// As many interfaces as a section may describe; no writer comes near, and memory stays bounded.
-const MAX_INTERFACES: usize = 1 << 16;
 
 /// Where the reading of a file stands.
 #[derive(Debug, Default)]
@@ -67,6 +71,12 @@ pub(crate) struct Pcapng {
     interfaces: Vec<Interface>,
     /// How many interfaces earlier sections described.
     earlier_interfaces: u32,
+    has_section: bool,
+    /// A long block that is being stepped over, which needs no memory: its length, and how much of it
+    /// is left.
+    skipping: Option<(u32, usize)>,
+    limits: Limits,
+    notes: Notes,
 }
 
 /// What an Interface Description Block says.
@@ -97,6 +107,14 @@ impl Resolution {
         match octet {
             0..=0x7f => Resolution::Decimal(octet),
             _ => Resolution::Binary(octet & 0x7f),
+        }
+    }
+
+    fn is_finer_than_microseconds(self) -> bool {
+        match self {
+            Resolution::Decimal(n) => n > 6,
+            // 2^19 units a second are still fewer than a million.
+            Resolution::Binary(n) => n > 19,
         }
     }
 
@@ -178,6 +196,19 @@ impl Numbers {
 }
 
 impl Pcapng {
+    /// A reading with other limits than those of files, and with interfaces noted.
+    pub(crate) fn of_stream(limits: Limits) -> Pcapng {
+        let notes = Notes {
+            described: Some(Vec::new()),
+            ..Notes::default()
+        };
+        Pcapng {
+            limits,
+            notes,
+            ..Pcapng::default()
+        }
+    }
+
     /// Takes in a whole block, of which `body` is the inside, beginning at `body_start` in the
     /// batch's buffer. Gives the packet, if it is one.
     fn block(
@@ -213,6 +244,7 @@ impl Pcapng {
         self.earlier_interfaces = self.earlier_interfaces.saturating_add(count);
         self.interfaces.clear();
         self.big_endian = big_endian;
+        self.notes.restarts += u64::from(std::mem::replace(&mut self.has_section, true));
     }
 
     /// Takes in an Interface Description Block.
@@ -221,13 +253,13 @@ impl Pcapng {
         else {
             return Err("an Interface Description Block is too short".to_owned());
         };
-        if self.interfaces.len() >= MAX_INTERFACES {
-            return Err(format!(
-                "a section describes more than {MAX_INTERFACES} interfaces"
-            ));
+        let most = self.limits.interfaces;
+        if self.interfaces.len() >= most {
+            return Err(format!("a section describes more than {most} interfaces"));
         }
+        let (mut name, mut fcs_len) = (None, None);
         let mut interface = Interface {
-            link_type: LinkType(u32::from(link_type)),
+            link_type: LinkType::in_file(u32::from(link_type)),
             snapshot_len,
             resolution: Resolution::DEFAULT,
             offset: 0,
@@ -238,9 +270,20 @@ impl Pcapng {
                     interface.resolution = Resolution::new(*octet);
                 }
                 (OPTION_TIME_OFFSET, _) => interface.offset = numbers.i64(value).unwrap_or(0),
+                (OPTION_INTERFACE_NAME, _) => name = Some(value),
+                (OPTION_FCS_LEN, [octet, ..]) => fcs_len = Some(*octet),
                 _ => {}
             }
         }
+        let in_section = self.interfaces.len() as u32;
+        self.notes.describe(|| Described {
+            in_section,
+            link_type: interface.link_type,
+            snapshot_len: interface.snapshot_len,
+            nanoseconds: interface.resolution.is_finer_than_microseconds(),
+            fcs_len,
+            name: name.map(<[u8]>::to_vec),
+        });
         self.interfaces.push(interface);
         Ok(())
     }
@@ -256,7 +299,7 @@ impl Pcapng {
 
     /// The packet of an Enhanced or obsolete Packet Block, which differ in the interface only.
     fn packet(
-        &self,
+        &mut self,
         numbers: Numbers,
         interface: u32,
         body: &[u8],
@@ -271,6 +314,9 @@ impl Pcapng {
             return Err("a packet block is too short".to_owned());
         };
         let (interface, number) = self.described(interface)?;
+        if captured as usize > self.limits.record {
+            return Err(format!("a packet claims {captured} octets"));
+        }
         let room = body.len() - PACKET_HEADER;
         if captured as usize > room {
             return Err(format!(
@@ -288,7 +334,7 @@ impl Pcapng {
                 )
             });
         let units = u64::from(high) << 32 | u64::from(low);
-        Ok(Packet {
+        let mut packet = Packet {
             timestamp: interface.resolution.time(units, interface.offset),
             original_len,
             link_type: interface.link_type,
@@ -297,7 +343,12 @@ impl Pcapng {
             len: captured,
             comment_start,
             comment_len,
-        })
+        };
+        if captured > original_len && self.limits.mends_lengths {
+            packet.original_len = captured;
+            self.notes.mended_lengths += 1;
+        }
+        Ok(packet)
     }
 
     /// The packet of a Simple Packet Block: on interface 0, cut to its snapshot length.
@@ -315,6 +366,9 @@ impl Pcapng {
             0 => original_len,
             limit => original_len.min(limit),
         };
+        if captured as usize > self.limits.record {
+            return Err(format!("a packet claims {captured} octets"));
+        }
         let room = body.len() - 4;
         if captured as usize > room {
             return Err(format!(
@@ -331,6 +385,26 @@ impl Pcapng {
             comment_start: 0,
             comment_len: 0,
         })
+    }
+
+    /// Steps over what there is of a long block. Gives how much that is, and whether more must come.
+    fn skip(&mut self, claimed: u32, left: usize, octets: &[u8]) -> Result<usize, (usize, Stop)> {
+        let numbers = Numbers {
+            big_endian: self.big_endian,
+        };
+        if octets.len() >= left {
+            self.skipping = None;
+            return match numbers.u32(octets, left - 4) == Some(claimed) {
+                true => Ok(left),
+                false => Err((0, malformed("a long block has two different lengths"))),
+            };
+        }
+        // All but one, so that an end here is seen to be inside the block.
+        let step = octets.len().saturating_sub(1).min(left - 4);
+        self.skipping = Some((claimed, left - step));
+        let needed = octets.len() - step + 1;
+        let place = "a block";
+        Err((step, Stop::Short { needed, place }))
     }
 
     /// Takes in the block at the front of `octets`, which begins at `origin` in the batch's buffer.
@@ -371,8 +445,17 @@ impl Pcapng {
                 "a block of type {kind:#x} has the length {len}"
             )));
         }
-        // A block is longer than the packet in it, by a packet's header and options.
-        if len > MAX_RECORD + (1 << 20) {
+        if len > self.limits.record + ROOM_FOR_OPTIONS {
+            let is_read = [
+                INTERFACE_DESCRIPTION,
+                PACKET,
+                SIMPLE_PACKET,
+                ENHANCED_PACKET,
+            ];
+            if len <= MAX_SKIPPED && !new_section && !is_read.contains(&kind) {
+                self.skipping = Some((claimed, len));
+                return Ok((0, None));
+            }
             return Err(malformed(&format!(
                 "a block of type {kind:#x} claims {len} octets"
             )));
@@ -419,7 +502,17 @@ impl Format for Pcapng {
     ) -> Split {
         let mut at = 0;
         let mut found = 0;
-        while found < room {
+        while found < room && !self.notes.is_full() {
+            if let Some((claimed, left)) = self.skipping {
+                match self.skip(claimed, left, &octets[at..]) {
+                    Ok(skipped) => at += skipped,
+                    Err((skipped, stop)) => {
+                        let consumed = at + skipped;
+                        return Split { consumed, stop };
+                    }
+                }
+                continue;
+            }
             match self.next_block(&octets[at..], origin + at) {
                 Ok((len, packet)) => {
                     at += len;
@@ -435,6 +528,10 @@ impl Format for Pcapng {
             consumed: at,
             stop: Stop::Full,
         }
+    }
+
+    fn notes(&mut self) -> &mut Notes {
+        &mut self.notes
     }
 }
 

@@ -34,6 +34,11 @@ pub trait Source: Send {
     /// has no packets waiting anywhere need not listen: it is not asked much longer.
     fn stop(&mut self) {}
 
+    /// Octets that the source holds at most, beside the batches it is given to fill.
+    fn ceiling(&self) -> u64 {
+        0
+    }
+
     /// Where the packets have come from so far: interfaces, connections. A file tells nothing.
     fn origins(&mut self) -> Vec<Origin> {
         Vec::new()

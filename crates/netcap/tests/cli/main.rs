@@ -6,4 +6,5 @@ mod dump;
 mod files;
 mod filters;
 mod flags;
+mod peers;
 mod run;

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use netcap_capture::pcap_over_ip::Address;
 use netcap_capture::{Filter, Source};
 use netcap_dissect::Selection;
 use netcap_pipeline::{Config, FlowLimits, Format, FragmentLimits};
@@ -25,8 +26,12 @@ use crate::summary::summary;
 /// Packets in a batch, where no flag says otherwise.
 const BATCH_PACKETS: usize = 1024;
 
-/// Processes the captures and tells what came of them.
-pub(crate) fn run(flags: &Flags, inputs: &[PathBuf]) -> Result<(), Failure> {
+/// Processes the packets and tells what came of them.
+pub(crate) fn run(
+    flags: &Flags,
+    inputs: &[PathBuf],
+    addresses: Vec<Address>,
+) -> Result<(), Failure> {
     let registry = encoders::registry(&selection(flags))?;
     let mut selected = registry.selected().iter().map(|schema| schema.encoder);
     if flags.files.is_some() && !selected.any(|name| name == "HTTP") {
@@ -36,25 +41,29 @@ pub(crate) fn run(flags: &Flags, inputs: &[PathBuf]) -> Result<(), Failure> {
     }
     let rotation = flags.rotation()?;
     let filter = filter(flags)?;
-    let source = match flags.iface.is_empty() {
-        true => open_files(flags, inputs)?,
-        false => {
-            netcap_capture::open_interfaces(&flags.iface, &flags.live_options(), filter.as_deref())?
-        }
+    // The kernel filters what is captured, the workers what comes from elsewhere.
+    let is_capture = addresses.is_empty() && !flags.iface.is_empty();
+    let source = if is_capture {
+        netcap_capture::open_interfaces(&flags.iface, &flags.live_options(), filter.as_deref())?
+    } else if addresses.is_empty() {
+        open_files(flags, inputs)?
+    } else {
+        flags.peers.open(addresses, flags.quiet)?
     };
     check_live_flags(flags, source.as_ref())?;
     let mut config = config(flags, source.name());
     config.rotation = rotation;
-    if flags.iface.is_empty() {
+    if !is_capture {
         config.filter = filter;
-    } else {
+    }
+    if source.is_live() {
         let directories = [Some(&flags.out), flags.files.as_ref()];
         privileges::drop_after_opening(flags.user.as_deref(), directories.into_iter().flatten())?;
     }
     let stop = stop_on_signals()?;
     let is_live = source.is_live();
     if is_live && !flags.quiet {
-        let ceiling = netcap_pipeline::memory_ceiling(&config, &registry);
+        let ceiling = netcap_pipeline::memory_ceiling(&config, &registry) + source.ceiling();
         note(format!(
             "memory stays below {}; -max-flows, -max-streams, -stream-memory, -fragment-memory and \
              -include decide",

@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     Environment(String),
     /// The input is malformed or cut short; its good part has been processed.
     Input(String),
+    /// TLS: a peer is not believed, or does not believe us.
+    Untrusted(String),
     /// The program contradicts itself.
     Bug(String),
     /// Nobody reads our output any longer (`| head`), which is no failure at all.
@@ -37,6 +39,7 @@ impl Failure {
             Failure::Usage(_) => 1,
             Failure::Environment(_) => 2,
             Failure::Input(_) => 3,
+            Failure::Untrusted(_) => 4,
             Failure::Bug(_) => 101,
         })
     }
@@ -45,9 +48,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(message) | Failure::Environment(message) | Failure::Input(message) => {
-                f.write_str(message)
-            }
+            Failure::Usage(message)
+            | Failure::Environment(message)
+            | Failure::Input(message)
+            | Failure::Untrusted(message) => f.write_str(message),
             Failure::Bug(message) => {
                 write!(f, "{message}; this is a bug in netcap, please report it")
             }
@@ -58,10 +62,12 @@ impl fmt::Display for Failure {
 
 impl From<netcap_capture::Error> for Failure {
     fn from(error: netcap_capture::Error) -> Failure {
-        match error {
-            netcap_capture::Error::Filter(error) => error.into(),
-            error if error.is_input_fault() => Failure::Input(error.to_string()),
-            error => Failure::Environment(error.to_string()),
+        let message = error.to_string();
+        match (error.exit_code(), error) {
+            (_, netcap_capture::Error::Filter(error)) => error.into(),
+            (2, _) => Failure::Environment(message),
+            (4, _) => Failure::Untrusted(message),
+            _ => Failure::Input(message),
         }
     }
 }

@@ -18,6 +18,7 @@ use netcap_record::csv::CsvStyle;
 
 use crate::console::{has_colours, note, print};
 use crate::failure::Failure;
+use crate::peers::PeerFlags;
 use crate::quantity::{Quantity, octets, time};
 use crate::spelling::spell;
 
@@ -39,7 +40,11 @@ use crate::spelling::spell;
     after_long_help = EXAMPLES
 )]
 pub(crate) struct Flags {
-    /// Capture or audit record file to read; `-` is standard input
+    /// Capture or audit record file to read, or address of a PCAP-over-IP peer; `-` is standard input
+    ///
+    /// Addresses are TCP@host:port (as in Wireshark; port 19000 if left out), tcp://host:port and
+    /// tls://host:port (57012) to connect to, listen://address:port and tls-listen://address:port to
+    /// wait for peers (on 127.0.0.1 if no address is given), and unix:/path.
     ///
     /// May be given several times: captures are merged in order of time, audit record files of one
     /// type are printed one after the other. What comes by standard input is taken for a capture,
@@ -77,7 +82,8 @@ pub(crate) struct Flags {
     /// Interfaces to capture from, comma separated or one by one; `any` is all of them
     ///
     /// Until Ctrl-C or SIGTERM. Several are merged in order of time. Needs libpcap and permission to
-    /// capture: root's, or a capability, as the message says where it is missing.
+    /// capture: root's, or a capability, as the message says where it is missing. Also takes the
+    /// addresses that -r takes.
     #[arg(
         long,
         value_name = "NAME",
@@ -122,6 +128,9 @@ pub(crate) struct Flags {
     /// always. Directories that netcap makes belong to that user.
     #[arg(long, value_name = "NAME", help_heading = "Live capture")]
     pub(crate) user: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) peers: PeerFlags,
 
     /// Write only records of these encoders, comma separated
     #[arg(
@@ -452,6 +461,11 @@ Examples:
   netcap -r traffic.pcap -out records          a capture into audit records
   netcap -r monday.pcap -r tuesday.pcapng.gz   two captures, merged in order of time
   tcpdump -i eth0 -w - | netcap -r -           packets as they come, until Ctrl-C
+
+  netcap -r TCP@sensor:57012                   packets of a PCAP-over-IP peer, as they come
+  netcap -r tcp://a -r tcp://b -once           of two, merged, until both have ended
+  netcap -r tls://sensor -pin sha256/...       over TLS
+  netcap -r listen://0.0.0.0:57012             of whoever connects
   netcap -r traffic.pcap -bpf 'tcp port 443'   only packets that match
 
   netcap -interfaces                           what can be captured from
@@ -473,8 +487,9 @@ Examples:
 Exit codes:
   0 success, also after Ctrl-C or a closed pipe
   1 the command line is wrong
-  2 something could not be read or written
+  2 something could not be read, written or connected to
   3 the input is malformed or cut short; its good part was processed
+  4 TLS: a peer is not to be believed, or does not believe us
   101 a bug in netcap";
 
 impl Flags {

@@ -2,22 +2,41 @@
 
 use std::path::{Path, PathBuf};
 
+use netcap_capture::pcap_over_ip::Address;
 use netcap_store::Kind;
 
 use crate::failure::Failure;
 use crate::flags::Flags;
+use crate::peers;
 
 /// What the program is asked to do with its inputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     /// Turn captures into files of records.
     Collect,
+    /// Turn what comes from these peers into files of records.
+    Receive(Vec<Address>),
     /// Turn files of records into text.
     Print,
 }
 
 /// Finds out by the contents of the inputs what is to be done with them.
 pub(crate) fn task(flags: &Flags, inputs: &[PathBuf]) -> Result<Task, Failure> {
+    let names = inputs
+        .iter()
+        .map(|input| input.to_string_lossy().into_owned());
+    let names: Vec<String> = names.chain(flags.iface.iter().cloned()).collect();
+    let addresses = peers::addresses(&names)?;
+    if let Some(address) = addresses.first() {
+        check_flags(flags, "-r", Path::new(&address.to_string()))?;
+        return Ok(Task::Receive(addresses));
+    }
+    if let Some(flag) = flags.peers.given() {
+        return Err(Failure::Usage(format!(
+            "{flag} is for PCAP-over-IP, and no input is an address; addresses look like \
+             tcp://sensor:57012"
+        )));
+    }
     if let Some(interface) = flags.iface.first() {
         if let Some(input) = inputs.first() {
             return Err(Failure::Usage(format!(
@@ -53,7 +72,7 @@ pub(crate) fn task(flags: &Flags, inputs: &[PathBuf]) -> Result<Task, Failure> {
              `netcap -r traffic.pcap -bpf EXPRESSION`",
             input.display()
         ))),
-        Some((_, Task::Print)) => Ok(Task::Print),
+        Some((_, task)) => Ok(task),
         None => Err(Failure::Usage(
             "nothing to do: name a capture or an audit record file, as in `netcap -r traffic.pcap`, \
              or an interface, as in `netcap -iface eth0`; -h lists all flags"

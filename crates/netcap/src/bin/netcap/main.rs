@@ -12,6 +12,7 @@ mod failure;
 mod flags;
 mod inputs;
 mod interfaces;
+mod peers;
 mod privileges;
 mod progress;
 mod quantity;
@@ -62,7 +63,8 @@ fn run() -> Result<(), Failure> {
     }
     let inputs = flags.inputs();
     match inputs::task(&flags, &inputs)? {
-        Task::Collect => collect::run(&flags, &inputs),
+        Task::Collect => collect::run(&flags, &inputs, Vec::new()),
+        Task::Receive(addresses) => collect::run(&flags, &[], addresses),
         Task::Print => dump::run(&flags, &inputs),
     }
 }

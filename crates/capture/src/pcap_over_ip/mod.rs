@@ -1,0 +1,26 @@
+//! PCAP-over-IP: one connection carries one capture file, as it is written.
+//!
+//! A [`Reader`] is a source of packets; the rest is what its peers are made of too: [`connect`] and
+//! [`Listener`] give [`Connection`]s, over TCP, TLS or a Unix socket.
+//!
+//! Guarantees: nothing a peer sends ends more than its own connection; TLS, where asked for, is never
+//! given up for plain TCP.
+
+pub mod address;
+mod backoff;
+mod connection;
+mod endpoint;
+mod flow;
+mod reader;
+mod shared;
+mod stream;
+pub mod tls;
+mod window;
+
+pub use address::{Address, AddressError, Place, Role};
+pub use backoff::Backoff;
+pub use connection::{ConnectError, Connection, Listener, Pending, connect};
+pub use reader::{InterfaceInfo, Notify, Reader, ReaderOptions};
+pub use stream::{Fault, StreamError};
+pub use tls::{ClientTls, Pin, ServerTls, TlsError, TlsOptions};
+pub use window::Order;
