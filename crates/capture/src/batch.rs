@@ -115,6 +115,13 @@ impl Batch {
         &self.packets
     }
 
+    /// Gives each packet the interface number that `number` says.
+    pub fn renumber(&mut self, mut number: impl FnMut(&Packet) -> u32) {
+        for packet in &mut self.packets {
+            packet.interface = number(packet);
+        }
+    }
+
     /// The captured octets of a packet of this batch. Empty for a packet of another batch that
     /// does not fit this one.
     pub fn data(&self, packet: &Packet) -> &[u8] {

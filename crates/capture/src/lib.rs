@@ -54,7 +54,7 @@ pub use error::Error;
 pub use filter::{Filter, FilterError};
 pub use filter_place::Place as FilterPlace;
 pub use link_type::LinkType;
-pub use live::open_interfaces;
+pub use live::{LiveSource, open_interfaces};
 pub use live_merge::{MERGE_WINDOW, merge_live};
 pub use merge::merge;
 pub use open::{from_reader, open};

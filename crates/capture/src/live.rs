@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use crate::libpcap::{self, LibpcapError, Live, LiveOptions, LiveStatistics};
 use crate::source::{ENDED, LAST_WORDS, UNREAD};
 use crate::{
-    Batch, Error, Filter, LIVE_TICK, MERGE_WINDOW, Origin, Progress, Source, Timestamp, merge_live,
+    Batch, Error, Filter, LIVE_TICK, LinkType, MERGE_WINDOW, Origin, Progress, Source, Timestamp,
+    merge_live,
 };
 
 /// How late a packet may leave the kernel: twice the patience that [`LiveOptions`] has by default,
@@ -37,18 +38,14 @@ pub fn open_interfaces<N: AsRef<str>>(
 ) -> Result<Box<dyn Source>, Error> {
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     for (name, number) in names.iter().zip(0..) {
-        let mut device = libpcap::open_live(name.as_ref(), options)?;
-        if let Some(filter) = filter {
-            let program = filter.program_for(&mut device)?;
-            device.set_filter(&program)?;
-        }
-        sources.push(Box::new(LiveSource::new(device, name.as_ref(), number)));
+        let source = LiveSource::open(name.as_ref(), number, options, filter)?;
+        sources.push(Box::new(source));
     }
     Ok(merge_live(sources, MERGE_WINDOW))
 }
 
 /// What gives packets as they happen: an interface, or what a test makes up.
-trait Device: Send {
+pub trait Device: Send {
     /// As [`Live::read`].
     fn read(
         &mut self,
@@ -77,7 +74,7 @@ impl Device for Live {
 }
 
 /// One interface.
-struct LiveSource<D> {
+pub struct LiveSource<D = Live> {
     device: D,
     interface: u32,
     origin: Origin,
@@ -91,6 +88,37 @@ struct LiveSource<D> {
     /// Why there are no more packets, until it is told, and when that was known.
     trouble: Option<(LibpcapError, Instant)>,
     ended: bool,
+}
+
+impl LiveSource {
+    /// Opens an interface; `number` is that of its packets.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be captured from, or the filter makes no sense for it.
+    pub fn open(
+        name: &str,
+        number: u32,
+        options: &LiveOptions,
+        filter: Option<&Filter>,
+    ) -> Result<LiveSource, Error> {
+        let mut device = libpcap::open_live(name, options)?;
+        if let Some(filter) = filter {
+            let program = filter.program_for(&mut device)?;
+            device.set_filter(&program)?;
+        }
+        Ok(LiveSource::new(device, name, number))
+    }
+
+    /// What its packets begin with.
+    pub fn link_type(&self) -> LinkType {
+        self.device.link_type()
+    }
+
+    /// Whether its times have nanoseconds, and not microseconds.
+    pub fn is_nanoseconds(&self) -> bool {
+        self.device.is_nanoseconds()
+    }
 }
 
 impl<D: Device> LiveSource<D> {
@@ -229,7 +257,6 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
-    use crate::LinkType;
 
     /// A device that has these packets, by their times; it is silent after them, or fails.
     struct Script {

@@ -1,0 +1,245 @@
+//! Where a stream goes, made of flags, and what the user should know of it before it starts.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use netcap_capture::libpcap;
+use netcap_capture::pcap_over_ip::{
+    Address, ClientTls, Listener, Place, Role, ServerTls, TlsOptions,
+};
+use netcap_relay::{Limits, Outlets, OwnTraffic, QueueLimits};
+
+use crate::console::{note, size};
+use crate::failure::Failure;
+use crate::flags::{OutletFlags, TlsFlags};
+
+/// Octets of the program itself: its code, its libraries, what its allocator keeps.
+const PROGRAM: u64 = 32 << 20;
+
+/// Where peers connect if no flag says otherwise.
+const DEFAULT_LISTEN: &str = "127.0.0.1:57012";
+
+impl TlsFlags {
+    /// What the flags say, in both directions.
+    pub(crate) fn options(&self) -> TlsOptions {
+        TlsOptions {
+            ca: self.ca.clone(),
+            pins: self.pin.clone(),
+            server_name: self.server_name.clone(),
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            insecure: self.insecure,
+            client_ca: self.client_ca.clone(),
+            allow: self.allow_client.clone(),
+            strict: self.strict_tls,
+        }
+    }
+
+    /// Whether they say how peers that we connect to are believed, which needs TLS.
+    fn is_about_servers(&self) -> bool {
+        self.ca.is_some() || !self.pin.is_empty() || self.server_name.is_some() || self.insecure
+    }
+}
+
+/// Where a stream goes.
+pub(crate) struct Opened {
+    pub(crate) outlets: Outlets,
+    /// Those of the listeners that speak TLS.
+    pub(crate) tls: Option<Arc<ServerTls>>,
+}
+
+/// Opens what the flags say. `is_listening`: whether peers may connect if no flag says where.
+pub(crate) fn open(
+    flags: &OutletFlags,
+    tls: &TlsFlags,
+    is_listening: bool,
+    is_persistent: bool,
+) -> Result<Opened, Failure> {
+    let mut places = flags.listen.clone();
+    if places.is_empty() && flags.connect.is_empty() && is_listening {
+        places.push(DEFAULT_LISTEN.to_owned());
+    }
+    let places = places
+        .iter()
+        .map(|place| listening(place, tls.cert.is_some()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let peers = flags
+        .connect
+        .iter()
+        .map(|peer| connecting(peer, tls.is_about_servers()))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let options = tls.options();
+    let server = places.iter().any(|place| place.tls);
+    let server = server.then(|| ServerTls::new(&options)).transpose()?;
+    let client = client_tls(&peers, &options)?;
+    let listeners = places
+        .iter()
+        .map(|place| {
+            let listener = Listener::bind(place, server.clone())?;
+            let where_to = listener.local_addr();
+            if !place.tls && !where_to.ip().is_loopback() {
+                let warning = format!(
+                    "{where_to}: without TLS anyone who can reach it can read the captured traffic"
+                );
+                if flags.require_tls {
+                    return Err(Failure::Usage(format!(
+                        "{warning}; give --cert and --key, which `pcap-over-ip tls make` makes"
+                    )));
+                }
+                note(format_args!("warning: {warning}; --cert and --key help"));
+            }
+            Ok(listener)
+        })
+        .collect::<Result<Vec<_>, Failure>>()?;
+    Ok(Opened {
+        outlets: Outlets {
+            listeners,
+            peers,
+            tls: client,
+            allow: flags.allow.clone(),
+            limits: limits(flags),
+            is_persistent,
+            own: None,
+        },
+        tls: server,
+    })
+}
+
+/// TLS for those addresses that we connect to over it.
+pub(crate) fn client_tls(
+    addresses: &[Address],
+    options: &TlsOptions,
+) -> Result<Option<Arc<ClientTls>>, Failure> {
+    let mut over_tls = addresses
+        .iter()
+        .filter(|address| address.tls && address.role == Role::Connect);
+    let Some(first) = over_tls.next() else {
+        return Ok(None);
+    };
+    if options.insecure {
+        note(format_args!(
+            "warning: {first}: --insecure believes anybody who answers there"
+        ));
+    }
+    Ok(Some(ClientTls::new(options)?))
+}
+
+/// The limits for peers.
+pub(crate) fn limits(flags: &OutletFlags) -> Limits {
+    Limits {
+        clients: flags.max_clients,
+        per_ip: flags.per_ip,
+        queue: QueueLimits {
+            octets: (flags.queue as usize) << 20,
+            slow: flags.slow(),
+            ..QueueLimits::default()
+        },
+        drain: flags.drain,
+    }
+}
+
+/// Says where it goes, and what it may take.
+pub(crate) fn announce(outlets: &Outlets, what: &str, more_memory: u64, is_queued: bool) {
+    for listener in &outlets.listeners {
+        note(format_args!("{what} at {}", listener.local_addr()));
+    }
+    for peer in &outlets.peers {
+        note(format_args!("{what} to {peer}"));
+    }
+    let mut limits = outlets.limits;
+    if !is_queued {
+        // Files are read by each peer for itself, a block and a record at a time.
+        limits.queue.octets = 4 << 20;
+    }
+    let clients = if outlets.listeners.is_empty() {
+        0
+    } else {
+        limits.clients
+    };
+    limits.clients = clients;
+    let most = limits
+        .ceiling(outlets.peers.len())
+        .saturating_add(more_memory)
+        .saturating_add(PROGRAM);
+    note(format_args!(
+        "at most {} of memory for all of it",
+        size(most)
+    ));
+}
+
+/// What we have to leave out of a capture so that the stream does not carry itself.
+pub(crate) fn own_traffic(outlets: &Outlets) -> Arc<OwnTraffic> {
+    let listening: Vec<SocketAddr> = outlets.listeners.iter().map(Listener::local_addr).collect();
+    let addresses = libpcap::interfaces().unwrap_or_default();
+    let addresses = addresses.into_iter().flat_map(|each| each.addresses);
+    Arc::new(OwnTraffic::new(listening, addresses.collect()))
+}
+
+/// `[ADDRESS:]PORT`, or an address of a listener in full.
+fn listening(text: &str, is_tls: bool) -> Result<Address, Failure> {
+    let scheme = if is_tls { "tls-listen" } else { "listen" };
+    let address: Address = if Address::looks_like(text) {
+        text.parse()?
+    } else if text.bytes().all(|octet| octet.is_ascii_digit()) {
+        format!("{scheme}://:{text}").parse()?
+    } else {
+        format!("{scheme}://{text}").parse()?
+    };
+    match (address.role, &address.place) {
+        (Role::Listen, Place::Tcp { .. }) => Ok(address),
+        _ => Err(Failure::Usage(format!(
+            "--listen {text}: write [ADDRESS:]PORT, as in 127.0.0.1:57012"
+        ))),
+    }
+}
+
+/// `HOST:PORT`, or an address to connect to in full.
+fn connecting(text: &str, is_tls: bool) -> Result<Address, Failure> {
+    let scheme = if is_tls { "tls" } else { "tcp" };
+    let address: Address = if Address::looks_like(text) {
+        text.parse()?
+    } else {
+        format!("{scheme}://{text}").parse()?
+    };
+    if address.role != Role::Connect {
+        return Err(Failure::Usage(format!(
+            "--connect {text}: it is a place to listen at; --listen takes it"
+        )));
+    }
+    if is_tls && !address.tls {
+        return Err(Failure::Usage(format!(
+            "--connect {text}: it is without TLS, but flags say how to believe it; write tls://, or \
+             leave those flags out"
+        )));
+    }
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_and_full_forms() {
+        let shown = |text: &str, tls| {
+            let address = listening(text, tls).expect("an address");
+            (address.place, address.tls)
+        };
+        let place = |host: &str, port| Place::Tcp {
+            host: host.to_owned(),
+            port,
+        };
+        assert_eq!(shown("4000", false), (place("127.0.0.1", 4000), false));
+        assert_eq!(shown("0.0.0.0:4000", true), (place("0.0.0.0", 4000), true));
+        assert_eq!(shown("[::]:4000", false), (place("::", 4000), false));
+        assert!(listening("tcp://1.2.3.4", false).is_err());
+        assert!(listening("nonsense:", false).is_err());
+
+        assert!(connecting("host:1", true).expect("an address").tls);
+        assert!(!connecting("host:1", false).expect("an address").tls);
+        assert!(connecting("tls://host:1", false).expect("an address").tls);
+        assert!(connecting("tcp://host:1", true).is_err());
+        assert!(connecting("listen://:1", false).is_err());
+    }
+}

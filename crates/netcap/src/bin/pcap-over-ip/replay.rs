@@ -1,0 +1,90 @@
+//! `replay`: the packets of a capture or a stream out of an interface.
+
+use std::sync::Arc;
+
+use netcap_capture::pcap_over_ip::Address;
+use netcap_capture::{Source, open};
+use netcap_relay::replay::{Nic, ReplayOptions, ReplayTotals, carries, replay};
+use netcap_relay::{Pace, stdin};
+
+use crate::console::{note, several, size};
+use crate::failure::Failure;
+use crate::flags::Replay;
+use crate::signals;
+
+pub(crate) fn run(flags: &Replay) -> Result<(), Failure> {
+    let halt = signals::halt()?;
+    let is_stream = Address::looks_like(&flags.input);
+    let mut source: Box<dyn Source> = if is_stream {
+        let address: Address = flags.input.parse()?;
+        if !flags.force && carries(&flags.interface, &address) {
+            return Err(Failure::Usage(format!(
+                "{}: the stream comes by this interface, so what is replayed onto it may be \
+                 captured and come again; choose another, such as a dummy, or --force",
+                flags.interface
+            )));
+        }
+        Box::new(crate::hub::reader(
+            vec![address],
+            &flags.reader,
+            &flags.tls,
+        )?)
+    } else if flags.input == "-" {
+        match stdin::open(Arc::clone(&halt)) {
+            // The user did not wait for the beginning.
+            Err(_) if halt.is_asked() => return Ok(()),
+            opened => Box::new(opened?.files),
+        }
+    } else {
+        open(flags.input.as_ref())?
+    };
+    let mut nic = Nic::open(&flags.interface)?;
+    let usual = if is_stream || flags.input == "-" {
+        Pace::Max
+    } else {
+        Pace::Recorded(1.0)
+    };
+    let options = ReplayOptions {
+        pace: flags.pace.unwrap_or(usual),
+        max_gap: flags.max_gap,
+        rewrite_ethernet: flags.rewrite_eth,
+        pad: flags.pad,
+    };
+    let (totals, result) = replay(source.as_mut(), &mut nic, &options, &halt, &mut |_| {});
+    tell(&totals);
+    match result {
+        // What was cut short because the user ended it is no fault.
+        Err(error) if !halt.is_asked() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Says what became of the packets.
+fn tell(totals: &ReplayTotals) {
+    let mut line = format!(
+        "{} ({}) of {} sent",
+        several(totals.sent, "packet"),
+        size(totals.octets),
+        totals.read
+    );
+    let causes = [
+        (
+            "of a link type that the interface does not carry",
+            totals.other_link_type,
+        ),
+        ("without octets", totals.empty),
+        ("too short for Ethernet", totals.too_short),
+        ("cut by the capture (--pad sends them)", totals.cut),
+        ("too long for the interface", totals.too_long),
+        ("not taken by the interface", totals.failed),
+    ];
+    for (cause, number) in causes {
+        if number > 0 {
+            line += &format!(", {number} {cause}");
+        }
+    }
+    if totals.downs > 0 {
+        line += &format!("; the interface was down {}", several(totals.downs, "time"));
+    }
+    note(line);
+}

@@ -1,0 +1,301 @@
+//! What happens with peers, as lines: each peer's account when it leaves, the sum at the end, and a
+//! line of figures a second where somebody watches.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use netcap_capture::pcap_over_ip::{ConnectError, ServerTls};
+use netcap_relay::{ClientTotals, Counts, Event, Farewell, Halt, Outlets, PumpTotals};
+
+use crate::console::{is_watched, note, several, size};
+use crate::failure::Failure;
+use crate::signals::INTERRUPTED;
+
+/// The same kind of trouble is told no more often than that.
+const SPACING: Duration = Duration::from_secs(10);
+
+/// How much longer than peers may take the program may take to end.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How far the program has come.
+#[derive(Default)]
+pub(crate) struct Progress {
+    /// All that is to be read and written has been.
+    pub(crate) is_read: AtomicBool,
+    /// The peers are served.
+    pub(crate) is_over: AtomicBool,
+}
+
+/// Whether a stream goes to peers, and not only into a file.
+pub(crate) fn has_peers(outlets: &Outlets) -> bool {
+    !outlets.listeners.is_empty() || !outlets.peers.is_empty()
+}
+
+/// What has happened so far.
+pub(crate) struct Report {
+    is_quiet: bool,
+    shows_figures: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    peers: u64,
+    here: u64,
+    packets: u64,
+    octets: u64,
+    dropped: u64,
+    /// Peers that came and went without a packet.
+    passers_by: Damper,
+    refused: Damper,
+    handshakes: Damper,
+    connections: Damper,
+    accepts: Damper,
+    /// The last connection that could not be made, if none was made since.
+    failure: Option<Failure>,
+    /// What came in, where it is counted in one place.
+    input: Option<Counts>,
+}
+
+impl Report {
+    pub(crate) fn new(is_quiet: bool, stats: bool) -> Report {
+        Report {
+            is_quiet,
+            shows_figures: stats || !is_quiet && is_watched(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Takes note of what happened with a peer.
+    pub(crate) fn event(&self, event: Event) {
+        let mut state = self.lock();
+        match event {
+            Event::Joined(peer) => {
+                state.peers += 1;
+                state.here += 1;
+                state.failure = None;
+                if self.shows_figures {
+                    note(format_args!("{}: joined", peer.escape_debug()));
+                }
+            }
+            Event::Left(totals) => {
+                state.here = state.here.saturating_sub(1);
+                state.packets += totals.packets;
+                state.octets += totals.octets;
+                state.dropped += totals.lost.dropped_packets;
+                if let Farewell::Input(reason) = &totals.farewell {
+                    state.failure = Some(Failure::Input(reason.clone()));
+                }
+                let is_passer_by = totals.packets == 0 && totals.farewell == Farewell::Left;
+                match account(&totals) {
+                    _ if self.is_quiet => {}
+                    line if is_passer_by => state.passers_by.tell(&line),
+                    line => note(line),
+                }
+            }
+            Event::Refused(peer, reason) => {
+                let line = format!("{peer}: turned away: {reason}");
+                state.refused.tell(&line);
+            }
+            Event::NoHandshake(error) => state.handshakes.tell(&error.to_string()),
+            Event::NoConnection(error, again) => {
+                let line = match again {
+                    Some(wait) => {
+                        format!(
+                            "{error}; the next attempt is in {:.0} s",
+                            wait.as_secs_f64()
+                        )
+                    }
+                    None => error.to_string(),
+                };
+                let is_given_up = again.is_none();
+                if !is_given_up {
+                    state.connections.tell(&line);
+                }
+                state.failure = Some(ConnectError::into(error));
+            }
+            Event::NoAccept(error) => {
+                state
+                    .accepts
+                    .tell(&format!("cannot accept connections: {error}"));
+            }
+        }
+    }
+
+    /// Takes note of what came in.
+    pub(crate) fn input(&self, totals: &PumpTotals) {
+        self.lock().input = Some(totals.counts);
+    }
+
+    /// Shows figures, has certificates read again when SIGHUP asks for it, and sees to it that the
+    /// program ends when it is asked to, until all is over.
+    pub(crate) fn tick(
+        &self,
+        progress: &Progress,
+        outlets: &Outlets,
+        halt: &Halt,
+        hang_up: &AtomicBool,
+        tls: Option<&Arc<ServerTls>>,
+    ) {
+        const TICK: Duration = Duration::from_millis(100);
+        let (mut since, mut last) = (Instant::now(), 0);
+        while !progress.is_over.load(Ordering::Relaxed) {
+            std::thread::sleep(TICK);
+            if halt.is_over(outlets.limits.drain + GRACE) {
+                self.leave(progress, outlets);
+            }
+            if hang_up.swap(false, Ordering::Relaxed)
+                && let Some(tls) = tls
+            {
+                match tls.reload() {
+                    Ok(()) => note("certificates read again"),
+                    Err(error) => note(format_args!("the old certificates stay: {error}")),
+                }
+            }
+            if !self.shows_figures || since.elapsed() < Duration::from_secs(1) || halt.is_asked() {
+                continue;
+            }
+            since = Instant::now();
+            let state = self.lock();
+            let mut line = several(state.here, "peer");
+            if let Some(counts) = state.input {
+                line += &format!(
+                    "; {} in ({} a second)",
+                    several(counts.read, "packet"),
+                    counts.read - last
+                );
+                last = counts.read;
+            }
+            line += &format!(", {} dropped by peers gone", state.dropped);
+            note(line);
+        }
+    }
+
+    /// Ends the program although somebody still holds it up: a peer that does not finish its
+    /// handshake, or a file that takes nothing.
+    fn leave(&self, progress: &Progress, outlets: &Outlets) {
+        let is_clean = progress.is_read.load(Ordering::Relaxed) && self.lock().here == 0;
+        drop(self.finish(None, has_peers(outlets)));
+        std::process::exit(if is_clean { 0 } else { INTERRUPTED });
+    }
+
+    /// Prints the sums, and gives what went wrong with peers that we connect to.
+    pub(crate) fn finish(
+        &self,
+        totals: Option<&PumpTotals>,
+        has_peers: bool,
+    ) -> Result<(), Failure> {
+        let mut state = self.lock();
+        if !self.is_quiet {
+            if let Some(totals) = totals {
+                note(input_line(totals));
+            }
+            if has_peers {
+                note(format_args!(
+                    "{} served: {} ({}) sent, {} dropped",
+                    several(state.peers, "peer"),
+                    several(state.packets, "packet"),
+                    size(state.octets),
+                    state.dropped,
+                ));
+            }
+            let turned_away = state.refused.count + state.handshakes.count;
+            if turned_away > 0 {
+                note(format_args!("{} turned away", several(turned_away, "peer")));
+            }
+        }
+        state.failure.take().map_or(Ok(()), Err)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Trouble of one kind, which may come by the thousand.
+#[derive(Default)]
+struct Damper {
+    count: u64,
+    silent: u64,
+    told: Option<Instant>,
+}
+
+impl Damper {
+    fn tell(&mut self, line: &str) {
+        self.count += 1;
+        if self.told.is_some_and(|told| told.elapsed() < SPACING) {
+            self.silent += 1;
+            return;
+        }
+        self.told = Some(Instant::now());
+        match std::mem::take(&mut self.silent) {
+            0 => note(line),
+            more => note(format_args!("{line} (and {more} more like it before)")),
+        }
+    }
+}
+
+/// The account of a peer.
+fn account(totals: &ClientTotals) -> String {
+    let mut line = format!(
+        "{}: {}, {} sent",
+        totals.peer.escape_debug(),
+        several(totals.packets, "packet"),
+        size(totals.octets)
+    );
+    let lost = &totals.lost;
+    if lost.dropped_packets > 0 {
+        line += &format!(
+            ", {} ({}) dropped in {}",
+            lost.dropped_packets,
+            size(lost.dropped_octets),
+            several(lost.episodes, "episode")
+        );
+    }
+    if totals.stalls > 0 {
+        line += &format!(", {}", several(totals.stalls, "stall"));
+    }
+    if lost.high_water > 0 {
+        line += &format!(", queue up to {}", size(lost.high_water as u64));
+    }
+    let farewell = match &totals.farewell {
+        Farewell::Complete => "complete",
+        Farewell::Stopped => "stopped",
+        Farewell::Left => "it left",
+        Farewell::TooSlow => "let go: too slow",
+        Farewell::Stalled => "let go: it took nothing for 30 s",
+        Farewell::Talkative => "let go: it talks, and readers have nothing to say",
+        Farewell::Input(reason) | Farewell::Failed(reason) => reason,
+    };
+    line + "; " + farewell
+}
+
+/// What came in and did not go on, by cause.
+fn input_line(totals: &PumpTotals) -> String {
+    let counts = &totals.counts;
+    let mut line = format!(
+        "{} ({}) read, {} passed on",
+        several(counts.read, "packet"),
+        size(counts.octets),
+        counts.written
+    );
+    let causes = [
+        ("cut", counts.cut),
+        ("filtered", counts.filtered),
+        ("of our own connections", counts.own),
+        ("without octets", counts.empty),
+        ("of another link type", counts.other_link_type),
+        ("of interfaces beyond 1024", counts.too_many_interfaces),
+        ("while nobody was there", totals.unheard),
+    ];
+    for (cause, number) in causes {
+        if number > 0 {
+            line += &format!(", {number} {cause}");
+        }
+    }
+    if counts.other_link_type > 0 {
+        line += "; --format pcapng takes all link types";
+    }
+    line
+}

@@ -1,0 +1,273 @@
+//! `serve`: a capture, an interface or a stream for any number of peers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use netcap_capture::Filter;
+use netcap_capture::libpcap::LiveOptions;
+use netcap_capture::pcap_over_ip::Address;
+use netcap_capture::pcap_writer::TimeUnit;
+use netcap_relay::live::LiveInput;
+use netcap_relay::{
+    Drainage, Fanout, FileSupply, Files, Form, Halt, Inlet, Pace, Playback, Preamble, PumpTotals,
+    Shaping, Supply, pump, stdin, survey,
+};
+
+use crate::console::{note, several};
+use crate::failure::Failure;
+use crate::flags::{FormFlags, Format, Mode, Serve, Times};
+use crate::outlets::{Opened, announce, open, own_traffic};
+use crate::report::{Progress, Report, has_peers};
+use crate::signals;
+
+/// What is served.
+enum Input {
+    Interface(String),
+    Stdin,
+    Files(Vec<PathBuf>),
+    Stream(Address),
+}
+
+pub(crate) fn run(flags: &Serve) -> Result<(), Failure> {
+    let input = input(flags)?;
+    let is_files = matches!(input, Input::Files(_));
+    let mode = flags
+        .mode
+        .unwrap_or(if is_files { Mode::File } else { Mode::Live });
+    if mode == Mode::File && !is_files {
+        return Err(Failure::Usage(
+            "--mode file is for files: what is live has no start to begin from".to_owned(),
+        ));
+    }
+    if flags.is_looped && mode == Mode::Live {
+        return Err(Failure::Usage(
+            "--loop is for --mode file: what is live ends when it ends".to_owned(),
+        ));
+    }
+    let shaping = shaping(&flags.form)?;
+    let halt = signals::halt()?;
+    let Opened { mut outlets, tls } = open(&flags.outlets, &flags.tls, true, !flags.reader.once)?;
+    let report = Report::new(flags.outlets.quiet, flags.outlets.stats);
+    let flush = Duration::from_millis(u64::from(flags.form.flush_ms));
+
+    if mode == Mode::File
+        && let Input::Files(paths) = input
+    {
+        let survey = survey(&paths, &halt)?;
+        if let Some(trouble) = &survey.trouble {
+            note(format_args!("warning: {trouble}"));
+        }
+        if survey.empty > 0 {
+            note(format_args!(
+                "{} without octets left out: readers take one for the end",
+                several(survey.empty, "packet")
+            ));
+        }
+        if survey.too_long > 0 && shaping.snaplen.is_none() {
+            note(format_args!(
+                "{} cut to 262144 octets, as readers stop at longer ones; --snaplen sets another limit",
+                several(survey.too_long, "packet")
+            ));
+        }
+        let link_types = survey.link_types();
+        let form = match form(&flags.form, survey.has_nanoseconds, link_types.len() < 2) {
+            Form::Pcap(_) if link_types.len() > 1 => {
+                return Err(Failure::Usage(format!(
+                    "the capture has {} link types and pcap has room for one; leave --format pcap \
+                     out",
+                    link_types.len()
+                )));
+            }
+            form => form,
+        };
+        let playback = Playback {
+            pace: flags.pace.unwrap_or(Pace::Max),
+            flush,
+            is_looped: flags.is_looped,
+        };
+        let supply = FileSupply::new(paths, &survey, form, shaping, playback, Arc::clone(&halt));
+        if !flags.outlets.quiet {
+            announce(&outlets, "files", 0, false);
+        }
+        return attend(&outlets, tls.as_ref(), &supply, &halt, &report, || None);
+    }
+
+    let mut shaping = shaping;
+    let (mut inlet, form) = match live(flags, &input, &mut outlets, &mut shaping, &halt) {
+        // The user did not wait for the beginning.
+        Err(_) if halt.is_asked() => return Ok(()),
+        opened => opened?,
+    };
+    let preamble = Arc::new(Preamble::new(form));
+    let fanout = Fanout::new(Arc::clone(&preamble), outlets.limits.queue);
+    if !flags.outlets.quiet {
+        announce(&outlets, inlet.name(), 1 << 20, true);
+    }
+    let mut result = Ok(());
+    let attended = attend(&outlets, tls.as_ref(), &fanout, &halt, &report, || {
+        let is_recording = matches!(input, Input::Files(_));
+        let drainage = Drainage {
+            preamble: Arc::clone(&preamble),
+            fanout: &fanout,
+            file: None,
+            pace: flags.pace.unwrap_or(if is_recording {
+                Pace::Recorded(1.0)
+            } else {
+                Pace::Max
+            }),
+            flush,
+        };
+        let (totals, pumped) = pump(inlet.as_mut(), shaping, drainage, &halt, &mut |totals| {
+            report.input(totals);
+        });
+        // What was cut short because the user ended it is no fault.
+        if !halt.is_asked() {
+            result = pumped.map_err(Failure::from);
+        }
+        for origin in inlet.origins() {
+            if origin.lost > 0 {
+                note(format_args!(
+                    "{}: the system dropped {} packets before we could read them",
+                    origin.name, origin.lost
+                ));
+            }
+        }
+        Some(totals)
+    });
+    result.and(attended)
+}
+
+/// Serves peers while `input` runs in this thread; a file supply has none.
+pub(crate) fn attend(
+    outlets: &netcap_relay::Outlets,
+    tls: Option<&Arc<netcap_capture::pcap_over_ip::ServerTls>>,
+    supply: &dyn Supply,
+    halt: &Halt,
+    report: &Report,
+    input: impl FnOnce() -> Option<PumpTotals>,
+) -> Result<(), Failure> {
+    let hang_up = signals::hang_up()?;
+    let progress = Progress::default();
+    let totals = thread::scope(|scope| {
+        scope.spawn(|| report.tick(&progress, outlets, halt, &hang_up, tls));
+        let served = scope.spawn(|| {
+            netcap_relay::serve(outlets, supply, halt, &|event| report.event(event));
+        });
+        let totals = input();
+        progress.is_read.store(true, Ordering::Relaxed);
+        let served = served.join();
+        progress.is_over.store(true, Ordering::Relaxed);
+        if let Err(panic) = served {
+            // A panic in there is a bug, and goes on here.
+            std::panic::resume_unwind(panic);
+        }
+        totals
+    });
+    let finished = report.finish(totals.as_ref(), has_peers(outlets));
+    if halt.is_asked() { Ok(()) } else { finished }
+}
+
+/// What the flags want of the packets.
+pub(crate) fn shaping(flags: &FormFlags) -> Result<Shaping, Failure> {
+    let filter = flags.filter.as_deref().map(Filter::new).transpose()?;
+    Ok(Shaping {
+        filter: filter.map(Arc::new),
+        snaplen: flags.snaplen,
+        own: None,
+    })
+}
+
+/// How packets are written, if pcap is possible and what the input has are nanoseconds or not.
+pub(crate) fn form(flags: &FormFlags, has_nanoseconds: bool, is_pcap_possible: bool) -> Form {
+    let unit = match flags.ts {
+        Times::Us => TimeUnit::Microseconds,
+        Times::Ns => TimeUnit::Nanoseconds,
+        Times::Auto if has_nanoseconds => TimeUnit::Nanoseconds,
+        Times::Auto => TimeUnit::Microseconds,
+    };
+    match flags.format {
+        Format::Pcap => Form::Pcap(unit),
+        Format::Auto if is_pcap_possible => Form::Pcap(unit),
+        Format::Auto | Format::Pcapng => Form::Pcapng,
+    }
+}
+
+/// Opens what is live, and says how it is written.
+fn live(
+    flags: &Serve,
+    input: &Input,
+    outlets: &mut netcap_relay::Outlets,
+    shaping: &mut Shaping,
+    halt: &Arc<Halt>,
+) -> Result<(Box<dyn Inlet>, Form), Failure> {
+    match input {
+        Input::Interface(name) => {
+            let mut terms = Vec::new();
+            if flags.include_own {
+                note("warning: --include-own: a stream over the captured interface feeds itself");
+            } else {
+                let own = own_traffic(outlets);
+                terms.push(own.filter());
+                shaping.own = Some(Arc::clone(&own));
+                outlets.own = Some(own);
+            }
+            if let Some(filter) = shaping.filter.take() {
+                terms.push(format!("({})", filter.expression()));
+            }
+            terms.retain(|term| !term.is_empty() && term != "()");
+            let options = LiveOptions {
+                snaplen: flags.form.snaplen.unwrap_or(LiveOptions::default().snaplen),
+                patience: Duration::from_millis(u64::from(flags.form.flush_ms)),
+                ..LiveOptions::default()
+            };
+            let filter = Filter::new(&terms.join(" and "))?;
+            let live = LiveInput::open(name, &options, Some(&filter))?;
+            let form = form(&flags.form, live.is_nanoseconds(), true);
+            Ok((Box::new(live), form))
+        }
+        Input::Stdin => {
+            let beginning = stdin::open(Arc::clone(halt))?;
+            let has_nanoseconds = beginning.pcap.unwrap_or(true);
+            let form = form(&flags.form, has_nanoseconds, beginning.pcap.is_some());
+            Ok((Box::new(beginning.files), form))
+        }
+        Input::Files(paths) => {
+            let survey = survey(paths, halt)?;
+            let is_pcap_possible = survey.link_types().len() < 2;
+            let form = form(&flags.form, survey.has_nanoseconds, is_pcap_possible);
+            Ok((Box::new(Files::open(paths)?), form))
+        }
+        Input::Stream(address) => {
+            let addresses = vec![address.clone()];
+            let reader = crate::hub::reader(addresses, &flags.reader, &flags.tls)?;
+            Ok((Box::new(reader), form(&flags.form, true, false)))
+        }
+    }
+}
+
+/// What the command line names.
+fn input(flags: &Serve) -> Result<Input, Failure> {
+    if let Some(name) = &flags.interface {
+        return Ok(Input::Interface(name.clone()));
+    }
+    match flags.inputs.as_slice() {
+        [] => Err(Failure::Usage(
+            "nothing to serve: name a capture, an interface with -i, or `-`; --help tells more"
+                .to_owned(),
+        )),
+        [only] if only == "-" => Ok(Input::Stdin),
+        [only] if Address::looks_like(only) => Ok(Input::Stream(only.parse()?)),
+        several => {
+            let is_file = |input: &&String| *input != "-" && !Address::looks_like(input);
+            if let Some(other) = several.iter().find(|input| !is_file(input)) {
+                return Err(Failure::Usage(format!(
+                    "{other}: it goes alone here; `pcap-over-ip hub` makes one stream of several"
+                )));
+            }
+            Ok(Input::Files(several.iter().map(PathBuf::from).collect()))
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Our own connections, told apart from the traffic that is captured.
+//!
+//! A stream sent over the interface that it is captured from would be captured, sent, captured...
+//! Guarantee: no packet of a TCP connection to one of our listening ports, or of one that we have
+//! opened, gets into the stream, over IPv4 or IPv6, in VLANs or not. Not told apart: what others do
+//! with the stream, such as a tunnel of another program.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{PoisonError, RwLock};
+
+use netcap_capture::LinkType;
+
+/// Connections that we have opened, remembered beyond their end for what is still under way.
+const MAX_OPENED: usize = 256;
+
+/// EtherTypes (IANA): IPv4, IPv6, and the tags of IEEE 802.1Q, 802.1ad and what preceded it.
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+const TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
+
+/// IP protocol number of TCP.
+const TCP: u8 = 6;
+
+/// Where our own traffic goes.
+#[derive(Debug, Default)]
+pub struct OwnTraffic {
+    /// Where we listen.
+    listening: Vec<SocketAddr>,
+    /// The machine's addresses: what listening on all of them means.
+    addresses: Vec<IpAddr>,
+    /// Both ends of what we have opened.
+    opened: RwLock<VecDeque<(SocketAddr, SocketAddr)>>,
+}
+
+impl OwnTraffic {
+    /// That of somebody who listens there, on a machine with those addresses.
+    pub fn new(listening: Vec<SocketAddr>, addresses: Vec<IpAddr>) -> OwnTraffic {
+        OwnTraffic {
+            listening,
+            addresses,
+            opened: RwLock::default(),
+        }
+    }
+
+    /// Says that we have opened a connection with these ends.
+    pub fn opened(&self, ends: (SocketAddr, SocketAddr)) {
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        if opened.len() >= MAX_OPENED {
+            opened.pop_front();
+        }
+        opened.push_back((canonical(ends.0), canonical(ends.1)));
+    }
+
+    /// Whether a packet is ours.
+    pub fn contains(&self, link_type: LinkType, octets: &[u8]) -> bool {
+        let Some((source, destination)) = ends(link_type, octets) else {
+            return false;
+        };
+        if self.listens(source) || self.listens(destination) {
+            return true;
+        }
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        opened
+            .iter()
+            .any(|&(a, b)| (a, b) == (source, destination) || (b, a) == (source, destination))
+    }
+
+    /// The filter that has the kernel drop what comes to our listening ports, so that it costs
+    /// nothing; empty if we do not listen.
+    pub fn filter(&self) -> String {
+        let mut terms = Vec::new();
+        for place in &self.listening {
+            let port = place.port();
+            let ip = place.ip().to_canonical();
+            let hosts: Vec<_> = if ip.is_unspecified() {
+                self.addresses.clone()
+            } else {
+                vec![ip]
+            };
+            let hosts: Vec<_> = hosts.iter().map(|ip| format!("host {ip}")).collect();
+            if hosts.is_empty() {
+                terms.push(format!("not tcp port {port}"));
+            } else {
+                terms.push(format!(
+                    "not (tcp port {port} and ({}))",
+                    hosts.join(" or ")
+                ));
+            }
+        }
+        terms.join(" and ")
+    }
+
+    fn listens(&self, end: SocketAddr) -> bool {
+        self.listening.iter().any(|place| {
+            let ip = place.ip().to_canonical();
+            let is_here = if ip.is_unspecified() {
+                self.addresses.is_empty() || self.addresses.contains(&end.ip())
+            } else {
+                ip == end.ip()
+            };
+            place.port() == end.port() && is_here
+        })
+    }
+}
+
+/// IPv4 that is written as IPv6 is IPv4, and zones are of no matter.
+fn canonical(end: SocketAddr) -> SocketAddr {
+    SocketAddr::new(end.ip().to_canonical(), end.port())
+}
+
+/// Both ends of the TCP connection that a packet belongs to, if it shows them.
+fn ends(link_type: LinkType, octets: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+    match link_type {
+        LinkType::ETHERNET => tagged(octets, 12),
+        LinkType::LINUX_SLL => tagged(octets, 14),
+        LinkType::LINUX_SLL2 => protocol(number(octets, 0)?, octets.get(20..)?),
+        LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 => internet(octets),
+        LinkType::NULL | LinkType::LOOP => internet(octets.get(4..)?),
+        _ => None,
+    }
+}
+
+/// What follows an EtherType at this place, or the tags that it announces.
+fn tagged(octets: &[u8], mut at: usize) -> Option<(SocketAddr, SocketAddr)> {
+    // Two tags is what networks have; more is somebody's joke.
+    for _ in 0..4 {
+        let kind = number(octets, at)?;
+        if !TAGS.contains(&kind) {
+            return protocol(kind, octets.get(at + 2..)?);
+        }
+        at += 4;
+    }
+    None
+}
+
+fn protocol(kind: u16, octets: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+    match kind {
+        IPV4 | IPV6 => internet(octets),
+        // SLL2 leaves tags in front of what they announce.
+        kind if TAGS.contains(&kind) => tagged(octets, 2),
+        _ => None,
+    }
+}
+
+/// Addresses and ports of IPv4 (RFC 791) or IPv6 (RFC 8200) that carries TCP, not in later fragments
+/// and not behind IPv6 extension headers, neither of which our own connections have.
+fn internet(octets: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+    let (source, destination, tcp): (IpAddr, IpAddr, &[u8]) = match octets.first()? >> 4 {
+        4 => {
+            let header = octets.first_chunk::<20>()?;
+            let is_later_fragment = number(header, 6)? & 0x1fff != 0;
+            if header[9] != TCP || is_later_fragment {
+                return None;
+            }
+            let address = |at: usize| {
+                let octets = *header.get(at..)?.first_chunk::<4>()?;
+                Some(IpAddr::V4(Ipv4Addr::from(octets)))
+            };
+            let length = usize::from(header[0] & 0x0f) * 4;
+            (address(12)?, address(16)?, octets.get(length..)?)
+        }
+        6 => {
+            let header = octets.first_chunk::<40>()?;
+            if header[6] != TCP {
+                return None;
+            }
+            let address = |at: usize| {
+                let octets = *header.get(at..)?.first_chunk::<16>()?;
+                Some(IpAddr::V6(Ipv6Addr::from(octets)).to_canonical())
+            };
+            (address(8)?, address(24)?, octets.get(40..)?)
+        }
+        _ => return None,
+    };
+    Some((
+        SocketAddr::new(source, number(tcp, 0)?),
+        SocketAddr::new(destination, number(tcp, 2)?),
+    ))
+}
+
+/// Two octets in network order.
+fn number(octets: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(*octets.get(at..)?.first_chunk()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ipv4(source: [u8; 4], destination: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
+        let mut packet = vec![0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, TCP, 0, 0];
+        packet.extend_from_slice(&source);
+        packet.extend_from_slice(&destination);
+        packet.extend_from_slice(&ports.0.to_be_bytes());
+        packet.extend_from_slice(&ports.1.to_be_bytes());
+        packet
+    }
+
+    fn ipv6(port: u16) -> Vec<u8> {
+        let mut packet = vec![0x60, 0, 0, 0, 0, 20, TCP, 64];
+        packet.extend_from_slice(&Ipv6Addr::LOCALHOST.octets());
+        packet.extend_from_slice(&Ipv6Addr::LOCALHOST.octets());
+        packet.extend_from_slice(&[9, 9]);
+        packet.extend_from_slice(&port.to_be_bytes());
+        packet
+    }
+
+    fn framed(head: &[u8], packet: &[u8]) -> Vec<u8> {
+        [&[0; 12], head, packet].concat()
+    }
+
+    #[test]
+    fn in_every_wrapping() {
+        let own = OwnTraffic::new(
+            vec!["10.0.0.1:57012".parse().expect("an address")],
+            Vec::new(),
+        );
+        let there = ipv4([10, 0, 0, 2], [10, 0, 0, 1], (4000, 57012));
+        let back = ipv4([10, 0, 0, 1], [10, 0, 0, 2], (57012, 4000));
+        for packet in [&there, &back] {
+            let ethernet = framed(&[8, 0], packet);
+            let vlan = framed(&[0x81, 0, 0, 5, 8, 0], packet);
+            let qinq = framed(&[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 0], packet);
+            for frame in [ethernet, vlan, qinq] {
+                assert!(own.contains(LinkType::ETHERNET, &frame));
+                for end in 0..frame.len() {
+                    own.contains(LinkType::ETHERNET, &frame[..end]);
+                }
+            }
+            assert!(own.contains(LinkType::RAW, packet));
+            assert!(own.contains(
+                LinkType::LINUX_SLL,
+                &[&[0; 14][..], &[8, 0], packet].concat()
+            ));
+            assert!(own.contains(
+                LinkType::LINUX_SLL2,
+                &[&[8, 0][..], &[0; 18], packet].concat()
+            ));
+            assert!(own.contains(LinkType::NULL, &[&[2, 0, 0, 0][..], packet].concat()));
+        }
+        let other_port = ipv4([10, 0, 0, 2], [10, 0, 0, 1], (4000, 57013));
+        let other_host = ipv4([10, 0, 0, 2], [10, 0, 0, 3], (4000, 57012));
+        assert!(!own.contains(LinkType::RAW, &other_port));
+        assert!(!own.contains(LinkType::RAW, &other_host));
+        assert!(!own.contains(LinkType::RAW, &[]));
+    }
+
+    #[test]
+    fn what_we_open() {
+        let own = OwnTraffic::default();
+        let end = |text: &str| text.parse().expect("an address");
+        own.opened((end("[::ffff:10.0.0.1]:4000"), end("10.0.0.2:57012")));
+        for _ in 0..MAX_OPENED - 1 {
+            own.opened((end("[::1]:1"), end("[::1]:2")));
+        }
+        let there = ipv4([10, 0, 0, 1], [10, 0, 0, 2], (4000, 57012));
+        let back = ipv4([10, 0, 0, 2], [10, 0, 0, 1], (57012, 4000));
+        let other = ipv4([10, 0, 0, 2], [10, 0, 0, 1], (57012, 4001));
+        assert!(own.contains(LinkType::RAW, &there) && own.contains(LinkType::RAW, &back));
+        assert!(!own.contains(LinkType::RAW, &other));
+        own.opened((end("[::1]:1"), end("[::1]:2")));
+        assert!(!own.contains(LinkType::RAW, &there));
+    }
+
+    #[test]
+    fn listening_everywhere() {
+        let here = vec!["::1".parse().expect("an address")];
+        let own = OwnTraffic::new(vec!["[::]:57012".parse().expect("an address")], here);
+        assert!(own.contains(LinkType::RAW, &ipv6(57012)));
+        assert!(!own.contains(LinkType::RAW, &ipv4([1; 4], [2; 4], (1, 57012))));
+        assert_eq!(own.filter(), "not (tcp port 57012 and (host ::1))");
+        assert_eq!(OwnTraffic::default().filter(), "");
+    }
+}
