@@ -1,8 +1,8 @@
 //! Netcap turns packets into audit records: one typed, documented record for each layer of each
 //! packet, in files that other programs can read.
 //!
-//! This crate is the front door: it gathers the crates that do the work, and holds the program
-//! `netcap`. A run of the program is a few lines of it:
+//! This crate is the front door: it gathers the crates that do the work, and holds the programs
+//! `netcap` and `pcap-over-ip`. A run of the former is a few lines of it:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -50,9 +50,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod privileges;
+
 pub use netcap_capture as capture;
 pub use netcap_dissect as dissect;
 pub use netcap_pipeline as pipeline;
 pub use netcap_protocols as protocols;
 pub use netcap_record as record;
+pub use netcap_relay as relay;
 pub use netcap_store as store;

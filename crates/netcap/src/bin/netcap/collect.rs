@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use netcap::privileges;
 use netcap_capture::pcap_over_ip::Address;
 use netcap_capture::{Filter, Source};
 use netcap_dissect::Selection;
@@ -19,7 +20,6 @@ use crate::console::{has_colours, note, print, size};
 use crate::encoders;
 use crate::failure::Failure;
 use crate::flags::Flags;
-use crate::privileges;
 use crate::progress::Progress;
 use crate::summary::summary;
 

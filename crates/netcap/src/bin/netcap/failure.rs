@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
+use netcap::privileges::PrivilegesError;
 use netcap_capture::FilterError;
 
 /// Why the program ends early or not well: one line for the user, three of a filter that is wrong,
@@ -68,6 +69,15 @@ impl From<netcap_capture::Error> for Failure {
             (2, _) => Failure::Environment(message),
             (4, _) => Failure::Untrusted(message),
             _ => Failure::Input(message),
+        }
+    }
+}
+
+impl From<PrivilegesError> for Failure {
+    fn from(error: PrivilegesError) -> Failure {
+        match error {
+            PrivilegesError::Usage(message) => Failure::Usage(message),
+            PrivilegesError::Environment(message) => Failure::Environment(message),
         }
     }
 }

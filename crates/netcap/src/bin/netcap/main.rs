@@ -13,7 +13,6 @@ mod flags;
 mod inputs;
 mod interfaces;
 mod peers;
-mod privileges;
 mod progress;
 mod quantity;
 mod spelling;

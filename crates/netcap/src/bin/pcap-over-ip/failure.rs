@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use netcap::privileges::PrivilegesError;
 use netcap_capture::libpcap::LibpcapError;
 use netcap_capture::pcap_over_ip::{AddressError, ConnectError, TlsError};
 use netcap_capture::{Error, FilterError};
@@ -51,12 +52,23 @@ impl fmt::Display for Failure {
     }
 }
 
+impl From<PrivilegesError> for Failure {
+    fn from(error: PrivilegesError) -> Failure {
+        match error {
+            PrivilegesError::Usage(message) => Failure::Usage(message),
+            PrivilegesError::Environment(message) => Failure::Environment(message),
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        match error.exit_code() {
-            2 => Failure::Environment(error.to_string()),
-            4 => Failure::Tls(error.to_string()),
-            _ => Failure::Input(error.to_string()),
+        let message = error.to_string();
+        match (error.exit_code(), error) {
+            (_, Error::Filter(error)) => error.into(),
+            (2, _) => Failure::Environment(message),
+            (4, _) => Failure::Tls(message),
+            _ => Failure::Input(message),
         }
     }
 }

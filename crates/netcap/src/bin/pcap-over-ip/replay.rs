@@ -1,7 +1,9 @@
 //! `replay`: the packets of a capture or a stream out of an interface.
 
+use std::iter;
 use std::sync::Arc;
 
+use netcap::privileges::drop_after_opening;
 use netcap_capture::pcap_over_ip::Address;
 use netcap_capture::{Source, open};
 use netcap_relay::replay::{Nic, ReplayOptions, ReplayTotals, carries, replay};
@@ -39,6 +41,7 @@ pub(crate) fn run(flags: &Replay) -> Result<(), Failure> {
         open(flags.input.as_ref())?
     };
     let mut nic = Nic::open(&flags.interface)?;
+    drop_after_opening(None, iter::empty())?;
     let usual = if is_stream || flags.input == "-" {
         Pace::Max
     } else {

@@ -1,11 +1,13 @@
 //! `serve`: a capture, an interface or a stream for any number of peers.
 
+use std::iter;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use netcap::privileges::drop_after_opening;
 use netcap_capture::Filter;
 use netcap_capture::libpcap::LiveOptions;
 use netcap_capture::pcap_over_ip::Address;
@@ -225,6 +227,7 @@ fn live(
             };
             let filter = Filter::new(&terms.join(" and "))?;
             let live = LiveInput::open(name, &options, Some(&filter))?;
+            drop_after_opening(None, iter::empty())?;
             let form = form(&flags.form, live.is_nanoseconds(), true);
             Ok((Box::new(live), form))
         }
