@@ -50,6 +50,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod figures;
 pub mod privileges;
 
 pub use netcap_capture as capture;

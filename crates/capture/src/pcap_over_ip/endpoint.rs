@@ -13,7 +13,7 @@ use super::address::Address;
 use super::backoff::Backoff;
 use super::connection::{Connection, Listener, Pending, connect};
 use super::flow::Flow;
-use super::reader::Notify;
+use super::options::Notify;
 use super::shared::{Shared, Thread};
 use super::stream::{self, Fault, Rules, StreamError};
 use super::tls::ClientTls;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::reader::{InterfaceInfo, ReaderOptions};
+use super::options::{InterfaceInfo, ReaderOptions};
 use super::window::{Leaving, Window};
 use crate::format::Described;
 use crate::{Error, Origin};

@@ -1,10 +1,11 @@
 //! `-check`: would the rows read back, and which would not without quotes.
 
+use netcap::figures::grouped;
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::table::{Colour, RESET, visible};
 use netcap_record::{Field, Message};
 
-use crate::console::{grouped, has_colours};
+use crate::console::has_colours;
 use crate::failure::Failure;
 
 /// What has been found so far.

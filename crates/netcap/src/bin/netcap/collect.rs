@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use netcap::figures::size;
 use netcap::privileges;
 use netcap_capture::pcap_over_ip::Address;
 use netcap_capture::{Filter, Source};
@@ -16,7 +17,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
 
 use crate::VERSION;
-use crate::console::{has_colours, note, print, size};
+use crate::console::{has_colours, note, print};
 use crate::encoders;
 use crate::failure::Failure;
 use crate::flags::Flags;

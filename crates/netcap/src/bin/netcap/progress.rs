@@ -4,9 +4,10 @@ use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use netcap::figures::{grouped, size};
 use netcap_pipeline::Watch;
 
-use crate::console::{grouped, note, size};
+use crate::console::note;
 
 /// How often the line of a live capture changes.
 const SECOND: Duration = Duration::from_secs(1);

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netcap_capture::pcap_over_ip::{Address, Order, Reader, ReaderOptions, Role};
+use netcap_capture::pcap_over_ip::{Address, Role};
 use netcap_relay::{Drainage, Fanout, Files, Inlet, Pace, Preamble, pump};
 
 use crate::console::note;
 use crate::failure::Failure;
-use crate::flags::{Hub, ReaderFlags, TlsFlags};
+use crate::flags::Hub;
 use crate::outlets::{Opened, announce, open};
 use crate::report::Report;
 use crate::serve::{attend, form, shaping};
@@ -34,7 +34,7 @@ pub(crate) fn run(flags: &Hub) -> Result<(), Failure> {
 
     let mut memory = 1 << 20;
     let mut inlet: Box<dyn Inlet> = if files.is_empty() {
-        let reader = reader(addresses, &flags.reader, &flags.tls)?;
+        let reader = crate::reader::open(addresses, &flags.reader, &flags.tls)?;
         memory += reader.ceiling() as u64;
         Box::new(reader)
     } else {
@@ -119,30 +119,6 @@ fn warn_of_listeners(addresses: &[Address], require_tls: bool) -> Result<(), Fai
         }
     }
     Ok(())
-}
-
-/// Begins to read streams.
-pub(crate) fn reader(
-    addresses: Vec<Address>,
-    flags: &ReaderFlags,
-    tls: &TlsFlags,
-) -> Result<Reader, Failure> {
-    let order = match flags.order.as_str() {
-        "arrival" => Order::Arrival,
-        _ => Order::Time,
-    };
-    let options = ReaderOptions {
-        reconnect: !flags.once,
-        retries: flags.retry,
-        idle_timeout: flags.idle_timeout,
-        max_record: flags.max_record as usize,
-        decompress: flags.decompress,
-        window: Duration::from_millis(u64::from(flags.window)),
-        tls: tls.options(),
-        notify: Some(Arc::new(|line| note(line))),
-        ..ReaderOptions::default()
-    };
-    Ok(Reader::new(addresses, options, order)?)
 }
 
 /// Where the stream is written to as well.

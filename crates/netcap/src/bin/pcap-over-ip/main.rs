@@ -9,6 +9,7 @@ mod failure;
 mod flags;
 mod hub;
 mod outlets;
+mod reader;
 mod replay;
 mod report;
 mod serve;

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use netcap::figures::size;
 use netcap_capture::libpcap;
 use netcap_capture::pcap_over_ip::{
     Address, ClientTls, Listener, Place, Role, ServerTls, TlsOptions,
 };
 use netcap_relay::{Limits, Outlets, OwnTraffic, QueueLimits};
 
-use crate::console::{note, size};
+use crate::console::note;
 use crate::failure::Failure;
 use crate::flags::{OutletFlags, TlsFlags};
 

@@ -3,13 +3,14 @@
 use std::iter;
 use std::sync::Arc;
 
+use netcap::figures::{several, size};
 use netcap::privileges::drop_after_opening;
 use netcap_capture::pcap_over_ip::Address;
 use netcap_capture::{Source, open};
 use netcap_relay::replay::{Nic, ReplayOptions, ReplayTotals, carries, replay};
 use netcap_relay::{Pace, stdin};
 
-use crate::console::{note, several, size};
+use crate::console::note;
 use crate::failure::Failure;
 use crate::flags::Replay;
 use crate::signals;
@@ -26,7 +27,7 @@ pub(crate) fn run(flags: &Replay) -> Result<(), Failure> {
                 flags.interface
             )));
         }
-        Box::new(crate::hub::reader(
+        Box::new(crate::reader::open(
             vec![address],
             &flags.reader,
             &flags.tls,

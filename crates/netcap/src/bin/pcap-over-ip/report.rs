@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use netcap::figures::{several, size};
 use netcap_capture::pcap_over_ip::{ConnectError, ServerTls};
 use netcap_relay::{ClientTotals, Counts, Event, Farewell, Halt, Outlets, PumpTotals};
 
-use crate::console::{is_watched, note, several, size};
+use crate::console::{is_watched, note};
 use crate::failure::Failure;
 use crate::signals::INTERRUPTED;
 

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use netcap::figures::several;
 use netcap::privileges::drop_after_opening;
 use netcap_capture::Filter;
 use netcap_capture::libpcap::LiveOptions;
@@ -18,7 +19,7 @@ use netcap_relay::{
     Shaping, Supply, pump, stdin, survey,
 };
 
-use crate::console::{note, several};
+use crate::console::note;
 use crate::failure::Failure;
 use crate::flags::{FormFlags, Format, Mode, Serve, Times};
 use crate::outlets::{Opened, announce, open, own_traffic};
@@ -245,7 +246,7 @@ fn live(
         }
         Input::Stream(address) => {
             let addresses = vec![address.clone()];
-            let reader = crate::hub::reader(addresses, &flags.reader, &flags.tls)?;
+            let reader = crate::reader::open(addresses, &flags.reader, &flags.tls)?;
             Ok((Box::new(reader), form(&flags.form, true, false)))
         }
     }
