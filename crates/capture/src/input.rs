@@ -10,6 +10,10 @@ use crate::{Error, Progress};
 /// How much compressed input is asked for at a time.
 const COMPRESSED_READ: usize = 256 << 10;
 
+/// How much is asked of a decoder at a time, always: where its input is corrupt, some give what they
+/// have decoded before and some do not, so that as much of it may be lost.
+const DECODED_READ: usize = 16 << 10;
+
 /// The octets of a capture, decompressed.
 pub(crate) struct Input {
     /// Gives the decompressed octets.
@@ -45,7 +49,13 @@ impl Input {
         prefix: Vec<u8>,
     ) -> io::Result<Input> {
         let raw = Cursor::new(prefix).chain(self.reader);
-        self.reader = compression.decoder(BufReader::with_capacity(COMPRESSED_READ, raw))?;
+        let decoder = compression.decoder(BufReader::with_capacity(COMPRESSED_READ, raw))?;
+        self.reader = Box::new(Steady {
+            decoder,
+            octets: vec![0; DECODED_READ].into(),
+            start: 0,
+            end: 0,
+        });
         self.compression = Some(compression);
         Ok(self)
     }
@@ -108,6 +118,27 @@ impl Input {
             }
             _ => Error::Io { name, source },
         }
+    }
+}
+
+/// Asks its decoder for the same number of octets whatever it is asked for itself, so that the same
+/// input gives the same octets before it turns out to be corrupt.
+struct Steady {
+    decoder: Box<dyn Read + Send>,
+    octets: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Read for Steady {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, self.decoder.read(&mut self.octets)?);
+        }
+        let count = buffer.len().min(self.end - self.start);
+        buffer[..count].copy_from_slice(&self.octets[self.start..self.start + count]);
+        self.start += count;
+        Ok(count)
     }
 }
 

@@ -272,6 +272,26 @@ mod tests {
     }
 
     #[test]
+    fn a_corrupt_stream_gives_the_same_however_it_is_read() {
+        let mut file = small_pcap(Order::Little);
+        file.extend_from_slice(&large()[24..40_000]);
+        for compression in ALL {
+            let packed = compress(compression, &file);
+            for place in (0..packed.len()).step_by(packed.len() / 60 + 1) {
+                let mut packed = packed.clone();
+                packed[place] ^= 0x55;
+                let read = |block, packets| {
+                    let (seen, trouble) = read_by(&packed, usize::MAX, block, packets);
+                    (seen, trouble.map(|error| error.to_string()))
+                };
+                let expected = read(1 << 20, 1000);
+                assert!(read(100, 7) == expected, "{compression:?} at {place}");
+                assert!(read(1 << 20, 1) == expected, "{compression:?} at {place}");
+            }
+        }
+    }
+
+    #[test]
     fn a_corrupt_stream_is_told_from_a_cut_one() {
         let file = large();
         let (expected, _) = read(&file);
