@@ -82,6 +82,11 @@ fn origins(origins: &[Origin]) -> String {
             grouped(lost)
         ));
         for (event, count) in events {
+            // Events are named in the plural.
+            let event = match count {
+                1 => event.strip_suffix('s').unwrap_or(event),
+                _ => event,
+            };
             text.push_str(&format!(", {} {event}", grouped(*count)));
         }
         text.push('\n');
