@@ -198,24 +198,11 @@ fn records(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
         };
         let directory = tempfile::tempdir()?;
         let config = Config {
-            directory: directory.path().to_owned(),
-            rotation: None,
-            limits: netcap_pipeline::RunLimits::default(),
-            format: Format::Ncap { compress },
-            buffered: true,
-            workers: 1,
-            batch_packets: 1024,
-            filter: None,
-            base: None,
-            flows: netcap_pipeline::FlowLimits::default(),
-            fragments: netcap_pipeline::FragmentLimits::default(),
-            streams: netcap_pipeline::StreamLimits::default(),
-            bodies: None,
             ignore_unknown: true,
             overwrite: true,
             source: name.to_owned(),
-            version: String::new(),
             created: Time::new(1, 0).timestamp(),
+            ..Config::new(directory.path(), Format::Ncap { compress })
         };
         let report =
             netcap_pipeline::run(source, &registry, &config, &Arc::default(), &mut |_| {})?;

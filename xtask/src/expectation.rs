@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use netcap_dissect::Selection;
 use netcap_pipeline::{Config, Format, FragmentLedger, Ledger, StreamLedger, run};
-use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 
 /// Every capture of a directory, by name.
@@ -73,29 +72,13 @@ pub(crate) fn render(capture: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     };
     let registry = netcap_pipeline::registry(&Selection::default()).map_err(io::Error::other)?;
     let directory = tempfile::tempdir()?;
-    let config = Config {
-        directory: directory.path().to_owned(),
-        rotation: None,
-        limits: netcap_pipeline::RunLimits::default(),
-        format: Format::Csv {
+    let config = Config::new(
+        directory.path(),
+        Format::Csv {
             compress: false,
             style: CsvStyle::default(),
         },
-        buffered: true,
-        workers: 1,
-        batch_packets: 1024,
-        filter: None,
-        base: None,
-        flows: netcap_pipeline::FlowLimits::default(),
-        fragments: netcap_pipeline::FragmentLimits::default(),
-        streams: netcap_pipeline::StreamLimits::default(),
-        bodies: None,
-        ignore_unknown: false,
-        overwrite: false,
-        source: String::new(),
-        version: String::new(),
-        created: Timestamp::new(0, 0),
-    };
+    );
     let report =
         run(source, &registry, &config, &Arc::default(), &mut |_| {}).map_err(io::Error::other)?;
     let mut ledger = ledger_text(&report.ledger);

@@ -8,10 +8,8 @@
 //! use std::sync::Arc;
 //!
 //! use netcap::capture::{self, LinkType, Timestamp, pcap_writer};
-//! use netcap::pipeline::{
-//!     Config, FlowLimits, Format, FragmentLimits, RunLimits, StreamLimits, registry, run,
-//! };
-//! use netcap::{dissect, record};
+//! use netcap::dissect;
+//! use netcap::pipeline::{Config, Format, registry, run};
 //!
 //! // A capture of one packet: an ARP request in an Ethernet frame.
 //! let mut packet = [0xff; 6].to_vec();
@@ -24,24 +22,10 @@
 //! let registry = registry(&dissect::Selection::default())?;
 //! let directory = tempfile::tempdir()?;
 //! let config = Config {
-//!     directory: directory.path().to_owned(),
-//!     rotation: None,
-//!     limits: RunLimits::default(),
-//!     format: Format::Ncap { compress: true },
-//!     buffered: true,
 //!     workers: 2,
-//!     batch_packets: 1024,
-//!     filter: None,
-//!     base: None,
-//!     flows: FlowLimits::default(),
-//!     fragments: FragmentLimits::default(),
-//!     streams: StreamLimits::default(),
-//!     bodies: None,
-//!     ignore_unknown: false,
-//!     overwrite: false,
 //!     source: "example".to_owned(),
 //!     version: "example".to_owned(),
-//!     created: record::Timestamp::new(0, 0),
+//!     ..Config::new(directory.path(), Format::Ncap { compress: true })
 //! };
 //! let report = run(source, &registry, &config, &Arc::default(), &mut |_| {})?;
 //! assert!(report.ledger.balances());

@@ -40,24 +40,11 @@ fn collect(capture: &str, directory: &Path) -> Vec<PathBuf> {
     };
     let registry = netcap_pipeline::registry(&selection).unwrap();
     let config = Config {
-        directory: directory.join(capture),
-        rotation: None,
-        limits: netcap_pipeline::RunLimits::default(),
-        format: Format::Ncap { compress: true },
-        buffered: true,
-        workers: 1,
-        batch_packets: 1024,
-        filter: None,
-        base: None,
-        flows: netcap_pipeline::FlowLimits::default(),
-        fragments: netcap_pipeline::FragmentLimits::default(),
-        streams: netcap_pipeline::StreamLimits::default(),
-        bodies: None,
         ignore_unknown: true,
-        overwrite: false,
         source: capture.to_owned(),
         version: "interop".to_owned(),
         created: Timestamp::new(1_600_000_000, 0),
+        ..Config::new(directory.join(capture), Format::Ncap { compress: true })
     };
     let report = run(
         source.unwrap(),

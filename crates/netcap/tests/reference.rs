@@ -507,29 +507,14 @@ fn run(capture: &Path, directory: &Path) {
     let source = netcap_capture::open(capture).expect("a capture");
     let registry = netcap_pipeline::registry(&Selection::default()).expect("everything");
     let config = Config {
-        directory: directory.to_owned(),
-        rotation: None,
-        limits: netcap_pipeline::RunLimits::default(),
-        format: Format::Ncap { compress: false },
-        buffered: true,
-        workers: 1,
-        batch_packets: 1024,
-        filter: None,
-        base: None,
         // The original hardly ever closes a flow before the end of such short captures.
         flows: netcap_pipeline::FlowLimits {
             flow_timeout: 0,
             connection_timeout: 0,
             ..netcap_pipeline::FlowLimits::default()
         },
-        fragments: netcap_pipeline::FragmentLimits::default(),
-        streams: netcap_pipeline::StreamLimits::default(),
-        bodies: None,
         ignore_unknown: true,
-        overwrite: false,
-        source: String::new(),
-        version: String::new(),
-        created: Timestamp::new(0, 0),
+        ..Config::new(directory, Format::Ncap { compress: false })
     };
     let report = netcap_pipeline::run(source, &registry, &config, &Arc::default(), &mut |_| {})
         .unwrap_or_else(|error| panic!("{}: {error}", capture.display()));

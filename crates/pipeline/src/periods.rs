@@ -279,24 +279,9 @@ mod tests {
 
     fn config(directory: &Path, rotation: Rotation) -> Config {
         Config {
-            directory: directory.to_owned(),
             rotation: Some(rotation),
-            limits: crate::RunLimits::default(),
-            format: crate::Format::Ncap { compress: false },
-            buffered: true,
-            workers: 1,
             batch_packets: 1,
-            filter: None,
-            base: None,
-            flows: crate::FlowLimits::default(),
-            fragments: crate::FragmentLimits::default(),
-            streams: crate::StreamLimits::default(),
-            bodies: None,
-            ignore_unknown: false,
-            overwrite: false,
-            source: String::new(),
-            version: String::new(),
-            created: Timestamp::new(0, 0),
+            ..Config::new(directory, crate::Format::Ncap { compress: false })
         }
     }
 

@@ -84,6 +84,32 @@ pub struct Config {
     pub created: Timestamp,
 }
 
+impl Config {
+    /// A run with one worker, the default limits, no name and no time in the headers.
+    pub fn new(directory: impl Into<PathBuf>, format: Format) -> Config {
+        Config {
+            directory: directory.into(),
+            rotation: None,
+            limits: RunLimits::default(),
+            format,
+            buffered: true,
+            workers: 1,
+            batch_packets: 1024,
+            filter: None,
+            base: None,
+            flows: FlowLimits::default(),
+            fragments: Limits::default(),
+            streams: StreamLimits::default(),
+            bodies: None,
+            ignore_unknown: false,
+            overwrite: false,
+            source: String::new(),
+            version: String::new(),
+            created: Timestamp::new(0, 0),
+        }
+    }
+}
+
 /// When a run ends before its input does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunLimits {

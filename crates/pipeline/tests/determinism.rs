@@ -39,24 +39,11 @@ fn format(extension: &str) -> Format {
 
 fn config(directory: &Path, extension: &str) -> Config {
     Config {
-        directory: directory.to_owned(),
-        rotation: None,
-        limits: netcap_pipeline::RunLimits::default(),
-        format: format(extension),
-        buffered: true,
         workers: 2,
-        batch_packets: 1024,
-        filter: None,
-        base: None,
-        flows: netcap_pipeline::FlowLimits::default(),
-        fragments: netcap_pipeline::FragmentLimits::default(),
-        streams: netcap_pipeline::StreamLimits::default(),
-        bodies: None,
-        ignore_unknown: false,
-        overwrite: false,
         source: "test".to_owned(),
         version: "test".to_owned(),
         created: Timestamp::new(1_600_000_000, 0),
+        ..Config::new(directory, format(extension))
     }
 }
 

@@ -97,24 +97,11 @@ impl Source for Script {
 
 fn config(directory: &Path) -> Config {
     Config {
-        directory: directory.to_owned(),
-        rotation: None,
-        limits: RunLimits::default(),
-        format: Format::Ncap { compress: false },
-        buffered: true,
         workers: 2,
         batch_packets: 3,
-        filter: None,
-        base: None,
-        flows: netcap_pipeline::FlowLimits::default(),
-        fragments: netcap_pipeline::FragmentLimits::default(),
-        streams: netcap_pipeline::StreamLimits::default(),
-        bodies: None,
-        ignore_unknown: false,
-        overwrite: false,
         source: "made-up".to_owned(),
         version: "test".to_owned(),
-        created: netcap_record::Timestamp::new(0, 0),
+        ..Config::new(directory, Format::Ncap { compress: false })
     }
 }
 
