@@ -165,6 +165,7 @@ fn packets(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
                 link_type: packet.link_type.0,
                 original_len: packet.original_len,
                 index: 0,
+                number: 0,
             };
             walk(&mut context, info, octets);
             let mut segments = Vec::new();

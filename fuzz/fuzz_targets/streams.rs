@@ -165,6 +165,7 @@ fuzz_target!(|input: (Policy, Vec<Step>)| {
                 link_type: 1,
                 original_len: 0,
                 index: 0,
+                number: 0,
             },
             source,
             destination,

@@ -57,6 +57,7 @@ fn observe(link_type: u32, octets: &[u8], cut: usize, completed: &[Completed]) -
         link_type,
         original_len: (octets.len() + cut) as u32,
         index: 0,
+        number: 0,
     };
     let fate = walk(&mut context, packet, octets);
     assert!(context.layers().len() <= MAX_LAYERS);
@@ -74,13 +75,8 @@ fn observe(link_type: u32, octets: &[u8], cut: usize, completed: &[Completed]) -
 /// # Panics
 /// Where it does not.
 pub(crate) fn every_record(registry: &Registry, output: &Output, hold: impl Fn(&Message<'_>)) {
-    for ((schema, chunk), count) in registry
-        .selected()
-        .iter()
-        .zip(&output.chunks)
-        .zip(&output.counts)
-    {
-        let (mut rest, mut found) = (chunk.as_slice(), 0);
+    for (schema, chunk) in registry.selected().iter().zip(&output.chunks) {
+        let (mut rest, mut found) = (chunk.octets.as_slice(), 0);
         while !rest.is_empty() {
             let (record, after) = split_frame(rest).expect("whole frames");
             let message = Message::parse(schema, record).expect("a record that decodes");
@@ -88,6 +84,6 @@ pub(crate) fn every_record(registry: &Registry, output: &Output, hold: impl Fn(&
             render(schema, &message);
             (rest, found) = (after, found + 1);
         }
-        assert_eq!(found, *count, "{}", schema.name);
+        assert_eq!(found, chunk.records(), "{}", schema.name);
     }
 }

@@ -168,6 +168,7 @@ fn observe(
         link_type: 1,
         original_len: 0,
         index: 0,
+        number: 0,
     };
     let mut dissector = (protocol.start)();
     let mut ended = [false; 2];

@@ -1,8 +1,8 @@
 //! What a dissector sees of the packet around its layer, and where its records go.
 
-use netcap_record::{Record, Time, Timestamp, frame};
+use netcap_record::{Record, Time, Timestamp};
 
-use crate::{Bodies, Completed, Entropy, Fragment, FragmentKey, Malformed, Registry, Selector};
+use crate::{Completed, Entropy, Fragment, FragmentKey, Malformed, Output, Registry, Selector};
 
 /// What the capture says of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -15,77 +15,8 @@ pub struct PacketInfo {
     pub original_len: u32,
     /// Place in its batch.
     pub index: u32,
-}
-
-/// What a batch became: records, encoded and framed, one buffer per selected record type.
-#[derive(Debug, Default)]
-pub struct Output {
-    /// Encoded records, by the place of their type in [`Registry::selected`].
-    pub chunks: Vec<Vec<u8>>,
-    /// Number of records in each chunk.
-    pub counts: Vec<u64>,
-    /// Where the records of types that have two writers end, by the place of their type.
-    pub marks: Vec<Vec<Mark>>,
-    /// Place of the packet in its batch that records come of.
-    pub packet: u32,
-    /// Fragments met, in capture order.
-    pub fragments: Vec<Fragment>,
-    /// Fragments whose octets were not all captured: they cannot be put together.
-    pub fragments_cut: u64,
-    /// What happens to bodies on streams, where somebody keeps them.
-    pub bodies: Option<Bodies>,
-}
-
-/// The end of a record in its chunk, and its packet: by it the records of two writers are put into
-/// the order of their packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// Place of the packet in its batch.
-    pub packet: u32,
-    /// Octets of the chunk up to the end of the record.
-    pub end: usize,
-}
-
-impl Output {
-    /// An empty output for this selection of types.
-    pub fn new(registry: &Registry) -> Output {
-        let n = registry.selected().len();
-        Output {
-            chunks: vec![Vec::new(); n],
-            counts: vec![0; n],
-            marks: vec![Vec::new(); n],
-            ..Output::default()
-        }
-    }
-
-    /// Writes a record, if records of its type are asked for.
-    #[inline]
-    pub fn emit<R: Record>(&mut self, registry: &Registry, record: &R) {
-        if let Some(place) = registry.place(R::SCHEMA)
-            && let (Some(chunk), Some(count)) =
-                (self.chunks.get_mut(place), self.counts.get_mut(place))
-        {
-            frame(record, chunk);
-            *count += 1;
-            if registry.is_shared(place)
-                && let Some(marks) = self.marks.get_mut(place)
-            {
-                marks.push(Mark {
-                    packet: self.packet,
-                    end: chunk.len(),
-                });
-            }
-        }
-    }
-
-    /// Empties the buffers and keeps their memory.
-    pub fn clear(&mut self) {
-        self.chunks.iter_mut().for_each(Vec::clear);
-        self.counts.fill(0);
-        self.marks.iter_mut().for_each(Vec::clear);
-        self.fragments.clear();
-        self.fragments_cut = 0;
-    }
+    /// Number in the run, from 1; 0 where none is known.
+    pub number: u64,
 }
 
 /// A layer that the walk has entered.
@@ -144,6 +75,7 @@ impl<'p, 'c> Context<'p, 'c> {
                 link_type: 0,
                 original_len: 0,
                 index: 0,
+                number: 0,
             },
             timestamp: Timestamp::new(0, 0),
             layers: Vec::with_capacity(crate::MAX_LAYERS),
@@ -163,7 +95,7 @@ impl<'p, 'c> Context<'p, 'c> {
     pub(crate) fn begin(&mut self, packet: PacketInfo) {
         self.packet = packet;
         self.timestamp.set(packet.time);
-        self.output.packet = packet.index;
+        self.output.packet = packet.number;
         self.layers.clear();
         self.branches.clear();
         self.line = 0;

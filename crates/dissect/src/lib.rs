@@ -17,6 +17,7 @@ mod entropy;
 mod fragment;
 mod framed;
 mod malformed;
+mod output;
 mod protocol;
 mod registry;
 mod stream;
@@ -24,12 +25,13 @@ pub mod testing;
 mod walk;
 
 pub use body::{Bodies, BodyEvent, BodyId};
-pub use context::{Context, Layer, Mark, Output, PacketInfo};
+pub use context::{Context, Layer, PacketInfo};
 pub use cursor::Cursor;
 pub use entropy::Entropy;
 pub use fragment::{Completed, Fragment, FragmentKey};
 pub use framed::{Framed, Framing, Measure};
 pub use malformed::{Malformed, Reason};
+pub use output::{Chunk, Mark, Output, Turn};
 pub use protocol::{Dissect, Next, Protocol, Selector};
 pub use registry::{Registry, Selection, UnknownEncoder};
 pub use stream::{

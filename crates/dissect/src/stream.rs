@@ -204,6 +204,7 @@ impl<'a, 'c> StreamContext<'a, 'c> {
 
     /// Writes a record, if records of its type are asked for.
     pub fn emit<R: Record>(&mut self, record: &R) {
+        self.output.packet = self.packet.number;
         self.output.emit(self.registry, record);
     }
 
@@ -241,8 +242,6 @@ impl<'a, 'c> StreamContext<'a, 'c> {
     pub fn message(&mut self, selector: Selector, octets: &[u8]) -> Fate {
         let packet = PacketInfo {
             original_len: u32::try_from(octets.len()).unwrap_or(u32::MAX),
-            // The packet at hand, which may have set free what an earlier one brought.
-            index: self.output.packet,
             ..self.packet
         };
         let mut context = Context::new(self.registry, self.output, self.entropy, &[]);

@@ -76,6 +76,7 @@ pub fn walk_cut(
         link_type,
         original_len: original as u32,
         index: 0,
+        number: 0,
     };
     let fate = walk(&mut context, packet, octets);
     Walked {
@@ -184,6 +185,7 @@ pub fn stream(
         link_type: 1,
         original_len: 0,
         index: 0,
+        number: 0,
     };
     let mut dissector: Option<Box<dyn StreamDissector>> = None;
     let mut kept: Both<Vec<u8>> = Both::default();
@@ -282,7 +284,7 @@ pub fn every_split(
 fn records(registry: &Registry, output: &Output) -> Vec<(&'static Schema, Vec<u8>)> {
     let mut records = Vec::new();
     for (schema, chunk) in registry.selected().iter().zip(&output.chunks) {
-        let mut rest = chunk.as_slice();
+        let mut rest = chunk.octets.as_slice();
         while let Some((record, after)) = split_frame(rest) {
             netcap_record::Message::parse(schema, record).expect("a record that decodes");
             records.push((*schema, record.to_vec()));

@@ -187,6 +187,7 @@ mod tests {
             link_type: 101,
             original_len: wire,
             index: 0,
+            number: 0,
         };
         let layers = [("IPv4", 0), ("TCP", 20)].map(|(protocol, start)| Layer {
             protocol,

@@ -588,6 +588,7 @@ impl Stream {
             link_type: self.link_type,
             original_len: 0,
             index: 0,
+            number: 0,
         }
     }
 

@@ -300,7 +300,7 @@ impl FragmentPorts {
 
 #[cfg(test)]
 mod tests {
-    use netcap_dissect::Selection;
+    use netcap_dissect::{Chunk, Selection};
 
     use super::*;
     use crate::summary::{
@@ -381,7 +381,7 @@ mod tests {
 
     /// The records of every type that the packets give in batches of this size, and what was
     /// closed for want of room.
-    fn records(packets: &[PacketSummary], limits: FlowLimits, batch: usize) -> (Vec<Vec<u8>>, u64) {
+    fn records(packets: &[PacketSummary], limits: FlowLimits, batch: usize) -> (Vec<Chunk>, u64) {
         let registry = Registry::new(&[], SCHEMAS, &Selection::default()).expect("all of them");
         let mut output = Output::new(&registry);
         let mut trackers = Trackers::new(&registry, limits);
@@ -410,9 +410,9 @@ mod tests {
         let mut groups = Groups::default();
         let mut closed_by_clock = 0;
         for packet in &packets {
-            let before = output.counts.iter().sum::<u64>();
+            let before = output.records();
             trackers.expire(packet.time, &registry, &mut output);
-            closed_by_clock += output.counts.iter().sum::<u64>() - before;
+            closed_by_clock += output.records() - before;
             groups.clear();
             groups.add(packet.clone());
             trackers.take(&mut groups, &registry, &mut output);

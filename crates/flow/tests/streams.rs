@@ -267,6 +267,7 @@ impl<'a> Packet<'a> {
                 link_type: 1,
                 original_len: 54 + self.payload.len() as u32,
                 index: 0,
+                number: 0,
             },
             source,
             destination,

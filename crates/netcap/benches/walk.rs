@@ -74,6 +74,7 @@ fn walk_all(registry: &Registry, entropy: &mut Entropy, output: &mut Output, pac
             link_type: ETHERNET,
             original_len: packet.len() as u32,
             index,
+            number: 0,
         };
         let fate = walk(&mut context, info, black_box(packet));
         assert_eq!(fate, Fate::Decoded);
@@ -132,7 +133,8 @@ fn record(name: &str, packet: &[u8]) -> (&'static Schema, Vec<u8>) {
     let registry = registry(&[name]);
     let mut output = Output::new(&registry);
     walk_all(&registry, &mut Entropy::default(), &mut output, packet);
-    let frame = output.chunks.first().expect("the chunk of the only type");
+    let chunk = output.chunks.first();
+    let frame = &chunk.expect("the chunk of the only type").octets;
     let len = usize::from(frame[0] & 0x7f) | usize::from(frame[1]) << 7;
     let two = frame[0] & 0x80 != 0;
     let record = if two {

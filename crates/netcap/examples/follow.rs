@@ -182,6 +182,7 @@ fn take(
         link_type: packet.link_type.0,
         original_len: packet.original_len,
         index: 0,
+        number: 0,
     };
     let mut output = Output::new(registry);
     let mut completed: Vec<Completed> = Vec::new();

@@ -1,13 +1,18 @@
 //! Records of a type that has two writers, packets and streams, in the order of their packets.
 
-use netcap_dissect::Mark;
+use netcap_dissect::Chunk;
 
 /// Appends both chunks to `out`, record by record in the order of packets; of one packet, those
-/// of its layers first. Each chunk is in that order by itself.
-pub(crate) fn interleave(layers: (&[u8], &[Mark]), streams: (&[u8], &[Mark]), out: &mut Vec<u8>) {
-    let mut streams = records(streams).peekable();
-    for (packet, record) in records(layers) {
-        while let Some((_, earlier)) = streams.next_if(|(other, _)| *other < packet) {
+/// of its layers first. Each chunk is in that order by itself; `first` is the number of the batch's
+/// first packet.
+pub(crate) fn interleave(layers: &Chunk, first: u64, streams: &Chunk, out: &mut Vec<u8>) {
+    let turns = streams.turns.iter().zip(streams.iter());
+    let mut streams = turns
+        .map(|(turn, (_, record))| (u64::from(turn.place), record))
+        .peekable();
+    for (mark, record) in layers.iter() {
+        let place = mark.packet - first;
+        while let Some((_, earlier)) = streams.next_if(|(other, _)| *other < place) {
             out.extend_from_slice(earlier);
         }
         out.extend_from_slice(record);
@@ -15,33 +20,34 @@ pub(crate) fn interleave(layers: (&[u8], &[Mark]), streams: (&[u8], &[Mark]), ou
     streams.for_each(|(_, record)| out.extend_from_slice(record));
 }
 
-/// The records of a chunk with their packets.
-fn records<'a>((chunk, marks): (&'a [u8], &'a [Mark])) -> impl Iterator<Item = (u32, &'a [u8])> {
-    let mut start = 0;
-    marks.iter().map(move |mark| {
-        let record = chunk.get(start..mark.end).unwrap_or_default();
-        start = mark.end;
-        (mark.packet, record)
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use netcap_dissect::Turn;
+
     use super::*;
 
-    fn mark(packet: u32, end: usize) -> Mark {
-        Mark { packet, end }
+    /// Records of one octet with the places of their packets.
+    fn chunk(records: &[(u32, &[u8])]) -> Chunk {
+        let mut chunk = Chunk::default();
+        for (place, record) in records {
+            chunk.push(u64::from(*place) + 10, record);
+            chunk.turns.push(Turn {
+                place: *place,
+                ..Turn::default()
+            });
+        }
+        chunk
     }
 
     #[test]
     fn packets_are_in_order_and_layers_come_first() {
-        let layers = [mark(1, 1), mark(3, 3), mark(3, 4)];
-        let streams = [mark(0, 1), mark(1, 2), mark(3, 3), mark(9, 5)];
+        let layers = chunk(&[(1, b"a"), (3, b"bb"), (3, b"c")]);
         let mut out = Vec::new();
-        interleave((b"abbc", &layers), (b"0139", &streams[..3]), &mut out);
+        let streams = chunk(&[(0, b"0"), (1, b"1"), (3, b"3")]);
+        interleave(&layers, 10, &streams, &mut out);
         assert_eq!(out, b"0a1bbc3");
         out.clear();
-        interleave((b"", &[]), (b"01399", &streams), &mut out);
-        assert_eq!(out, b"01399");
+        interleave(&chunk(&[]), 10, &streams, &mut out);
+        assert_eq!(out, b"013");
     }
 }

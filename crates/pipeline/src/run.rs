@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use netcap_capture::{Batch, Filter, FilterError, LAST_WORDS, LIVE_TICK, Origin, Progress, Source};
-use netcap_dissect::{Bodies, Completed, Output, Registry};
+use netcap_dissect::{Bodies, Completed, Output, Registry, Turn};
 use netcap_flow::{Defragmenter, FlowLimits, Limits, StreamLimits, Streams, Trackers};
 use netcap_protocols::STREAMS;
 use netcap_record::csv::CsvStyle;
@@ -367,6 +367,14 @@ pub fn run(
     Ok(report)
 }
 
+/// The turn of what happens at a packet of a batch.
+fn turn(place: u32) -> Option<Turn> {
+    Some(Turn {
+        place,
+        ..Turn::default()
+    })
+}
+
 /// Batches that are under way at most: each worker has one, and one waits for it.
 pub(crate) fn pool(workers: usize) -> usize {
     2 * workers.max(1) + 2
@@ -557,7 +565,7 @@ impl<'a> Sequencer<'a> {
             is_open = self.trackers.close(registry, output, CLOSED_AT_ONCE)
                 | self.streams.close(registry, output, CLOSED_AT_ONCE);
             self.keep_bodies()?;
-            self.append_all(&nothing, files)?;
+            self.append_all(&nothing, 0, files)?;
         }
         self.ledger.bodies = self
             .bodies
@@ -649,7 +657,7 @@ impl<'a> Sequencer<'a> {
         for note in &walked.segments {
             if let Some(packet) = parcel.batch.packets().get(note.packet() as usize) {
                 let segment = note.segment(parcel.batch.data(packet));
-                self.tracked.packet = note.packet();
+                self.tracked.turn = turn(note.packet());
                 self.streams
                     .take(&segment, self.registry, &mut self.tracked);
                 self.keep_bodies()?;
@@ -661,7 +669,8 @@ impl<'a> Sequencer<'a> {
         if let Some(origins) = parcel.origins.take() {
             self.ledger.origins = origins;
         }
-        self.append_all(&parcel.walked.output, files)?;
+        let first = parcel.batch.first_index + 1;
+        self.append_all(&parcel.walked.output, first, files)?;
         let walked = &parcel.walked;
         for (side, octets) in &walked.sides.0 {
             self.append_side(files, *side, octets)?;
@@ -677,35 +686,38 @@ impl<'a> Sequencer<'a> {
         self.trackers
             .expire(clock, self.registry, &mut self.tracked);
         // Behind all packets of the batch.
-        self.tracked.packet = u32::MAX;
+        self.tracked.turn = turn(Turn::BEHIND);
         self.streams
             .expire_at(clock, self.registry, &mut self.tracked);
         self.keep_bodies()
     }
 
     /// Appends what the packets gave, and what trackers and streams did.
-    fn append_all(&mut self, walked: &Output, files: &mut Files<'_>) -> Result<(), Error> {
+    fn append_all(
+        &mut self,
+        walked: &Output,
+        first: u64,
+        files: &mut Files<'_>,
+    ) -> Result<(), Error> {
         let mut tracked = std::mem::take(&mut self.tracked);
         self.worker.render(&mut tracked);
-        self.ledger.records += tracked.counts.iter().sum::<u64>();
+        self.ledger.records += tracked.records();
         for place in 0..walked.chunks.len() {
             let (chunk, more) = (&walked.chunks[place], &tracked.chunks[place]);
             if chunk.is_empty() && more.is_empty() {
                 continue;
             }
             let file = files.of_type(place)?;
-            files.sinks[file].records += walked.counts[place] + tracked.counts[place];
+            files.sinks[file].records += chunk.records() + more.records();
             if self.registry.is_shared(place) && !chunk.is_empty() && !more.is_empty() {
                 self.interleaved.clear();
-                let layers = (chunk.as_slice(), walked.marks[place].as_slice());
-                let streams = (more.as_slice(), tracked.marks[place].as_slice());
-                interleave(layers, streams, &mut self.interleaved);
+                interleave(chunk, first, more, &mut self.interleaved);
                 let octets = std::mem::take(&mut self.interleaved);
                 self.append(files, file, &octets)?;
                 self.interleaved = octets;
             } else {
-                self.append(files, file, chunk)?;
-                self.append(files, file, more)?;
+                self.append(files, file, &chunk.octets)?;
+                self.append(files, file, &more.octets)?;
             }
         }
         tracked.clear();

@@ -95,7 +95,7 @@ impl<'r> Worker<'r> {
             completed,
         );
         for (i, (packet, octets)) in batch.iter().enumerate() {
-            let info = info(packet, i, self.base);
+            let info = info(batch, i, packet, self.base);
             if let Some(filter) = self.filter {
                 let link_type = LinkType(info.link_type);
                 match filter.keeps(link_type, octets, packet.original_len) {
@@ -126,7 +126,7 @@ impl<'r> Worker<'r> {
                 walked.sides.keep(&fate, packet, octets, layers);
             }
         }
-        walked.ledger.records = walked.output.counts.iter().sum();
+        walked.ledger.records = walked.output.records();
         self.render(&mut walked.output);
     }
 
@@ -143,7 +143,7 @@ impl<'r> Worker<'r> {
             let mut context = Context::new(self.registry, scratch, &mut self.entropy, completed);
             walk(
                 &mut context,
-                info(p, packet as usize, self.base),
+                info(batch, packet as usize, p, self.base),
                 batch.data(p),
             );
         }
@@ -155,12 +155,11 @@ impl<'r> Worker<'r> {
         let Some(style) = self.csv else {
             return;
         };
-        let outputs = output.chunks.iter_mut().zip(&mut output.marks);
-        for (schema, (chunk, marks)) in self.registry.selected().iter().zip(outputs) {
+        for (schema, chunk) in self.registry.selected().iter().zip(&mut output.chunks) {
             let columns: Vec<_> = schema.columns(self.registry.payloads()).collect();
-            let mut marks = marks.iter_mut();
+            let mut marks = chunk.marks.iter_mut();
             self.rows.clear();
-            let mut rest = chunk.as_slice();
+            let mut rest = chunk.octets.as_slice();
             while let Some((record, after)) = split_frame(rest) {
                 if let Ok(message) = Message::parse(schema, record) {
                     csv::row(&message, &columns, style, &mut self.rows);
@@ -170,16 +169,17 @@ impl<'r> Worker<'r> {
                 }
                 rest = after;
             }
-            std::mem::swap(chunk, &mut self.rows);
+            std::mem::swap(&mut chunk.octets, &mut self.rows);
         }
     }
 }
 
-fn info(packet: &Packet, index: usize, base: Option<u32>) -> PacketInfo {
+fn info(batch: &Batch, index: usize, packet: &Packet, base: Option<u32>) -> PacketInfo {
     PacketInfo {
         time: Time::new(packet.timestamp.seconds, packet.timestamp.nanos),
         link_type: base.unwrap_or(packet.link_type.0),
         original_len: packet.original_len,
         index: index as u32,
+        number: batch.first_index + index as u64 + 1,
     }
 }

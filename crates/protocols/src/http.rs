@@ -1272,6 +1272,7 @@ mod tests {
                 link_type: 1,
                 original_len: 0,
                 index: 0,
+                number: 0,
             };
             let mut context = StreamContext::new(
                 &ENDS,
@@ -1302,7 +1303,7 @@ mod tests {
             }
         }
         seen.hear(output.bodies.take().unwrap_or_default().events);
-        let mut rest = output.chunks[0].as_slice();
+        let mut rest = output.chunks[0].octets.as_slice();
         while !rest.is_empty() {
             let (mut len, mut at) = (0, 0);
             loop {

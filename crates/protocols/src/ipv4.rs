@@ -444,8 +444,9 @@ mod tests {
             link_type: 228,
             original_len: 34,
             index: 0,
+            number: 0,
         };
         assert_eq!(walk(&mut context, info, &packet), Fate::Decoded);
-        assert_eq!(output.counts, [2]);
+        assert_eq!(output.records(), 2);
     }
 }
