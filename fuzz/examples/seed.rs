@@ -15,7 +15,7 @@ use netcap_dissect::{
 };
 use netcap_flow::{SCHEMAS, StreamLimits, Streams, note_segments};
 use netcap_fuzz::{family, stream};
-use netcap_pipeline::{Config, Format};
+use netcap_pipeline::{Config, FileConfig, Files};
 use netcap_protocols::PROTOCOLS;
 use netcap_record::Time;
 
@@ -198,16 +198,17 @@ fn records(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
             return Ok(());
         };
         let directory = tempfile::tempdir()?;
-        let config = Config {
-            ignore_unknown: true,
+        let config = FileConfig {
+            compress,
             overwrite: true,
             source: name.to_owned(),
             created: Time::new(1, 0).timestamp(),
-            ..Config::new(directory.path(), Format::Ncap { compress })
+            ..FileConfig::new(directory.path())
         };
-        let report =
-            netcap_pipeline::run(source, &registry, &config, &Arc::default(), &mut |_| {})?;
-        for file in report.files.iter().filter(|file| file.records > 0) {
+        let mut files = Files::new(config, &registry)?;
+        let (config, stop) = (Config::default(), Arc::default());
+        netcap_pipeline::run(source, &registry, &config, &mut files, &stop, &mut |_| {})?;
+        for file in files.reports().iter().filter(|file| file.records > 0) {
             let from = directory.path().join(&file.name);
             if fs::metadata(&from)?.len() <= LONGEST as u64 {
                 fs::copy(from, corpus.join(format!("{name}.{}", file.name)))?;

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use netcap_dissect::Selection;
-use netcap_pipeline::{Config, Format, FragmentLedger, Ledger, StreamLedger, run};
-use netcap_record::csv::CsvStyle;
+use netcap_pipeline::{Config, Csv, FileConfig, Files, FragmentLedger, Ledger, StreamLedger, run};
 
 /// Every capture of a directory, by name.
 pub(crate) fn captures(directory: &Path) -> io::Result<Vec<PathBuf>> {
@@ -72,15 +71,15 @@ pub(crate) fn render(capture: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     };
     let registry = netcap_pipeline::registry(&Selection::default()).map_err(io::Error::other)?;
     let directory = tempfile::tempdir()?;
-    let config = Config::new(
-        directory.path(),
-        Format::Csv {
-            compress: false,
-            style: CsvStyle::default(),
-        },
-    );
-    let report =
-        run(source, &registry, &config, &Arc::default(), &mut |_| {}).map_err(io::Error::other)?;
+    let config = FileConfig {
+        encoding: Arc::new(Csv::default()),
+        compress: false,
+        ..FileConfig::new(directory.path())
+    };
+    let mut outlet = Files::new(config, &registry).map_err(io::Error::other)?;
+    let (config, stop) = (Config::default(), Arc::default());
+    let report = run(source, &registry, &config, &mut outlet, &stop, &mut |_| {})
+        .map_err(io::Error::other)?;
     let mut ledger = ledger_text(&report.ledger);
     if let Some(error) = report.trouble {
         ledger.push_str(&format!(

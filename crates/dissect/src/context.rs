@@ -37,6 +37,15 @@ pub(crate) struct Branch<'p> {
     muted: bool,
 }
 
+/// How many fragments packets have held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragments {
+    /// Those whose octets were captured.
+    pub whole: usize,
+    /// Those that the capture cut.
+    pub cut: u64,
+}
+
 /// The packet around a layer, and where records go.
 ///
 /// `'p` is the life of the packet's octets, `'c` that of the worker's buffers.
@@ -204,6 +213,14 @@ impl<'p, 'c> Context<'p, 'c> {
     #[inline]
     pub fn knows(&self, selector: Selector) -> bool {
         self.registry.find(selector).is_some()
+    }
+
+    /// The fragments that packets have held so far.
+    pub fn fragments(&self) -> Fragments {
+        Fragments {
+            whole: self.output.fragments.len(),
+            cut: self.output.fragments_cut,
+        }
     }
 
     /// Notes a fragment. Gives the datagram's payload, and the protocol of it, where this fragment

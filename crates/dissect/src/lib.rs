@@ -25,7 +25,7 @@ pub mod testing;
 mod walk;
 
 pub use body::{Bodies, BodyEvent, BodyId};
-pub use context::{Context, Layer, PacketInfo};
+pub use context::{Context, Fragments, Layer, PacketInfo};
 pub use cursor::Cursor;
 pub use entropy::Entropy;
 pub use fragment::{Completed, Fragment, FragmentKey};

@@ -1,5 +1,7 @@
 //! What packets and streams become: encoded records by type, each with its packet.
 
+use std::ops::Range;
+
 use netcap_record::{Record, Time, frame};
 
 use crate::{Bodies, Fragment, Registry};
@@ -126,10 +128,123 @@ impl Chunk {
         self.marks.push(Mark { packet, end });
     }
 
+    /// Appends a record of another chunk.
+    pub fn push_of(&mut self, other: &Chunk, record: usize) {
+        if let Some(mark) = other.marks.get(record) {
+            let octets = other.octets.get(other.span(&(record..record + 1)));
+            self.push(mark.packet, octets.unwrap_or_default());
+        }
+    }
+
+    /// Appends the records of another chunk.
+    pub fn append(&mut self, other: &Chunk) {
+        self.copy(other, 0..other.marks.len());
+    }
+
+    /// Puts the records that other has of these packets, which are in order, in the place of those
+    /// that this chunk has. Both are in the order of their packets.
+    pub fn replace(&mut self, packets: &[u64], other: &Chunk) {
+        let is_same = |packet: &u64| {
+            let (own, others) = (self.of_packet(*packet), other.of_packet(*packet));
+            self.octets.get(self.span(&own)) == other.octets.get(other.span(&others))
+        };
+        if packets.iter().all(is_same) {
+            return;
+        }
+        let mut chunk = Chunk::default();
+        let mut from = 0;
+        for packet in packets {
+            let own = self.of_packet(*packet);
+            chunk.copy(self, from..own.start);
+            chunk.copy(other, other.of_packet(*packet));
+            from = own.end;
+        }
+        chunk.copy(self, from..self.marks.len());
+        *self = chunk;
+    }
+
+    /// Which of the records are of a packet.
+    fn of_packet(&self, packet: u64) -> Range<usize> {
+        let start = self.marks.partition_point(|mark| mark.packet < packet);
+        let end = self.marks.partition_point(|mark| mark.packet <= packet);
+        start..end
+    }
+
+    /// The octets of some records.
+    fn span(&self, records: &Range<usize>) -> Range<usize> {
+        let end = |record: usize| match record.checked_sub(1) {
+            Some(before) => self.marks.get(before).map_or(0, |mark| mark.end),
+            None => 0,
+        };
+        end(records.start)..end(records.end)
+    }
+
+    /// Appends some records of another chunk.
+    fn copy(&mut self, other: &Chunk, records: Range<usize>) {
+        let span = other.span(&records);
+        let (start, base) = (span.start, self.octets.len());
+        let octets = other.octets.get(span).unwrap_or_default();
+        self.octets.extend_from_slice(octets);
+        let marks = other.marks.get(records.clone()).unwrap_or_default();
+        self.marks.extend(marks.iter().map(|mark| Mark {
+            end: mark.end - start + base,
+            ..*mark
+        }));
+        let turns = other.turns.get(records).unwrap_or_default();
+        self.turns.extend_from_slice(turns);
+    }
+
     /// Empties the chunk and keeps its memory.
     pub fn clear(&mut self) {
         self.octets.clear();
         self.marks.clear();
         self.turns.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(records: &[(u64, &[u8])]) -> Chunk {
+        let mut chunk = Chunk::default();
+        for (packet, record) in records {
+            chunk.push(*packet, record);
+        }
+        chunk
+    }
+
+    #[test]
+    fn records_of_packets_are_replaced() {
+        let before = chunk(&[(1, b"a"), (2, b"bb"), (2, b"c"), (4, b"d"), (7, b"e")]);
+        let mut found = before.clone();
+        found.replace(
+            &[2, 4, 5, 9],
+            &chunk(&[(2, b"BB"), (5, b"x"), (5, b"y"), (9, b"z")]),
+        );
+        let expected = [
+            (1, &b"a"[..]),
+            (2, b"BB"),
+            (5, b"x"),
+            (5, b"y"),
+            (7, b"e"),
+            (9, b"z"),
+        ];
+        assert_eq!(found, chunk(&expected));
+        found.replace(&[1, 2, 5, 7, 9], &Chunk::default());
+        assert_eq!(found, Chunk::default());
+        let mut same = before.clone();
+        same.replace(&[2, 3], &chunk(&[(2, b"bb"), (2, b"c")]));
+        assert_eq!(same, before);
+    }
+
+    #[test]
+    fn chunks_are_joined() {
+        let mut joined = chunk(&[(1, b"a"), (2, b"bb")]);
+        joined.append(&chunk(&[(2, b""), (3, b"ccc")]));
+        assert_eq!(
+            joined,
+            chunk(&[(1, b"a"), (2, b"bb"), (2, b""), (3, b"ccc")])
+        );
     }
 }

@@ -38,7 +38,7 @@ struct Step {
 }
 
 /// The packets of a batch.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Groups {
     pub(crate) groups: Vec<Group>,
     steps: Vec<Step>,
@@ -118,6 +118,20 @@ impl Groups {
             self.index.insert_unique(hash, group, rehash);
         }
         group
+    }
+
+    /// Puts other packets in the place of those at these places.
+    pub(crate) fn amend(&mut self, other: &Groups, places: &[u32]) {
+        for (packet, place) in other.packets().zip(places) {
+            if let Some(step) = self.steps.get_mut(*place as usize) {
+                step.application = packet.application;
+                step.application_octets = packet.application_octets;
+                let group = &mut self.groups[step.group as usize];
+                if group.first == *place {
+                    group.summary = packet;
+                }
+            }
+        }
     }
 
     /// How many packets there are.

@@ -9,6 +9,7 @@ mod defrag;
 mod flow;
 mod groups;
 mod idle;
+mod lane;
 mod link_flow;
 mod model;
 mod network_flow;
@@ -26,6 +27,7 @@ mod uid;
 
 pub use defrag::{Defragmenter, FragmentLedger, Limits};
 pub use groups::Groups;
+pub use lane::*;
 pub use segment::Segment;
 pub use segment_note::{SegmentNote, note_segments};
 pub use stream_ledger::StreamLedger;

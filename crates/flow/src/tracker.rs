@@ -47,7 +47,7 @@ impl Default for FlowLimits {
 }
 
 /// What can be done with flows of any kind.
-trait Track {
+trait Track: Send {
     /// Takes the packets of a batch, the first of which has the number `serial` in the run.
     fn take(&mut self, groups: &Groups, serial: u64, registry: &Registry, output: &mut Output);
 
@@ -79,6 +79,8 @@ impl<M: Model> Tracker<M> {
     fn wanted(registry: &Registry, timeout: u32, entries: usize) -> Option<Box<dyn Track>>
     where
         M: 'static,
+        M::Key: Send,
+        M::Shown: Send,
     {
         let limits = TableLimits { timeout, entries };
         registry.selects(M::SCHEMA).then(|| {
@@ -148,7 +150,11 @@ impl<M: Model> Tracker<M> {
     }
 }
 
-impl<M: Model> Track for Tracker<M> {
+impl<M: Model> Track for Tracker<M>
+where
+    M::Key: Send,
+    M::Shown: Send,
+{
     fn take(&mut self, groups: &Groups, serial: u64, registry: &Registry, output: &mut Output) {
         // Where no flow can end and begin again within the batch, and none must make room for
         // another, the order of packets makes no difference but to the order of closing.

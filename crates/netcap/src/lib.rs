@@ -9,7 +9,7 @@
 //!
 //! use netcap::capture::{self, LinkType, Timestamp, pcap_writer};
 //! use netcap::dissect;
-//! use netcap::pipeline::{Config, Format, registry, run};
+//! use netcap::pipeline::{Config, FileConfig, Files, registry, run};
 //!
 //! // A capture of one packet: an ARP request in an Ethernet frame.
 //! let mut packet = [0xff; 6].to_vec();
@@ -21,15 +21,14 @@
 //! let source = capture::from_reader("example", Box::new(std::io::Cursor::new(file)), None)?;
 //! let registry = registry(&dissect::Selection::default())?;
 //! let directory = tempfile::tempdir()?;
+//! let mut files = Files::new(FileConfig::new(directory.path()), &registry)?;
 //! let config = Config {
 //!     workers: 2,
-//!     source: "example".to_owned(),
-//!     version: "example".to_owned(),
-//!     ..Config::new(directory.path(), Format::Ncap { compress: true })
+//!     ..Config::default()
 //! };
-//! let report = run(source, &registry, &config, &Arc::default(), &mut |_| {})?;
+//! let report = run(source, &registry, &config, &mut files, &Arc::default(), &mut |_| {})?;
 //! assert!(report.ledger.balances());
-//! let names: Vec<&str> = report.files.iter().map(|file| file.name.as_str()).collect();
+//! let names: Vec<String> = files.reports().into_iter().map(|file| file.name).collect();
 //! assert_eq!(names[..2], ["ARP.ncap.gz", "Connection.ncap.gz"]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

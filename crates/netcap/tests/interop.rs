@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use netcap_dissect::Selection;
-use netcap_pipeline::{Config, Format, run};
+use netcap_pipeline::{Config, FileConfig, Files, run};
 use netcap_record::{FileHeader, Header, Message, Record, Scalar, Schema, Timestamp, find_schema};
 use netcap_store::Reader;
 use protox::prost::Message as _;
@@ -41,22 +41,22 @@ fn collect(capture: &str, directory: &Path) -> Vec<PathBuf> {
     let registry = netcap_pipeline::registry(&selection).unwrap();
     let config = Config {
         ignore_unknown: true,
+        ..Config::default()
+    };
+    let directory = directory.join(capture);
+    let files = FileConfig {
         source: capture.to_owned(),
         version: "interop".to_owned(),
         created: Timestamp::new(1_600_000_000, 0),
-        ..Config::new(directory.join(capture), Format::Ncap { compress: true })
+        ..FileConfig::new(&directory)
     };
-    let report = run(
-        source.unwrap(),
-        &registry,
-        &config,
-        &Arc::default(),
-        &mut |_| {},
-    );
-    let files = report.unwrap().files.into_iter();
+    let mut files = Files::new(files, &registry).unwrap();
+    let (source, stop) = (source.unwrap(), Arc::default());
+    run(source, &registry, &config, &mut files, &stop, &mut |_| {}).unwrap();
+    let files = files.reports().into_iter();
     files
         .filter(|file| !file.record_type.is_empty())
-        .map(|file| config.directory.join(file.name))
+        .map(|file| directory.join(file.name))
         .collect()
 }
 

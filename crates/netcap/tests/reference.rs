@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use netcap_dissect::Selection;
-use netcap_pipeline::{Config, Format};
+use netcap_pipeline::{Config, FileConfig, Files};
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Field, Message, Scalar, Schema, Timestamp, find_schema};
 use netcap_store::Reader;
@@ -514,9 +514,15 @@ fn run(capture: &Path, directory: &Path) {
             ..netcap_pipeline::FlowLimits::default()
         },
         ignore_unknown: true,
-        ..Config::new(directory, Format::Ncap { compress: false })
+        ..Config::default()
     };
-    let report = netcap_pipeline::run(source, &registry, &config, &Arc::default(), &mut |_| {})
+    let files = FileConfig {
+        compress: false,
+        ..FileConfig::new(directory)
+    };
+    let mut files = Files::new(files, &registry).expect("a directory");
+    let stop = Arc::default();
+    let report = netcap_pipeline::run(source, &registry, &config, &mut files, &stop, &mut |_| {})
         .unwrap_or_else(|error| panic!("{}: {error}", capture.display()));
     assert!(report.ledger.balances(), "{}", capture.display());
 }

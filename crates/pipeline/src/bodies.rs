@@ -166,8 +166,8 @@ impl BodySink {
     }
 
     /// Takes what has happened to bodies.
-    pub(crate) fn take(&mut self, events: &mut Vec<BodyEvent>) -> Result<(), Error> {
-        for event in events.drain(..) {
+    pub(crate) fn take(&mut self, events: Vec<BodyEvent>) -> Result<(), Error> {
+        for event in events {
             self.events += 1;
             match event {
                 BodyEvent::Begin {
@@ -432,13 +432,13 @@ mod tests {
         fn append(&mut self, id: BodyId, octets: &[u8]) {
             let events = &mut self.bodies.events;
             events.push(BodyEvent::Octets(id, octets.to_vec()));
-            self.sink.take(events).unwrap();
+            self.sink.take(std::mem::take(events)).unwrap();
         }
 
         fn end(&mut self, id: BodyId, is_whole: bool) {
             let events = &mut self.bodies.events;
             events.push(BodyEvent::End { id, is_whole });
-            self.sink.take(events).unwrap();
+            self.sink.take(std::mem::take(events)).unwrap();
         }
 
         fn whole(&mut self, target: &[u8], encoding: &str, octets: &[u8]) {
@@ -593,8 +593,8 @@ mod tests {
         let id = bench.begin(b"/a", "");
         bench.append(id, b"GIF89a");
         let is_whole = true;
-        let mut events = vec![BodyEvent::End { id, is_whole }];
-        let trouble = bench.sink.take(&mut events).unwrap_err();
+        let events = vec![BodyEvent::End { id, is_whole }];
+        let trouble = bench.sink.take(events).unwrap_err();
         assert!(trouble.to_string().contains("image"), "{trouble}");
         assert!(!bench.directory.path().join("gif").exists());
         drop(bench.sink);

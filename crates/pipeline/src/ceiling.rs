@@ -6,9 +6,9 @@
 use netcap_dissect::Registry;
 
 use crate::Config;
+use crate::files::BLOCK;
 use crate::registry::stream_ports;
 use crate::run::{BATCH_OCTETS, pool};
-use crate::sink::BLOCK;
 
 /// The program, its tables of protocols, the threads' stacks, what compression works with.
 const PROGRAM: u64 = 32 << 20;

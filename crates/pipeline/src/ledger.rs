@@ -57,6 +57,27 @@ impl Ledger {
         }
     }
 
+    /// Takes back that a packet was counted.
+    pub(crate) fn uncount(&mut self, octets: usize, fate: &Fate) {
+        fn take<K: Ord>(from: &mut BTreeMap<K, u64>, key: &K) {
+            if let Some(n) = from.get_mut(key) {
+                *n -= 1;
+                if *n == 0 {
+                    from.remove(key);
+                }
+            }
+        }
+        self.packets -= 1;
+        self.octets -= octets as u64;
+        match fate {
+            Fate::Decoded => self.decoded -= 1,
+            Fate::Unknown(selector) => take(&mut self.unknown, selector),
+            Fate::Malformed(m) => take(&mut self.malformed, &(m.protocol, m.reason)),
+            Fate::CutShort(m) => take(&mut self.cut_short, &(m.protocol, m.reason)),
+            Fate::UnsupportedLink(n) => take(&mut self.unsupported_link, n),
+        }
+    }
+
     /// Counts a packet that a filter kept out.
     #[inline]
     pub fn count_filtered(&mut self, octets: usize) {

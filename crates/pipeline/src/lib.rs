@@ -19,23 +19,33 @@
 mod bodies;
 mod ceiling;
 mod coding;
+mod config;
 mod files;
-mod interleave;
+mod fragments;
+mod job;
+mod lanes;
 mod ledger;
-mod periods;
+mod merge;
+mod outlet;
+mod queue;
+mod reader;
 mod registry;
 mod run;
+mod sequencer;
 mod side;
-mod sink;
 mod sniff;
 mod worker;
 
 pub use bodies::{BodyConfig, BodyLedger, BodyLimits};
 pub use ceiling::memory_ceiling;
+pub use config::{Config, Error, Report, RunLimits, Watch};
+pub use files::{FileConfig, FileReport, Files, PeriodLedger, Rotation};
 pub use ledger::Ledger;
 pub use netcap_flow::{
     FlowLimits, FragmentLedger, Limits as FragmentLimits, OverlapPolicy, StreamLedger, StreamLimits,
 };
-pub use periods::{PeriodLedger, Rotation};
+pub use netcap_store::{About, Csv, Encoding, Frames, Json};
+pub use outlet::{Delivery, Outlet, Task, Tools, Workers};
 pub use registry::{registry, schemas};
-pub use run::{Config, Error, FileReport, Format, Report, RunLimits, Watch, run};
+pub use run::run;
+pub use side::Side;

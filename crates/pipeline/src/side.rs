@@ -1,11 +1,13 @@
 //! What is kept of packets that were not understood: `errors.log`, `errors.pcap`, `unknown.pcap`.
+//!
+//! What a packet adds to each of these is marked with the packet, as records are.
 
 use netcap_capture::{LinkType, Packet, pcap_writer};
-use netcap_dissect::{Fate, Layer};
+use netcap_dissect::{Chunk, Fate, Layer, Malformed, Mark};
 
 /// Which file something goes to. A pcap holds one link type, so each link type has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Side {
+pub enum Side {
     /// `errors.log`.
     Log,
     /// `errors.pcap`.
@@ -16,18 +18,25 @@ pub(crate) enum Side {
 
 /// What a batch adds to these files. Few link types come together, so a list does.
 #[derive(Debug, Default)]
-pub(crate) struct Sides(pub(crate) Vec<(Side, Vec<u8>)>);
+pub(crate) struct Sides(pub(crate) Vec<(Side, Chunk)>);
 
 impl Sides {
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
-    fn at(&mut self, side: Side) -> &mut Vec<u8> {
+    /// What goes to one of the files, if anything does.
+    pub(crate) fn find(&self, side: Side) -> Option<&Chunk> {
+        let found = self.0.iter().find(|(s, _)| *s == side);
+        found.map(|(_, chunk)| chunk)
+    }
+
+    /// The same; an empty chunk where nothing does yet.
+    pub(crate) fn at(&mut self, side: Side) -> &mut Chunk {
         let place = match self.0.iter().position(|(s, _)| *s == side) {
             Some(place) => place,
             None => {
-                self.0.push((side, Vec::new()));
+                self.0.push((side, Chunk::default()));
                 self.0.len() - 1
             }
         };
@@ -38,47 +47,66 @@ impl Sides {
     pub(crate) fn keep(
         &mut self,
         fate: &Fate,
-        packet: &Packet,
+        (number, packet): (u64, &Packet),
         octets: &[u8],
         layers: &[Layer<'_>],
     ) {
         let (time, link_type) = (packet.timestamp, packet.link_type);
+        let record =
+            |out: &mut Vec<u8>| pcap_writer::append_record(out, time, packet.original_len, octets);
         let trouble = match fate {
             Fate::Decoded => return,
             Fate::Unknown(_) | Fate::UnsupportedLink(_) => {
-                let out = self.at(Side::Unknown(link_type));
-                pcap_writer::append_record(out, time, packet.original_len, octets);
+                append(self.at(Side::Unknown(link_type)), number, record);
                 return;
             }
             Fate::Malformed(m) | Fate::CutShort(m) => m,
         };
-        let out = self.at(Side::Errors(link_type));
-        pcap_writer::append_record(out, time, packet.original_len, octets);
-        let out = self.at(Side::Log);
-        netcap_record::Timestamp::new(time.seconds, time.nanos).write_utc(out);
-        let cut = matches!(fate, Fate::CutShort(_));
-        let cause = if cut { ", cut by the capture" } else { "" };
-        out.extend_from_slice(format!("\nError: {trouble}{cause}\nPacket:\n").as_bytes());
-        heading(
-            out,
-            &format!("-- FULL PACKET DATA ({} bytes) ", octets.len()),
-        );
-        hex_dump(out, octets);
-        for (i, layer) in layers.iter().enumerate() {
-            let text = format!(
-                "--- Layer {} ---\n{}\t{{{} bytes}}\n",
-                i + 1,
-                layer.protocol,
-                layer.octets.len()
-            );
-            out.extend_from_slice(text.as_bytes());
-            // A layer's octets are the end of those above, so only its head is shown.
-            let inner = layers.get(i + 1).map_or(0, |inner| inner.octets.len());
-            let head = layer.octets.len().saturating_sub(inner);
-            hex_dump(out, layer.octets.get(..head).unwrap_or(layer.octets));
-        }
-        out.push(b'\n');
+        append(self.at(Side::Errors(link_type)), number, record);
+        append(self.at(Side::Log), number, |out| {
+            let cut = matches!(fate, Fate::CutShort(_));
+            netcap_record::Timestamp::new(time.seconds, time.nanos).write_utc(out);
+            describe(out, trouble, cut, octets, layers);
+        });
     }
+}
+
+/// Appends what belongs to a packet.
+fn append(chunk: &mut Chunk, packet: u64, write: impl FnOnce(&mut Vec<u8>)) {
+    write(&mut chunk.octets);
+    let end = chunk.octets.len();
+    chunk.marks.push(Mark { packet, end });
+}
+
+/// What the log says of a packet behind its time.
+fn describe(
+    out: &mut Vec<u8>,
+    trouble: &Malformed,
+    cut: bool,
+    octets: &[u8],
+    layers: &[Layer<'_>],
+) {
+    let cause = if cut { ", cut by the capture" } else { "" };
+    out.extend_from_slice(format!("\nError: {trouble}{cause}\nPacket:\n").as_bytes());
+    heading(
+        out,
+        &format!("-- FULL PACKET DATA ({} bytes) ", octets.len()),
+    );
+    hex_dump(out, octets);
+    for (i, layer) in layers.iter().enumerate() {
+        let text = format!(
+            "--- Layer {} ---\n{}\t{{{} bytes}}\n",
+            i + 1,
+            layer.protocol,
+            layer.octets.len()
+        );
+        out.extend_from_slice(text.as_bytes());
+        // A layer's octets are the end of those above, so only its head is shown.
+        let inner = layers.get(i + 1).map_or(0, |inner| inner.octets.len());
+        let head = layer.octets.len().saturating_sub(inner);
+        hex_dump(out, layer.octets.get(..head).unwrap_or(layer.octets));
+    }
+    out.push(b'\n');
 }
 
 /// A line filled up with dashes to the width of the dump.

@@ -1,13 +1,15 @@
-//! A batch becomes records: a pure function of the batch, the options, and the datagrams that its
-//! fragments completed.
+//! A batch becomes records: a pure function of the batch and the options.
+//!
+//! Packets with fragments are noted. Where these complete datagrams, the packets that they complete
+//! in are walked again with them, once their turn has come ([`Fragments`](crate::fragments)).
+
+use std::sync::Arc;
 
 use netcap_capture::{Batch, Filter, FilterError, LinkType, Packet};
-use netcap_dissect::{
-    Completed, Context, Entropy, Fate, Fragment, Output, PacketInfo, Registry, walk,
-};
-use netcap_flow::{Groups, PacketSummary, SegmentNote, note_segments};
-use netcap_record::csv::{self, CsvStyle};
-use netcap_record::{Message, Time, split_frame};
+use netcap_dissect::{Completed, Context, Entropy, Fate, Output, PacketInfo, Registry, walk};
+use netcap_flow::{Notes, PacketSummary, note_segments};
+use netcap_record::{Field, Time, split_frame};
+use netcap_store::Encoding;
 
 use crate::registry::stream_ports;
 use crate::side::Sides;
@@ -18,168 +20,218 @@ use crate::{Config, Ledger};
 pub(crate) struct Walked {
     /// Records by type, and fragments.
     pub(crate) output: Output,
+    pub(crate) rest: Rest,
+}
+
+/// What a batch became beside records.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
     /// What goes to the side files.
     pub(crate) sides: Sides,
-    /// The packets by their flows, where trackers are asked for.
-    pub(crate) groups: Groups,
-    /// The TCP segments in order, where streams are asked for.
-    pub(crate) segments: Vec<SegmentNote>,
+    /// What state across packets is kept by.
+    pub(crate) notes: Notes,
     /// The account of these packets.
     pub(crate) ledger: Ledger,
+    /// The packets that hold fragments.
+    pub(crate) fragmented: Vec<Fragmented>,
     /// Why the filter cannot tell whether it keeps a packet, which ends the run; those after it are
     /// not walked.
     pub(crate) trouble: Option<FilterError>,
+}
+
+/// What is known of a packet with fragments.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fragmented {
+    /// Place of the packet in its batch.
+    pub(crate) place: u32,
+    pub(crate) fate: Fate,
+    /// Fragments in it whose octets were not all captured.
+    pub(crate) cut: u64,
 }
 
 impl Walked {
     pub(crate) fn new(registry: &Registry) -> Walked {
         Walked {
             output: Output::new(registry),
-            sides: Sides::default(),
-            groups: Groups::default(),
-            segments: Vec::new(),
-            ledger: Ledger::default(),
-            trouble: None,
+            rest: Rest::default(),
         }
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.output.clear();
-        self.sides.clear();
-        self.groups.clear();
-        self.segments.clear();
-        self.ledger = Ledger::default();
-        self.trouble = None;
+        let rest = &mut self.rest;
+        rest.sides.clear();
+        rest.notes.clear();
+        rest.ledger = Ledger::default();
+        rest.fragmented.clear();
+        rest.trouble = None;
     }
 }
 
 /// Turns batches into records; one per thread.
 pub(crate) struct Worker<'r> {
-    registry: &'r Registry,
+    pub(crate) registry: &'r Registry,
     filter: Option<&'r Filter>,
     base: Option<u32>,
-    ignore_unknown: bool,
-    csv: Option<&'r CsvStyle>,
-    /// Whether anybody wants summaries.
-    tracked: bool,
+    wanted: Wanted,
+    encoding: Arc<dyn Encoding>,
+    /// The columns of each selected type.
+    columns: Vec<Vec<&'static Field>>,
+    entropy: Entropy,
+    encoded: Vec<u8>,
+}
+
+/// What is wanted of packets beside their records.
+struct Wanted {
+    summaries: bool,
     /// The ports of the streams that anybody wants.
     stream_ports: Option<Vec<u16>>,
-    entropy: Entropy,
-    rows: Vec<u8>,
+    /// Packets that were malformed or cut, and those that nobody knows.
+    errors: bool,
+    unknown: bool,
 }
 
 impl<'r> Worker<'r> {
-    pub(crate) fn new(registry: &'r Registry, config: &'r Config) -> Worker<'r> {
+    pub(crate) fn new(
+        registry: &'r Registry,
+        config: &'r Config,
+        encoding: Arc<dyn Encoding>,
+        wants_sides: bool,
+    ) -> Worker<'r> {
+        let types = registry.selected().iter();
+        let mut flows = netcap_flow::SCHEMAS.iter();
         Worker {
             registry,
             filter: config.filter.as_deref(),
             base: config.base,
-            ignore_unknown: config.ignore_unknown,
-            csv: config.format.style(),
-            tracked: netcap_flow::SCHEMAS
-                .iter()
-                .any(|schema| registry.selects(schema)),
-            stream_ports: stream_ports(registry),
+            wanted: Wanted {
+                summaries: flows.any(|schema| registry.selects(schema)),
+                stream_ports: stream_ports(registry),
+                errors: wants_sides,
+                unknown: wants_sides && !config.ignore_unknown,
+            },
+            columns: types
+                .map(|schema| schema.columns(registry.payloads()).collect())
+                .collect(),
+            encoding,
             entropy: Entropy::default(),
-            rows: Vec::new(),
+            encoded: Vec::new(),
         }
     }
 
     /// Walks all packets of a batch that the filter keeps.
-    pub(crate) fn process(&mut self, batch: &Batch, completed: &[Completed], walked: &mut Walked) {
+    pub(crate) fn process(&mut self, batch: &Batch, walked: &mut Walked) {
         walked.clear();
-        let mut context = Context::new(
-            self.registry,
-            &mut walked.output,
-            &mut self.entropy,
-            completed,
-        );
-        for (i, (packet, octets)) in batch.iter().enumerate() {
-            let info = info(batch, i, packet, self.base);
+        let Walked { output, rest } = walked;
+        let mut context = Context::new(self.registry, output, &mut self.entropy, &[]);
+        for (place, (packet, octets)) in batch.iter().enumerate() {
+            let info = info(batch, place, packet, self.base);
             if let Some(filter) = self.filter {
                 let link_type = LinkType(info.link_type);
                 match filter.keeps(link_type, octets, packet.original_len) {
                     Ok(true) => {}
                     Ok(false) => {
-                        walked.ledger.count_filtered(octets.len());
+                        rest.ledger.count_filtered(octets.len());
                         continue;
                     }
                     Err(error) => {
-                        walked.trouble = Some(error);
+                        rest.trouble = Some(error);
                         break;
                     }
                 }
             }
-            let fate = walk(&mut context, info, octets);
-            walked.ledger.count(octets.len(), &fate);
-            if self.tracked {
-                let summary = PacketSummary::of(context.line(), info.time, octets.len());
-                walked.groups.add(summary);
-            }
-            if let Some(ports) = &self.stream_ports {
-                let segments = &mut walked.segments;
-                note_segments(context.layers(), info, octets, ports, segments);
-            }
-            let unknown = matches!(fate, Fate::Unknown(_) | Fate::UnsupportedLink(_));
-            if !(unknown && self.ignore_unknown) {
-                let layers = context.layers();
-                walked.sides.keep(&fate, packet, octets, layers);
-            }
+            rest.walk(&mut context, &self.wanted, info, (packet, octets));
         }
-        walked.ledger.records = walked.output.records();
-        self.render(&mut walked.output);
+        self.encode(output);
     }
 
-    /// Walks one packet again to see which fragments it holds once its own are completed.
-    pub(crate) fn fragments_of(
+    /// Walks one packet of a batch with the datagrams that its fragments complete, and nothing else.
+    pub(crate) fn walk_with(
         &mut self,
         batch: &Batch,
-        packet: u32,
+        place: u32,
         completed: &[Completed],
-        scratch: &mut Output,
-    ) -> Vec<Fragment> {
-        scratch.clear();
-        if let Some(p) = batch.packets().get(packet as usize) {
-            let mut context = Context::new(self.registry, scratch, &mut self.entropy, completed);
-            walk(
-                &mut context,
-                info(batch, packet as usize, p, self.base),
-                batch.data(p),
-            );
+        walked: &mut Walked,
+    ) {
+        walked.clear();
+        let Walked { output, rest } = walked;
+        let mut context = Context::new(self.registry, output, &mut self.entropy, completed);
+        if let Some(packet) = batch.packets().get(place as usize) {
+            let info = info(batch, place as usize, packet, self.base);
+            let octets = batch.data(packet);
+            rest.walk(&mut context, &self.wanted, info, (packet, octets));
         }
-        std::mem::take(&mut scratch.fragments)
     }
 
-    /// Replaces encoded records by rows of CSV, where CSV is asked for.
-    pub(crate) fn render(&mut self, output: &mut Output) {
-        let Some(style) = self.csv else {
+    /// Puts records into the encoding that the outlet asks for.
+    pub(crate) fn encode(&mut self, output: &mut Output) {
+        if self.encoding.is_frames() {
             return;
-        };
-        for (schema, chunk) in self.registry.selected().iter().zip(&mut output.chunks) {
-            let columns: Vec<_> = schema.columns(self.registry.payloads()).collect();
-            let mut marks = chunk.marks.iter_mut();
-            self.rows.clear();
+        }
+        let types = self.registry.selected().iter().zip(&self.columns);
+        for ((schema, columns), chunk) in types.zip(&mut output.chunks) {
+            self.encoded.clear();
             let mut rest = chunk.octets.as_slice();
-            while let Some((record, after)) = split_frame(rest) {
-                if let Ok(message) = Message::parse(schema, record) {
-                    csv::row(&message, &columns, style, &mut self.rows);
+            for mark in &mut chunk.marks {
+                if let Some((record, after)) = split_frame(rest) {
+                    let encoded = &mut self.encoded;
+                    self.encoding.record(schema, columns, record, encoded);
+                    rest = after;
                 }
-                if let Some(mark) = marks.next() {
-                    mark.end = self.rows.len();
-                }
-                rest = after;
+                mark.end = self.encoded.len();
             }
-            std::mem::swap(&mut chunk.octets, &mut self.rows);
+            std::mem::swap(&mut chunk.octets, &mut self.encoded);
         }
     }
 }
 
-fn info(batch: &Batch, index: usize, packet: &Packet, base: Option<u32>) -> PacketInfo {
+impl Rest {
+    /// Walks a packet, and keeps of it what is wanted.
+    #[inline]
+    fn walk<'p>(
+        &mut self,
+        context: &mut Context<'p, '_>,
+        wanted: &Wanted,
+        info: PacketInfo,
+        (packet, octets): (&Packet, &'p [u8]),
+    ) {
+        let before = context.fragments();
+        let fate = walk(context, info, octets);
+        self.ledger.count(octets.len(), &fate);
+        if wanted.summaries {
+            let summary = PacketSummary::of(context.line(), info.time, octets.len());
+            self.notes.groups.add(summary);
+        }
+        if let Some(ports) = &wanted.stream_ports {
+            let segments = &mut self.notes.segments;
+            note_segments(context.layers(), info, octets, ports, segments);
+        }
+        let is_wanted = match fate {
+            Fate::Unknown(_) | Fate::UnsupportedLink(_) => wanted.unknown,
+            _ => wanted.errors,
+        };
+        if is_wanted {
+            let layers = context.layers();
+            self.sides
+                .keep(&fate, (info.number, packet), octets, layers);
+        }
+        let after = context.fragments();
+        if after != before {
+            self.fragmented.push(Fragmented {
+                place: info.index,
+                fate,
+                cut: after.cut - before.cut,
+            });
+        }
+    }
+}
+
+fn info(batch: &Batch, place: usize, packet: &Packet, base: Option<u32>) -> PacketInfo {
     PacketInfo {
         time: Time::new(packet.timestamp.seconds, packet.timestamp.nanos),
         link_type: base.unwrap_or(packet.link_type.0),
         original_len: packet.original_len,
-        index: index as u32,
-        number: batch.first_index + index as u64 + 1,
+        index: place as u32,
+        number: batch.first_index + place as u64 + 1,
     }
 }

@@ -15,49 +15,62 @@ use std::time::{Duration, Instant};
 
 use netcap_capture::{Batch, LinkType, Progress, Source, from_reader, open, pcap_writer};
 use netcap_dissect::Selection;
-use netcap_pipeline::{Config, Error, Format, Ledger, Report, run};
+use netcap_pipeline::{
+    Config, Error, FileConfig, FileReport, Files as Outlet, Ledger, Report, run,
+};
 use netcap_record::Timestamp;
-use netcap_record::csv::CsvStyle;
-use netcap_store::Reader;
+use netcap_store::{Csv, Encoding, Frames, Reader};
 use tempfile::TempDir;
 
 const WORKERS: [usize; 4] = [1, 2, 3, 8];
 const BATCHES: [usize; 3] = [1, 7, 1024];
 const FORMATS: [&str; 3] = ["ncap.gz", "ncap", "csv"];
 
-/// A format by the end of its files' names.
-fn format(extension: &str) -> Format {
-    let compress = extension.ends_with(".gz");
+/// An encoding by the end of its files' names.
+fn encoding(extension: &str) -> Arc<dyn Encoding> {
     match extension.trim_end_matches(".gz") {
-        "ncap" => Format::Ncap { compress },
-        _ => Format::Csv {
-            compress,
-            style: CsvStyle::default(),
+        "ncap" => Arc::new(Frames),
+        _ => Arc::new(Csv::default()),
+    }
+}
+
+/// How a run is done, and what its files look like.
+struct Setup {
+    run: Config,
+    files: FileConfig,
+}
+
+fn setup(directory: &Path, extension: &str) -> Setup {
+    Setup {
+        run: Config {
+            workers: 2,
+            ..Config::default()
+        },
+        files: FileConfig {
+            encoding: encoding(extension),
+            compress: extension.ends_with(".gz"),
+            source: "test".to_owned(),
+            version: "test".to_owned(),
+            created: Timestamp::new(1_600_000_000, 0),
+            ..FileConfig::new(directory)
         },
     }
 }
 
-fn config(directory: &Path, extension: &str) -> Config {
-    Config {
-        workers: 2,
-        source: "test".to_owned(),
-        version: "test".to_owned(),
-        created: Timestamp::new(1_600_000_000, 0),
-        ..Config::new(directory, format(extension))
-    }
-}
-
+/// The account of a run, and its files.
 fn start(
     source: Box<dyn Source>,
-    config: &Config,
+    setup: &Setup,
     stop: &Arc<AtomicBool>,
-) -> Result<Report, Error> {
+) -> Result<(Report, Vec<FileReport>), Error> {
     let selection = Selection {
         payloads: true,
         ..Selection::default()
     };
     let registry = netcap_pipeline::registry(&selection).unwrap();
-    run(source, &registry, config, stop, &mut |_| {})
+    let mut files = Outlet::new(setup.files.clone(), &registry)?;
+    let report = run(source, &registry, &setup.run, &mut files, stop, &mut |_| {})?;
+    Ok((report, files.reports()))
 }
 
 /// The files of a directory by name.
@@ -82,9 +95,9 @@ fn outcome(
     batch_packets: usize,
 ) -> (Ledger, Files) {
     let directory = TempDir::new().unwrap();
-    let mut config = config(directory.path(), extension);
-    (config.workers, config.batch_packets) = (workers, batch_packets);
-    let report = start(source, &config, &Arc::default()).unwrap();
+    let mut setup = setup(directory.path(), extension);
+    (setup.run.workers, setup.run.batch_packets) = (workers, batch_packets);
+    let (report, _) = start(source, &setup, &Arc::default()).unwrap();
     assert!(report.ledger.balances());
     (report.ledger, files(directory.path()))
 }
@@ -361,10 +374,10 @@ fn an_interrupted_run_leaves_whole_files() {
                 }
             }),
         });
-        let mut config = config(directory.path(), extension);
-        config.batch_packets = 50;
+        let mut setup = setup(directory.path(), extension);
+        setup.run.batch_packets = 50;
         let began = Instant::now();
-        let report = start(source, &config, &stop).unwrap();
+        let (report, written) = start(source, &setup, &stop).unwrap();
         let took = began.elapsed();
         assert!(took < Duration::from_secs(10), "it waited for the source");
         assert!(report.interrupted && report.trouble.is_none() && report.ledger.balances());
@@ -372,13 +385,9 @@ fn an_interrupted_run_leaves_whole_files() {
         assert_eq!(report.ledger.packets, if silent { 1000 } else { 1050 });
 
         let found = files(directory.path());
-        assert_eq!(found.len(), report.files.len(), "only whole files");
+        assert_eq!(found.len(), written.len(), "only whole files");
         let mut in_files = 0;
-        for file in report
-            .files
-            .iter()
-            .filter(|file| !file.record_type.is_empty())
-        {
+        for file in written.iter().filter(|file| !file.record_type.is_empty()) {
             let found = records(&directory.path().join(&file.name));
             assert_eq!(found.len() as u64, file.records, "{}", file.name);
             in_files += file.records;
@@ -407,11 +416,11 @@ fn an_interrupted_run_leaves_whole_files() {
 #[test]
 fn files_in_the_way_are_kept_unless_told_otherwise() {
     let directory = TempDir::new().unwrap();
-    let mut config = config(directory.path(), "ncap");
+    let mut setup = setup(directory.path(), "ncap");
     let source = |name| open(&capture(name)).unwrap();
-    start(source("example.pcap"), &config, &Arc::default()).unwrap();
+    start(source("example.pcap"), &setup, &Arc::default()).unwrap();
     let before = files(directory.path());
-    let refused = start(source("arp.pcap"), &config, &Arc::default());
+    let refused = start(source("arp.pcap"), &setup, &Arc::default());
     let exists = matches!(
         refused,
         Err(Error::Store(netcap_store::Error::Exists { .. }))
@@ -422,8 +431,8 @@ fn files_in_the_way_are_kept_unless_told_otherwise() {
         "a refused run changed something"
     );
 
-    config.overwrite = true;
-    start(source("arp.pcap"), &config, &Arc::default()).unwrap();
+    setup.files.overwrite = true;
+    start(source("arp.pcap"), &setup, &Arc::default()).unwrap();
     let names = Vec::from_iter(files(directory.path()).into_keys());
     let expected =
         "ARP.ncap Connection.ncap Ethernet.ncap Flow.ncap LinkFlow.ncap errors.log errors.pcap";
@@ -441,7 +450,7 @@ fn a_run_that_cannot_write_leaves_nothing_behind() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("file");
     fs::write(&path, "mine").unwrap();
-    let failed = start(source(), &config(&path, "ncap"), &Arc::default());
+    let failed = start(source(), &setup(&path, "ncap"), &Arc::default());
     assert!(matches!(failed, Err(Error::Directory { .. })), "{failed:?}");
     assert_eq!(fs::read(&path).unwrap(), b"mine");
 
@@ -452,7 +461,7 @@ fn a_run_that_cannot_write_leaves_nothing_behind() {
         fs::create_dir(directory.path().join(name)).unwrap();
         let failed = start(
             source(),
-            &config(directory.path(), extension),
+            &setup(directory.path(), extension),
             &Arc::default(),
         );
         assert!(matches!(failed, Err(Error::Store(_))), "{failed:?}");
@@ -473,9 +482,9 @@ fn a_file_that_appears_during_the_run_is_kept_and_nothing_else() {
             move || fs::write(path, "somebody else's").unwrap()
         }),
     });
-    let mut config = config(directory.path(), "ncap");
-    config.batch_packets = 10;
-    let failed = start(source, &config, &Arc::default());
+    let mut setup = setup(directory.path(), "ncap");
+    setup.run.batch_packets = 10;
+    let failed = start(source, &setup, &Arc::default());
     assert!(matches!(failed, Err(Error::Store(_))), "{failed:?}");
     let names = Vec::from_iter(files(directory.path()).into_keys());
     assert_eq!(names, ["TCP.ncap"]);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use netcap_capture::{Batch, Error, LIVE_TICK, LinkType, Origin, Progress, Source, Timestamp};
 use netcap_dissect::Selection;
-use netcap_pipeline::{Config, Format, Report, Rotation, RunLimits, run};
+use netcap_pipeline::{Config, FileConfig, Files, Report, Rotation, RunLimits, Watch, run};
 use netcap_store::Reader;
 
 /// What happens at the source.
@@ -95,18 +95,30 @@ impl Source for Script {
     }
 }
 
-fn config(directory: &Path) -> Config {
+fn config() -> Config {
     Config {
         workers: 2,
         batch_packets: 3,
+        ..Config::default()
+    }
+}
+
+fn files(directory: &Path) -> FileConfig {
+    FileConfig {
+        compress: false,
         source: "made-up".to_owned(),
         version: "test".to_owned(),
-        ..Config::new(directory, Format::Ncap { compress: false })
+        ..FileConfig::new(directory)
     }
 }
 
 /// Runs a script. `stop` is set when the last step has been taken, where the source goes on.
-fn report(config: &Config, steps: &[Step], goes_on: bool) -> Report {
+fn report(config: &Config, files: FileConfig, steps: &[Step], goes_on: bool) -> Report {
+    outcome(config, files, steps, goes_on).0
+}
+
+/// The same, with the outlet.
+fn outcome(config: &Config, files: FileConfig, steps: &[Step], goes_on: bool) -> (Report, Files) {
     let source = Script {
         steps: steps.to_vec(),
         next: 0,
@@ -119,14 +131,17 @@ fn report(config: &Config, steps: &[Step], goes_on: bool) -> Report {
     let registry = netcap_pipeline::registry(&Selection::default()).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let mut watched = 0;
-    let report = run(Box::new(source), &registry, config, &stop, &mut |watch| {
+    let mut files = Files::new(files, &registry).unwrap();
+    let mut watch = |watch: Watch| {
         watched += 1;
         assert!(watch.is_live);
         if goes_on && watch.packets == packets && watched > 3 {
             stop.store(true, Ordering::Relaxed);
         }
-    });
-    report.unwrap()
+    };
+    let source = Box::new(source);
+    let report = run(source, &registry, config, &mut files, &stop, &mut watch);
+    (report.unwrap(), files)
 }
 
 /// Records of a file.
@@ -150,9 +165,9 @@ fn flows_end_while_the_source_is_silent() {
             let config = Config {
                 workers,
                 batch_packets,
-                ..config(out.path())
+                ..config()
             };
-            let report = report(&config, steps, false);
+            let report = report(&config, files(out.path()), steps, false);
             assert!(report.ledger.balances() && !report.interrupted);
             assert_eq!(report.ledger.packets, 2);
             assert_eq!(records(&out.path().join("Flow.ncap")), flows);
@@ -164,7 +179,12 @@ fn flows_end_while_the_source_is_silent() {
 fn a_stop_ends_a_silent_source_at_once() {
     let out = tempfile::tempdir().unwrap();
     let started = Instant::now();
-    let report = report(&config(out.path()), &[Packet(1), Packet(2), Clock(3)], true);
+    let report = report(
+        &config(),
+        files(out.path()),
+        &[Packet(1), Packet(2), Clock(3)],
+        true,
+    );
     assert!(started.elapsed() < Duration::from_secs(3));
     assert!(report.interrupted && report.trouble.is_none());
     assert_eq!(records(&out.path().join("UDP.ncap")), 2);
@@ -182,11 +202,8 @@ fn limits_end_the_run() {
             packets: Some(packets),
             time: None,
         };
-        let config = Config {
-            limits,
-            ..config(out.path())
-        };
-        let report = report(&config, &[Packet(1); 9], false);
+        let config = Config { limits, ..config() };
+        let report = report(&config, files(out.path()), &[Packet(1); 9], false);
         assert_eq!(report.ledger.packets, packets);
         assert!(report.ledger.balances() && !report.interrupted);
     }
@@ -195,10 +212,7 @@ fn limits_end_the_run() {
         packets: None,
         time: Some(Duration::from_millis(300)),
     };
-    let config = Config {
-        limits,
-        ..config(out.path())
-    };
+    let config = Config { limits, ..config() };
     let started = Instant::now();
     let source_goes_on = Script {
         steps: vec![Packet(1)],
@@ -209,7 +223,9 @@ fn limits_end_the_run() {
     };
     let registry = netcap_pipeline::registry(&Selection::default()).unwrap();
     let source = Box::new(source_goes_on);
-    let report = run(source, &registry, &config, &Arc::default(), &mut |_| {}).unwrap();
+    let mut files = Files::new(files(out.path()), &registry).unwrap();
+    let stop = Arc::default();
+    let report = run(source, &registry, &config, &mut files, &stop, &mut |_| {}).unwrap();
     assert!(!report.interrupted && report.ledger.packets == 1);
     let took = started.elapsed();
     assert!(took > Duration::from_millis(300) && took < Duration::from_secs(3));
@@ -223,14 +239,14 @@ fn every_period_is_complete() {
             octets: Some(1),
             ..Rotation::default()
         };
-        let config = Config {
+        let files = FileConfig {
             rotation: Some(rotation),
             buffered: false,
-            format: Format::Ncap { compress },
-            ..config(out.path())
+            compress,
+            ..files(out.path())
         };
         let steps: Vec<Step> = (0..60).map(Packet).collect();
-        let report = report(&config, &steps, false);
+        let (_, files) = outcome(&config(), files, &steps, false);
         let mut folders = 0;
         let (mut packets, mut flows) = (0, 0);
         for folder in std::fs::read_dir(out.path()).unwrap() {
@@ -244,9 +260,10 @@ fn every_period_is_complete() {
                 flows += if name.starts_with("Flow.") { count } else { 0 };
             }
         }
-        assert!(folders > 3 && report.periods.periods == folders);
+        assert!(folders > 3 && files.periods().periods == folders);
         assert_eq!((packets, flows), (60, 1), "flows go on over periods");
-        let udp = report.files.iter().find(|file| file.record_type == "UDP");
+        let reports = files.reports();
+        let udp = reports.iter().find(|file| file.record_type == "UDP");
         assert_eq!(udp.unwrap().records, 60);
     }
 }

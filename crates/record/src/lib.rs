@@ -35,7 +35,9 @@ pub use netcap_record_derive::Record;
 pub use schema::{Csv, Field, Nested, Schema, Type, find_schema};
 pub use suggestion::closest;
 pub use timestamp::{Time, Timestamp};
-pub use value::{Decimal, Each, Element, Maybe, Record, Text, Value, frame, split_frame};
+pub use value::{
+    Decimal, Each, Element, Maybe, Record, Text, Value, frame, frame_octets, split_frame,
+};
 pub use wire::{Message, Scalar, WireError};
 
 use header::type_name;

@@ -20,6 +20,12 @@ pub fn frame<R: Record>(record: &R, out: &mut Vec<u8>) {
     put::delimited(out, |out| record.encode(out));
 }
 
+/// Appends a record that is encoded already with its length before it.
+pub fn frame_octets(record: &[u8], out: &mut Vec<u8>) {
+    put::varint(out, record.len() as u64);
+    out.extend_from_slice(record);
+}
+
 /// Splits off a record that [`frame`] wrote: its octets, and those after it.
 pub fn split_frame(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut length = 0usize;

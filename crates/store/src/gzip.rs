@@ -3,26 +3,32 @@
 use libdeflater::{CompressionLvl, Compressor};
 
 /// Compresses blocks; one per thread, reused.
-pub struct Gzip(Compressor);
+pub struct Gzip {
+    compressor: Compressor,
+    /// Room for a member: a fresh one each time would cost more than a copy of what came of it.
+    room: Vec<u8>,
+}
 
 impl Default for Gzip {
     fn default() -> Gzip {
         // Level 1: twice the speed of level 6 for a tenth more octets. (`fastest` is level 0, which
         // does not compress.)
-        Gzip(Compressor::new(CompressionLvl::new(1).unwrap_or_default()))
+        Gzip {
+            compressor: Compressor::new(CompressionLvl::new(1).unwrap_or_default()),
+            room: Vec::new(),
+        }
     }
 }
 
 impl Gzip {
     /// One member that holds `block`, without name or time, so equal blocks give equal members.
     pub fn member(&mut self, block: &[u8]) -> Vec<u8> {
-        let mut member = vec![0; self.0.gzip_compress_bound(block.len())];
-        match self.0.gzip_compress(block, &mut member) {
-            Ok(len) => {
-                member.truncate(len);
-                member.shrink_to_fit();
-                member
-            }
+        let most = self.compressor.gzip_compress_bound(block.len());
+        if self.room.len() < most {
+            self.room.resize(most, 0);
+        }
+        match self.compressor.gzip_compress(block, &mut self.room) {
+            Ok(len) => self.room.get(..len).unwrap_or_default().to_vec(),
             Err(error) => unreachable!("the bound is enough for any block: {error}"),
         }
     }

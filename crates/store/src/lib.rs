@@ -5,12 +5,14 @@
 //! Compression is recognised by content: gzip of any number of members, zstd of any number of
 //! frames, or none.
 
+mod encoding;
 mod error;
 mod gzip;
 mod output;
 mod reader;
 
+pub use encoding::{About, Csv, Encoding, Frames, Json};
 pub use error::Error;
 pub use gzip::Gzip;
-pub use output::OutputFile;
+pub use output::{OutputFile, Placer};
 pub use reader::{Kind, LONGEST_RECORD, Reader, sniff};

@@ -1,8 +1,10 @@
 //! A file that appears under its name only when it is complete.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::Error;
 
@@ -12,8 +14,29 @@ use crate::Error;
 pub struct OutputFile {
     path: PathBuf,
     partial: PathBuf,
-    file: Option<File>,
+    file: Option<Arc<File>>,
     octets: u64,
+}
+
+/// Writes octets to their place in an [`OutputFile`], from any thread and in any order.
+#[derive(Clone, Debug)]
+pub struct Placer {
+    file: Arc<File>,
+    path: Arc<Path>,
+}
+
+impl Placer {
+    /// Writes octets at a place that [`OutputFile::reserve`] gave.
+    ///
+    /// # Errors
+    /// Where the system refuses, as on a full disk.
+    pub fn write(&self, octets: &[u8], place: u64) -> Result<(), Error> {
+        let written = self.file.write_all_at(octets, place);
+        written.map_err(|source| Error::Io {
+            path: self.path.to_path_buf(),
+            source,
+        })
+    }
 }
 
 impl OutputFile {
@@ -28,15 +51,16 @@ impl OutputFile {
         Ok(OutputFile {
             path,
             partial,
-            file: Some(file),
+            file: Some(Arc::new(file)),
             octets: 0,
         })
     }
 
     /// Appends octets.
     pub fn write(&mut self, octets: &[u8]) -> Result<(), Error> {
-        if let Some(file) = &mut self.file {
-            file.write_all(octets).map_err(|source| Error::Io {
+        if let Some(file) = &self.file {
+            let written = file.write_all_at(octets, self.octets);
+            written.map_err(|source| Error::Io {
                 path: self.path.clone(),
                 source,
             })?;
@@ -45,7 +69,22 @@ impl OutputFile {
         Ok(())
     }
 
-    /// Octets written so far.
+    /// Keeps room for so many octets behind all others, and says where. They must be there before
+    /// the file is finished.
+    pub fn reserve(&mut self, octets: usize) -> u64 {
+        let place = self.octets;
+        self.octets += octets as u64;
+        place
+    }
+
+    /// Who writes to the room that was kept; none once the file is finished.
+    pub fn placer(&self) -> Option<Placer> {
+        let file = Arc::clone(self.file.as_ref()?);
+        let path = self.path.as_path().into();
+        Some(Placer { file, path })
+    }
+
+    /// Octets written so far, or with room kept for them.
     pub fn octets(&self) -> u64 {
         self.octets
     }

@@ -11,8 +11,9 @@ use netcap::privileges;
 use netcap_capture::pcap_over_ip::Address;
 use netcap_capture::{Filter, Source};
 use netcap_dissect::Selection;
-use netcap_pipeline::{Config, FlowLimits, Format, FragmentLimits};
+use netcap_pipeline::{Config, FileConfig, Files, FlowLimits, FragmentLimits};
 use netcap_record::Timestamp;
+use netcap_store::{Csv, Encoding, Frames};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
 
@@ -52,8 +53,8 @@ pub(crate) fn run(
         flags.peers.open(addresses, flags.quiet)?
     };
     check_live_flags(flags, source.as_ref())?;
-    let mut config = config(flags, source.name());
-    config.rotation = rotation;
+    let mut config = config(flags);
+    let files = file_config(flags, source.name());
     if !is_capture {
         config.filter = filter;
     }
@@ -74,9 +75,9 @@ pub(crate) fn run(
 
     let started = Instant::now();
     let mut progress = Progress::new(flags.quiet);
-    let result = netcap_pipeline::run(source, &registry, &config, &stop, &mut |watch| {
-        progress.show(watch);
-    });
+    let mut outlet = Files::new(FileConfig { rotation, ..files }, &registry)?;
+    let mut show = |watch| progress.show(watch);
+    let result = netcap_pipeline::run(source, &registry, &config, &mut outlet, &stop, &mut show);
     progress.clear();
     let report = result?;
 
@@ -86,7 +87,8 @@ pub(crate) fn run(
         let colours = has_colours(&std::io::stdout());
         print(&summary(
             &report,
-            &config.directory,
+            &outlet,
+            &flags.out,
             started.elapsed(),
             colours,
         ))
@@ -161,19 +163,27 @@ fn filter(flags: &Flags) -> Result<Option<Arc<Filter>>, Failure> {
     Ok(Some(Arc::new(Filter::new(expression)?)))
 }
 
-fn config(flags: &Flags, source: &str) -> Config {
-    let compress = flags.comp;
-    Config {
-        directory: flags.out.clone(),
-        rotation: None,
-        limits: flags.run_limits(),
-        format: if flags.csv {
-            let style = flags.csv_style();
-            Format::Csv { compress, style }
-        } else {
-            Format::Ncap { compress }
-        },
+/// What the files look like, in one period.
+fn file_config(flags: &Flags, source: &str) -> FileConfig {
+    let encoding: Arc<dyn Encoding> = match flags.csv {
+        true => Arc::new(Csv(flags.csv_style())),
+        false => Arc::new(Frames),
+    };
+    FileConfig {
+        encoding,
+        compress: flags.comp,
         buffered: flags.buf,
+        overwrite: flags.overwrite,
+        source: flags.source.clone().unwrap_or_else(|| source.to_owned()),
+        version: format!("netcap {VERSION}"),
+        created: flags.created.unwrap_or_else(now),
+        ..FileConfig::new(&flags.out)
+    }
+}
+
+fn config(flags: &Flags) -> Config {
+    Config {
+        limits: flags.run_limits(),
         workers: flags.workers.map_or_else(cores, usize::from),
         batch_packets: flags
             .batch
@@ -192,10 +202,7 @@ fn config(flags: &Flags, source: &str) -> Config {
         streams: flags.stream_limits(),
         bodies: flags.bodies(),
         ignore_unknown: flags.ignore_unknown,
-        overwrite: flags.overwrite,
-        source: flags.source.clone().unwrap_or_else(|| source.to_owned()),
-        version: format!("netcap {VERSION}"),
-        created: flags.created.unwrap_or_else(now),
+        lanes: 0,
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use netcap::figures::{grouped, size};
 use netcap_capture::{LinkType, Origin};
-use netcap_pipeline::{BodyLedger, FragmentLedger, Ledger, PeriodLedger, Report, StreamLedger};
+use netcap_pipeline::{
+    BodyLedger, FileReport, Files, FragmentLedger, Ledger, PeriodLedger, Report, StreamLedger,
+};
 use netcap_record::table::{Colour, Table};
 
 /// Origins that are listed; the rest are added up.
@@ -17,19 +19,21 @@ const MOST_CAUSES: usize = 10;
 /// Records of each type, the ledger, what was written, and how long it took.
 pub(crate) fn summary(
     report: &Report,
+    outlet: &Files,
     directory: &Path,
     elapsed: Duration,
     colours: bool,
 ) -> String {
     let ledger = &report.ledger;
+    let (written, periods) = (outlet.reports(), outlet.periods());
     let mut text = String::new();
-    if !report.files.is_empty() {
-        text.push_str(&files(report));
+    if !written.is_empty() {
+        text.push_str(&files(&written));
     }
     text.push_str(&fates(ledger, colours));
     text.push('\n');
 
-    let octets = report.files.iter().map(|file| file.octets).sum();
+    let octets = written.iter().map(|file| file.octets).sum();
     let seconds = elapsed.as_secs_f64();
     let per_second = |n: u64| (n as f64 / seconds.max(1e-6)) as u64;
     if ledger.fragments != FragmentLedger::default() {
@@ -48,8 +52,7 @@ pub(crate) fn summary(
         text.push_str(&bodies(&ledger.bodies));
     }
     text.push_str(&origins(&ledger.origins));
-    let periods = &report.periods;
-    let names = report.files.len();
+    let names = written.len();
     let files = match periods.periods {
         0 => format!("{names} files"),
         n => format!("{} periods of up to {names} files", grouped(n)),
@@ -60,7 +63,7 @@ pub(crate) fn summary(
         size(octets),
         directory.display()
     ));
-    text.push_str(&removed(periods));
+    text.push_str(&removed(&periods));
     text.push_str(&format!(
         "{} packets, {}, in {seconds:.2} s: {} packets/s, {}/s\n",
         grouped(ledger.packets),
@@ -125,8 +128,8 @@ fn removed(ledger: &PeriodLedger) -> String {
 }
 
 /// The files with the records in them.
-fn files(report: &Report) -> String {
-    let rows = report.files.iter().map(|file| {
+fn files(written: &[FileReport]) -> String {
+    let rows = written.iter().map(|file| {
         let is_records = !file.record_type.is_empty();
         let count = if is_records {
             grouped(file.records)

@@ -16,11 +16,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use netcap_dissect::Registry;
 use netcap_record::Timestamp;
 
-use crate::files::{Files, is_ours};
-use crate::{Config, Error, FileReport};
+use super::folder::{Folder, is_ours};
+use super::{FileConfig, FileReport, Kinds};
+use crate::Error;
 
 /// Periods that begin within one second, at most: more than a disk can write.
 const MOST_IN_A_SECOND: u32 = 10_000;
@@ -56,8 +56,9 @@ struct Closed {
 }
 
 /// The periods of a run, one after the other.
-pub(crate) struct Periods<'a> {
-    config: &'a Config,
+pub(crate) struct Periods {
+    directory: PathBuf,
+    rotation: Option<Rotation>,
     /// The folder of the period that is open.
     folder: PathBuf,
     /// Seconds since the epoch after which that ends.
@@ -70,17 +71,17 @@ pub(crate) struct Periods<'a> {
     ledger: PeriodLedger,
 }
 
-impl<'a> Periods<'a> {
+impl Periods {
     /// Makes the directory, and looks what earlier runs left there.
-    pub(crate) fn new(config: &'a Config) -> Result<Periods<'a>, Error> {
+    pub(crate) fn new(directory: PathBuf, rotation: Option<Rotation>) -> Result<Periods, Error> {
         let trouble = |source| Error::Directory {
-            path: config.directory.clone(),
+            path: directory.clone(),
             source,
         };
-        fs::create_dir_all(&config.directory).map_err(trouble)?;
+        fs::create_dir_all(&directory).map_err(trouble)?;
         let mut closed = Vec::new();
-        if config.rotation.is_some_and(|r| r.disk_limit.is_some()) {
-            for entry in fs::read_dir(&config.directory).map_err(trouble)? {
+        if rotation.is_some_and(|r| r.disk_limit.is_some()) {
+            for entry in fs::read_dir(&directory).map_err(trouble)? {
                 let entry = entry.map_err(trouble)?;
                 let name = entry.file_name().to_str().and_then(period);
                 // What is a link says so here.
@@ -95,7 +96,8 @@ impl<'a> Periods<'a> {
         closed.sort_by(|(a, _), (b, _)| a.cmp(b));
         let closed: VecDeque<Closed> = closed.into_iter().map(|(_, closed)| closed).collect();
         Ok(Periods {
-            config,
+            directory,
+            rotation,
             folder: PathBuf::new(),
             ends: None,
             octets: closed.iter().map(|closed| closed.octets).sum(),
@@ -106,11 +108,10 @@ impl<'a> Periods<'a> {
     }
 
     /// Begins a period now.
-    pub(crate) fn begin(&mut self, registry: &'a Registry) -> Result<Files<'a>, Error> {
-        let directory = &self.config.directory;
-        let Some(rotation) = self.config.rotation else {
-            let created = self.config.created;
-            return Files::new(registry, self.config, directory.clone(), created);
+    pub(crate) fn begin(&mut self, config: &FileConfig, kinds: &Kinds) -> Result<Folder, Error> {
+        let directory = &self.directory;
+        let Some(rotation) = self.rotation else {
+            return Folder::new(directory.clone(), config.created, config, kinds);
         };
         let now = since_epoch(SystemTime::now());
         let created = Timestamp::new(now.as_secs().cast_signed(), now.subsec_nanos());
@@ -129,12 +130,12 @@ impl<'a> Periods<'a> {
             let seconds = interval.as_secs().max(1);
             (now.as_secs() / seconds + 1).saturating_mul(seconds)
         });
-        Files::new(registry, self.config, path, created)
+        Folder::new(path, created, config, kinds)
     }
 
     /// Whether the period that is open should end, its files having so many octets.
     pub(crate) fn is_over(&self, now: SystemTime, octets: u64) -> bool {
-        let most = self.config.rotation.and_then(|rotation| rotation.octets);
+        let most = self.rotation.and_then(|rotation| rotation.octets);
         most.is_some_and(|most| octets >= most)
             || self
                 .ends
@@ -142,10 +143,10 @@ impl<'a> Periods<'a> {
     }
 
     /// Gives the files of a period their names.
-    pub(crate) fn close(&mut self, files: Files<'_>) -> Result<(), Error> {
-        let folder = files.directory().to_owned();
-        let reports = files.finish()?;
-        if self.config.rotation.is_some() {
+    pub(crate) fn close(&mut self, files: Folder, overwrite: bool) -> Result<(), Error> {
+        let folder = files.path().to_owned();
+        let reports = files.finish(overwrite)?;
+        if self.rotation.is_some() {
             if reports.is_empty() {
                 // Something else may have got there.
                 drop(fs::remove_dir(&folder));
@@ -172,10 +173,7 @@ impl<'a> Periods<'a> {
     /// Removes the oldest closed periods while all of them, and the open one with so many octets,
     /// exceed the limit.
     pub(crate) fn make_room(&mut self, open: u64) {
-        let limit = self
-            .config
-            .rotation
-            .and_then(|rotation| rotation.disk_limit);
+        let limit = self.rotation.and_then(|rotation| rotation.disk_limit);
         while let Some(limit) = limit
             && self.octets.saturating_add(open) > limit
             && let Some(oldest) = self.closed.pop_front()
@@ -196,15 +194,14 @@ impl<'a> Periods<'a> {
     }
 
     /// The files of all periods, and what became of these.
-    pub(crate) fn report(&mut self) -> (Vec<FileReport>, PeriodLedger) {
-        let reports = std::mem::take(&mut self.reports);
-        (reports.into_values().collect(), self.ledger)
+    pub(crate) fn report(&self) -> (Vec<FileReport>, PeriodLedger) {
+        (self.reports.values().cloned().collect(), self.ledger)
     }
 }
 
-impl Drop for Periods<'_> {
+impl Drop for Periods {
     fn drop(&mut self) {
-        if self.config.rotation.is_some() {
+        if self.rotation.is_some() {
             // After a failure the files of the open period are gone, and it is empty.
             drop(fs::remove_dir(&self.folder));
         }
@@ -277,12 +274,15 @@ fn remove(folder: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn config(directory: &Path, rotation: Rotation) -> Config {
-        Config {
+    fn config(directory: &Path, rotation: Rotation) -> FileConfig {
+        FileConfig {
             rotation: Some(rotation),
-            batch_packets: 1,
-            ..Config::new(directory, crate::Format::Ncap { compress: false })
+            ..FileConfig::new(directory)
         }
+    }
+
+    fn periods(config: &FileConfig) -> Periods {
+        Periods::new(config.directory.clone(), config.rotation).expect("a directory")
     }
 
     /// A folder with files of so many octets.
@@ -332,7 +332,7 @@ mod tests {
             ..Rotation::default()
         };
         let config = config(root.path(), rotation);
-        let mut periods = Periods::new(&config).expect("a directory");
+        let mut periods = periods(&config);
         assert_eq!(periods.octets, 280);
         periods.make_room(0);
         let left = names_in(root.path());
@@ -360,18 +360,21 @@ mod tests {
             disk_limit: None,
         };
         let config = config(root.path(), rotation);
-        let registry = crate::registry(&netcap_dissect::Selection::default()).expect("all");
-        let mut periods = Periods::new(&config).expect("a directory");
+        let kinds = Kinds {
+            schemas: crate::schemas(),
+            payloads: false,
+        };
+        let mut periods = periods(&config);
         let now = SystemTime::now();
-        let files = periods.begin(&registry).expect("a period");
+        let files = periods.begin(&config, &kinds).expect("a period");
         assert!(!periods.is_over(UNIX_EPOCH, 99) && periods.is_over(UNIX_EPOCH, 100));
         assert!(periods.is_over(now + Duration::from_secs(3600), 0));
         let ends = UNIX_EPOCH + Duration::from_secs(periods.ends.expect("an end"));
         assert!(ends > now && since_epoch(ends).as_secs().is_multiple_of(3600));
         assert_eq!(names_in(root.path()).len(), 1);
         // The next begins in the same second, or not.
-        let next = periods.begin(&registry).expect("another");
-        periods.close(files).expect("closed");
+        let next = periods.begin(&config, &kinds).expect("another");
+        periods.close(files, false).expect("closed");
         assert_eq!(
             names_in(root.path()).len(),
             1,

@@ -1,25 +1,22 @@
-//! The files of a run, or of a period of it: their names, their first octets, and that all of them
-//! appear together, complete.
+//! The files of one directory: their names, their first octets, and that all of them appear together,
+//! complete.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use netcap_capture::{LinkType, pcap_writer};
-use netcap_dissect::Registry;
-use netcap_record::csv;
-use netcap_record::{Header, RecordType, Text, Timestamp, frame};
-use netcap_store::OutputFile;
+use netcap_record::Timestamp;
+use netcap_store::{About, OutputFile};
 
+use super::{FileConfig, FileReport, Kinds};
+use crate::Error;
+use crate::files::sink::Sink;
 use crate::registry::schemas;
 use crate::side::Side;
-use crate::sink::Sink;
-use crate::{Config, Error, FileReport, Format};
 
-/// The files of one directory. Each is started when it gets its first octets.
-pub(crate) struct Files<'a> {
-    registry: &'a Registry,
-    config: &'a Config,
-    directory: PathBuf,
+/// The files of a directory. Each is started when it gets its first octets.
+pub(crate) struct Folder {
+    path: PathBuf,
     /// `Created` of the headers.
     created: Timestamp,
     pub(crate) sinks: Vec<Sink>,
@@ -30,23 +27,19 @@ pub(crate) struct Files<'a> {
     stale: Vec<PathBuf>,
 }
 
-impl<'a> Files<'a> {
+impl Folder {
     /// Looks whether anything is in the way.
     pub(crate) fn new(
-        registry: &'a Registry,
-        config: &'a Config,
-        directory: PathBuf,
+        path: PathBuf,
         created: Timestamp,
-    ) -> Result<Files<'a>, Error> {
-        let mut names: Vec<String> = registry
-            .selected()
-            .iter()
-            .map(|schema| format!("{}.{}", schema.stem, config.format.extension()))
-            .collect();
+        config: &FileConfig,
+        kinds: &Kinds,
+    ) -> Result<Folder, Error> {
+        let types = kinds.schemas.iter();
+        let mut names: Vec<String> = types.map(|schema| config.name(schema)).collect();
         names.extend(["errors.log", "errors.pcap", "unknown.pcap"].map(str::to_owned));
-        let stale: Vec<PathBuf> = names
-            .iter()
-            .map(|name| directory.join(name))
+        let paths = names.iter().map(|name| path.join(name));
+        let stale: Vec<PathBuf> = paths
             .filter(|path| path.symlink_metadata().is_ok())
             .collect();
         if !config.overwrite
@@ -54,13 +47,11 @@ impl<'a> Files<'a> {
         {
             return Err(netcap_store::Error::Exists { path: path.clone() }.into());
         }
-        Ok(Files {
-            registry,
-            config,
-            directory,
+        Ok(Folder {
+            path,
             created,
             sinks: Vec::new(),
-            by_type: vec![None; registry.selected().len()],
+            by_type: vec![None; kinds.schemas.len()],
             by_side: Vec::new(),
             names: Vec::new(),
             stale,
@@ -68,8 +59,8 @@ impl<'a> Files<'a> {
     }
 
     /// Where they are.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Octets on disk so far.
@@ -81,42 +72,39 @@ impl<'a> Files<'a> {
         &mut self,
         name: String,
         record_type: &'static str,
-        head: &[u8],
+        is_compressed: bool,
+        mut head: Vec<u8>,
     ) -> Result<usize, Error> {
-        let mut sink = Sink::create(&self.directory, &name)?;
-        sink.compressed = !record_type.is_empty();
-        // A head is far smaller than a block.
-        sink.append(head, |sink, block| sink.write(block.number, block.octets))?;
+        let mut sink = Sink::create(&self.path, &name, is_compressed)?;
+        sink.append(&mut head, &mut Vec::new());
         self.sinks.push(sink);
         self.names.push((name, record_type));
         Ok(self.sinks.len() - 1)
     }
 
-    /// The file of a selected record type.
-    pub(crate) fn of_type(&mut self, place: usize) -> Result<usize, Error> {
+    /// The file of a record type, by the place of the type.
+    pub(crate) fn of_type(
+        &mut self,
+        place: usize,
+        config: &FileConfig,
+        kinds: &Kinds,
+    ) -> Result<usize, Error> {
         if let Some(file) = self.by_type[place] {
             return Ok(file);
         }
-        let schema = self.registry.selected()[place];
+        let schema = kinds.schemas[place];
+        let columns: Vec<_> = schema.columns(kinds.payloads).collect();
+        let about = About {
+            schema,
+            columns: &columns,
+            payloads: kinds.payloads,
+            created: self.created,
+            source: &config.source,
+            version: &config.version,
+        };
         let mut head = Vec::new();
-        match &self.config.format {
-            Format::Csv { style, .. } => {
-                let columns: Vec<_> = schema.columns(self.registry.payloads()).collect();
-                csv::header(&columns, style, &mut head);
-            }
-            Format::Ncap { .. } => frame(
-                &Header {
-                    created: self.created,
-                    input_source: Text(self.config.source.as_bytes()),
-                    record_type: RecordType(schema.number.unwrap_or_default()),
-                    version: Text(self.config.version.as_bytes()),
-                    contains_payloads: self.registry.payloads(),
-                },
-                &mut head,
-            ),
-        }
-        let name = format!("{}.{}", schema.stem, self.config.format.extension());
-        let file = self.start(name, schema.encoder, &head)?;
+        config.encoding.head(&about, &mut head);
+        let file = self.start(config.name(schema), schema.encoder, config.compress, head)?;
         self.by_type[place] = Some(file);
         Ok(file)
     }
@@ -143,7 +131,7 @@ impl<'a> Files<'a> {
             Side::Errors(link) => pcap("errors", others(|s| matches!(s, Side::Errors(_))), link),
             Side::Unknown(link) => pcap("unknown", others(|s| matches!(s, Side::Unknown(_))), link),
         };
-        let file = self.start(name, "", &head)?;
+        let file = self.start(name, "", false, head)?;
         self.by_side.push((side, file));
         Ok(file)
     }
@@ -153,8 +141,7 @@ impl<'a> Files<'a> {
     /// # Errors
     /// Where one of them cannot have it, as somebody else's file has got there meanwhile; then none
     /// keeps its name.
-    pub(crate) fn finish(self) -> Result<Vec<FileReport>, Error> {
-        let overwrite = self.config.overwrite;
+    pub(crate) fn finish(self, overwrite: bool) -> Result<Vec<FileReport>, Error> {
         let (mut reports, mut named) = (Vec::new(), Vec::<PathBuf>::new());
         for path in &self.stale {
             remove(path)?;
@@ -162,7 +149,7 @@ impl<'a> Files<'a> {
         for (sink, (name, record_type)) in self.sinks.into_iter().zip(self.names) {
             let records = sink.records;
             let file: OutputFile = sink.into_file();
-            let path = self.directory.join(&name);
+            let path = self.path.join(&name);
             reports.push(FileReport {
                 name,
                 record_type,
@@ -182,7 +169,7 @@ impl<'a> Files<'a> {
     }
 }
 
-/// The names of files that are no records, as [`Files::of_side`] makes them.
+/// The names of files that are no records, as [`Folder::of_side`] makes them.
 fn is_side(name: &str) -> bool {
     let Some((stem, rest)) = name.split_once('.') else {
         return false;
@@ -204,12 +191,14 @@ pub(crate) fn is_ours(name: &str) -> bool {
     });
     let name = complete.unwrap_or(name);
     let is_records = name.split_once('.').is_some_and(|(stem, extension)| {
-        matches!(extension, "ncap" | "ncap.gz" | "csv" | "csv.gz")
-            && schemas().iter().any(|schema| schema.stem == stem)
+        let extension = extension.strip_suffix(COMPRESSED).unwrap_or(extension);
+        matches!(extension, "ncap" | "csv") && schemas().iter().any(|schema| schema.stem == stem)
     });
     is_records || is_side(name)
 }
 
+/// What the names of compressed files end in, after the extension of their encoding.
+pub(crate) const COMPRESSED: &str = ".gz";
 /// Snapshot length in the headers of side files: that of tcpdump.
 const LARGEST_PACKET: u32 = 262_144;
 

@@ -1,0 +1,127 @@
+//! What a run is asked for, what it tells meanwhile, and what it tells at the end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use netcap_capture::{Filter, FilterError};
+use netcap_flow::{FlowLimits, Limits, StreamLimits};
+
+use crate::{BodyConfig, Ledger};
+
+/// How a run is done.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// When the run ends, if not with its input.
+    pub limits: RunLimits,
+    /// Worker threads, at least 1.
+    pub workers: usize,
+    /// Parts of the state across packets that different workers may have in hand at a time; 0 is as
+    /// many as there are workers.
+    pub lanes: usize,
+    /// Packets of a batch at most.
+    pub batch_packets: usize,
+    /// What packets must match; others are counted, and nothing else.
+    pub filter: Option<Arc<Filter>>,
+    /// LINKTYPE that overrides the capture's own.
+    pub base: Option<u32>,
+    /// When flows close, and how many may be open.
+    pub flows: FlowLimits,
+    /// How much may wait to be put together from fragments.
+    pub fragments: Limits,
+    /// How TCP streams are put together, and how much may wait for that.
+    pub streams: StreamLimits,
+    /// Where bodies of responses go; by default nowhere. They come of streams, so somebody must want
+    /// records of these.
+    pub bodies: Option<BodyConfig>,
+    /// Whether to leave out packets that nobody could dissect.
+    pub ignore_unknown: bool,
+}
+
+impl Default for Config {
+    /// One worker and the default limits.
+    fn default() -> Config {
+        Config {
+            limits: RunLimits::default(),
+            workers: 1,
+            lanes: 0,
+            batch_packets: 1024,
+            filter: None,
+            base: None,
+            flows: FlowLimits::default(),
+            fragments: Limits::default(),
+            streams: StreamLimits::default(),
+            bodies: None,
+            ignore_unknown: false,
+        }
+    }
+}
+
+/// When a run ends before its input does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunLimits {
+    /// After so many packets.
+    pub packets: Option<u64>,
+    /// After so long, by the wall clock.
+    pub time: Option<Duration>,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    /// Packets done.
+    pub packets: u64,
+    /// Their captured octets.
+    pub octets: u64,
+    /// Octets of input read.
+    pub done: u64,
+    /// Octets of input in all, where known.
+    pub total: Option<u64>,
+    /// Whether the packets come as they happen.
+    pub is_live: bool,
+    /// Packets that were lost where they come from.
+    pub lost: u64,
+    /// Of the origins of packets, those that give no more while others do.
+    pub ended: usize,
+    /// Flows open, of the model that has most.
+    pub flows: usize,
+    /// Closed periods that were removed.
+    pub removed: u64,
+}
+
+/// What a run gave, beside what its outlet has.
+#[derive(Debug)]
+pub struct Report {
+    /// What became of the packets.
+    pub ledger: Ledger,
+    /// Why the input ended before its end, if it did.
+    pub trouble: Option<netcap_capture::Error>,
+    /// Whether the run was asked to stop before the input ended.
+    pub interrupted: bool,
+}
+
+/// Why a run failed. No file of records was given its name, but in periods that had been closed;
+/// bodies that had ended have theirs.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The directory cannot be made.
+    #[error("cannot make the directory {}: {source}", path.display())]
+    Directory {
+        /// Its name.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    Store(#[from] netcap_store::Error),
+    /// Records cannot be handed on.
+    #[error("cannot hand records on: {0}")]
+    Output(#[from] std::io::Error),
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}; fewer -workers may help")]
+    Thread(std::io::Error),
+    /// The filter makes no sense for a packet.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+}

@@ -1,0 +1,306 @@
+//! Files as an outlet: one for each type of record, in a directory, or in a folder of it for each
+//! period.
+
+mod folder;
+mod periods;
+mod sink;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use netcap_dissect::Registry;
+use netcap_record::{Schema, Timestamp};
+use netcap_store::{Encoding, Error as StoreError, Frames};
+
+use crate::Error;
+use crate::outlet::{Delivery, Outlet, Workers};
+use folder::{COMPRESSED, Folder};
+use periods::Periods;
+use sink::{Block, Piece, Placed};
+
+pub use periods::{PeriodLedger, Rotation};
+pub(crate) use sink::BLOCK;
+
+/// Buffers that are kept for further use at most, when what they held is written.
+const SPARE: usize = 24;
+
+/// How files of records are written.
+#[derive(Clone, Debug)]
+pub struct FileConfig {
+    /// Where they go; made if missing.
+    pub directory: PathBuf,
+    /// When files are closed and others begun, in folders of `directory`; by default never.
+    pub rotation: Option<Rotation>,
+    /// What they look like.
+    pub encoding: Arc<dyn Encoding>,
+    /// Whether to compress records with gzip.
+    pub compress: bool,
+    /// Whether output waits for whole blocks. Without, it is written as each batch ends.
+    pub buffered: bool,
+    /// Whether files in the way are replaced.
+    pub overwrite: bool,
+    /// `InputSource` of the headers.
+    pub source: String,
+    /// `Version` of the headers.
+    pub version: String,
+    /// `Created` of the headers; with `rotation` that is when the period began.
+    pub created: Timestamp,
+}
+
+impl FileConfig {
+    /// Audit record files, compressed, with no name and no time in the headers.
+    pub fn new(directory: impl Into<PathBuf>) -> FileConfig {
+        FileConfig {
+            directory: directory.into(),
+            rotation: None,
+            encoding: Arc::new(Frames),
+            compress: true,
+            buffered: true,
+            overwrite: false,
+            source: String::new(),
+            version: String::new(),
+            created: Timestamp::new(0, 0),
+        }
+    }
+
+    /// The name of a type's file.
+    fn name(&self, schema: &Schema) -> String {
+        let compressed = if self.compress { COMPRESSED } else { "" };
+        let extension = self.encoding.extension();
+        format!("{}.{extension}{compressed}", schema.stem)
+    }
+}
+
+/// One file written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileReport {
+    /// Its name in the directory.
+    pub name: String,
+    /// Record type, by its name for users; empty for logs and pcaps.
+    pub record_type: &'static str,
+    /// Records in it; 0 for logs and pcaps.
+    pub records: u64,
+    /// Octets on disk.
+    pub octets: u64,
+}
+
+/// What there are files of.
+struct Kinds {
+    schemas: Vec<&'static Schema>,
+    payloads: bool,
+}
+
+/// Writes records to files, which appear when their period ends. Dropped before that, it leaves
+/// nothing of the period.
+pub struct Files {
+    config: FileConfig,
+    kinds: Kinds,
+    periods: Periods,
+    /// The files of the period that is open.
+    open: Option<Folder>,
+    /// What workers have done, and have not been asked about: at most what is under way there.
+    ended: (Sender<Ended>, Receiver<Ended>),
+    spare: Vec<Vec<u8>>,
+}
+
+/// What a worker has done for a file.
+enum Ended {
+    /// A member of a file, its number, and the buffers of its pieces.
+    Member(usize, u64, Vec<u8>, Vec<Vec<u8>>),
+    /// Octets are written; buffers.
+    Written(Result<(), StoreError>, Vec<Vec<u8>>),
+}
+
+impl Files {
+    /// Makes the directory, and looks whether anything is in the way.
+    ///
+    /// # Errors
+    /// Where the directory cannot be made, or a file is there that must not be replaced.
+    pub fn new(config: FileConfig, registry: &Registry) -> Result<Files, Error> {
+        let mut periods = Periods::new(config.directory.clone(), config.rotation)?;
+        let kinds = Kinds {
+            schemas: registry.selected().to_vec(),
+            payloads: registry.payloads(),
+        };
+        Ok(Files {
+            open: Some(periods.begin(&config, &kinds)?),
+            config,
+            kinds,
+            periods,
+            ended: unbounded(),
+            spare: Vec::new(),
+        })
+    }
+
+    /// The files written, in order of name; of several periods, those of one name added up.
+    pub fn reports(&self) -> Vec<FileReport> {
+        self.periods.report().0
+    }
+
+    /// What became of the periods, with rotation.
+    pub fn periods(&self) -> PeriodLedger {
+        self.periods.report().1
+    }
+
+    /// Octets on disk of the period that is open.
+    fn octets(&self) -> u64 {
+        self.open.as_ref().map_or(0, Folder::octets)
+    }
+
+    /// Sends the blocks of a file that are full on their way; with `rest`, the last one too.
+    fn cut(&mut self, file: usize, rest: bool, workers: &mut Workers) {
+        let Some(sink) = self.open.as_mut().and_then(|open| open.sinks.get_mut(file)) else {
+            return;
+        };
+        while let Some(block) = sink.block(rest, &mut self.spare) {
+            let ended = self.ended.0.clone();
+            if sink.is_compressed {
+                let number = block.number;
+                workers.give(Box::new(move |tools| {
+                    let member = tools.gzip.member(join(&block, &mut tools.room));
+                    let buffers = buffers(block);
+                    let _ = ended.send(Ended::Member(file, number, member, buffers));
+                }));
+            } else if let Some(placed) = sink.place(&block) {
+                workers.give(Box::new(move |_| {
+                    let written = write(&block, &placed);
+                    let _ = ended.send(Ended::Written(written, buffers(block)));
+                }));
+            }
+        }
+    }
+
+    fn cut_all(&mut self, workers: &mut Workers) {
+        let files = self.open.as_ref().map_or(0, |open| open.sinks.len());
+        for file in 0..files {
+            self.cut(file, true, workers);
+        }
+    }
+
+    /// Takes a member: those whose turn it is are written.
+    fn member(&mut self, file: usize, number: u64, member: Vec<u8>, workers: &mut Workers) {
+        let sink = self.open.as_mut().and_then(|open| open.sinks.get_mut(file));
+        for (placed, member) in sink
+            .map(|sink| sink.member(number, member))
+            .unwrap_or_default()
+        {
+            let ended = self.ended.0.clone();
+            workers.give(Box::new(move |_| {
+                let written = placed.placer.write(&member, placed.place);
+                let _ = ended.send(Ended::Written(written, Vec::new()));
+            }));
+        }
+    }
+}
+
+/// The octets of a block in one piece.
+fn join<'a>(block: &'a Block, room: &'a mut Vec<u8>) -> &'a [u8] {
+    if let [piece] = block.pieces.as_slice() {
+        return piece.octets();
+    }
+    room.clear();
+    for piece in &block.pieces {
+        room.extend_from_slice(piece.octets());
+    }
+    room
+}
+
+/// Writes a block to its place.
+fn write(block: &Block, placed: &Placed) -> Result<(), StoreError> {
+    let mut place = placed.place;
+    for octets in block.pieces.iter().map(Piece::octets) {
+        placed.placer.write(octets, place)?;
+        place += octets.len() as u64;
+    }
+    Ok(())
+}
+
+/// The buffers of a block that nobody needs any more.
+fn buffers(block: Block) -> Vec<Vec<u8>> {
+    let pieces = block.pieces.into_iter();
+    pieces.filter_map(Piece::into_buffer).collect()
+}
+
+impl Outlet for Files {
+    fn encoding(&self) -> Arc<dyn Encoding> {
+        Arc::clone(&self.config.encoding)
+    }
+
+    fn wants_sides(&self) -> bool {
+        true
+    }
+
+    fn take(&mut self, delivery: &mut Delivery<'_>, workers: &mut Workers) -> Result<(), Error> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let mut touched = Vec::new();
+        for (place, chunk) in delivery.chunks.iter_mut().enumerate() {
+            if !chunk.is_empty() {
+                let file = open.of_type(place, &self.config, &self.kinds)?;
+                let sink = &mut open.sinks[file];
+                sink.records += chunk.records();
+                sink.append(&mut chunk.octets, &mut self.spare);
+                touched.push(file);
+            }
+        }
+        for (side, chunk) in delivery.sides.iter_mut() {
+            let file = open.of_side(*side)?;
+            open.sinks[file].append(&mut chunk.octets, &mut self.spare);
+            touched.push(file);
+        }
+        for file in touched {
+            self.cut(file, !self.config.buffered, workers);
+        }
+        Ok(())
+    }
+
+    fn task_ended(&mut self, workers: &mut Workers) -> Result<(), Error> {
+        while let Ok(ended) = self.ended.1.try_recv() {
+            let buffers = match ended {
+                Ended::Member(file, number, member, buffers) => {
+                    self.member(file, number, member, workers);
+                    buffers
+                }
+                Ended::Written(written, buffers) => {
+                    written?;
+                    buffers
+                }
+            };
+            for mut buffer in buffers {
+                if self.spare.len() < SPARE {
+                    buffer.clear();
+                    self.spare.push(buffer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_over(&self, now: SystemTime) -> bool {
+        self.periods.is_over(now, self.octets())
+    }
+
+    fn end_period(&mut self, workers: &mut Workers) -> Result<(), Error> {
+        self.cut_all(workers);
+        Ok(())
+    }
+
+    fn close_period(&mut self, goes_on: bool) -> Result<(), Error> {
+        let next = match goes_on {
+            true => Some(self.periods.begin(&self.config, &self.kinds)?),
+            false => None,
+        };
+        match std::mem::replace(&mut self.open, next) {
+            Some(closed) => self.periods.close(closed, self.config.overwrite),
+            None => Ok(()),
+        }
+    }
+
+    fn tidy(&mut self) -> u64 {
+        self.periods.make_room(self.octets());
+        self.periods.removed()
+    }
+}

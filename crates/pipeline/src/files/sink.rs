@@ -1,0 +1,236 @@
+//! One output file as a stream of octets: collected into blocks, which workers compress and write.
+//!
+//! A block is exactly [`BLOCK`] octets of the stream, whatever pieces it came in, so the members of
+//! a gzip file do not depend on batches. Large pieces are kept as they come, and put together by the
+//! worker that needs them in one; small ones are collected in a buffer.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use netcap_store::{Error, OutputFile, Placer};
+
+/// Octets of a gzip member before compression.
+pub(crate) const BLOCK: usize = 256 << 10;
+/// Pieces from so many octets on are kept; what is smaller costs less to copy than to keep.
+const LARGE: usize = 16 << 10;
+
+/// A stream of octets on its way into a file.
+pub(crate) struct Sink {
+    file: OutputFile,
+    placer: Option<Placer>,
+    /// What fills no block yet, and its octets.
+    pieces: VecDeque<Piece>,
+    waiting: usize,
+    /// Small pieces that belong behind these.
+    tail: Vec<u8>,
+    /// Number of the next block to be cut, and of the next member to be written.
+    cut: u64,
+    next: u64,
+    /// Members that came before their turn.
+    early: BTreeMap<u64, Vec<u8>>,
+    /// Whether blocks become members of a gzip file.
+    pub(crate) is_compressed: bool,
+    pub(crate) records: u64,
+}
+
+/// Some octets of a stream. A piece over the end of a block is in two of them.
+pub(crate) struct Piece {
+    octets: Arc<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl Piece {
+    fn new(octets: Vec<u8>) -> Piece {
+        Piece {
+            range: 0..octets.len(),
+            octets: Arc::new(octets),
+        }
+    }
+
+    /// The octets.
+    pub(crate) fn octets(&self) -> &[u8] {
+        self.octets.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// The buffer, if nobody needs it any more.
+    pub(crate) fn into_buffer(self) -> Option<Vec<u8>> {
+        Arc::into_inner(self.octets)
+    }
+}
+
+/// A block that is full, or the last of a period.
+pub(crate) struct Block {
+    /// Which of its stream's.
+    pub(crate) number: u64,
+    pub(crate) pieces: Vec<Piece>,
+    octets: usize,
+}
+
+/// Octets for a place in a file.
+pub(crate) struct Placed {
+    pub(crate) placer: Placer,
+    pub(crate) place: u64,
+}
+
+impl Sink {
+    /// Starts a file.
+    pub(crate) fn create(directory: &Path, name: &str, is_compressed: bool) -> Result<Sink, Error> {
+        let file = OutputFile::create(directory, name)?;
+        Ok(Sink {
+            placer: file.placer(),
+            file,
+            pieces: VecDeque::new(),
+            waiting: 0,
+            tail: Vec::new(),
+            cut: 0,
+            next: 0,
+            early: BTreeMap::new(),
+            is_compressed,
+            records: 0,
+        })
+    }
+
+    /// Appends to the stream. Takes the octets where they are many, and leaves a buffer from `spare`
+    /// in their place.
+    pub(crate) fn append(&mut self, octets: &mut Vec<u8>, spare: &mut Vec<Vec<u8>>) {
+        if octets.len() < LARGE {
+            self.tail.extend_from_slice(octets);
+            return;
+        }
+        self.push_tail(spare);
+        let buffer = spare.pop().unwrap_or_default();
+        self.push(std::mem::replace(octets, buffer));
+    }
+
+    fn push_tail(&mut self, spare: &mut Vec<Vec<u8>>) {
+        if !self.tail.is_empty() {
+            let buffer = spare.pop().unwrap_or_default();
+            let tail = std::mem::replace(&mut self.tail, buffer);
+            self.push(tail);
+        }
+    }
+
+    fn push(&mut self, octets: Vec<u8>) {
+        self.waiting += octets.len();
+        self.pieces.push_back(Piece::new(octets));
+    }
+
+    /// The next block, if one is full; with `rest`, also one that is not.
+    pub(crate) fn block(&mut self, rest: bool, spare: &mut Vec<Vec<u8>>) -> Option<Block> {
+        if self.waiting + self.tail.len() >= BLOCK || rest {
+            self.push_tail(spare);
+        }
+        if self.waiting == 0 || self.waiting < BLOCK && !rest {
+            return None;
+        }
+        let octets = self.waiting.min(BLOCK);
+        self.waiting -= octets;
+        let (mut pieces, mut left) = (Vec::new(), octets);
+        while left > 0
+            && let Some(mut piece) = self.pieces.pop_front()
+        {
+            let length = piece.range.len();
+            if length > left {
+                let middle = piece.range.start + left;
+                let first = piece.range.start..middle;
+                piece.range.start = middle;
+                let octets = Arc::clone(&piece.octets);
+                self.pieces.push_front(piece);
+                piece = Piece {
+                    octets,
+                    range: first,
+                };
+            }
+            left -= piece.range.len();
+            pieces.push(piece);
+        }
+        let number = self.cut;
+        self.cut += 1;
+        Some(Block {
+            number,
+            pieces,
+            octets,
+        })
+    }
+
+    /// The place of a block that is not compressed.
+    pub(crate) fn place(&mut self, block: &Block) -> Option<Placed> {
+        self.reserve(block.octets)
+    }
+
+    /// Takes a member; gives those whose turn it is, with their places.
+    pub(crate) fn member(&mut self, number: u64, member: Vec<u8>) -> Vec<(Placed, Vec<u8>)> {
+        self.early.insert(number, member);
+        let mut placed = Vec::new();
+        while let Some(member) = self.early.remove(&self.next) {
+            self.next += 1;
+            let place = self.reserve(member.len());
+            placed.extend(place.map(|place| (place, member)));
+        }
+        placed
+    }
+
+    fn reserve(&mut self, octets: usize) -> Option<Placed> {
+        let placer = self.placer.clone()?;
+        let place = self.file.reserve(octets);
+        Some(Placed { placer, place })
+    }
+
+    /// Octets on disk so far, or soon.
+    pub(crate) fn octets(&self) -> u64 {
+        self.file.octets()
+    }
+
+    /// The file, once every block is written.
+    pub(crate) fn into_file(self) -> OutputFile {
+        self.file
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The octets of a block.
+    fn octets(block: Block) -> Vec<u8> {
+        let pieces = block.pieces.iter().map(Piece::octets);
+        pieces.collect::<Vec<_>>().concat()
+    }
+
+    #[test]
+    fn blocks_do_not_depend_on_pieces() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stream: Vec<u8> = (0..3 * BLOCK + 1000).map(|n| (n / 7) as u8).collect();
+        for sizes in [[1_000, 20_000], [LARGE, 3 * BLOCK], [17, BLOCK], [BLOCK, 1]] {
+            let mut sink = Sink::create(folder.path(), "x", false).expect("a file");
+            let (mut spare, mut blocks) = (Vec::new(), Vec::new());
+            let (mut rest, mut sizes) = (stream.as_slice(), sizes.into_iter().cycle());
+            while !rest.is_empty() {
+                let size = sizes.next().unwrap_or(1).min(rest.len());
+                let (piece, after) = rest.split_at(size);
+                sink.append(&mut piece.to_vec(), &mut spare);
+                while let Some(block) = sink.block(false, &mut spare) {
+                    blocks.push(octets(block));
+                }
+                rest = after;
+            }
+            assert!(blocks.iter().all(|block| block.len() == BLOCK));
+            blocks.extend(sink.block(true, &mut spare).map(octets));
+            assert!(sink.block(true, &mut spare).is_none());
+            assert_eq!(blocks.len(), 4);
+            assert!(blocks.concat() == stream);
+        }
+    }
+
+    #[test]
+    fn members_are_placed_in_their_order() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut sink = Sink::create(folder.path(), "x", true).expect("a file");
+        assert!(sink.member(1, b"bb".to_vec()).is_empty());
+        let placed = sink.member(0, b"a".to_vec());
+        let places: Vec<_> = placed.iter().map(|(to, m)| (to.place, m.len())).collect();
+        assert_eq!((places, sink.octets()), (vec![(0, 1), (1, 2)], 3));
+    }
+}

@@ -1,0 +1,329 @@
+//! The calling thread of a run: has every batch go its way in its turn, and gives what it becomes to
+//! the outlet. It dissects nothing, keeps no table and writes nothing itself.
+//!
+//! ```text
+//! walked -> in order -> fragments, where there are any -> lanes -> in order -> outlet
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use netcap_capture::Progress;
+use netcap_dissect::{Chunk, Output, Registry};
+use netcap_flow::StreamLedger;
+
+use crate::bodies::BodySink;
+use crate::fragments::Fragments;
+use crate::job::{Done, End, Job, Parcel};
+use crate::lanes::{LaneWork, Lanes, Seat};
+use crate::merge::{Merger, body_events};
+use crate::outlet::{Delivery, Outlet, Workers};
+use crate::side::Side;
+use crate::{Error, Ledger, Report, Watch};
+
+/// How often the caller hears of progress, and an idle run looks whether it should stop.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a source may go on reading once the run should stop.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Why the sequencer cannot go on.
+pub(crate) enum Stopped {
+    Failed(Error),
+    /// A thread is about to end the program.
+    Panicked,
+}
+
+impl<E: Into<Error>> From<E> for Stopped {
+    fn from(error: E) -> Stopped {
+        Stopped::Failed(error.into())
+    }
+}
+
+/// See the module.
+pub(crate) struct Sequencer<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) outlet: &'a mut dyn Outlet,
+    pub(crate) workers: Workers,
+    pub(crate) done: Receiver<Done>,
+    pub(crate) free: Sender<Box<Parcel>>,
+    /// Away while a worker has them.
+    pub(crate) fragments: Option<Box<Fragments>>,
+    pub(crate) lanes: Lanes,
+    pub(crate) bodies: Option<BodySink>,
+    pub(crate) is_live: bool,
+    pub(crate) state: State,
+}
+
+/// How far the run has come.
+#[derive(Default)]
+pub(crate) struct State {
+    ledger: Ledger,
+    /// Batches that came before their turn.
+    early: BTreeMap<u64, Box<Parcel>>,
+    /// Number of the batch whose turn it is to go to the fragments and the lanes, and to the outlet.
+    next: u64,
+    delivered: u64,
+    progress: Progress,
+    merger: Merger,
+    /// How the reader came to its end, once it has.
+    end: Option<End>,
+    /// The errors that the logs of closed periods have told of.
+    told: BTreeMap<String, u64>,
+    /// Lanes that have done what they were asked for at the end, and what they gave.
+    closing: Vec<(Box<Seat>, LaneWork, Output)>,
+}
+
+impl Sequencer<'_> {
+    /// Takes what the threads have done until all is done. Says whether the reader has ended.
+    pub(crate) fn run(
+        mut self,
+        stop: &AtomicBool,
+        watch: &mut dyn FnMut(Watch),
+    ) -> Result<(Report, bool), Stopped> {
+        let mut watched = Instant::now();
+        let mut quiet_since = Instant::now();
+        let mut abandoned = false;
+        while !self.is_done() {
+            match self.done.recv_timeout(TICK) {
+                Ok(done) => {
+                    self.receive(done)?;
+                    quiet_since = Instant::now();
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let over = stop.load(Ordering::Relaxed) && self.state.end.is_none();
+                    if over && self.lanes.are_empty() && quiet_since.elapsed() > PATIENCE {
+                        abandoned = true;
+                        break;
+                    }
+                }
+            }
+            self.advance()?;
+            if self.outlet.is_over(SystemTime::now()) {
+                self.close_period(true)?;
+            }
+            if watched.elapsed() >= TICK {
+                watched = Instant::now();
+                let removed = self.outlet.tidy();
+                watch(self.watch(removed));
+            }
+        }
+        let streams = self.close_lanes()?;
+        self.state.ledger.streams = streams;
+        if let Some(bodies) = &self.bodies {
+            self.state.ledger.bodies = bodies.ledger();
+        }
+        self.close_period(false)?;
+        if let Some(fragments) = &self.fragments {
+            let cut = self.state.ledger.fragments.cut;
+            self.state.ledger.fragments = fragments.ledger();
+            self.state.ledger.fragments.cut = cut;
+        }
+        let report = Report {
+            ledger: self.state.ledger,
+            trouble: self.state.end.and_then(|end| end.trouble),
+            interrupted: stop.load(Ordering::Relaxed),
+        };
+        Ok((report, !abandoned))
+    }
+
+    fn is_done(&self) -> bool {
+        let end = self.state.end.as_ref();
+        end.is_some_and(|end| end.batches == self.state.delivered)
+    }
+
+    fn watch(&self, removed: u64) -> Watch {
+        let ledger = &self.state.ledger;
+        Watch {
+            packets: ledger.packets,
+            octets: ledger.octets,
+            done: self.state.progress.done,
+            total: self.state.progress.total,
+            is_live: self.is_live,
+            lost: ledger.lost(),
+            ended: ledger.ended(),
+            flows: self.lanes.open(),
+            removed,
+        }
+    }
+
+    /// Takes what a thread has done.
+    fn receive(&mut self, done: Done) -> Result<(), Stopped> {
+        match done {
+            Done::Walked(parcel) => {
+                self.state.early.insert(parcel.batch.sequence, parcel);
+            }
+            Done::Fragments(fragments, parcel) => {
+                self.fragments = Some(fragments);
+                let queue = self.workers.queue();
+                self.lanes.enter(parcel, self.registry, queue);
+            }
+            Done::Lane(seat, LaneWork::Batch(parcel), output) => {
+                // The lanes keep the one that the batch comes back from.
+                drop(parcel);
+                let queue = self.workers.queue();
+                self.lanes.leave(seat, output, self.registry, queue);
+            }
+            Done::Lane(seat, work, output) => self.state.closing.push((seat, work, output)),
+            Done::Task => {
+                self.workers.task_ended();
+                self.outlet.task_ended(&mut self.workers)?;
+            }
+            Done::End(mut end) => {
+                self.state.ledger.origins = std::mem::take(&mut end.origins);
+                self.state.end = Some(end);
+            }
+            Done::Panicked => return Err(Stopped::Panicked),
+        }
+        Ok(())
+    }
+
+    /// Has all batches go on that can.
+    fn advance(&mut self) -> Result<(), Stopped> {
+        while let Some(fragments) = self.fragments.take() {
+            let Some(mut parcel) = self.state.early.remove(&self.state.next) else {
+                self.fragments = Some(fragments);
+                break;
+            };
+            self.state.next += 1;
+            if let Some(trouble) = parcel.walked.rest.trouble.take() {
+                return Err(trouble.into());
+            }
+            let queue = self.workers.queue();
+            if Fragments::are_in(&parcel.walked) {
+                queue.push_urgent(Job::Fragments(fragments, parcel));
+            } else {
+                self.fragments = Some(fragments);
+                self.lanes.enter(parcel, self.registry, queue);
+            }
+        }
+        while !self.workers.are_busy()
+            && let Some((parcel, outputs)) = self.lanes.finished()
+        {
+            self.deliver(parcel, outputs)?;
+        }
+        Ok(())
+    }
+
+    /// Gives what a batch became to the outlet, and the batch back to the reader.
+    fn deliver(&mut self, mut parcel: Parcel, mut outputs: Vec<Output>) -> Result<(), Stopped> {
+        let (state, walked) = (&mut self.state, &mut parcel.walked);
+        let first = parcel.batch.first_index + 1;
+        let chunks = &mut walked.output.chunks;
+        state.merger.merge(chunks, first, &mut outputs);
+        if let Some(bodies) = &mut self.bodies {
+            bodies.take(body_events(&mut outputs))?;
+        }
+        self.lanes.reuse(outputs);
+        state.ledger.add(&walked.rest.ledger);
+        state.ledger.fragments.cut += walked.rest.fragmented.iter().map(|f| f.cut).sum::<u64>();
+        if let Some(origins) = parcel.origins.take() {
+            state.ledger.origins = origins;
+        }
+        state.progress = parcel.progress;
+        state.delivered += 1;
+        let delivery = Delivery {
+            registry: self.registry,
+            chunks,
+            sides: &mut walked.rest.sides.0,
+        };
+        self.give(delivery)?;
+        let _ = self.free.try_send(Box::new(parcel));
+        Ok(())
+    }
+
+    fn give(&mut self, mut delivery: Delivery<'_>) -> Result<(), Stopped> {
+        self.state.ledger.records += delivery.records();
+        Ok(self.outlet.take(&mut delivery, &mut self.workers)?)
+    }
+
+    /// Closes all flows and streams, piece by piece in the order in which they began. Gives what
+    /// became of the streams.
+    fn close_lanes(&mut self) -> Result<StreamLedger, Stopped> {
+        let mut up_to = 0;
+        while up_to != u64::MAX {
+            let answers = self.ask_lanes(|| LaneWork::Measure(0))?;
+            let least = answers.iter().map(|(work, _)| match work {
+                LaneWork::Measure(up_to) => *up_to,
+                _ => u64::MAX,
+            });
+            up_to = least.min().unwrap_or(u64::MAX);
+            let answers = self.ask_lanes(|| LaneWork::Close(up_to))?;
+            let mut outputs: Vec<Output> = answers.into_iter().map(|(_, output)| output).collect();
+            let mut chunks = vec![Chunk::default(); self.registry.selected().len()];
+            self.state.merger.merge(&mut chunks, 0, &mut outputs);
+            if let Some(bodies) = &mut self.bodies {
+                bodies.take(body_events(&mut outputs))?;
+            }
+            self.lanes.reuse(outputs);
+            self.give(Delivery {
+                registry: self.registry,
+                chunks: &mut chunks,
+                sides: &mut [],
+            })?;
+            while self.workers.are_busy() {
+                self.wait()?;
+            }
+        }
+        let (streams, evicted) = self.lanes.ledgers();
+        self.state.ledger.flows_evicted = evicted;
+        Ok(streams)
+    }
+
+    /// Has all lanes, which have nothing else to do, answer something.
+    fn ask_lanes(
+        &mut self,
+        work: impl Fn() -> LaneWork,
+    ) -> Result<Vec<(LaneWork, Output)>, Stopped> {
+        let asked = self.lanes.ask(work, self.registry, self.workers.queue());
+        while self.state.closing.len() < asked {
+            self.wait()?;
+        }
+        let mut answers = Vec::new();
+        for (seat, work, output) in std::mem::take(&mut self.state.closing) {
+            self.lanes.sit(seat);
+            answers.push((work, output));
+        }
+        Ok(answers)
+    }
+
+    /// Ends a period, and begins another one if it `goes_on`.
+    fn close_period(&mut self, goes_on: bool) -> Result<(), Stopped> {
+        let mut log = Chunk::default();
+        self.summarise(&mut log.octets);
+        if !log.octets.is_empty() {
+            self.give(Delivery {
+                registry: self.registry,
+                chunks: &mut [],
+                sides: &mut [(Side::Log, log)],
+            })?;
+        }
+        self.outlet.end_period(&mut self.workers)?;
+        while self.workers.under_way() > 0 {
+            self.wait()?;
+        }
+        Ok(self.outlet.close_period(goes_on)?)
+    }
+
+    /// Waits for a thread to have done something.
+    fn wait(&mut self) -> Result<(), Stopped> {
+        match self.done.recv() {
+            Ok(done) => self.receive(done),
+            Err(_) => Err(Stopped::Panicked),
+        }
+    }
+
+    /// The closing lines of `errors.log`: the errors since the last ones.
+    fn summarise(&mut self, text: &mut Vec<u8>) {
+        let State { ledger, told, .. } = &mut self.state;
+        for (name, count) in ledger.errors() {
+            let before = told.get(&name).copied().unwrap_or_default();
+            if count > before {
+                text.extend_from_slice(format!("{name}: {}\n", count - before).as_bytes());
+                told.insert(name, count);
+            }
+        }
+    }
+}
