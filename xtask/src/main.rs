@@ -37,6 +37,7 @@ const COMMANDS: &[Command] = &[
     r#gen::COMMAND,
     bless::COMMAND,
     bench::COMMAND,
+    bench::threads::COMMAND,
     generate::COMMAND,
     corpus::COMMAND,
     slice_headers::COMMAND,

@@ -30,7 +30,7 @@ pub struct Chunk {
     pub octets: Vec<u8>,
     /// Where each of them ends, and its packet.
     pub marks: Vec<Mark>,
-    /// When each of them came to be, in the output of state across packets; else empty.
+    /// When each of them came to be; empty where that is at their packets.
     pub turns: Vec<Turn>,
 }
 
@@ -121,6 +121,13 @@ impl Chunk {
         })
     }
 
+    /// One of the records, with its mark.
+    pub fn get(&self, record: usize) -> Option<(Mark, &[u8])> {
+        let mark = self.marks.get(record)?;
+        let octets = self.octets.get(self.span(&(record..record + 1)))?;
+        Some((*mark, octets))
+    }
+
     /// Appends a record with its packet.
     pub fn push(&mut self, packet: u64, record: &[u8]) {
         self.octets.extend_from_slice(record);
@@ -130,9 +137,8 @@ impl Chunk {
 
     /// Appends a record of another chunk.
     pub fn push_of(&mut self, other: &Chunk, record: usize) {
-        if let Some(mark) = other.marks.get(record) {
-            let octets = other.octets.get(other.span(&(record..record + 1)));
-            self.push(mark.packet, octets.unwrap_or_default());
+        if let Some((mark, octets)) = other.get(record) {
+            self.push(mark.packet, octets);
         }
     }
 

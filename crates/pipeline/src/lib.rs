@@ -18,7 +18,6 @@
 
 mod bodies;
 mod ceiling;
-mod coding;
 mod config;
 mod files;
 mod fragments;
@@ -29,11 +28,12 @@ mod merge;
 mod outlet;
 mod queue;
 mod reader;
+mod records;
 mod registry;
 mod run;
 mod sequencer;
 mod side;
-mod sniff;
+mod stream;
 mod worker;
 
 pub use bodies::{BodyConfig, BodyLedger, BodyLimits};
@@ -41,11 +41,14 @@ pub use ceiling::memory_ceiling;
 pub use config::{Config, Error, Report, RunLimits, Watch};
 pub use files::{FileConfig, FileReport, Files, PeriodLedger, Rotation};
 pub use ledger::Ledger;
+pub use netcap_dissect::Registry;
 pub use netcap_flow::{
     FlowLimits, FragmentLedger, Limits as FragmentLimits, OverlapPolicy, StreamLedger, StreamLimits,
 };
 pub use netcap_store::{About, Csv, Encoding, Frames, Json};
 pub use outlet::{Delivery, Outlet, Task, Tools, Workers};
+pub use records::{AuditRecord, Records, records};
 pub use registry::{registry, schemas};
 pub use run::run;
 pub use side::Side;
+pub use stream::Stream;

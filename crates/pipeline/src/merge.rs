@@ -25,7 +25,6 @@ impl Merger {
             } else {
                 *layers = interleave(layers, first, &self.merged);
             }
-            layers.turns.clear();
         }
     }
 
@@ -63,19 +62,27 @@ pub(crate) fn body_events(lanes: &mut [Output]) -> Vec<BodyEvent> {
     bodies.flat_map(|bodies| bodies.events.drain(..)).collect()
 }
 
-/// The records of both chunks in the order of packets; of one packet, those of its layers first. Each
-/// chunk is in that order by itself.
+/// The records of both chunks in the order of packets, all with their turns; of one packet, those of
+/// its layers first. Each chunk is in that order by itself.
 fn interleave(layers: &Chunk, first: u64, streams: &Chunk) -> Chunk {
     let mut merged = Chunk::default();
     let mut turns = streams.turns.iter().enumerate().peekable();
     for (record, mark) in layers.marks.iter().enumerate() {
         let place = mark.packet - first;
-        while let Some((earlier, _)) = turns.next_if(|(_, turn)| u64::from(turn.place) < place) {
+        while let Some((earlier, turn)) = turns.next_if(|(_, turn)| u64::from(turn.place) < place) {
             merged.push_of(streams, earlier);
+            merged.turns.push(*turn);
         }
         merged.push_of(layers, record);
+        merged.turns.push(Turn {
+            place: place as u32,
+            ..Turn::default()
+        });
     }
-    turns.for_each(|(record, _)| merged.push_of(streams, record));
+    for (record, turn) in turns {
+        merged.push_of(streams, record);
+        merged.turns.push(*turn);
+    }
     merged
 }
 
@@ -143,7 +150,7 @@ mod tests {
         for lanes in [vec![one.clone(), two.clone()], vec![two, one]] {
             let found = merged(Chunk::default(), lanes);
             assert_eq!(found.octets, b"abcdef");
-            assert!(found.turns.is_empty());
+            assert!(found.turns.is_sorted());
         }
     }
 }

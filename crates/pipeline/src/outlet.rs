@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use netcap_dissect::{Chunk, Registry};
+use netcap_dissect::{Chunk, Registry, Turn};
 use netcap_store::{Encoding, Gzip};
 
 use crate::Error;
@@ -69,8 +69,11 @@ pub trait Outlet {
 pub struct Delivery<'a> {
     /// Which record types are asked for.
     pub registry: &'a Registry,
+    /// Number of the first packet, from 1; 0 at the end of the run, where flows and streams close.
+    pub first: u64,
     /// Their records, encoded, by the place of the type in [`Registry::selected`]. Each type is in
-    /// capture order, over all deliveries; its marks say of which packets.
+    /// capture order, over all deliveries; its marks say of which packets, and where records did
+    /// not come to be at their own packets, its turns say when.
     ///
     /// The outlet may take the octets away, and leave others that are of no more use in their place:
     /// their memory is used again.
@@ -84,6 +87,28 @@ impl Delivery<'_> {
     /// Records in all chunks.
     pub fn records(&self) -> u64 {
         self.chunks.iter().map(Chunk::records).sum()
+    }
+
+    /// The records of all types in the order in which they came to be, of one moment by type: the
+    /// place of the type, the number of the packet, the octets.
+    pub fn in_order(&self) -> impl Iterator<Item = (usize, u64, &[u8])> {
+        let mut order = Vec::new();
+        for (place, chunk) in self.chunks.iter().enumerate() {
+            let marks = chunk.marks.iter().enumerate();
+            order.extend(marks.map(|(record, mark)| {
+                let own = Turn {
+                    place: mark.packet.saturating_sub(self.first) as u32,
+                    ..Turn::default()
+                };
+                let turn = chunk.turns.get(record).copied().unwrap_or(own);
+                (turn, place, record)
+            }));
+        }
+        order.sort_unstable();
+        order.into_iter().filter_map(|(_, place, record)| {
+            let (mark, octets) = self.chunks.get(place)?.get(record)?;
+            Some((place, mark.packet, octets))
+        })
     }
 }
 

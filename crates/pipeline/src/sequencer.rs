@@ -226,6 +226,7 @@ impl Sequencer<'_> {
         state.delivered += 1;
         let delivery = Delivery {
             registry: self.registry,
+            first,
             chunks,
             sides: &mut walked.rest.sides.0,
         };
@@ -260,6 +261,7 @@ impl Sequencer<'_> {
             self.lanes.reuse(outputs);
             self.give(Delivery {
                 registry: self.registry,
+                first: 0,
                 chunks: &mut chunks,
                 sides: &mut [],
             })?;
@@ -296,6 +298,7 @@ impl Sequencer<'_> {
         if !log.octets.is_empty() {
             self.give(Delivery {
                 registry: self.registry,
+                first: 0,
                 chunks: &mut [],
                 sides: &mut [(Side::Log, log)],
             })?;

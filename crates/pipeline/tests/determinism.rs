@@ -23,6 +23,7 @@ use netcap_store::{Csv, Encoding, Frames, Reader};
 use tempfile::TempDir;
 
 const WORKERS: [usize; 4] = [1, 2, 3, 8];
+const LANES: [usize; 4] = [1, 2, 3, 8];
 const BATCHES: [usize; 3] = [1, 7, 1024];
 const FORMATS: [&str; 3] = ["ncap.gz", "ncap", "csv"];
 
@@ -94,9 +95,19 @@ fn outcome(
     workers: usize,
     batch_packets: usize,
 ) -> (Ledger, Files) {
+    outcome_with(source, extension, |run| {
+        (run.workers, run.batch_packets) = (workers, batch_packets);
+    })
+}
+
+fn outcome_with(
+    source: Box<dyn Source>,
+    extension: &str,
+    change: impl FnOnce(&mut Config),
+) -> (Ledger, Files) {
     let directory = TempDir::new().unwrap();
     let mut setup = setup(directory.path(), extension);
-    (setup.run.workers, setup.run.batch_packets) = (workers, batch_packets);
+    change(&mut setup.run);
     let (report, _) = start(source, &setup, &Arc::default()).unwrap();
     assert!(report.ledger.balances());
     (report.ledger, files(directory.path()))
@@ -112,20 +123,34 @@ fn assert_same(found: &(Ledger, Files), expected: &(Ledger, Files), how: &str) {
     }
 }
 
-/// Runs a capture in every way.
+/// Runs a capture with any number of workers and any size of batches, and now these, now those lanes.
 fn assert_determined(path: &Path, extension: &str) -> (Ledger, Files) {
-    let source = || open(path).unwrap();
-    let expected = outcome(source(), extension, 1, usize::MAX);
-    for workers in WORKERS {
-        for packets in BATCHES {
-            let found = outcome(source(), extension, workers, packets);
-            let how = format!("{workers} workers, batches of {packets}");
-            assert_same(
-                &found,
-                &expected,
-                &format!("{} {extension}, {how}", path.display()),
-            );
-        }
+    let ways = WORKERS.into_iter().enumerate().flat_map(|(i, workers)| {
+        let batches = BATCHES.into_iter().enumerate();
+        batches.map(move |(j, packets)| (workers, LANES[(i + j) % LANES.len()], packets))
+    });
+    assert_same_in(ways, path, extension, |_| {})
+}
+
+/// Runs a capture in several ways: workers, lanes, packets of a batch.
+fn assert_same_in(
+    ways: impl Iterator<Item = (usize, usize, usize)>,
+    path: &Path,
+    extension: &str,
+    change: impl Fn(&mut Config),
+) -> (Ledger, Files) {
+    let outcome = |workers, lanes, packets| {
+        outcome_with(open(path).unwrap(), extension, |run| {
+            change(run);
+            (run.workers, run.lanes, run.batch_packets) = (workers, lanes, packets);
+        })
+    };
+    let expected = outcome(1, 1, usize::MAX);
+    for (workers, lanes, packets) in ways {
+        let found = outcome(workers, lanes, packets);
+        let how = format!("{workers} workers, {lanes} lanes, batches of {packets}");
+        let name = path.display();
+        assert_same(&found, &expected, &format!("{name} {extension}, {how}"));
     }
     expected
 }
@@ -259,6 +284,89 @@ fn workers_and_batches_change_nothing() {
             assert_determined(&capture(name), extension);
         }
     }
+}
+
+/// Every way there is.
+fn all_ways() -> impl Iterator<Item = (usize, usize, usize)> {
+    WORKERS.into_iter().flat_map(|workers| {
+        LANES
+            .into_iter()
+            .flat_map(move |lanes| BATCHES.map(|packets| (workers, lanes, packets)))
+    })
+}
+
+#[test]
+fn lanes_change_nothing() {
+    for name in ["flows.pcap", "tcp_streams.pcap", "http.pcap", "tls.pcap"] {
+        assert_same_in(all_ways(), &capture(name), "ncap", |_| {});
+    }
+}
+
+/// Many flows and streams, with room for all, and with so little that the limits are met.
+#[test]
+fn lanes_change_nothing_where_limits_are_met() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("crowd.pcap");
+    fs::write(&path, crowd(12_000)).unwrap();
+    let (open, _) = assert_same_in(few_ways(), &path, "ncap", |_| {});
+    assert_eq!((open.flows_evicted, open.streams.evicted_streams), (0, 0));
+    let (met, _) = assert_same_in(few_ways(), &path, "ncap", |run| {
+        run.flows.entries = 9000;
+        run.streams.streams = 9000;
+    });
+    assert!(
+        met.flows_evicted > 1000 && met.streams.evicted_streams > 1000,
+        "{met:?}"
+    );
+    let (tiny, _) = assert_same_in(few_ways(), &path, "ncap", |run| {
+        run.flows.entries = 100;
+        run.streams.streams = 50;
+    });
+    assert!(tiny.flows_evicted > met.flows_evicted);
+}
+
+/// Every number of lanes, and of workers, and every size of batches but the smallest.
+fn few_ways() -> impl Iterator<Item = (usize, usize, usize)> {
+    LANES
+        .into_iter()
+        .zip([8, 1, 2, 3])
+        .flat_map(|(lanes, workers)| [7, 1024].map(|packets| (workers, lanes, packets)))
+}
+
+/// TCP segments of so many hosts, each of which begins a request that nobody answers, some with a hole
+/// before it.
+fn crowd(hosts: u32) -> Vec<u8> {
+    let mut file = pcap_writer::file_header(LinkType::ETHERNET, 65_535).to_vec();
+    let (mut packets, mut state) = (0, 48_271_u64);
+    for host in 0..hosts {
+        state = state * 48_271 % 2_147_483_647;
+        let mut append = |sequence: u32, flags: u8, payload: &[u8]| {
+            let mut segment = (1024 + host as u16).to_be_bytes().to_vec();
+            segment.extend(80_u16.to_be_bytes());
+            segment.extend(sequence.to_be_bytes());
+            segment.extend([0, 0, 0, 0, 0x50, flags, 4, 0, 0, 0, 0, 0]);
+            segment.extend(payload);
+            let mut packet = ipv4(host, 0, &segment);
+            packet[9] = 6;
+            packet[12..16].copy_from_slice(&(0x0a00_0000 | host >> 4).to_be_bytes());
+            let frame = ethernet(0x0800, &packet);
+            let time = netcap_capture::Timestamp {
+                seconds: 1_600_000_000 + i64::from(packets / 2000),
+                nanos: (packets % 2000) * 500_000,
+            };
+            packets += 1;
+            pcap_writer::append_record(&mut file, time, frame.len() as u32, &frame);
+        };
+        append(0, 2, b"");
+        if state % 3 == 0 {
+            append(
+                1 + (state % 2) as u32 * 7,
+                16,
+                b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            );
+        }
+    }
+    file
 }
 
 #[test]

@@ -27,6 +27,17 @@ pub fn line(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>)
     out.push(b'\n');
 }
 
+/// The same, with the name of the record's type first, as `"Type":"DNS"`: for lines of several types.
+pub fn typed_line(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
+    let start = out.len();
+    line(message, types, out);
+    let name = message.schema().name;
+    let is_empty = out.get(start + 1) == Some(&b'}');
+    let separator = if is_empty { "" } else { "," };
+    let key = format!("\"Type\":\"{name}\"{separator}");
+    out.splice(start + 1..start + 1, key.into_bytes());
+}
+
 fn object(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
     out.push(b'{');
     // The nanoseconds are in the time.

@@ -34,7 +34,7 @@ pub trait Encoding: Debug + Send + Sync {
     fn extension(&self) -> &'static str;
 
     /// Appends what stands before the records.
-    fn head(&self, about: &About<'_>, out: &mut Vec<u8>);
+    fn head(&self, _about: &About<'_>, _out: &mut Vec<u8>) {}
 
     /// Appends a record, given as protobuf. One that cannot be read is left out, which none is that
     /// was made here.
@@ -121,14 +121,14 @@ impl Encoding for Csv {
 pub struct Json {
     /// Records whose type numbers have names.
     pub types: Vec<&'static Schema>,
+    /// Whether each line begins with its record's type, so that lines of several can be told apart.
+    pub names_type: bool,
 }
 
 impl Encoding for Json {
     fn extension(&self) -> &'static str {
         "json"
     }
-
-    fn head(&self, _about: &About<'_>, _out: &mut Vec<u8>) {}
 
     fn record(
         &self,
@@ -137,8 +137,10 @@ impl Encoding for Json {
         record: &[u8],
         out: &mut Vec<u8>,
     ) {
-        if let Ok(message) = Message::parse(schema, record) {
-            json::line(&message, &self.types, out);
+        match Message::parse(schema, record) {
+            Ok(message) if self.names_type => json::typed_line(&message, &self.types, out),
+            Ok(message) => json::line(&message, &self.types, out),
+            Err(_) => {}
         }
     }
 }

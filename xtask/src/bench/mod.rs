@@ -6,6 +6,7 @@
 mod machine;
 mod measure;
 mod report;
+pub(crate) mod threads;
 mod tools;
 
 use std::path::PathBuf;

@@ -20,7 +20,7 @@ pub(super) struct Places {
     /// This program, for the parts that run as its children.
     xtask: PathBuf,
     /// `None` if it does not build.
-    netcap: Option<PathBuf>,
+    pub(super) netcap: Option<PathBuf>,
     pub(super) captures: PathBuf,
     /// Folders for the records of the last complete run.
     plain: PathBuf,

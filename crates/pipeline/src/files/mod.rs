@@ -1,22 +1,23 @@
 //! Files as an outlet: one for each type of record, in a directory, or in a folder of it for each
 //! period.
 
+mod config;
 mod folder;
 mod periods;
 mod sink;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use netcap_dissect::Registry;
-use netcap_record::{Schema, Timestamp};
-use netcap_store::{Encoding, Error as StoreError, Frames};
+use netcap_store::{Encoding, Error as StoreError};
 
 use crate::Error;
 use crate::outlet::{Delivery, Outlet, Workers};
-use folder::{COMPRESSED, Folder};
+use config::Kinds;
+pub use config::{FileConfig, FileReport};
+use folder::Folder;
 use periods::Periods;
 use sink::{Block, Piece, Placed};
 
@@ -25,72 +26,6 @@ pub(crate) use sink::BLOCK;
 
 /// Buffers that are kept for further use at most, when what they held is written.
 const SPARE: usize = 24;
-
-/// How files of records are written.
-#[derive(Clone, Debug)]
-pub struct FileConfig {
-    /// Where they go; made if missing.
-    pub directory: PathBuf,
-    /// When files are closed and others begun, in folders of `directory`; by default never.
-    pub rotation: Option<Rotation>,
-    /// What they look like.
-    pub encoding: Arc<dyn Encoding>,
-    /// Whether to compress records with gzip.
-    pub compress: bool,
-    /// Whether output waits for whole blocks. Without, it is written as each batch ends.
-    pub buffered: bool,
-    /// Whether files in the way are replaced.
-    pub overwrite: bool,
-    /// `InputSource` of the headers.
-    pub source: String,
-    /// `Version` of the headers.
-    pub version: String,
-    /// `Created` of the headers; with `rotation` that is when the period began.
-    pub created: Timestamp,
-}
-
-impl FileConfig {
-    /// Audit record files, compressed, with no name and no time in the headers.
-    pub fn new(directory: impl Into<PathBuf>) -> FileConfig {
-        FileConfig {
-            directory: directory.into(),
-            rotation: None,
-            encoding: Arc::new(Frames),
-            compress: true,
-            buffered: true,
-            overwrite: false,
-            source: String::new(),
-            version: String::new(),
-            created: Timestamp::new(0, 0),
-        }
-    }
-
-    /// The name of a type's file.
-    fn name(&self, schema: &Schema) -> String {
-        let compressed = if self.compress { COMPRESSED } else { "" };
-        let extension = self.encoding.extension();
-        format!("{}.{extension}{compressed}", schema.stem)
-    }
-}
-
-/// One file written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileReport {
-    /// Its name in the directory.
-    pub name: String,
-    /// Record type, by its name for users; empty for logs and pcaps.
-    pub record_type: &'static str,
-    /// Records in it; 0 for logs and pcaps.
-    pub records: u64,
-    /// Octets on disk.
-    pub octets: u64,
-}
-
-/// What there are files of.
-struct Kinds {
-    schemas: Vec<&'static Schema>,
-    payloads: bool,
-}
 
 /// Writes records to files, which appear when their period ends. Dropped before that, it leaves
 /// nothing of the period.

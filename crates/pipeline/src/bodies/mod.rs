@@ -12,6 +12,11 @@
 //!
 //! All of it goes by the order of packets, so the files do not depend on workers or batches.
 
+mod coding;
+mod limits;
+mod name;
+mod sniff;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io;
@@ -21,14 +26,11 @@ use netcap_dissect::{BodyEvent, BodyId};
 use netcap_store::OutputFile;
 
 use crate::Error;
-use crate::coding::Coding;
-use crate::sniff::{LOOKED_AT, media_type};
+use coding::Coding;
+pub use limits::{BodyConfig, BodyLedger, BodyLimits};
+use name::{file_name, safe};
+use sniff::{LOOKED_AT, media_type};
 
-/// Octets of a file's name at most.
-const LONGEST_NAME: usize = 120;
-/// Octets of it that are left for what is added: `.` and a coding of 16 octets, a number, and
-/// `.partial`.
-const ADDED: usize = 40;
 /// Octets of a coding's name in a file's.
 const LONGEST_CODING: usize = 16;
 /// Bodies under way. Each may have a file open, and 256 is the smallest limit on these that a
@@ -38,59 +40,6 @@ const MOST_AT_A_TIME: usize = 160;
 const BLOCK: usize = 64 << 10;
 /// Octets that are decoded at once: deflate makes at most 1032 of one.
 const PIECE: usize = 1 << 10;
-
-/// What is kept of bodies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BodyConfig {
-    /// Where they go; made if missing.
-    pub directory: PathBuf,
-    /// How much of them.
-    pub limits: BodyLimits,
-}
-
-/// How much of the bodies is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BodyLimits {
-    /// Octets of one file, decoded.
-    pub file_octets: u64,
-    /// Files in all.
-    pub files: u64,
-    /// Octets of all files, decoded.
-    pub octets: u64,
-}
-
-impl Default for BodyLimits {
-    fn default() -> BodyLimits {
-        BodyLimits {
-            file_octets: 64 << 20,
-            files: 100_000,
-            octets: 10 << 30,
-        }
-    }
-}
-
-/// What became of the bodies.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BodyLedger {
-    /// Files written.
-    pub files: u64,
-    /// Octets in these.
-    pub octets: u64,
-    /// Files of these that are not whole, for whatever reason.
-    pub partial: u64,
-    /// Files in a coding that was not taken off.
-    pub encoded: u64,
-    /// Bodies that contradict their coding; what came before is kept.
-    pub undecodable: u64,
-    /// Bodies cut at the size of a file.
-    pub too_long: u64,
-    /// Bodies not kept, because there were as many files as allowed.
-    pub too_many: u64,
-    /// Bodies cut or not kept, because there were as many octets as allowed.
-    pub no_room: u64,
-    /// Bodies cut because too many were under way: that which had waited longest.
-    pub crowded_out: u64,
-}
 
 /// A body under way.
 struct Body {
@@ -352,45 +301,6 @@ fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A safe name for what a request asks for: the last segment of its path (RFC 3986 section 3.3),
-/// with `_` for whatever may not be in a name; nothing is decoded. `index` where it is empty.
-fn file_name(target: &[u8]) -> String {
-    let end = target.iter().position(|octet| b"?#".contains(octet));
-    let target = target
-        .get(..end.unwrap_or(target.len()))
-        .unwrap_or_default();
-    // Of `http://host`, as proxies are asked, the host is no segment.
-    let scheme_end = target.windows(3).position(|three| three == b"://");
-    let path = match scheme_end {
-        Some(at) if !target.starts_with(b"/") => {
-            let rest = target.get(at + 3..).unwrap_or_default();
-            let slash = rest.iter().position(|octet| *octet == b'/');
-            slash.and_then(|at| rest.get(at..)).unwrap_or_default()
-        }
-        _ => target,
-    };
-    let last = path.rsplit(|octet| *octet == b'/').next();
-    match last.unwrap_or_default() {
-        [] => "index".to_owned(),
-        last => safe(last, LONGEST_NAME - ADDED),
-    }
-}
-
-/// The octets with `_` for all but `[A-Za-z0-9._-]` and for dots at the beginning, at most so many.
-fn safe(octets: &[u8], limit: usize) -> String {
-    let mut begins = true;
-    let octets = octets.iter().take(limit);
-    let characters = octets.map(|octet| {
-        begins &= *octet == b'.';
-        let is_safe = octet.is_ascii_alphanumeric() || b"._-".contains(octet);
-        if is_safe && !begins {
-            char::from(*octet)
-        } else {
-            '_'
-        }
-    });
-    characters.collect()
-}
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -402,6 +312,7 @@ mod tests {
     use netcap_dissect::Bodies;
     use tempfile::TempDir;
 
+    use super::name::LONGEST_NAME;
     use super::*;
 
     /// A sink with its directory, and bodies for it.
@@ -481,33 +392,6 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(octets).unwrap();
         encoder.finish().unwrap()
-    }
-
-    #[test]
-    fn names_are_safe() {
-        for (target, name) in [
-            (&b"/logo.png"[..], "logo.png"),
-            (b"/a/b/page.html?next=/x/y#z", "page.html"),
-            (b"/", "index"),
-            (b"", "index"),
-            (b"http://host.example/x", "x"),
-            (b"http://host.example", "index"),
-            (b"/go?to=http://host/x", "go"),
-            (b"/http://host/x", "x"),
-            (b"../../etc/passwd", "passwd"),
-            (b"/..", "__"),
-            (b"/.", "_"),
-            (b"/...ssh", "___ssh"),
-            (b"/%2e%2e%2fetc", "_2e_2e_2fetc"),
-            (b"/..\\..\\boot.ini", "___.._boot.ini"),
-            (b"/a\0b\nc d", "a_b_c_d"),
-            (b"/\xc3\xa4", "__"),
-            (b"*", "_"),
-        ] {
-            assert_eq!(file_name(target), name, "{}", target.escape_ascii());
-        }
-        let long = [b"/".as_slice(), &[b'x'; 300]].concat();
-        assert_eq!(file_name(&long), "x".repeat(LONGEST_NAME - ADDED));
     }
 
     #[test]
