@@ -49,10 +49,12 @@ pub struct Turn {
     pub place: u32,
     /// Which of the things that happen at one packet.
     pub step: u32,
-    /// What things of one step are ordered by, and then by `serial`.
+    /// What things of one step are ordered by, and then by `serial`, and then by `tie`.
     pub time: Time,
     /// See `time`.
     pub serial: u64,
+    /// See `time`.
+    pub tie: u64,
 }
 
 impl Turn {
@@ -82,6 +84,25 @@ impl Output {
                 end: chunk.octets.len(),
             });
             chunk.turns.extend(self.turn);
+        }
+    }
+
+    /// Appends what another owner of state gave, and empties that.
+    pub fn append(&mut self, other: &mut Output) {
+        for (chunk, more) in self.chunks.iter_mut().zip(&mut other.chunks) {
+            chunk.append(more);
+            more.clear();
+        }
+        if let (Some(bodies), Some(more)) = (&mut self.bodies, &mut other.bodies) {
+            bodies.events.append(&mut more.events);
+        }
+    }
+
+    /// Brings what several owners of state gave into the order in which it came to be.
+    pub fn sort_by_turn(&mut self) {
+        self.chunks.iter_mut().for_each(Chunk::sort_by_turn);
+        if let Some(bodies) = &mut self.bodies {
+            bodies.events.sort_by_key(|(turn, _)| *turn);
         }
     }
 
@@ -126,10 +147,72 @@ impl Chunk {
         self.marks.push(Mark { packet, end });
     }
 
+    /// Appends the records of another chunk.
+    pub fn append(&mut self, other: &Chunk) {
+        let before = self.octets.len();
+        self.octets.extend_from_slice(&other.octets);
+        self.marks.extend(other.marks.iter().map(|mark| Mark {
+            end: mark.end + before,
+            ..*mark
+        }));
+        self.turns.extend_from_slice(&other.turns);
+    }
+
+    /// Brings records of state across packets into the order of their turns; those of one turn stay
+    /// as they are. Costs next to nothing where they are in order.
+    pub fn sort_by_turn(&mut self) {
+        if self.turns.is_sorted() {
+            return;
+        }
+        let mut sorted = Chunk::default();
+        let mut records: Vec<_> = self.turns.iter().zip(self.iter()).collect();
+        records.sort_by_key(|(turn, _)| **turn);
+        sorted.octets.reserve_exact(self.octets.len());
+        for (turn, (mark, record)) in records {
+            sorted.push(mark.packet, record);
+            sorted.turns.push(*turn);
+        }
+        *self = sorted;
+    }
+
     /// Empties the chunk and keeps its memory.
     pub fn clear(&mut self) {
         self.octets.clear();
         self.marks.clear();
         self.turns.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records of one octet at places of a batch.
+    fn chunk(records: &[(u32, u8)]) -> Chunk {
+        let mut chunk = Chunk::default();
+        for (place, octet) in records {
+            chunk.push(u64::from(*octet), &[*octet]);
+            chunk.turns.push(Turn {
+                place: *place,
+                ..Turn::default()
+            });
+        }
+        chunk
+    }
+
+    #[test]
+    fn two_owners_become_one() {
+        let mut all = chunk(&[(1, b'a'), (4, b'd'), (4, b'e')]);
+        all.append(&chunk(&[(0, b'0'), (2, b'b'), (4, b'f')]));
+        all.sort_by_turn();
+        let expected = [
+            (0, b'0'),
+            (1, b'a'),
+            (2, b'b'),
+            (4, b'd'),
+            (4, b'e'),
+            (4, b'f'),
+        ];
+        assert_eq!(all, chunk(&expected));
     }
 }

@@ -17,7 +17,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use netcap_dissect::{BodyEvent, BodyId};
+use netcap_dissect::{BodyEvent, BodyId, Turn};
 use netcap_store::OutputFile;
 
 use crate::Error;
@@ -166,8 +166,8 @@ impl BodySink {
     }
 
     /// Takes what has happened to bodies.
-    pub(crate) fn take(&mut self, events: &mut Vec<BodyEvent>) -> Result<(), Error> {
-        for event in events.drain(..) {
+    pub(crate) fn take(&mut self, events: &mut Vec<(Turn, BodyEvent)>) -> Result<(), Error> {
+        for (_, event) in events.drain(..) {
             self.events += 1;
             match event {
                 BodyEvent::Begin {
@@ -426,18 +426,21 @@ mod tests {
 
     impl Bench {
         fn begin(&mut self, target: &[u8], encoding: &str) -> BodyId {
-            self.bodies.begin(target, encoding.as_bytes())
+            self.bodies
+                .begin(Turn::default(), target, encoding.as_bytes())
         }
 
         fn append(&mut self, id: BodyId, octets: &[u8]) {
-            let events = &mut self.bodies.events;
-            events.push(BodyEvent::Octets(id, octets.to_vec()));
-            self.sink.take(events).unwrap();
+            self.tell(BodyEvent::Octets(id, octets.to_vec()));
         }
 
         fn end(&mut self, id: BodyId, is_whole: bool) {
+            self.tell(BodyEvent::End { id, is_whole });
+        }
+
+        fn tell(&mut self, event: BodyEvent) {
             let events = &mut self.bodies.events;
-            events.push(BodyEvent::End { id, is_whole });
+            events.push((Turn::default(), event));
             self.sink.take(events).unwrap();
         }
 
@@ -593,7 +596,7 @@ mod tests {
         let id = bench.begin(b"/a", "");
         bench.append(id, b"GIF89a");
         let is_whole = true;
-        let mut events = vec![BodyEvent::End { id, is_whole }];
+        let mut events = vec![(Turn::default(), BodyEvent::End { id, is_whole })];
         let trouble = bench.sink.take(&mut events).unwrap_err();
         assert!(trouble.to_string().contains("image"), "{trouble}");
         assert!(!bench.directory.path().join("gif").exists());

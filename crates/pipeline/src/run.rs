@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use netcap_capture::{Batch, Filter, FilterError, LAST_WORDS, LIVE_TICK, Origin, Progress, Source};
-use netcap_dissect::{Bodies, Completed, Output, Registry, Turn};
-use netcap_flow::{Defragmenter, FlowLimits, Limits, StreamLimits, Streams, Trackers};
+use netcap_dissect::{Bodies, Completed, Output, Registry};
+use netcap_flow::{Defragmenter, FlowLimits, FragmentPorts, Lane, Limits, StreamLimits};
 use netcap_protocols::STREAMS;
 use netcap_record::csv::CsvStyle;
 use netcap_record::{Time, Timestamp};
@@ -57,6 +57,8 @@ pub struct Config {
     pub buffered: bool,
     /// Worker threads, at least 1.
     pub workers: usize,
+    /// Lanes, at least 1: parts of the tables of flows and streams that have an owner each.
+    pub lanes: usize,
     /// Packets of a batch at most.
     pub batch_packets: usize,
     /// What packets must match; others are counted, and nothing else.
@@ -94,6 +96,7 @@ impl Config {
             format,
             buffered: true,
             workers: 1,
+            lanes: 1,
             batch_packets: 1024,
             filter: None,
             base: None,
@@ -327,8 +330,14 @@ pub fn run(
         let sequencer = Sequencer {
             config,
             registry,
-            trackers: Trackers::new(registry, config.flows),
-            streams: Streams::new(registry, STREAMS, config.streams),
+            fragment_ports: FragmentPorts::default(),
+            lanes: Lane::all(
+                registry,
+                STREAMS,
+                config.flows,
+                config.streams,
+                config.lanes,
+            ),
             tracked: Output {
                 bodies: bodies.is_some().then(Bodies::default),
                 ..Output::new(registry)
@@ -365,14 +374,6 @@ pub fn run(
     periods.close(files)?;
     (report.files, report.periods) = periods.report();
     Ok(report)
-}
-
-/// The turn of what happens at a packet of a batch.
-fn turn(place: u32) -> Option<Turn> {
-    Some(Turn {
-        place,
-        ..Turn::default()
-    })
 }
 
 /// Batches that are under way at most: each worker has one, and one waits for it.
@@ -470,9 +471,9 @@ fn work(registry: &Registry, config: &Config, jobs: &Receiver<Job>, done: &Sende
 struct Sequencer<'a> {
     config: &'a Config,
     registry: &'a Registry,
-    trackers: Trackers,
-    streams: Streams,
-    /// What trackers and streams give, until it is appended to the files.
+    fragment_ports: FragmentPorts,
+    lanes: Vec<Lane>,
+    /// What lanes give, until it is appended to the files.
     tracked: Output,
     /// Where the bodies on streams go.
     bodies: Option<BodySink>,
@@ -553,7 +554,7 @@ impl<'a> Sequencer<'a> {
                     is_live: self.is_live,
                     lost: self.ledger.lost(),
                     ended: self.ledger.ended(),
-                    flows: self.trackers.open(),
+                    flows: self.open(),
                     removed: periods.removed(),
                 });
             }
@@ -561,9 +562,14 @@ impl<'a> Sequencer<'a> {
         let nothing = Output::new(self.registry);
         let mut is_open = true;
         while is_open {
-            let (registry, output) = (self.registry, &mut self.tracked);
-            is_open = self.trackers.close(registry, output, CLOSED_AT_ONCE)
-                | self.streams.close(registry, output, CLOSED_AT_ONCE);
+            let lanes = self.lanes.iter_mut();
+            let up_to = lanes.map(|lane| lane.closes_up_to(CLOSED_AT_ONCE)).min();
+            is_open = false;
+            for lane in &mut self.lanes {
+                let up_to = up_to.unwrap_or(u64::MAX);
+                is_open |= lane.close(up_to, self.registry, &mut self.tracked);
+            }
+            self.tracked.sort_by_turn();
             self.keep_bodies()?;
             self.append_all(&nothing, 0, files)?;
         }
@@ -572,8 +578,10 @@ impl<'a> Sequencer<'a> {
             .as_ref()
             .map(BodySink::ledger)
             .unwrap_or_default();
-        self.ledger.streams = self.streams.ledger();
-        self.ledger.flows_evicted = self.trackers.evicted();
+        for lane in &self.lanes {
+            self.ledger.streams.add(&lane.stream_ledger());
+            self.ledger.flows_evicted += lane.evicted();
+        }
         if !self.close_files(files, done)? {
             return Ok((self.report(false), true));
         }
@@ -652,20 +660,21 @@ impl<'a> Sequencer<'a> {
         let walked = &mut parcel.walked;
         self.ledger.add(&walked.ledger);
         self.ledger.fragments.cut += walked.output.fragments_cut;
-        self.trackers
-            .take(&mut walked.groups, self.registry, &mut self.tracked);
-        for note in &walked.segments {
-            if let Some(packet) = parcel.batch.packets().get(note.packet() as usize) {
-                let segment = note.segment(parcel.batch.data(packet));
-                self.tracked.turn = turn(note.packet());
-                self.streams
-                    .take(&segment, self.registry, &mut self.tracked);
-                self.keep_bodies()?;
+        self.fragment_ports.complete(&mut walked.notes);
+        let batch = &parcel.batch;
+        let octets = |place: u32| {
+            let packet = batch.packets().get(place as usize);
+            packet.map_or(&[] as &[u8], |packet| batch.data(packet))
+        };
+        for lane in &mut self.lanes {
+            lane.take(&walked.notes, octets, self.registry, &mut self.tracked);
+            if let Some(clock) = batch.clock {
+                let clock = Time::new(clock.seconds, clock.nanos);
+                lane.expire(clock, self.registry, &mut self.tracked);
             }
         }
-        if let Some(clock) = parcel.batch.clock {
-            self.expire(Time::new(clock.seconds, clock.nanos))?;
-        }
+        self.tracked.sort_by_turn();
+        self.keep_bodies()?;
         if let Some(origins) = parcel.origins.take() {
             self.ledger.origins = origins;
         }
@@ -681,15 +690,15 @@ impl<'a> Sequencer<'a> {
         Ok(())
     }
 
-    /// Ends what is idle for too long where the packets come from, though they are silent.
-    fn expire(&mut self, clock: Time) -> Result<(), Error> {
-        self.trackers
-            .expire(clock, self.registry, &mut self.tracked);
-        // Behind all packets of the batch.
-        self.tracked.turn = turn(Turn::BEHIND);
-        self.streams
-            .expire_at(clock, self.registry, &mut self.tracked);
-        self.keep_bodies()
+    /// Flows open, of the model that has most.
+    fn open(&self) -> usize {
+        let mut open = self.lanes.first().map(Lane::open).unwrap_or_default();
+        for lane in self.lanes.iter().skip(1) {
+            for (all, more) in open.iter_mut().zip(lane.open()) {
+                *all += more;
+            }
+        }
+        open.into_iter().max().unwrap_or_default()
     }
 
     /// Appends what the packets gave, and what trackers and streams did.

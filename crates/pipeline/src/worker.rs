@@ -5,7 +5,7 @@ use netcap_capture::{Batch, Filter, FilterError, LinkType, Packet};
 use netcap_dissect::{
     Completed, Context, Entropy, Fate, Fragment, Output, PacketInfo, Registry, walk,
 };
-use netcap_flow::{Groups, PacketSummary, SegmentNote, note_segments};
+use netcap_flow::{Notes, PacketSummary};
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Message, Time, split_frame};
 
@@ -20,10 +20,8 @@ pub(crate) struct Walked {
     pub(crate) output: Output,
     /// What goes to the side files.
     pub(crate) sides: Sides,
-    /// The packets by their flows, where trackers are asked for.
-    pub(crate) groups: Groups,
-    /// The TCP segments in order, where streams are asked for.
-    pub(crate) segments: Vec<SegmentNote>,
+    /// What lanes must know of the packets, as far as flows and streams are asked for.
+    pub(crate) notes: Notes,
     /// The account of these packets.
     pub(crate) ledger: Ledger,
     /// Why the filter cannot tell whether it keeps a packet, which ends the run; those after it are
@@ -36,8 +34,7 @@ impl Walked {
         Walked {
             output: Output::new(registry),
             sides: Sides::default(),
-            groups: Groups::default(),
-            segments: Vec::new(),
+            notes: Notes::default(),
             ledger: Ledger::default(),
             trouble: None,
         }
@@ -46,8 +43,7 @@ impl Walked {
     fn clear(&mut self) {
         self.output.clear();
         self.sides.clear();
-        self.groups.clear();
-        self.segments.clear();
+        self.notes.clear();
         self.ledger = Ledger::default();
         self.trouble = None;
     }
@@ -88,6 +84,7 @@ impl<'r> Worker<'r> {
     /// Walks all packets of a batch that the filter keeps.
     pub(crate) fn process(&mut self, batch: &Batch, completed: &[Completed], walked: &mut Walked) {
         walked.clear();
+        walked.notes.first_number = batch.first_index + 1;
         let mut context = Context::new(
             self.registry,
             &mut walked.output,
@@ -114,11 +111,11 @@ impl<'r> Worker<'r> {
             walked.ledger.count(octets.len(), &fate);
             if self.tracked {
                 let summary = PacketSummary::of(context.line(), info.time, octets.len());
-                walked.groups.add(summary);
+                walked.notes.groups.add(info.index, summary);
             }
             if let Some(ports) = &self.stream_ports {
-                let segments = &mut walked.segments;
-                note_segments(context.layers(), info, octets, ports, segments);
+                let segments = &mut walked.notes.segments;
+                segments.add(context.layers(), info, octets, ports);
             }
             let unknown = matches!(fate, Fate::Unknown(_) | Fate::UnsupportedLink(_));
             if !(unknown && self.ignore_unknown) {
