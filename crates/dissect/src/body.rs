@@ -4,7 +4,9 @@
 //! A stream dissector begins a body, hands its octets on in order, and ends it, through its
 //! [`StreamContext`](crate::StreamContext). Nothing is copied unless somebody asks for bodies.
 
-/// Number of a body in the run, in the order in which bodies begin.
+use crate::Turn;
+
+/// Number of a body, different from those of all others in the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BodyId(u64);
 
@@ -36,21 +38,23 @@ pub enum BodyEvent {
 /// What has happened to bodies, in order.
 #[derive(Debug, Default)]
 pub struct Bodies {
-    begun: u64,
-    /// What has happened since the owner last took it.
-    pub events: Vec<BodyEvent>,
+    /// Number of the next body. Each of several owners of streams counts in a range of its own.
+    pub next: u64,
+    /// What has happened since the owner last took it, and when.
+    pub events: Vec<(Turn, BodyEvent)>,
 }
 
 impl Bodies {
     /// Begins a body: [`BodyEvent::Begin`].
-    pub fn begin(&mut self, target: &[u8], encoding: &[u8]) -> BodyId {
-        self.begun += 1;
-        let id = BodyId(self.begun);
-        self.events.push(BodyEvent::Begin {
+    pub fn begin(&mut self, turn: Turn, target: &[u8], encoding: &[u8]) -> BodyId {
+        let id = BodyId(self.next);
+        self.next += 1;
+        let event = BodyEvent::Begin {
             id,
             target: target.into(),
             encoding: encoding.into(),
-        });
+        };
+        self.events.push((turn, event));
         id
     }
 }

@@ -51,10 +51,12 @@ pub struct Turn {
     pub place: u32,
     /// Which of the things that happen at one packet.
     pub step: u32,
-    /// What things of one step are ordered by, and then by `serial`.
+    /// What things of one step are ordered by, and then by `serial`, and then by `tie`.
     pub time: Time,
     /// See `time`.
     pub serial: u64,
+    /// See `time`.
+    pub tie: u64,
 }
 
 impl Turn {
@@ -84,6 +86,25 @@ impl Output {
                 end: chunk.octets.len(),
             });
             chunk.turns.extend(self.turn);
+        }
+    }
+
+    /// Appends what another owner of state gave, and empties that.
+    pub fn append(&mut self, other: &mut Output) {
+        for (chunk, more) in self.chunks.iter_mut().zip(&mut other.chunks) {
+            chunk.append(more);
+            more.clear();
+        }
+        if let (Some(bodies), Some(more)) = (&mut self.bodies, &mut other.bodies) {
+            bodies.events.append(&mut more.events);
+        }
+    }
+
+    /// Brings what several owners of state gave into the order in which it came to be.
+    pub fn sort_by_turn(&mut self) {
+        self.chunks.iter_mut().for_each(Chunk::sort_by_turn);
+        if let Some(bodies) = &mut self.bodies {
+            bodies.events.sort_by_key(|(turn, _)| *turn);
         }
     }
 
@@ -200,6 +221,23 @@ impl Chunk {
         self.turns.extend_from_slice(turns);
     }
 
+    /// Brings records of state across packets into the order of their turns; those of one turn stay
+    /// as they are. Costs next to nothing where they are in order.
+    pub fn sort_by_turn(&mut self) {
+        if self.turns.is_sorted() {
+            return;
+        }
+        let mut sorted = Chunk::default();
+        let mut records: Vec<_> = self.turns.iter().zip(self.iter()).collect();
+        records.sort_by_key(|(turn, _)| **turn);
+        sorted.octets.reserve_exact(self.octets.len());
+        for (turn, (mark, record)) in records {
+            sorted.push(mark.packet, record);
+            sorted.turns.push(*turn);
+        }
+        *self = sorted;
+    }
+
     /// Empties the chunk and keeps its memory.
     pub fn clear(&mut self) {
         self.octets.clear();
@@ -212,7 +250,37 @@ impl Chunk {
 mod tests {
     use super::*;
 
-    fn chunk(records: &[(u64, &[u8])]) -> Chunk {
+    /// Records of one octet at places of a batch.
+    fn chunk(records: &[(u32, u8)]) -> Chunk {
+        let mut chunk = Chunk::default();
+        for (place, octet) in records {
+            chunk.push(u64::from(*octet), &[*octet]);
+            chunk.turns.push(Turn {
+                place: *place,
+                ..Turn::default()
+            });
+        }
+        chunk
+    }
+
+    #[test]
+    fn two_owners_become_one() {
+        let mut all = chunk(&[(1, b'a'), (4, b'd'), (4, b'e')]);
+        all.append(&chunk(&[(0, b'0'), (2, b'b'), (4, b'f')]));
+        all.sort_by_turn();
+        let expected = [
+            (0, b'0'),
+            (1, b'a'),
+            (2, b'b'),
+            (4, b'd'),
+            (4, b'e'),
+            (4, b'f'),
+        ];
+        assert_eq!(all, chunk(&expected));
+    }
+
+    /// Records of packets.
+    fn of_packets(records: &[(u64, &[u8])]) -> Chunk {
         let mut chunk = Chunk::default();
         for (packet, record) in records {
             chunk.push(*packet, record);
@@ -222,11 +290,11 @@ mod tests {
 
     #[test]
     fn records_of_packets_are_replaced() {
-        let before = chunk(&[(1, b"a"), (2, b"bb"), (2, b"c"), (4, b"d"), (7, b"e")]);
+        let before = of_packets(&[(1, b"a"), (2, b"bb"), (2, b"c"), (4, b"d"), (7, b"e")]);
         let mut found = before.clone();
         found.replace(
             &[2, 4, 5, 9],
-            &chunk(&[(2, b"BB"), (5, b"x"), (5, b"y"), (9, b"z")]),
+            &of_packets(&[(2, b"BB"), (5, b"x"), (5, b"y"), (9, b"z")]),
         );
         let expected = [
             (1, &b"a"[..]),
@@ -236,21 +304,21 @@ mod tests {
             (7, b"e"),
             (9, b"z"),
         ];
-        assert_eq!(found, chunk(&expected));
+        assert_eq!(found, of_packets(&expected));
         found.replace(&[1, 2, 5, 7, 9], &Chunk::default());
         assert_eq!(found, Chunk::default());
         let mut same = before.clone();
-        same.replace(&[2, 3], &chunk(&[(2, b"bb"), (2, b"c")]));
+        same.replace(&[2, 3], &of_packets(&[(2, b"bb"), (2, b"c")]));
         assert_eq!(same, before);
     }
 
     #[test]
     fn chunks_are_joined() {
-        let mut joined = chunk(&[(1, b"a"), (2, b"bb")]);
-        joined.append(&chunk(&[(2, b""), (3, b"ccc")]));
+        let mut joined = of_packets(&[(1, b"a"), (2, b"bb")]);
+        joined.append(&of_packets(&[(2, b""), (3, b"ccc")]));
         assert_eq!(
             joined,
-            chunk(&[(1, b"a"), (2, b"bb"), (2, b""), (3, b"ccc")])
+            of_packets(&[(1, b"a"), (2, b"bb"), (2, b""), (3, b"ccc")])
         );
     }
 }

@@ -17,7 +17,7 @@ use netcap_record::{Ip, Mac, Record, Schema, Timestamp};
 use crate::walk::walk_message;
 use crate::{
     BodyEvent, BodyId, Context, Entropy, Fate, Malformed, Output, PacketInfo, Reason, Registry,
-    Selector,
+    Selector, Turn,
 };
 
 /// One of the two directions of a stream.
@@ -217,24 +217,33 @@ impl<'a, 'c> StreamContext<'a, 'c> {
     /// Begins a body, if anybody keeps them; `target` and `encoding` are those of
     /// [`BodyEvent::Begin`].
     pub fn begin_body(&mut self, target: &[u8], encoding: &[u8]) -> Option<BodyId> {
+        let turn = self.turn();
         let bodies = self.output.bodies.as_mut()?;
-        Some(bodies.begin(target, encoding))
+        Some(bodies.begin(turn, target, encoding))
     }
 
     /// Hands on the next octets of a body.
     pub fn body(&mut self, id: BodyId, octets: &[u8]) {
-        if let Some(bodies) = &mut self.output.bodies
-            && !octets.is_empty()
-        {
-            bodies.events.push(BodyEvent::Octets(id, octets.to_vec()));
+        if !octets.is_empty() {
+            self.tell(|| BodyEvent::Octets(id, octets.to_vec()));
         }
     }
 
     /// Ends a body; `is_whole` where all of its octets were handed on.
     pub fn end_body(&mut self, id: BodyId, is_whole: bool) {
+        self.tell(|| BodyEvent::End { id, is_whole });
+    }
+
+    /// Hands on what happens to a body, if anybody keeps them.
+    fn tell(&mut self, event: impl FnOnce() -> BodyEvent) {
+        let turn = self.turn();
         if let Some(bodies) = &mut self.output.bodies {
-            bodies.events.push(BodyEvent::End { id, is_whole });
+            bodies.events.push((turn, event()));
         }
+    }
+
+    fn turn(&self) -> Turn {
+        self.output.turn.unwrap_or_default()
     }
 
     /// Has a message dissected as if a packet had brought it alone, by the protocol that answers

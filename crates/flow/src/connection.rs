@@ -6,10 +6,11 @@
 use netcap_dissect::{Output, Registry};
 use netcap_record::{Record, Schema};
 
+use crate::counts::BothWays;
 use crate::flow::{Flow, Opening, with_record};
-use crate::model::Model;
-use crate::summary::{Layers, Link, Network, PacketSummary, Transport};
-use crate::table::Entry;
+use crate::model::{EntryOf, Model, Reading};
+use crate::shard::FlowShards;
+use crate::summary::{Application, Layers, Link, Network, PacketSummary, Transport};
 use crate::uid;
 
 /// A record with the fields of [`Flow`], for both directions.
@@ -33,24 +34,57 @@ impl Record for Connection<'_> {
     }
 }
 
-/// Which layers of the first packet had their ends the other way round than the key.
+/// What the record shows of the first packet. With the fields of an [`Opening`], not an opening: that
+/// would make each entry larger.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Exchanged {
+pub(crate) struct Shown {
+    exchanged: Exchanged,
+    application: Application,
+    application_octets: u32,
+}
+
+/// Which layers of a packet have their ends the other way round than the key.
+#[derive(Clone, Copy, Debug)]
+struct Exchanged {
     link: bool,
     network: bool,
     transport: bool,
 }
 
+impl Exchanged {
+    /// The direction of the packet: that of its addresses, or where both are the same, of its ports,
+    /// or of its MAC addresses.
+    fn way(self, key: &Layers) -> usize {
+        let network = key
+            .network
+            .is_some_and(|ends| ends.source != ends.destination);
+        let transport = key
+            .transport
+            .is_some_and(|ends| ends.source != ends.destination);
+        usize::from(match (network, transport) {
+            (true, _) => self.network,
+            (false, true) => self.transport,
+            (false, false) => self.link,
+        })
+    }
+}
+
 impl Model for Connection<'_> {
     type Key = Layers;
-    type Shown = (Exchanged, Opening);
+    type Shown = Shown;
+    type Ways = BothWays;
 
     #[inline]
-    fn read(summary: &PacketSummary) -> Option<(Layers, Self::Shown)> {
+    fn shard(shards: &FlowShards) -> u8 {
+        shards.connection
+    }
+
+    #[inline]
+    fn read(summary: &PacketSummary) -> Option<Reading<Self>> {
         let link = summary.layers.link.map(Link::sorted);
         let network = summary.layers.network.map(Network::sorted);
         let transport = summary.layers.transport.map(Transport::sorted);
-        let layers = Layers {
+        let key = Layers {
             link: link.map(|(ends, _)| ends),
             network: network.map(|(ends, _)| ends),
             transport: transport.map(|(ends, _)| ends),
@@ -60,11 +94,24 @@ impl Model for Connection<'_> {
             network: network.is_some_and(|(_, exchanged)| exchanged),
             transport: transport.is_some_and(|(_, exchanged)| exchanged),
         };
-        Some((layers, (exchanged, Opening::of(summary))))
+        Some(Reading {
+            way: exchanged.way(&key),
+            key,
+            shown: Shown {
+                exchanged,
+                application: summary.application,
+                application_octets: summary.application_octets,
+            },
+        })
     }
 
-    fn emit(entry: &Entry<Layers, Self::Shown>, registry: &Registry, output: &mut Output) {
-        let (key, (exchanged, opening)) = (entry.key, entry.shown);
+    fn emit(entry: &EntryOf<Self>, registry: &Registry, output: &mut Output) {
+        let (key, shown) = (entry.key, entry.shown);
+        let exchanged = shown.exchanged;
+        let opening = Opening {
+            application: shown.application,
+            octets: shown.application_octets,
+        };
         let layers = Layers {
             link: key.link.map(|ends| ends.exchanged(exchanged.link)),
             network: key.network.map(|ends| ends.exchanged(exchanged.network)),
@@ -77,7 +124,7 @@ impl Model for Connection<'_> {
             key.network.as_ref(),
             key.transport.as_ref(),
         );
-        with_record(entry, layers, opening, &uid, |record| {
+        with_record(&entry.counts(), layers, opening, &uid, |record| {
             output.emit(registry, &Connection(record));
         });
     }

@@ -6,9 +6,10 @@
 use netcap_dissect::{Output, Registry};
 use netcap_record::{Decimal, Ip, Mac, Maybe, Record, Text, Timestamp};
 
-use crate::model::Model;
+use crate::counts::{Counts, OneWay};
+use crate::model::{EntryOf, Model, Reading};
+use crate::shard::FlowShards;
 use crate::summary::{Application, Layers, Link, Network, PacketSummary, Transport};
-use crate::table::Entry;
 use crate::uid::{self, Uid};
 
 /// Traffic from one address and port to another, one direction alone; of a tunnel the outer ends.
@@ -78,8 +79,8 @@ pub(crate) struct Flow<'a> {
 /// What the first packet says of the application.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opening {
-    application: Application,
-    octets: u32,
+    pub(crate) application: Application,
+    pub(crate) octets: u32,
 }
 
 impl Opening {
@@ -92,9 +93,9 @@ impl Opening {
     }
 }
 
-/// Makes the record of an entry and gives it to `emit`.
-pub(crate) fn with_record<K, S>(
-    entry: &Entry<K, S>,
+/// Makes the record of a flow and gives it to `emit`.
+pub(crate) fn with_record(
+    counts: &Counts,
     layers: Layers,
     opening: Opening,
     uid: &Uid,
@@ -104,7 +105,7 @@ pub(crate) fn with_record<K, S>(
     let macs = link.map(|link| link.macs());
     let ips = network.map(|network| network.ips());
     emit(&Flow {
-        first: entry.first.timestamp(),
+        first: counts.first().timestamp(),
         link: text(link.map(|link| link.protocol.name())),
         network: text(network.map(|network| network.protocol.name())),
         transport: text(transport.map(|transport| transport.protocol.name())),
@@ -115,13 +116,13 @@ pub(crate) fn with_record<K, S>(
         source_port: Maybe(transport.map(|ends| Decimal(ends.source.into()))),
         destination_ip: Maybe(ips.map(|(_, destination)| destination)),
         destination_port: Maybe(transport.map(|ends| Decimal(ends.destination.into()))),
-        total_size: entry.octets.try_into().unwrap_or(i32::MAX),
+        total_size: counts.octets.try_into().unwrap_or(i32::MAX),
         application_octets: opening.octets.try_into().unwrap_or(i32::MAX),
-        packets: entry.packets.try_into().unwrap_or(i32::MAX),
+        packets: counts.packets.try_into().unwrap_or(i32::MAX),
         uid: Text(uid),
-        duration: entry.last.since(entry.first),
-        last: entry.last.timestamp(),
-        octets: entry.octets,
+        duration: counts.last().since(counts.first()),
+        last: counts.last().timestamp(),
+        octets: counts.octets,
     });
 }
 
@@ -132,14 +133,23 @@ fn text(name: Option<&'static str>) -> Text<'static> {
 impl Model for Flow<'_> {
     type Key = (Option<Network>, Option<Transport>);
     type Shown = (Option<Link>, Opening);
+    type Ways = OneWay;
 
     #[inline]
-    fn read(summary: &PacketSummary) -> Option<(Self::Key, Self::Shown)> {
-        let key = (summary.layers.network, summary.layers.transport);
-        Some((key, (summary.layers.link, Opening::of(summary))))
+    fn shard(shards: &FlowShards) -> u8 {
+        shards.flow
     }
 
-    fn emit(entry: &Entry<Self::Key, Self::Shown>, registry: &Registry, output: &mut Output) {
+    #[inline]
+    fn read(summary: &PacketSummary) -> Option<Reading<Self>> {
+        Some(Reading {
+            key: (summary.layers.network, summary.layers.transport),
+            way: 0,
+            shown: (summary.layers.link, Opening::of(summary)),
+        })
+    }
+
+    fn emit(entry: &EntryOf<Self>, registry: &Registry, output: &mut Output) {
         let ((network, transport), (link, opening)) = (entry.key, entry.shown);
         let uid = uid::flow(network.as_ref(), transport.as_ref());
         let layers = Layers {
@@ -147,7 +157,7 @@ impl Model for Flow<'_> {
             network,
             transport,
         };
-        with_record(entry, layers, opening, &uid, |record| {
+        with_record(&entry.counts(), layers, opening, &uid, |record| {
             output.emit(registry, record);
         });
     }

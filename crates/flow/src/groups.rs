@@ -9,9 +9,11 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-
+use netcap_dissect::Turn;
 use netcap_record::Time;
 
+use crate::counts::Counts;
+use crate::shard::FlowShards;
 use crate::summary::{Application, PacketSummary};
 
 /// Packets of a batch that belong to the same flows.
@@ -19,28 +21,31 @@ use crate::summary::{Application, PacketSummary};
 pub(crate) struct Group {
     /// Of the first of them.
     pub(crate) summary: PacketSummary,
-    /// Place of the first in the batch.
-    pub(crate) first: u32,
-    pub(crate) packets: u64,
-    pub(crate) octets: u64,
-    pub(crate) earliest: Time,
-    pub(crate) latest: Time,
+    /// The first of the steps.
+    first: u32,
+    pub(crate) counts: Counts,
 }
 
 /// A packet: what it does not share with its group.
 #[derive(Clone, Copy, Debug)]
-struct Step {
+pub(crate) struct Step {
     group: u32,
-    time: Time,
-    octets: u32,
+    /// Place of the packet in its batch.
+    pub(crate) place: u32,
+    pub(crate) time: Time,
+    pub(crate) octets: u32,
     application: Application,
     application_octets: u32,
 }
 
 /// The packets of a batch.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Groups {
-    pub(crate) groups: Vec<Group>,
+    groups: Vec<Group>,
+    /// The shards of each group.
+    shards: Vec<FlowShards>,
+    /// The groups that are fragments.
+    pieces: Vec<u32>,
     steps: Vec<Step>,
     /// The latest time up to each packet.
     clocks: Vec<Time>,
@@ -53,14 +58,16 @@ impl Groups {
     /// Forgets the packets and keeps the memory.
     pub fn clear(&mut self) {
         self.groups.clear();
+        self.shards.clear();
+        self.pieces.clear();
         self.steps.clear();
         self.clocks.clear();
         self.index.clear();
     }
 
-    /// Takes the next packet of the batch.
+    /// Takes the next packet, at this place of the batch.
     #[inline]
-    pub fn add(&mut self, summary: PacketSummary) {
+    pub fn add(&mut self, place: u32, summary: PacketSummary) {
         let (time, octets) = (summary.time, summary.octets);
         let (application, application_octets) = (summary.application, summary.application_octets);
         match self.clocks.last() {
@@ -74,13 +81,11 @@ impl Groups {
             }
         }
         let group = self.group_of(summary);
-        let entry = &mut self.groups[group as usize];
-        entry.packets += 1;
-        entry.octets += u64::from(octets);
-        entry.earliest = entry.earliest.min(time);
-        entry.latest = entry.latest.max(time);
+        let counts = &mut self.groups[group as usize].counts;
+        counts.merge(&Counts::packet(time, octets));
         self.steps.push(Step {
             group,
+            place,
             time,
             octets,
             application,
@@ -104,15 +109,15 @@ impl Groups {
             return *group;
         }
         let group = self.groups.len() as u32;
+        self.shards.push(FlowShards::of(&summary.layers));
         self.groups.push(Group {
             first: self.steps.len() as u32,
-            packets: 0,
-            octets: 0,
-            earliest: summary.time,
-            latest: summary.time,
+            counts: Counts::default(),
             summary,
         });
-        if !alone {
+        if alone {
+            self.pieces.push(group);
+        } else {
             let (groups, hasher) = (&self.groups, &self.hasher);
             let rehash = |group: &u32| hasher.hash_one(groups[*group as usize].summary.layers);
             self.index.insert_unique(hash, group, rehash);
@@ -120,34 +125,65 @@ impl Groups {
         group
     }
 
-    /// Puts other packets in the place of those at these places.
-    pub(crate) fn amend(&mut self, other: &Groups, places: &[u32]) {
-        for (packet, place) in other.packets().zip(places) {
-            if let Some(step) = self.steps.get_mut(*place as usize) {
-                step.application = packet.application;
-                step.application_octets = packet.application_octets;
-                let group = &mut self.groups[step.group as usize];
-                if group.first == *place {
-                    group.summary = packet;
-                }
-            }
+    /// Whether there is no packet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// How many groups there are.
+    pub(crate) fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The groups, each with its shards.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Group, &FlowShards)> {
+        self.groups.iter().zip(&self.shards)
+    }
+
+    /// Puts something else in the place of what a packet was that is a fragment, or holds one.
+    pub(crate) fn amend(&mut self, place: u32, summary: PacketSummary) {
+        let found = self.steps.binary_search_by_key(&place, |step| step.place);
+        let Some(step) = found.ok().and_then(|found| self.steps.get_mut(found)) else {
+            return;
+        };
+        step.application = summary.application;
+        step.application_octets = summary.application_octets;
+        // A fragment is a group of its own. Where one lies further within, only what is innermost
+        // changes.
+        let group = &mut self.groups[step.group as usize];
+        if group.first as usize == found.unwrap_or_default() {
+            group.summary = summary;
         }
     }
 
-    /// How many packets there are.
-    pub(crate) fn len(&self) -> usize {
-        self.steps.len()
+    /// Gives `complete` the fragments. It may change the layers that they are keyed by.
+    pub(crate) fn complete(&mut self, mut complete: impl FnMut(&mut PacketSummary)) {
+        for group in &self.pieces {
+            let summary = &mut self.groups[*group as usize].summary;
+            complete(summary);
+            self.shards[*group as usize] = FlowShards::of(&summary.layers);
+        }
     }
 
     /// The packets one by one.
-    pub(crate) fn packets(&self) -> impl Iterator<Item = PacketSummary> {
-        self.steps.iter().map(|step| PacketSummary {
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The shards of a packet.
+    pub(crate) fn shards(&self, step: &Step) -> &FlowShards {
+        &self.shards[step.group as usize]
+    }
+
+    /// All that is known of a packet.
+    pub(crate) fn packet(&self, step: &Step) -> PacketSummary {
+        PacketSummary {
             time: step.time,
             octets: step.octets,
             application: step.application,
             application_octets: step.application_octets,
             ..self.groups[step.group as usize].summary.clone()
-        })
+        }
     }
 
     /// Whether no packet is later than another by more than so many seconds; 0 stands for any.
@@ -155,19 +191,29 @@ impl Groups {
         seconds == 0 || self.latest().before(seconds) <= self.earliest
     }
 
+    /// The earliest time.
+    pub(crate) fn earliest(&self) -> Time {
+        self.earliest
+    }
+
     /// The latest time.
     pub(crate) fn latest(&self) -> Time {
         self.clocks.last().copied().unwrap_or_default()
     }
 
-    /// The latest time up to the first packet of a group.
-    pub(crate) fn clock(&self, group: &Group) -> Time {
-        self.clocks[group.first as usize]
+    /// Place of the first packet of a group, and the latest time up to it.
+    pub(crate) fn opening(&self, group: &Group) -> (u32, Time) {
+        let first = group.first as usize;
+        (self.steps[first].place, self.clocks[first])
     }
 
     /// Place of the first packet whose time is more than so many seconds after `last`.
-    pub(crate) fn first_after(&self, last: Time, seconds: u32) -> usize {
-        self.clocks
-            .partition_point(|clock| clock.before(seconds) <= last)
+    pub(crate) fn first_after(&self, last: Time, seconds: u32) -> u32 {
+        let first = self
+            .clocks
+            .partition_point(|clock| clock.before(seconds) <= last);
+        self.steps
+            .get(first)
+            .map_or(Turn::BEHIND, |step| step.place)
     }
 }

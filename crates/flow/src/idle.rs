@@ -49,6 +49,12 @@ impl Idle {
         self.strange.push(idler);
     }
 
+    /// No entry has been idle since before then.
+    pub(crate) fn earliest(&self) -> Option<Time> {
+        let queues = [&self.strange, &self.proved];
+        queues.into_iter().filter_map(Queue::earliest).min()
+    }
+
     /// Takes out the item of an entry that has been idle since before then; or, without `before`, of
     /// the one that makes room: the idlest of those that have not proved themselves, and of all
     /// others only where there are none. `look` says nothing of an entry that is gone.
@@ -116,6 +122,17 @@ impl Queue {
         } else {
             let second = self.waiting.entry(idler.since.seconds).or_default();
             second.push(idler);
+        }
+    }
+
+    /// A time that no item is before; of items that are not in order only the second is known.
+    fn earliest(&self) -> Option<Time> {
+        match self.due.peek() {
+            Some(Reverse(first)) => Some(first.since),
+            None => {
+                let (second, _) = self.waiting.first_key_value()?;
+                Some(Time::new(*second, 0))
+            }
         }
     }
 

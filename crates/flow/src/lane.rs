@@ -1,57 +1,30 @@
-//! Shim.
-#![allow(missing_docs)]
-use netcap_dissect::{Output, Registry, StreamProtocol, Turn};
+//! Lanes: who owns state across packets.
+//!
+//! Each flow model and the streams have their tables in [`SHARDS`] parts, by what each is keyed by. A
+//! lane owns some of the parts, and takes the batches of a capture in order; which thread runs it does
+//! not matter, nor how many lanes there are. Every lane sees what all packets say, so that time
+//! passes in all alike. What they give is put into one order by the turn of each record
+//! ([`Output::sort_by_turn`]).
+
+use netcap_dissect::{Output, Registry, StreamProtocol};
 use netcap_record::Time;
 
-use crate::{FlowLimits, Groups, SegmentNote, StreamLedger, StreamLimits, Streams, Trackers};
+use crate::notes::Notes;
+use crate::shard::{Least, SHARDS};
+use crate::stream_ledger::StreamLedger;
+use crate::stream_limits::StreamLimits;
+use crate::stream_shards::StreamShards;
+use crate::tracker::{FlowLimits, MODELS, Track, Trackers, trackers};
 
-#[derive(Debug, Default)]
-pub struct Notes {
-    pub groups: Groups,
-    pub segments: Vec<SegmentNote>,
-    first: u64,
+/// A part of the state across packets.
+pub struct Lane {
+    trackers: Trackers,
+    streams: StreamShards,
 }
-
-impl Notes {
-    pub fn begin(&mut self, first: u64) {
-        self.first = first;
-    }
-    pub fn clear(&mut self) {
-        self.groups.clear();
-        self.segments.clear();
-    }
-    pub fn append(&mut self, other: &mut Notes) {
-        for packet in other.groups.packets() {
-            self.groups.add(packet);
-        }
-        self.segments.append(&mut other.segments);
-    }
-    pub fn amend(&mut self, other: &Notes, places: &[u32]) {
-        self.groups.amend(&other.groups, places);
-        let mut segments = Vec::new();
-        let mut theirs = other.segments.iter().peekable();
-        for own in &self.segments {
-            while let Some(note) = theirs.next_if(|note| note.packet() <= own.packet()) {
-                segments.push(note.clone());
-            }
-            if places.binary_search(&own.packet()).is_err() {
-                segments.push(own.clone());
-            }
-        }
-        segments.extend(theirs.cloned());
-        self.segments = segments;
-    }
-}
-
-#[derive(Default)]
-pub struct FragmentPorts;
-impl FragmentPorts {
-    pub fn complete(&mut self, _notes: &mut Notes) {}
-}
-
-pub struct Lane(Option<(Trackers, Streams)>);
 
 impl Lane {
+    /// All lanes of a run; more than [`SHARDS`] would have nothing to do. Flow models of which no
+    /// records are selected, and protocols on streams, are left out.
     pub fn all(
         registry: &Registry,
         protocols: &'static [&'static StreamProtocol],
@@ -59,72 +32,571 @@ impl Lane {
         streams: StreamLimits,
         lanes: usize,
     ) -> Vec<Lane> {
-        (0..lanes)
-            .map(|lane| {
-                Lane((lane == 0).then(|| {
-                    (
-                        Trackers::new(registry, flows),
-                        Streams::new(registry, protocols, streams),
-                    )
-                }))
-            })
-            .collect()
+        Lane::divided(registry, protocols, flows, streams, lanes, Least::default())
     }
-    pub fn take<'b>(
+
+    /// The same where tables are divided that have room for `least`.
+    fn divided(
+        registry: &Registry,
+        protocols: &'static [&'static StreamProtocol],
+        flows: FlowLimits,
+        streams: StreamLimits,
+        lanes: usize,
+        least: Least,
+    ) -> Vec<Lane> {
+        let lanes = lanes.clamp(1, SHARDS);
+        let lane = |lane| Lane {
+            trackers: trackers(registry, flows, least, (lane, lanes)),
+            streams: StreamShards::new(registry, protocols, streams, least, (lane, lanes)),
+        };
+        (0..lanes).map(lane).collect()
+    }
+
+    fn trackers(&mut self) -> impl Iterator<Item = &mut Box<dyn Track>> {
+        self.trackers.iter_mut().flatten()
+    }
+
+    /// Takes the next batch of the capture: its notes, and the octets of the packet at each place.
+    pub fn take<'p>(
         &mut self,
         notes: &Notes,
-        octets: &dyn Fn(u32) -> &'b [u8],
+        octets: impl Fn(u32) -> &'p [u8],
         registry: &Registry,
         output: &mut Output,
     ) {
-        let Some((trackers, streams)) = &mut self.0 else {
-            return;
-        };
-        output.turn = Some(Turn::default());
-        trackers.take(&mut notes.groups.clone(), registry, output);
-        for note in &notes.segments {
-            output.turn = Some(Turn {
-                place: note.packet(),
-                ..Turn::default()
-            });
-            streams.take(&note.segment(octets(note.packet())), registry, output);
+        for tracker in self.trackers() {
+            tracker.take(notes, registry, output);
         }
+        self.streams.take(notes, octets, registry, output);
     }
+
+    /// Ends what is idle for too long by a clock from outside, as a packet of that time behind all so
+    /// far would.
     pub fn expire(&mut self, clock: Time, registry: &Registry, output: &mut Output) {
-        if let Some((trackers, streams)) = &mut self.0 {
-            output.turn = Some(Turn {
-                place: Turn::BEHIND,
-                ..Turn::default()
-            });
-            trackers.expire(clock, registry, output);
-            streams.expire_at(clock, registry, output);
+        for tracker in self.trackers() {
+            tracker.expire(clock, registry, output);
         }
+        self.streams.expire_at(clock, registry, output);
     }
-    pub fn closes_up_to(&mut self, _most: usize) -> u64 {
-        u64::MAX
+
+    /// At the end of a capture: the number of a packet such that at most so many flows of each model,
+    /// and so many streams, began at or before it; `u64::MAX` if that is all. More than one of the
+    /// streams where one packet opened several.
+    pub fn closes_up_to(&mut self, most: usize) -> u64 {
+        let flows = self.trackers().map(|tracker| tracker.closes_up_to(most));
+        let flows = flows.min().unwrap_or(u64::MAX);
+        flows.min(self.streams.closes_up_to(most))
     }
-    pub fn close(&mut self, _up_to: u64, registry: &Registry, output: &mut Output) {
-        output.turn = Some(Turn::default());
-        if let Some((trackers, streams)) = &mut self.0 {
-            while trackers.close(registry, output, usize::MAX >> 1) {}
-            while streams.close(registry, output, usize::MAX >> 1) {}
+
+    /// Ends flows and streams at the end of a capture: those that began at a packet up to this one, in
+    /// the order in which they began. Says whether some are left.
+    pub fn close(&mut self, up_to: u64, registry: &Registry, output: &mut Output) -> bool {
+        let mut are_left = false;
+        for tracker in self.trackers() {
+            are_left |= tracker.close(up_to, registry, output);
         }
+        self.streams.close(up_to, registry, output) | are_left
     }
-    pub fn open(&self) -> Vec<usize> {
-        self.0
-            .as_ref()
-            .map(|(trackers, _)| vec![trackers.open()])
-            .unwrap_or_default()
+
+    /// Flows that are open, by model: in the order of [`SCHEMAS`](crate::SCHEMAS).
+    pub fn open(&self) -> [usize; MODELS] {
+        let open = |tracker: &Option<Box<dyn Track>>| tracker.as_ref().map_or(0, |t| t.open());
+        self.trackers.each_ref().map(open)
     }
+
+    /// Flows that were closed early for want of room, over all models.
     pub fn evicted(&self) -> u64 {
-        self.0
-            .as_ref()
-            .map_or(0, |(trackers, _)| trackers.evicted())
+        self.trackers.iter().flatten().map(|t| t.evicted()).sum()
     }
+
+    /// What became of the segments of streams.
     pub fn stream_ledger(&self) -> StreamLedger {
-        self.0
-            .as_ref()
-            .map(|(_, streams)| streams.ledger())
-            .unwrap_or_default()
+        self.streams.ledger()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netcap_dissect::{
+        Bodies, BodyEvent, Chunk, Direction, Layer, PacketInfo, Recognition, Selection,
+        StreamContext, StreamDissector, Then,
+    };
+    use netcap_record::{Record, Text, Timestamp};
+
+    use super::*;
+    use crate::fragment_ports::FragmentPorts;
+    use crate::summary::{
+        Application, Datagram, Ends, Layers, Link, LinkProtocol, Network, NetworkProtocol,
+        PacketSummary, Piece, Transport, TransportProtocol,
+    };
+    use crate::tracker::SCHEMAS;
+
+    const LANES: [usize; 4] = [1, 2, 3, 8];
+    const BATCHES: [usize; 4] = [1, 2, 7, 40];
+    /// Packets between two clocks from outside.
+    const TICK: usize = 50;
+    /// Divides every table that has an entry for each shard, or none.
+    const ALWAYS: Least = Least {
+        entries: 1,
+        octets: 1,
+    };
+    const NEVER: Least = Least {
+        entries: usize::MAX,
+        octets: usize::MAX,
+    };
+
+    /// Numbers that look random and are the same every time.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, range: u64) -> u64 {
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (self.0 >> 33) % range
+        }
+    }
+
+    /// Packets of a few hosts, with and without layers, fragments, and jumps in time.
+    fn summaries(numbers: &mut Numbers, count: usize) -> Vec<PacketSummary> {
+        let mut nanos = 1_000_000_000_000i64;
+        let mut packets = Vec::new();
+        for _ in 0..count {
+            nanos += match numbers.below(40) {
+                0 => 4_000_000_000,
+                1 => -2_000_000_000,
+                2 => 0,
+                _ => numbers.below(300_000_000) as i64,
+            };
+            let mut end = |count: u64| numbers.below(count) as u8;
+            let mac = |octet| 0x0200_0000_0000 | u64::from(octet);
+            let link: Link = Ends {
+                protocol: LinkProtocol::Ethernet,
+                source: mac(end(2)),
+                destination: mac(end(2)),
+            };
+            let network: Network = Ends {
+                protocol: NetworkProtocol::Ipv4,
+                source: u128::from(end(3)),
+                destination: u128::from(end(3)),
+            };
+            let transport: Transport = Ends {
+                protocol: [TransportProtocol::Tcp, TransportProtocol::Udp][usize::from(end(2))],
+                source: u16::from(end(2)),
+                destination: u16::from(end(2)),
+            };
+            let kind = end(8);
+            let piece = (kind == 7).then(|| {
+                Box::new(Piece {
+                    datagram: Datagram {
+                        network,
+                        protocol: 17,
+                        id: u32::from(end(2)),
+                    },
+                    transport: (end(2) == 0).then_some(transport),
+                })
+            });
+            packets.push(PacketSummary {
+                time: Time {
+                    seconds: nanos.div_euclid(1_000_000_000),
+                    nanos: nanos.rem_euclid(1_000_000_000) as u32,
+                },
+                octets: 60 + u32::from(kind),
+                layers: Layers {
+                    link: (kind != 6).then_some(link),
+                    network: (kind != 5).then_some(network),
+                    transport: (kind < 5).then_some(transport),
+                },
+                application: [Application::None, Application::Payload][usize::from(kind & 1)],
+                application_octets: u32::from(kind),
+                piece,
+            });
+        }
+        packets
+    }
+
+    /// What a capture becomes: records by type, bodies, what was evicted, and the account of streams.
+    type Outcome = (Vec<Chunk>, Vec<BodyEvent>, u64, StreamLedger);
+
+    /// How lanes are run.
+    #[derive(Clone, Copy, Debug)]
+    struct How {
+        flows: FlowLimits,
+        streams: StreamLimits,
+        least: Least,
+        lanes: usize,
+        batch: usize,
+    }
+
+    /// A run under way.
+    struct Run {
+        registry: Registry,
+        lanes: Vec<Lane>,
+        all: Output,
+        records: Vec<Chunk>,
+        bodies: Vec<BodyEvent>,
+    }
+
+    impl Run {
+        fn new(how: How) -> Run {
+            let schemas = [SCHEMAS, &[Told::SCHEMA]].concat();
+            let registry = Registry::new(&[], &schemas, &Selection::default()).expect("no names");
+            let (flows, streams) = (how.flows, how.streams);
+            let protocols = const { &[&TELLER] };
+            let lanes = Lane::divided(&registry, protocols, flows, streams, how.lanes, how.least);
+            Run {
+                lanes,
+                all: output(&registry),
+                records: output(&registry).chunks,
+                bodies: Vec::new(),
+                registry,
+            }
+        }
+
+        /// Has every lane do something, and puts what they give into order.
+        fn merge(&mut self, mut act: impl FnMut(&mut Lane, &Registry, &mut Output)) {
+            // The last lane first, to see that it does not matter.
+            for lane in self.lanes.iter_mut().rev() {
+                let mut output = output(&self.registry);
+                act(lane, &self.registry, &mut output);
+                self.all.append(&mut output);
+            }
+            self.all.sort_by_turn();
+            for (records, chunk) in self.records.iter_mut().zip(&mut self.all.chunks) {
+                // Places in a batch say nothing outside of it.
+                chunk.turns.clear();
+                records.append(chunk);
+            }
+            self.all.clear();
+            let bodies = self.all.bodies.as_mut().expect("they are kept");
+            let events = bodies.events.drain(..).map(|(_, event)| event);
+            self.bodies.extend(events);
+        }
+
+        fn close(mut self) -> Outcome {
+            let mut are_left = true;
+            while are_left {
+                let up_to = self.lanes.iter_mut().map(|lane| lane.closes_up_to(9)).min();
+                are_left = false;
+                self.merge(|lane, registry, output| {
+                    are_left |= lane.close(up_to.expect("a lane"), registry, output);
+                });
+            }
+            let mut ledger = StreamLedger::default();
+            self.lanes
+                .iter()
+                .for_each(|lane| ledger.add(&lane.stream_ledger()));
+            let evicted = self.lanes.iter().map(Lane::evicted).sum();
+            assert!(self.lanes.iter().all(|lane| lane.open() == [0; MODELS]));
+            (self.records, self.bodies, evicted, ledger)
+        }
+    }
+
+    fn output(registry: &Registry) -> Output {
+        Output {
+            bodies: Some(Bodies::default()),
+            ..Output::new(registry)
+        }
+    }
+
+    /// Runs packets through lanes, batch by batch, with clocks from outside in between; `note` notes a
+    /// packet.
+    fn run<P>(
+        packets: &[P],
+        how: How,
+        note: impl Fn(&P, PacketInfo, &mut Notes),
+        info: impl Fn(&P) -> (Time, &[u8]),
+    ) -> Outcome {
+        let mut run = Run::new(how);
+        let (mut ports, mut notes) = (FragmentPorts::default(), Notes::default());
+        let mut number = 1;
+        for packets in packets.chunks(TICK) {
+            for batch in packets.chunks(how.batch) {
+                notes.clear();
+                notes.first_number = number;
+                for (packet, index) in batch.iter().zip(0..) {
+                    let (time, octets) = info(packet);
+                    let info = PacketInfo {
+                        time,
+                        link_type: 101,
+                        original_len: octets.len() as u32,
+                        index,
+                        number,
+                    };
+                    note(packet, info, &mut notes);
+                    number += 1;
+                }
+                ports.complete(&mut notes);
+                run.merge(|lane, registry, output| {
+                    let octets = |place: u32| info(&batch[place as usize]).1;
+                    lane.take(&notes, octets, registry, output);
+                });
+            }
+            if let Some((time, _)) = packets.last().map(&info) {
+                let clock = Time::new(time.seconds + 1, time.nanos);
+                run.merge(|lane, registry, output| lane.expire(clock, registry, output));
+            }
+        }
+        run.close()
+    }
+
+    fn flows(packets: &[PacketSummary], how: How) -> Outcome {
+        let note = |packet: &PacketSummary, info: PacketInfo, notes: &mut Notes| {
+            notes.groups.add(info.index, packet.clone());
+        };
+        run(packets, how, note, |packet| (packet.time, &[]))
+    }
+
+    #[test]
+    fn lanes_and_batches_change_nothing_of_flows() {
+        let mut numbers = Numbers(1);
+        let mut evicted = 0;
+        for entries in [2, 9, 40, 10_000] {
+            for timeout in [0, 1, 3, 20] {
+                for _ in 0..4 {
+                    let packets = summaries(&mut numbers, 150);
+                    let how = How {
+                        flows: FlowLimits {
+                            flow_timeout: timeout,
+                            connection_timeout: 2 * timeout,
+                            entries,
+                        },
+                        streams: StreamLimits::default(),
+                        least: ALWAYS,
+                        lanes: 1,
+                        batch: 1,
+                    };
+                    let expected = flows(&packets, how);
+                    assert!(expected.0[..MODELS].iter().all(|chunk| !chunk.is_empty()));
+                    evicted += expected.2;
+                    if entries == 10_000 {
+                        let undivided = How {
+                            least: NEVER,
+                            ..how
+                        };
+                        assert!(flows(&packets, undivided) == expected, "{how:?}");
+                    }
+                    for lanes in LANES {
+                        for batch in BATCHES {
+                            let how = How {
+                                lanes,
+                                batch,
+                                ..how
+                            };
+                            assert!(flows(&packets, how) == expected, "{how:?}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(evicted > 1000);
+    }
+
+    /// What a stream dissector was given, as a record.
+    #[derive(Record)]
+    #[record("Told", 1)]
+    struct Told<'a> {
+        /// When.
+        #[field(1, "Timestamp")]
+        timestamp: Timestamp,
+        /// Port of the client.
+        #[field(2, "Port")]
+        port: i32,
+        /// What.
+        #[field(3, "Text")]
+        text: Text<'a>,
+    }
+
+    /// Claims everything; has a record, and octets of a body, of everything it is given.
+    static TELLER: StreamProtocol = StreamProtocol {
+        name: "teller",
+        ports: &[],
+        recognise: |_| Recognition::Yes,
+        start: || Box::new(Teller::default()),
+        schemas: &[Told::SCHEMA],
+    };
+
+    #[derive(Default)]
+    struct Teller {
+        body: Option<netcap_dissect::BodyId>,
+        held: usize,
+    }
+
+    impl Teller {
+        fn tell(&mut self, text: &str, context: &mut StreamContext<'_, '_>) {
+            let text = text.as_bytes();
+            context.emit(&Told {
+                timestamp: context.timestamp(),
+                port: context.ends.client.port.into(),
+                text: Text(text),
+            });
+            self.body = self.body.or_else(|| context.begin_body(text, b""));
+            if let Some(body) = self.body {
+                context.body(body, text);
+            }
+        }
+    }
+
+    impl StreamDissector for Teller {
+        fn data(
+            &mut self,
+            direction: Direction,
+            octets: &[u8],
+            context: &mut StreamContext<'_, '_>,
+        ) -> Then {
+            self.held += octets.len();
+            self.tell(&format!("{direction:?} {octets:?}"), context);
+            Then::GoOn
+        }
+
+        fn gap(
+            &mut self,
+            direction: Direction,
+            octets: u64,
+            context: &mut StreamContext<'_, '_>,
+        ) -> Then {
+            self.tell(&format!("{direction:?} gap {octets}"), context);
+            Then::GoOn
+        }
+
+        fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
+            self.tell(&format!("{direction:?} end"), context);
+            if let Some(body) = self.body.take() {
+                context.end_body(body, true);
+            }
+        }
+
+        fn held(&self) -> usize {
+            self.held
+        }
+    }
+
+    /// A packet with one or two TCP segments, one behind the other.
+    struct Packet {
+        time: Time,
+        octets: Vec<u8>,
+        /// Where each IPv4 header begins.
+        starts: Vec<usize>,
+    }
+
+    /// Segments of a few connections in any order, with holes, and jumps in time.
+    fn packets(numbers: &mut Numbers, count: usize) -> Vec<Packet> {
+        let mut seconds = 1000;
+        let mut packets = Vec::new();
+        for _ in 0..count {
+            seconds += match numbers.below(12) {
+                0 => 4,
+                1 => -3,
+                2 => 1,
+                _ => 0,
+            };
+            let (mut octets, mut starts) = (Vec::new(), Vec::new());
+            for _ in 0..1 + numbers.below(8) / 7 {
+                starts.push(octets.len());
+                segment(numbers, &mut octets);
+            }
+            let time = Time::new(seconds, 0);
+            packets.push(Packet {
+                time,
+                octets,
+                starts,
+            });
+        }
+        packets
+    }
+
+    fn segment(numbers: &mut Numbers, octets: &mut Vec<u8>) {
+        let payload = [b'x'; 12];
+        let payload = &payload[..numbers.below(13) as usize];
+        let (client, server) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+        let ports = [5000 + numbers.below(30) as u16, 80];
+        let is_answer = numbers.below(3) == 0;
+        let (from, to) = if is_answer { (1, 0) } else { (0, 1) };
+        let length = 40 + payload.len() as u8;
+        octets.extend([0x45, 0, 0, length, 0, 0, 0, 0, 64, 6, 0, 0]);
+        octets.extend([client, server][from]);
+        octets.extend([client, server][to]);
+        octets.extend(ports[from].to_be_bytes());
+        octets.extend(ports[to].to_be_bytes());
+        octets.extend((numbers.below(40) as u32).to_be_bytes());
+        octets.extend((numbers.below(40) as u32).to_be_bytes());
+        // None, FIN, SYN, RST, ACK.
+        let flags = [0, 0, 0, 0, 0, 0, 1, 2, 2, 4, 16][numbers.below(11) as usize];
+        octets.extend([5 << 4, flags, 0, 0, 0, 0, 0, 0]);
+        octets.extend(payload);
+    }
+
+    fn streams(packets: &[Packet], how: How) -> Outcome {
+        let note = |packet: &Packet, info: PacketInfo, notes: &mut Notes| {
+            let ends = packet.starts.iter().skip(1).copied();
+            let ends = ends.chain([packet.octets.len()]);
+            let mut layers = Vec::new();
+            for (start, end) in packet.starts.iter().zip(ends) {
+                for (protocol, start) in [("IPv4", *start), ("TCP", start + 20)] {
+                    let octets = &packet.octets[start..end];
+                    layers.push(Layer { protocol, octets });
+                }
+            }
+            notes.segments.add(&layers, info, &packet.octets, &[]);
+        };
+        run(packets, how, note, |packet| (packet.time, &packet.octets))
+    }
+
+    #[test]
+    fn lanes_and_batches_change_nothing_of_streams() {
+        let mut numbers = Numbers(5);
+        let mut all = StreamLedger::default();
+        for (entries, octets) in [(16, 16_000), (1000, 16_000), (1000, 1 << 20)] {
+            for timeout in [0, 3, 9] {
+                for _ in 0..4 {
+                    let packets = packets(&mut numbers, 300);
+                    let how = How {
+                        flows: FlowLimits::default(),
+                        streams: StreamLimits {
+                            streams: entries,
+                            octets_per_direction: 400,
+                            octets,
+                            close_timeout: 2 * timeout,
+                            data_timeout: timeout,
+                            ..StreamLimits::default()
+                        },
+                        least: ALWAYS,
+                        lanes: 1,
+                        batch: 1,
+                    };
+                    let expected = streams(&packets, how);
+                    all.add(&expected.3);
+                    if octets == 1 << 20 {
+                        let undivided = How {
+                            least: NEVER,
+                            ..how
+                        };
+                        assert!(streams(&packets, undivided) == expected, "{how:?}");
+                    }
+                    for lanes in LANES {
+                        for batch in BATCHES {
+                            let how = How {
+                                lanes,
+                                batch,
+                                ..how
+                            };
+                            assert!(streams(&packets, how) == expected, "{how:?}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(all.evicted_streams > 100, "{all:?}");
+        assert!(all.gaps_for_room > 20, "{all:?}");
+        assert!(all.gaps_for_time > 100, "{all:?}");
+    }
+
+    #[test]
+    fn a_lane_may_move_to_another_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<Lane>();
+        fn is_sync<T: Sync>() {}
+        is_sync::<Notes>();
     }
 }

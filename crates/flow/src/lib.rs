@@ -1,23 +1,28 @@
 //! State across packets.
 //!
-//! Everything here is driven in capture order by one owner and by packet time alone, has a cap on
-//! every table, and counts what a cap costs.
+//! Everything here is driven in capture order and by packet time alone, has a cap on every table, and
+//! counts what a cap costs. Flows and streams are in [`Lane`]s, any number of which give the same.
 
 mod claim;
 mod connection;
+mod counts;
 mod defrag;
 mod flow;
+mod fragment_ports;
 mod groups;
 mod idle;
 mod lane;
 mod link_flow;
 mod model;
 mod network_flow;
+mod notes;
 mod reassembly;
 mod segment;
 mod segment_note;
+mod shard;
 mod stream_ledger;
 mod stream_limits;
+mod stream_shards;
 mod streams;
 mod summary;
 mod table;
@@ -26,10 +31,13 @@ mod transport_flow;
 mod uid;
 
 pub use defrag::{Defragmenter, FragmentLedger, Limits};
+pub use fragment_ports::FragmentPorts;
 pub use groups::Groups;
-pub use lane::*;
+pub use lane::Lane;
+pub use notes::{Notes, Segments};
 pub use segment::Segment;
 pub use segment_note::{SegmentNote, note_segments};
+pub use shard::SHARDS;
 pub use stream_ledger::StreamLedger;
 pub use stream_limits::{OverlapPolicy, StreamLimits};
 pub use streams::Streams;
@@ -37,4 +45,4 @@ pub use summary::{
     Application, Ends, Link, LinkProtocol, Network, NetworkProtocol, PacketSummary, Piece,
     Transport, TransportProtocol,
 };
-pub use tracker::{FlowLimits, SCHEMAS, Trackers};
+pub use tracker::{FlowLimits, SCHEMAS};

@@ -3,9 +3,10 @@
 use netcap_dissect::{Output, Registry};
 use netcap_record::{Mac, Record, Text, Timestamp};
 
-use crate::model::Model;
+use crate::counts::BothWays;
+use crate::model::{EntryOf, Model, Reading};
+use crate::shard::FlowShards;
 use crate::summary::{Link, PacketSummary};
-use crate::table::Entry;
 use crate::uid;
 
 /// Traffic between two MAC addresses, both directions together.
@@ -45,27 +46,38 @@ impl Model for LinkFlow<'_> {
     type Key = Link;
     /// Whether the first packet went from the second address of the key to the first.
     type Shown = bool;
+    type Ways = BothWays;
 
     #[inline]
-    fn read(summary: &PacketSummary) -> Option<(Link, bool)> {
-        summary.layers.link.map(Link::sorted)
+    fn shard(shards: &FlowShards) -> u8 {
+        shards.link
     }
 
-    fn emit(entry: &Entry<Link, bool>, registry: &Registry, output: &mut Output) {
-        let ends = entry.key.exchanged(entry.shown);
+    #[inline]
+    fn read(summary: &PacketSummary) -> Option<Reading<Self>> {
+        let (key, exchanged) = summary.layers.link?.sorted();
+        Some(Reading {
+            key,
+            way: usize::from(exchanged),
+            shown: exchanged,
+        })
+    }
+
+    fn emit(entry: &EntryOf<Self>, registry: &Registry, output: &mut Output) {
+        let (ends, counts) = (entry.key.exchanged(entry.shown), entry.counts());
         let (source, destination) = ends.macs();
         output.emit(
             registry,
             &LinkFlow {
-                first: entry.first.timestamp(),
-                last: entry.last.timestamp(),
+                first: counts.first().timestamp(),
+                last: counts.last().timestamp(),
                 protocol: Text(ends.protocol.name().as_bytes()),
                 source,
                 destination,
-                octets: entry.octets.try_into().unwrap_or(i64::MAX),
-                packets: entry.packets.try_into().unwrap_or(i64::MAX),
+                octets: counts.octets.try_into().unwrap_or(i64::MAX),
+                packets: counts.packets.try_into().unwrap_or(i64::MAX),
                 uid: uid::link(&ends),
-                duration: entry.last.since(entry.first),
+                duration: counts.last().since(counts.first()),
             },
         );
     }

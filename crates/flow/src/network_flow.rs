@@ -3,9 +3,10 @@
 use netcap_dissect::{Output, Registry};
 use netcap_record::{Ip, Record, Text, Timestamp};
 
-use crate::model::Model;
+use crate::counts::BothWays;
+use crate::model::{EntryOf, Model, Reading};
+use crate::shard::FlowShards;
 use crate::summary::{Network, PacketSummary};
-use crate::table::Entry;
 use crate::uid;
 
 /// Traffic between two IP addresses, both directions together; of a tunnel the outer addresses.
@@ -45,27 +46,38 @@ impl Model for NetworkFlow<'_> {
     type Key = Network;
     /// Whether the first packet went from the second address of the key to the first.
     type Shown = bool;
+    type Ways = BothWays;
 
     #[inline]
-    fn read(summary: &PacketSummary) -> Option<(Network, bool)> {
-        summary.layers.network.map(Network::sorted)
+    fn shard(shards: &FlowShards) -> u8 {
+        shards.network
     }
 
-    fn emit(entry: &Entry<Network, bool>, registry: &Registry, output: &mut Output) {
-        let ends = entry.key.exchanged(entry.shown);
+    #[inline]
+    fn read(summary: &PacketSummary) -> Option<Reading<Self>> {
+        let (key, exchanged) = summary.layers.network?.sorted();
+        Some(Reading {
+            key,
+            way: usize::from(exchanged),
+            shown: exchanged,
+        })
+    }
+
+    fn emit(entry: &EntryOf<Self>, registry: &Registry, output: &mut Output) {
+        let (ends, counts) = (entry.key.exchanged(entry.shown), entry.counts());
         let (source, destination) = ends.ips();
         output.emit(
             registry,
             &NetworkFlow {
-                first: entry.first.timestamp(),
-                last: entry.last.timestamp(),
+                first: counts.first().timestamp(),
+                last: counts.last().timestamp(),
                 protocol: Text(ends.protocol.name().as_bytes()),
                 source,
                 destination,
-                octets: entry.octets.try_into().unwrap_or(i64::MAX),
-                packets: entry.packets.try_into().unwrap_or(i64::MAX),
+                octets: counts.octets.try_into().unwrap_or(i64::MAX),
+                packets: counts.packets.try_into().unwrap_or(i64::MAX),
                 uid: uid::network(&ends),
-                duration: entry.last.since(entry.first),
+                duration: counts.last().since(counts.first()),
             },
         );
     }

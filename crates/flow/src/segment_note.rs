@@ -39,6 +39,11 @@ impl SegmentNote {
         self.packet.index
     }
 
+    /// Sender and receiver.
+    pub(crate) fn ends(&self) -> (&Endpoint, &Endpoint) {
+        (&self.source, &self.destination)
+    }
+
     /// The segment, with the octets of its packet.
     pub fn segment<'a>(&'a self, octets: &'a [u8]) -> Segment<'a> {
         Segment {

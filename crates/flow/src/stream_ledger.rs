@@ -69,11 +69,48 @@ pub struct StreamLedger {
     /// Messages that contradict their protocol, by protocol and reason.
     pub troubles: BTreeMap<(&'static str, Reason), u64>,
 }
+
 impl StreamLedger {
-    /// Shim.
+    /// Adds the account of other streams.
     pub fn add(&mut self, other: &StreamLedger) {
-        if other.streams > 0 {
-            *self = other.clone();
+        for (mine, other) in [
+            (&mut self.streams, other.streams),
+            (&mut self.picked_up, other.picked_up),
+            (&mut self.segments, other.segments),
+            (&mut self.payload_octets, other.payload_octets),
+            (&mut self.octets, other.octets),
+            (&mut self.out_of_order_segments, other.out_of_order_segments),
+            (&mut self.out_of_order_octets, other.out_of_order_octets),
+            (
+                &mut self.retransmitted_segments,
+                other.retransmitted_segments,
+            ),
+            (&mut self.retransmitted_octets, other.retransmitted_octets),
+            (&mut self.overlapping_segments, other.overlapping_segments),
+            (&mut self.overlapping_octets, other.overlapping_octets),
+            (&mut self.conflicting_octets, other.conflicting_octets),
+            (&mut self.gaps, other.gaps),
+            (&mut self.gap_octets, other.gap_octets),
+            (&mut self.gaps_for_room, other.gaps_for_room),
+            (&mut self.evicted_octets, other.evicted_octets),
+            (&mut self.gaps_for_time, other.gaps_for_time),
+            (&mut self.late_octets, other.late_octets),
+            (&mut self.after_end_octets, other.after_end_octets),
+            (&mut self.outside_octets, other.outside_octets),
+            (&mut self.keep_alives, other.keep_alives),
+            (&mut self.resets, other.resets),
+            (&mut self.reset_octets, other.reset_octets),
+            (&mut self.evicted_streams, other.evicted_streams),
+        ] {
+            *mine += other;
+        }
+        self.most_waiting_segments = self.most_waiting_segments.max(other.most_waiting_segments);
+        self.most_waiting_octets = self.most_waiting_octets.max(other.most_waiting_octets);
+        for (name, n) in &other.recognised {
+            *self.recognised.entry(name).or_default() += n;
+        }
+        for (trouble, n) in &other.troubles {
+            *self.troubles.entry(*trouble).or_default() += n;
         }
     }
 }

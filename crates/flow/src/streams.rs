@@ -8,6 +8,9 @@
 //! Bounded by [`StreamLimits`]: over the number of streams the one that has been idle longest ends
 //! early; over the octets that wait, the stream whose hole has held octets up longest gives that
 //! hole up. Both are counted. Everything goes by packet time and the order of packets.
+//!
+//! A capture's streams may be in one table, or in several, each with those of a shard.
+//! Then each of them must be told the time of every segment.
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -15,7 +18,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use netcap_dissect::{
-    Direction, Endpoint, Entropy, Output, PacketInfo, Registry, StreamEnds, StreamProtocol,
+    Direction, Endpoint, Entropy, Output, PacketInfo, Registry, StreamEnds, StreamProtocol, Turn,
 };
 use netcap_record::{Ip, Time};
 
@@ -26,7 +29,7 @@ use crate::segment::{Segment, flag};
 use crate::stream_ledger::StreamLedger;
 use crate::stream_limits::StreamLimits;
 
-/// All streams of a capture.
+/// Streams: all of a capture, or those of a shard.
 pub struct Streams {
     protocols: Vec<&'static StreamProtocol>,
     limits: StreamLimits,
@@ -34,16 +37,18 @@ pub struct Streams {
     index: HashTable<u32>,
     streams: Vec<Option<Stream>>,
     vacant: Vec<u32>,
-    /// Places of what is yet to be ended at the end.
-    closing: Option<std::vec::IntoIter<u32>>,
+    /// What is yet to be ended at the end, the earliest last: number of the stream, and place.
+    closing: Option<Vec<(u64, u32)>>,
+    due: Due,
     idle: Idle,
     /// Directions in which octets wait.
     waiting: BTreeSet<Waiting>,
     /// What all octets that wait or are kept cost.
     held: usize,
-    /// Segments seen.
+    /// Segments seen, where their numbers are not told.
     seen: u64,
-    opened: u64,
+    /// Number of the next body.
+    next_body: u64,
     entropy: Entropy,
     ledger: StreamLedger,
 }
@@ -52,15 +57,85 @@ pub struct Streams {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiting {
     since: Moment,
-    place: u32,
+    /// Number of the stream.
+    serial: u64,
     to_client: bool,
+    place: u32,
+}
+
+/// Since when streams have been idle, and octets have waited, at most: nothing happens for the time
+/// alone before the time-outs have passed since then.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Due {
+    idle_since: Option<Time>,
+    waiting_since: Option<Time>,
+}
+
+impl Due {
+    /// Whether anything may happen for the time alone.
+    #[inline]
+    pub(crate) fn has_come(&self, now: Time, limits: &StreamLimits) -> bool {
+        let over = |since: Option<Time>, timeout: u32| {
+            timeout > 0 && since.is_some_and(|since| since <= now.before(timeout))
+        };
+        over(self.idle_since, limits.close_timeout) || over(self.waiting_since, limits.data_timeout)
+    }
+
+    /// What is due of two tables.
+    #[inline]
+    pub(crate) fn earlier(self, other: Due) -> Due {
+        Due {
+            idle_since: earlier(self.idle_since, other.idle_since),
+            waiting_since: earlier(self.waiting_since, other.waiting_since),
+        }
+    }
+}
+
+#[inline]
+fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// When something happens: a moment, and its place in the order of all that happens in a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct When {
+    pub(crate) now: Moment,
+    pub(crate) place: u32,
+    /// Which of the packet's segments is at hand.
+    pub(crate) within: u16,
+}
+
+/// What happens at a segment, in this order.
+#[derive(Clone, Copy)]
+enum Step {
+    /// Its time ends idle streams, by their numbers.
+    Idle,
+    /// Its time gives up holes, by how long octets have waited.
+    Waiting,
+    /// It brings something, and what does not fit any more is given up.
+    Segment,
+    /// How many steps there are.
+    All,
+}
+
+impl When {
+    fn turn(self, step: Step) -> Turn {
+        Turn {
+            place: self.place,
+            step: u32::from(self.within) * Step::All as u32 + step as u32,
+            ..Turn::default()
+        }
+    }
 }
 
 struct Stream {
     ends: StreamEnds,
     link_type: u32,
     last: Time,
-    /// Number of the stream in the run.
+    /// Number of the segment that opened it, in the run.
     serial: u64,
     to_server: Half,
     to_client: Half,
@@ -111,19 +186,20 @@ impl Streams {
             streams: Vec::new(),
             vacant: Vec::new(),
             closing: None,
+            due: Due::default(),
             idle: Idle::default(),
             waiting: BTreeSet::new(),
             held: 0,
             seen: 0,
-            opened: 0,
+            next_body: 0,
             entropy: Entropy::default(),
             ledger: StreamLedger::default(),
         }
     }
 
     /// What became of the segments so far.
-    pub fn ledger(&self) -> StreamLedger {
-        self.ledger.clone()
+    pub fn ledger(&self) -> &StreamLedger {
+        &self.ledger
     }
 
     /// Octets that wait now, with what their bookkeeping is taken to cost.
@@ -136,62 +212,86 @@ impl Streams {
         self.index.len()
     }
 
+    /// Numbers bodies from here on.
+    pub(crate) fn number_bodies(&mut self, from: u64) {
+        self.next_body = from;
+    }
+
     /// Takes the next segment of the capture; records go to `output`. Does nothing where no
     /// protocol on streams is wanted.
     pub fn take(&mut self, segment: &Segment<'_>, registry: &Registry, output: &mut Output) {
-        if self.protocols.is_empty() {
-            return;
-        }
         self.seen += 1;
-        let now = Moment {
-            time: segment.packet.time,
-            number: self.seen,
+        let when = When {
+            now: Moment {
+                time: segment.packet.time,
+                number: self.seen,
+            },
+            place: segment.packet.index,
+            within: 0,
         };
-        self.expire(now, registry, output);
-        let found = self.find(segment);
-        let place = match found {
-            Some(place) => {
-                self.renew(place, segment, now, registry, output);
-                place
-            }
-            None if segment.opens() => self.add(segment, now, registry, output),
-            None => return,
-        };
-        self.ledger.segments += 1;
-        self.ledger.payload_octets += segment.payload.len() as u64;
-        let limits = self.limits;
-        self.with(place, registry, output, |stream, desk| {
-            stream.take(segment, now, &limits, desk);
-        });
-        self.make_room(segment.packet, now, registry, output);
+        self.expire(when, registry, output);
+        self.add(segment, when, registry, output);
     }
 
     /// Ends the streams that are idle for too long at `clock`, and gives up the holes that have held
     /// octets up for too long, as a segment of that time would.
     pub fn expire_at(&mut self, clock: Time, registry: &Registry, output: &mut Output) {
-        let now = Moment {
-            time: clock,
-            number: self.seen,
+        let when = When {
+            now: Moment {
+                time: clock,
+                number: self.seen,
+            },
+            place: Turn::BEHIND,
+            within: 0,
         };
-        self.expire(now, registry, output);
+        self.expire(when, registry, output);
     }
 
     /// Ends streams at the end of the capture, in order of their first segments, at most so many.
     /// Says whether some are left.
     pub fn close(&mut self, registry: &Registry, output: &mut Output, most: usize) -> bool {
-        let mut closing = self.closing.take().unwrap_or_else(|| {
-            let open = self.streams.iter().zip(0..);
-            let mut places: Vec<u32> = open
-                .filter_map(|(stream, place)| stream.as_ref().map(|_| place))
-                .collect();
-            self.sort(&mut places);
-            self.idle = Idle::default();
-            places.into_iter()
-        });
-        for place in closing.by_ref().take(most) {
+        let up_to = self.closes_up_to(most);
+        self.close_up_to(up_to, registry, output)
+    }
+
+    /// The number of a segment such that at most so many of the streams that are open began at or
+    /// before it; `u64::MAX` if that is all. There are no more segments.
+    pub(crate) fn closes_up_to(&mut self, most: usize) -> u64 {
+        let closing = self.closing();
+        match closing.len().checked_sub(most.max(1)) {
+            None | Some(0) => u64::MAX,
+            Some(at) => closing.get(at).map_or(0, |(serial, _)| *serial),
+        }
+    }
+
+    /// Ends the streams that began up to a segment. Says whether some are left.
+    pub(crate) fn close_up_to(
+        &mut self,
+        up_to: u64,
+        registry: &Registry,
+        output: &mut Output,
+    ) -> bool {
+        while let Some((serial, place)) = self.closing().pop_if(|(serial, _)| *serial <= up_to) {
+            output.turn = Some(Turn {
+                serial,
+                ..Turn::default()
+            });
             self.remove(place, registry, output);
         }
-        self.closing.insert(closing).len() > 0
+        !self.closing().is_empty()
+    }
+
+    /// What is yet to be ended at the end.
+    fn closing(&mut self) -> &mut Vec<(u64, u32)> {
+        self.closing.get_or_insert_with(|| {
+            let places = self.streams.iter().zip(0..);
+            let mut open: Vec<(u64, u32)> = places
+                .filter_map(|(stream, place)| Some((stream.as_ref()?.serial, place)))
+                .collect();
+            open.sort_unstable_by(|one, other| other.cmp(one));
+            self.idle = Idle::default();
+            open
+        })
     }
 
     /// The same for both directions.
@@ -209,17 +309,31 @@ impl Streams {
         found.copied()
     }
 
+    /// What is due for the time alone.
+    pub(crate) fn due(&self) -> Due {
+        self.due
+    }
+
     /// Ends the streams that are idle for too long, and gives up the holes that have held octets up
     /// for too long.
-    fn expire(&mut self, now: Moment, registry: &Registry, output: &mut Output) {
+    pub(crate) fn expire(&mut self, when: When, registry: &Registry, output: &mut Output) {
+        let now = when.now;
+        if !self.due.has_come(now.time, &self.limits) {
+            return;
+        }
         if self.limits.close_timeout > 0 {
             let latest = now.time.before(self.limits.close_timeout);
             let mut places = Vec::new();
             while let Some(place) = self.idlest(Some(latest)) {
-                places.push(place);
+                let stream = self.streams.get(place as usize).and_then(Option::as_ref);
+                places.push((stream.map_or(0, |stream| stream.serial), place));
             }
-            self.sort(&mut places);
-            for place in places {
+            places.sort_unstable();
+            for (serial, place) in places {
+                output.turn = Some(Turn {
+                    serial,
+                    ..when.turn(Step::Idle)
+                });
                 self.remove(place, registry, output);
             }
         }
@@ -229,6 +343,12 @@ impl Streams {
                 && oldest.since.time < latest
             {
                 let (place, direction) = (oldest.place, oldest.direction());
+                output.turn = Some(Turn {
+                    time: oldest.since.time,
+                    serial: oldest.since.number,
+                    tie: oldest.serial,
+                    ..when.turn(Step::Waiting)
+                });
                 self.ledger.gaps_for_time += 1;
                 self.with(place, registry, output, |stream, desk| {
                     let packet = stream.last_packet();
@@ -238,6 +358,40 @@ impl Streams {
                 });
             }
         }
+        self.due = Due {
+            idle_since: self.idle.earliest(),
+            waiting_since: self.waiting.first().map(|waiting| waiting.since.time),
+        };
+    }
+
+    /// Takes a segment whose time has been told. Does nothing where no protocol on streams is wanted.
+    pub(crate) fn add(
+        &mut self,
+        segment: &Segment<'_>,
+        when: When,
+        registry: &Registry,
+        output: &mut Output,
+    ) {
+        if self.protocols.is_empty() {
+            return;
+        }
+        let now = when.now;
+        output.turn = Some(when.turn(Step::Segment));
+        let place = match self.find(segment) {
+            Some(place) => {
+                self.renew(place, segment, now, registry, output);
+                place
+            }
+            None if segment.opens() => self.put(segment, now, registry, output),
+            None => return,
+        };
+        self.ledger.segments += 1;
+        self.ledger.payload_octets += segment.payload.len() as u64;
+        let limits = self.limits;
+        self.with(place, registry, output, |stream, desk| {
+            stream.take(segment, now, &limits, desk);
+        });
+        self.make_room(segment.packet, now, registry, output);
     }
 
     /// Gives holes up while too much waits or is kept, and then streams.
@@ -289,7 +443,8 @@ impl Streams {
         }
     }
 
-    fn add(
+    /// Makes a stream of its own for a segment, and room for it.
+    fn put(
         &mut self,
         segment: &Segment<'_>,
         now: Moment,
@@ -319,6 +474,7 @@ impl Streams {
             serial,
             place,
         });
+        self.due.idle_since = earlier(self.due.idle_since, Some(now.time));
         let (streams, hasher) = (&self.streams, &self.hasher);
         let hash = Streams::hash(hasher, &segment.source, &segment.destination);
         self.index.insert_unique(hash, place, |at| {
@@ -331,14 +487,13 @@ impl Streams {
     }
 
     fn begin(&mut self, segment: &Segment<'_>, now: Moment) -> Stream {
-        self.opened += 1;
         self.ledger.streams += 1;
         self.ledger.picked_up += u64::from(!segment.has(flag::SYN));
         Stream {
             ends: segment.ends(),
             link_type: segment.packet.link_type,
             last: now.time,
-            serial: self.opened,
+            serial: now.number,
             to_server: Half::default(),
             to_client: Half::default(),
             claim: Claim::default(),
@@ -373,6 +528,9 @@ impl Streams {
         let Some(stream) = slot.and_then(Option::as_mut) else {
             return;
         };
+        if let Some(bodies) = &mut output.bodies {
+            bodies.next = self.next_body;
+        }
         let mut desk = Desk {
             protocols: &self.protocols,
             registry,
@@ -382,12 +540,19 @@ impl Streams {
         };
         let (before, cost) = (stream.waiting(place), stream.cost());
         act(stream, &mut desk);
+        if let Some(bodies) = &desk.output.bodies {
+            self.next_body = bodies.next;
+        }
         let (after, new_cost) = (stream.waiting(place), stream.cost());
         self.held = self.held + new_cost - cost;
         for (before, after) in before.into_iter().zip(after) {
             if before != after {
                 before.map(|waiting| self.waiting.remove(&waiting));
-                after.map(|waiting| self.waiting.insert(waiting));
+                if let Some(waiting) = after {
+                    let since = Some(waiting.since.time);
+                    self.due.waiting_since = earlier(self.due.waiting_since, since);
+                    self.waiting.insert(waiting);
+                }
             }
         }
     }
@@ -403,14 +568,6 @@ impl Streams {
             })
         };
         self.idle.pop(before, look)
-    }
-
-    /// Sorts places by the first packets of their streams.
-    fn sort(&self, places: &mut [u32]) {
-        places.sort_unstable_by_key(|place| {
-            let stream = self.streams.get(*place as usize).and_then(Option::as_ref);
-            stream.map(|stream| stream.serial)
-        });
     }
 }
 
@@ -601,8 +758,9 @@ impl Stream {
         [Direction::ToServer, Direction::ToClient].map(|direction| {
             Some(Waiting {
                 since: self.half(direction).waits_since()?,
-                place,
+                serial: self.serial,
                 to_client: direction == Direction::ToClient,
+                place,
             })
         })
     }

@@ -12,6 +12,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use netcap_record::Time;
 
+use crate::counts::{Counts, Ways};
 use crate::idle::{Idle, Idler, Look};
 
 /// How a table is bounded.
@@ -25,32 +26,45 @@ pub(crate) struct TableLimits {
 
 /// A flow: its key, what it counts, and what else its record shows.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry<K, S> {
+pub(crate) struct Entry<K, S, W> {
     pub(crate) key: K,
     pub(crate) shown: S,
-    pub(crate) first: Time,
-    pub(crate) last: Time,
-    pub(crate) packets: u64,
-    pub(crate) octets: u64,
+    /// By direction, those that are told apart.
+    pub(crate) ways: W,
     /// Number of the packet that opened it, in the run.
     pub(crate) serial: u64,
 }
 
+impl<K, S, W: Ways> Entry<K, S, W> {
+    /// What is counted of all directions together.
+    #[inline]
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.ways.as_ref().iter().for_each(|way| counts.merge(way));
+        counts
+    }
+
+    /// Time of the latest packet.
+    #[inline]
+    pub(crate) fn last(&self) -> Time {
+        let last = self.ways.as_ref().iter().map(Counts::last).max();
+        last.unwrap_or_default()
+    }
+}
+
 /// The entries that are open.
-pub(crate) struct FlowTable<K, S> {
+pub(crate) struct FlowTable<K, S, W> {
     limits: TableLimits,
     hasher: RandomState,
     index: HashTable<u32>,
-    entries: Vec<Option<Entry<K, S>>>,
+    entries: Vec<Option<Entry<K, S, W>>>,
     vacant: Vec<u32>,
     idle: Idle,
     evicted: u64,
-    /// What is yet to be closed at the end, by number of the first packet, and its place.
-    closing: Option<std::vec::IntoIter<(u64, u32)>>,
 }
 
-impl<K: Eq + Hash, S> FlowTable<K, S> {
-    pub(crate) fn new(limits: TableLimits) -> FlowTable<K, S> {
+impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
+    pub(crate) fn new(limits: TableLimits) -> FlowTable<K, S, W> {
         FlowTable {
             limits,
             hasher: RandomState::default(),
@@ -59,7 +73,6 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
             vacant: Vec::new(),
             idle: Idle::default(),
             evicted: 0,
-            closing: None,
         }
     }
 
@@ -70,7 +83,7 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
 
     /// Appends the entries that are idle for too long at `now`, in no order.
     #[inline]
-    pub(crate) fn expire(&mut self, now: Time, closed: &mut Vec<Entry<K, S>>) {
+    pub(crate) fn expire(&mut self, now: Time, closed: &mut Vec<Entry<K, S, W>>) {
         if self.limits.timeout == 0 {
             return;
         }
@@ -80,6 +93,11 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
         }
     }
 
+    /// Nothing closes while `now` is not so many seconds as the time-out after this.
+    pub(crate) fn idle_since(&self) -> Option<Time> {
+        self.idle.earliest()
+    }
+
     /// An entry that has been idle since before then; without `before`, the one that makes room.
     #[inline]
     fn idlest(&mut self, before: Option<Time>) -> Option<u32> {
@@ -87,14 +105,14 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
         let look = |idler: &Idler| {
             let entry = entries.get(idler.place as usize)?.as_ref()?;
             (entry.serial == idler.serial).then_some(Look {
-                last: entry.last,
-                is_proved: entry.packets > 1,
+                last: entry.last(),
+                is_proved: entry.counts().packets > 1,
             })
         };
         self.idle.pop(before, look)
     }
 
-    fn remove(&mut self, place: u32) -> Option<Entry<K, S>> {
+    fn remove(&mut self, place: u32) -> Option<Entry<K, S, W>> {
         let entry = self.entries.get_mut(place as usize)?.take()?;
         let hash = self.hasher.hash_one(&entry.key);
         if let Ok(found) = self.index.find_entry(hash, |at| *at == place) {
@@ -109,15 +127,16 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
         self.index.len()
     }
 
-    /// Counts packets: in the entry of `key`, if that is not idle for too long by then, or in a new
-    /// one, which shows `shown`.
+    /// Counts packets that go one `way`: in the entry of `key`, if that is not idle for too long by
+    /// then, or in a new one, which shows `shown`.
     #[inline]
     pub(crate) fn count(
         &mut self,
         key: K,
-        packets: Packets,
+        way: usize,
+        packets: &Packets,
         shown: S,
-        closed: &mut Vec<Entry<K, S>>,
+        closed: &mut Vec<Entry<K, S, W>>,
     ) {
         let hash = self.hasher.hash_one(&key);
         let entries = &mut self.entries;
@@ -129,26 +148,24 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
             && let Some(entry) = &mut entries[place as usize]
         {
             let timeout = self.limits.timeout;
-            if timeout == 0 || entry.last >= packets.clock.before(timeout) {
-                entry.first = entry.first.min(packets.earliest);
-                entry.last = entry.last.max(packets.latest);
-                entry.packets += packets.packets;
-                entry.octets += packets.octets;
+            if timeout == 0 || entry.last() >= packets.clock.before(timeout) {
+                entry.ways.as_mut()[way].merge(&packets.counts);
                 return;
             }
             // Its item among the idle finds the place empty, or another entry there.
             closed.extend(self.remove(place));
         }
-        self.open(key, hash, packets, shown, closed);
+        self.open(key, hash, way, packets, shown, closed);
     }
 
     fn open(
         &mut self,
         key: K,
         hash: u64,
-        packets: Packets,
+        way: usize,
+        packets: &Packets,
         shown: S,
-        closed: &mut Vec<Entry<K, S>>,
+        closed: &mut Vec<Entry<K, S, W>>,
     ) {
         if self.index.len() >= self.limits.entries.max(1)
             && let Some(place) = self.idlest(None)
@@ -156,13 +173,12 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
             self.evicted += 1;
             closed.extend(self.remove(place));
         }
+        let mut ways = W::default();
+        ways.as_mut()[way] = packets.counts;
         let entry = Some(Entry {
             key,
             shown,
-            first: packets.earliest,
-            last: packets.latest,
-            packets: packets.packets,
-            octets: packets.octets,
+            ways,
             serial: packets.serial,
         });
         let place = match self.vacant.pop() {
@@ -176,7 +192,7 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
             }
         };
         self.idle.push(Idler {
-            since: packets.earliest,
+            since: packets.counts.first(),
             serial: packets.serial,
             place,
         });
@@ -187,37 +203,28 @@ impl<K: Eq + Hash, S> FlowTable<K, S> {
         });
     }
 
-    /// Closes entries once there are no more packets, in order of their first packets: at most so
-    /// many at a time, none when all are closed.
-    pub(crate) fn close(&mut self, most: usize) -> impl Iterator<Item = Entry<K, S>> {
-        if self.closing.is_none() {
-            self.index = HashTable::new();
-            self.idle = Idle::default();
-            self.vacant = Vec::new();
-        }
-        let entries = &mut self.entries;
-        let closing = self.closing.get_or_insert_with(|| {
-            let places = entries.iter().zip(0..);
-            let mut open: Vec<(u64, u32)> = places
-                .filter_map(|(entry, place)| Some((entry.as_ref()?.serial, place)))
-                .collect();
-            open.sort_unstable();
-            open.into_iter()
-        });
-        let next = closing.by_ref().take(most);
-        next.filter_map(|(_, place)| entries.get_mut(place as usize)?.take())
+    /// Number of the first packet and place of every entry that is open, in no order. There are no
+    /// more packets: entries are only taken out.
+    pub(crate) fn close(&mut self) -> impl Iterator<Item = (u64, u32)> {
+        self.index = HashTable::new();
+        self.idle = Idle::default();
+        self.vacant = Vec::new();
+        let places = self.entries.iter().zip(0..);
+        places.filter_map(|(entry, place)| Some((entry.as_ref()?.serial, place)))
+    }
+
+    /// Takes out an entry after [`FlowTable::close`].
+    pub(crate) fn take(&mut self, place: u32) -> Option<Entry<K, S, W>> {
+        self.entries.get_mut(place as usize)?.take()
     }
 }
 
-/// What an entry counts: a packet, or several of one flow.
+/// What an entry counts: a packet, or several of one flow in one direction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packets {
-    pub(crate) earliest: Time,
-    pub(crate) latest: Time,
+    pub(crate) counts: Counts,
     /// The latest time of any packet up to the first of these.
     pub(crate) clock: Time,
-    pub(crate) packets: u64,
-    pub(crate) octets: u64,
     /// Number of the first in the run.
     pub(crate) serial: u64,
 }
@@ -225,35 +232,38 @@ pub(crate) struct Packets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counts::OneWay;
 
-    fn table(timeout: u32, entries: usize) -> FlowTable<u32, ()> {
+    type Table = FlowTable<u32, (), OneWay>;
+
+    fn table(timeout: u32, entries: usize) -> Table {
         FlowTable::new(TableLimits { timeout, entries })
     }
 
     fn packet(seconds: i64, serial: usize) -> Packets {
         let time = Time { seconds, nanos: 0 };
         Packets {
-            earliest: time,
-            latest: time,
+            counts: Counts::packet(time, 1),
             clock: time,
-            packets: 1,
-            octets: 1,
             serial: serial as u64,
         }
     }
 
     /// Keys of the entries that each packet closes, and of those left at the end.
-    fn run(table: &mut FlowTable<u32, ()>, packets: &[(i64, u32)]) -> Vec<Vec<u32>> {
+    fn run(table: &mut Table, packets: &[(i64, u32)]) -> Vec<Vec<u32>> {
         let mut steps = Vec::new();
         for (serial, (seconds, key)) in packets.iter().enumerate() {
             let mut closed = Vec::new();
             let packet = packet(*seconds, serial);
             table.expire(packet.clock, &mut closed);
             closed.sort_by_key(|entry| entry.serial);
-            table.count(*key, packet, (), &mut closed);
+            table.count(*key, 0, &packet, (), &mut closed);
             steps.push(closed.iter().map(|entry| entry.key).collect());
         }
-        steps.push(table.close(usize::MAX).map(|entry| entry.key).collect());
+        let mut left: Vec<(u64, u32)> = table.close().collect();
+        left.sort_unstable();
+        let left = left.iter().filter_map(|(_, place)| table.take(*place));
+        steps.push(left.map(|entry| entry.key).collect());
         steps
     }
 
@@ -295,12 +305,13 @@ mod tests {
         for (serial, seconds) in [100, 90, 110].into_iter().enumerate() {
             let packet = packet(seconds, serial);
             table.expire(packet.clock, &mut closed);
-            table.count(1, packet, (), &mut closed);
+            table.count(1, 0, &packet, (), &mut closed);
         }
         assert!(closed.is_empty());
-        let entry = table.close(1).next().expect("it is open");
-        assert_eq!((entry.first.seconds, entry.last.seconds), (90, 110));
-        assert_eq!((entry.packets, entry.octets), (3, 3));
+        let (_, place) = table.close().next().expect("it is open");
+        let counts = table.take(place).expect("it is open").counts();
+        assert_eq!((counts.first().seconds, counts.last().seconds), (90, 110));
+        assert_eq!((counts.packets, counts.octets), (3, 3));
     }
 
     /// The table against the rule said plainly, on traffic with jumps in time.

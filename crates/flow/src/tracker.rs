@@ -1,18 +1,21 @@
 //! The five flow models, fed with the packets of a capture in order.
+//!
+//! A tracker has the tables of some shards of one model. Whatever shard a packet belongs to, its time
+//! is the time of all: an entry closes at the same packet however many trackers share the shards. So
+//! each notes when what it emits came to be, and their records are put into one order by that.
 
-use std::collections::{HashMap, VecDeque};
-
-use netcap_dissect::{Output, Registry};
+use netcap_dissect::{Output, Registry, Turn};
 use netcap_record::{Record, Schema, Time};
 
 use crate::connection::Connection;
+use crate::counts::Counts;
 use crate::flow::Flow;
-use crate::groups::Groups;
 use crate::link_flow::LinkFlow;
-use crate::model::Model;
+use crate::model::{EntryOf, Model};
 use crate::network_flow::NetworkFlow;
-use crate::summary::{Datagram, PacketSummary, Transport};
-use crate::table::{Entry, FlowTable, Packets, TableLimits};
+use crate::notes::Notes;
+use crate::shard::{Least, Share};
+use crate::table::{FlowTable, Packets, TableLimits};
 use crate::transport_flow::TransportFlow;
 
 /// Record types of the flow models.
@@ -24,6 +27,9 @@ pub const SCHEMAS: &[&Schema] = &[
     TransportFlow::SCHEMA,
 ];
 
+/// How many flow models there are.
+pub(crate) const MODELS: usize = SCHEMAS.len();
+
 /// How the trackers are bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowLimits {
@@ -32,7 +38,8 @@ pub struct FlowLimits {
     pub flow_timeout: u32,
     /// The same for connections.
     pub connection_timeout: u32,
-    /// Entries of each table at most.
+    /// Entries of each table at most. A table with room for 8192 is divided into [`SHARDS`](crate::SHARDS) parts by
+    /// what it is keyed by, each with its part of this.
     pub entries: usize,
 }
 
@@ -46,408 +53,270 @@ impl Default for FlowLimits {
     }
 }
 
-/// What can be done with flows of any kind.
-trait Track: Send {
-    /// Takes the packets of a batch, the first of which has the number `serial` in the run.
-    fn take(&mut self, groups: &Groups, serial: u64, registry: &Registry, output: &mut Output);
+/// The trackers of a lane, one for each model that is asked for.
+pub(crate) type Trackers = [Option<Box<dyn Track>>; MODELS];
 
-    /// Closes the flows that are idle for too long at `now`.
-    fn expire(&mut self, now: Time, registry: &Registry, output: &mut Output);
+/// The trackers of a lane, whose number is the first of these, of so many.
+pub(crate) fn trackers(
+    registry: &Registry,
+    limits: FlowLimits,
+    least: Least,
+    (lane, lanes): (usize, usize),
+) -> Trackers {
+    let shards = least.shards_of(limits.entries);
+    let share = Share::new(shards, lane, lanes);
+    let table = |timeout| TableLimits {
+        timeout,
+        entries: limits.entries / shards,
+    };
+    let (connection, flow) = (table(limits.connection_timeout), table(limits.flow_timeout));
+    [
+        Tracker::<Connection<'_>>::wanted(registry, connection, share),
+        Tracker::<Flow<'_>>::wanted(registry, flow, share),
+        Tracker::<LinkFlow<'_>>::wanted(registry, flow, share),
+        Tracker::<NetworkFlow<'_>>::wanted(registry, flow, share),
+        Tracker::<TransportFlow<'_>>::wanted(registry, flow, share),
+    ]
+}
+
+/// What can be done with flows of any kind.
+pub(crate) trait Track: Send {
+    /// Takes the next batch of the capture.
+    fn take(&mut self, notes: &Notes, registry: &Registry, output: &mut Output);
+
+    /// Closes the flows that are idle for too long at `clock`, behind all packets so far.
+    fn expire(&mut self, clock: Time, registry: &Registry, output: &mut Output);
 
     /// Flows that are open.
     fn open(&self) -> usize;
 
-    /// Closes flows at the end of the capture, at most so many. Gives how many it closed.
-    fn close(&mut self, registry: &Registry, output: &mut Output, most: usize) -> usize;
+    /// The number of a packet such that at most so many of the flows that are open began at or before
+    /// it; `u64::MAX` if that is all. There are no more packets.
+    fn closes_up_to(&mut self, most: usize) -> u64;
+
+    /// Closes the flows that began up to a packet, in the order in which they did. Says whether some
+    /// are left.
+    fn close(&mut self, up_to: u64, registry: &Registry, output: &mut Output) -> bool;
 
     /// Flows that were closed early for want of room.
     fn evicted(&self) -> u64;
 }
 
-/// Flows of one kind.
+/// What happens at a packet, in this order.
+#[derive(Clone, Copy)]
+enum Step {
+    /// Its time closes what is idle for too long.
+    Expired,
+    /// Its own flow takes the place of another.
+    Evicted,
+}
+
+/// Flows of one kind, in some of the shards.
 struct Tracker<M: Model> {
     limits: TableLimits,
-    table: FlowTable<M::Key, M::Shown>,
-    /// Flows that this batch closed.
-    closed: Vec<Entry<M::Key, M::Shown>>,
-    /// The order they close in: when in the batch, number of the first packet, place.
-    order: Vec<(usize, u64, usize)>,
+    share: Share,
+    /// Those of the shards that it owns.
+    tables: Vec<FlowTable<M::Key, M::Shown, M::Ways>>,
+    /// No entry has been idle since before then. Absent where there is none, or no time-out.
+    idle_since: Option<Time>,
+    /// Flows that closed and are not emitted yet.
+    closed: Vec<EntryOf<M>>,
+    /// When they closed, and their places.
+    order: Vec<(Turn, usize)>,
+    /// What is yet to be closed at the end, the earliest last: number of the first packet, table and
+    /// place.
+    closing: Option<Vec<(u64, usize, u32)>>,
 }
 
 impl<M: Model> Tracker<M> {
     /// A tracker, if records of its kind are asked for.
-    fn wanted(registry: &Registry, timeout: u32, entries: usize) -> Option<Box<dyn Track>>
+    fn wanted(registry: &Registry, limits: TableLimits, share: Share) -> Option<Box<dyn Track>>
     where
         M: 'static,
-        M::Key: Send,
-        M::Shown: Send,
     {
-        let limits = TableLimits { timeout, entries };
         registry.selects(M::SCHEMA).then(|| {
             Box::new(Tracker::<M> {
                 limits,
-                table: FlowTable::new(limits),
+                share,
+                tables: (0..share.len()).map(|_| FlowTable::new(limits)).collect(),
+                idle_since: None,
                 closed: Vec::new(),
                 order: Vec::new(),
+                closing: None,
             }) as Box<dyn Track>
         })
     }
 
+    /// Whether the order of a batch's packets makes no difference but to the order of closing: no
+    /// flow can end and begin again within it, and none must make room for another.
+    fn may_take_groups(&self, notes: &Notes) -> bool {
+        let groups = &notes.groups;
+        let has_room =
+            |table: &FlowTable<_, _, _>| table.len() + groups.len() <= self.limits.entries;
+        groups.are_within(self.limits.timeout) && self.tables.iter().all(has_room)
+    }
+
     /// Group by group.
-    fn take_groups(&mut self, groups: &Groups, serial: u64) {
-        for group in &groups.groups {
-            if let Some((key, shown)) = M::read(&group.summary) {
+    fn take_groups(&mut self, notes: &Notes) {
+        let groups = &notes.groups;
+        for (group, shards) in groups.iter() {
+            if let Some(table) = self.share.place(M::shard(shards))
+                && let Some(reading) = M::read(&group.summary)
+            {
+                let (place, clock) = groups.opening(group);
                 let packets = Packets {
-                    earliest: group.earliest,
-                    latest: group.latest,
-                    clock: groups.clock(group),
-                    packets: group.packets,
-                    octets: group.octets,
-                    serial: serial + u64::from(group.first),
+                    counts: group.counts,
+                    clock,
+                    serial: notes.first_number + u64::from(place),
                 };
-                self.table.count(key, packets, shown, &mut self.closed);
+                let (key, way, shown) = (reading.key, reading.way, reading.shown);
+                self.tables[table].count(key, way, &packets, shown, &mut self.closed);
             }
         }
-        self.table.expire(groups.latest(), &mut self.closed);
+        self.began(groups.earliest());
+        self.expire_all(groups.latest());
         let timeout = self.limits.timeout;
-        self.note_closed(|entry| groups.first_after(entry.last, timeout));
+        self.note_closed(Step::Expired, |entry| {
+            groups.first_after(entry.last(), timeout)
+        });
     }
 
     /// Packet by packet.
-    fn take_packets(&mut self, groups: &Groups, serial: u64) {
-        for (place, packet) in groups.packets().enumerate() {
-            self.table.expire(packet.time, &mut self.closed);
-            self.note_closed(|_| 2 * place);
-            if let Some((key, shown)) = M::read(&packet) {
+    fn take_packets(&mut self, notes: &Notes) {
+        let groups = &notes.groups;
+        for step in groups.steps() {
+            self.expire_all(step.time);
+            self.note_closed(Step::Expired, |_| step.place);
+            if let Some(table) = self.share.place(M::shard(groups.shards(step)))
+                && let Some(reading) = M::read(&groups.packet(step))
+            {
                 let packets = Packets {
-                    earliest: packet.time,
-                    latest: packet.time,
-                    clock: packet.time,
-                    packets: 1,
-                    octets: u64::from(packet.octets),
-                    serial: serial + place as u64,
+                    counts: Counts::packet(step.time, step.octets),
+                    clock: step.time,
+                    serial: notes.first_number + u64::from(step.place),
                 };
-                self.table.count(key, packets, shown, &mut self.closed);
-                self.note_closed(|_| 2 * place + 1);
+                let (key, way, shown) = (reading.key, reading.way, reading.shown);
+                self.tables[table].count(key, way, &packets, shown, &mut self.closed);
+                self.began(step.time);
+                self.note_closed(Step::Evicted, |_| step.place);
             }
         }
     }
 
-    /// Notes when the flows closed that are not in order yet.
-    fn note_closed(&mut self, when: impl Fn(&Entry<M::Key, M::Shown>) -> usize) {
+    /// Entries may have been opened by packets that are no earlier than this.
+    #[inline]
+    fn began(&mut self, time: Time) {
+        if self.limits.timeout > 0 {
+            self.idle_since = Some(self.idle_since.map_or(time, |since| since.min(time)));
+        }
+    }
+
+    /// Closes what is idle for too long in any shard. Most often nothing is, and that is known
+    /// without a look at the tables.
+    #[inline]
+    fn expire_all(&mut self, now: Time) {
+        let latest = now.before(self.limits.timeout);
+        if self.idle_since.is_some_and(|since| since <= latest) {
+            for table in &mut self.tables {
+                table.expire(now, &mut self.closed);
+            }
+            self.idle_since = self.tables.iter().filter_map(FlowTable::idle_since).min();
+        }
+    }
+
+    /// Notes when the flows closed of which that is not noted yet.
+    #[inline]
+    fn note_closed(&mut self, step: Step, place_of: impl Fn(&EntryOf<M>) -> u32) {
         let closed = self.closed.iter().enumerate().skip(self.order.len());
-        let order = closed.map(|(place, entry)| (when(entry), entry.serial, place));
-        self.order.extend(order);
+        self.order.extend(closed.map(|(at, entry)| {
+            let turn = Turn {
+                place: place_of(entry),
+                step: step as u32,
+                serial: entry.serial,
+                ..Turn::default()
+            };
+            (turn, at)
+        }));
     }
 
     /// Gives the records of the flows that closed, in order.
     fn emit_closed(&mut self, registry: &Registry, output: &mut Output) {
         self.order.sort_unstable();
-        for (_, _, place) in self.order.drain(..) {
-            M::emit(&self.closed[place], registry, output);
+        for (turn, at) in self.order.drain(..) {
+            emit::<M>(turn, &self.closed[at], registry, output);
         }
         self.closed.clear();
     }
+
+    /// What is yet to be closed at the end.
+    fn closing(&mut self) -> &mut Vec<(u64, usize, u32)> {
+        let tables = &mut self.tables;
+        self.closing.get_or_insert_with(|| {
+            let open = tables.iter_mut().enumerate().flat_map(|(table, entries)| {
+                let open = entries.close();
+                open.map(move |(serial, place)| (serial, table, place))
+            });
+            let mut open: Vec<_> = open.collect();
+            open.sort_unstable_by(|a, b| b.cmp(a));
+            open
+        })
+    }
 }
 
-impl<M: Model> Track for Tracker<M>
-where
-    M::Key: Send,
-    M::Shown: Send,
-{
-    fn take(&mut self, groups: &Groups, serial: u64, registry: &Registry, output: &mut Output) {
-        // Where no flow can end and begin again within the batch, and none must make room for
-        // another, the order of packets makes no difference but to the order of closing.
-        let has_room = self.table.len() + groups.groups.len() <= self.limits.entries;
-        if has_room && groups.are_within(self.limits.timeout) {
-            self.take_groups(groups, serial);
+/// Writes the record of an entry that closes.
+fn emit<M: Model>(turn: Turn, entry: &EntryOf<M>, registry: &Registry, output: &mut Output) {
+    output.turn = Some(turn);
+    output.packet = entry.serial;
+    M::emit(entry, registry, output);
+}
+
+impl<M: Model> Track for Tracker<M> {
+    fn take(&mut self, notes: &Notes, registry: &Registry, output: &mut Output) {
+        if self.tables.is_empty() || notes.groups.is_empty() {
+            return;
+        }
+        if self.may_take_groups(notes) {
+            self.take_groups(notes);
         } else {
-            self.take_packets(groups, serial);
+            self.take_packets(notes);
         }
         self.emit_closed(registry, output);
     }
 
-    fn expire(&mut self, now: Time, registry: &Registry, output: &mut Output) {
-        self.table.expire(now, &mut self.closed);
-        self.note_closed(|_| 0);
+    fn expire(&mut self, clock: Time, registry: &Registry, output: &mut Output) {
+        self.expire_all(clock);
+        self.note_closed(Step::Expired, |_| Turn::BEHIND);
         self.emit_closed(registry, output);
     }
 
     fn open(&self) -> usize {
-        self.table.len()
+        self.tables.iter().map(FlowTable::len).sum()
     }
 
-    fn close(&mut self, registry: &Registry, output: &mut Output, most: usize) -> usize {
-        let closed = self.table.close(most);
-        closed
-            .map(|entry| M::emit(&entry, registry, output))
-            .count()
+    fn closes_up_to(&mut self, most: usize) -> u64 {
+        let closing = self.closing();
+        match closing.len().checked_sub(most.max(1)) {
+            None | Some(0) => u64::MAX,
+            Some(at) => closing.get(at).map_or(0, |(serial, _, _)| *serial),
+        }
+    }
+
+    fn close(&mut self, up_to: u64, registry: &Registry, output: &mut Output) -> bool {
+        while let Some((serial, table, place)) =
+            self.closing().pop_if(|(serial, _, _)| *serial <= up_to)
+        {
+            let turn = Turn {
+                serial,
+                ..Turn::default()
+            };
+            if let Some(entry) = self.tables[table].take(place) {
+                emit::<M>(turn, &entry, registry, output);
+            }
+        }
+        !self.closing().is_empty()
     }
 
     fn evicted(&self) -> u64 {
-        self.table.evicted()
-    }
-}
-
-/// All flow models that are asked for.
-pub struct Trackers {
-    trackers: Vec<Box<dyn Track>>,
-    fragments: FragmentPorts,
-    serial: u64,
-}
-
-impl Trackers {
-    /// Trackers for the selected record types.
-    pub fn new(registry: &Registry, limits: FlowLimits) -> Trackers {
-        let (flow, entries) = (limits.flow_timeout, limits.entries);
-        let trackers = [
-            Tracker::<Connection<'_>>::wanted(registry, limits.connection_timeout, entries),
-            Tracker::<Flow<'_>>::wanted(registry, flow, entries),
-            Tracker::<LinkFlow<'_>>::wanted(registry, flow, entries),
-            Tracker::<NetworkFlow<'_>>::wanted(registry, flow, entries),
-            Tracker::<TransportFlow<'_>>::wanted(registry, flow, entries),
-        ];
-        Trackers {
-            trackers: trackers.into_iter().flatten().collect(),
-            fragments: FragmentPorts::default(),
-            serial: 0,
-        }
-    }
-
-    /// Takes the next batch of the capture; records of the flows that it closes go to `output`.
-    pub fn take(&mut self, groups: &mut Groups, registry: &Registry, output: &mut Output) {
-        if groups.len() == 0 {
-            return;
-        }
-        for group in &mut groups.groups {
-            if group.summary.piece.is_some() {
-                self.fragments.complete(&mut group.summary);
-            }
-        }
-        let serial = self.serial;
-        self.serial += groups.len() as u64;
-        for tracker in &mut self.trackers {
-            tracker.take(groups, serial, registry, output);
-        }
-    }
-
-    /// Closes the flows that are idle for too long at `now`, as a packet of that time would.
-    pub fn expire(&mut self, now: Time, registry: &Registry, output: &mut Output) {
-        for tracker in &mut self.trackers {
-            tracker.expire(now, registry, output);
-        }
-    }
-
-    /// Flows that are open, of the model that has most.
-    pub fn open(&self) -> usize {
-        let open = self.trackers.iter().map(|tracker| tracker.open());
-        open.max().unwrap_or_default()
-    }
-
-    /// Closes flows at the end of the capture, at most so many of each kind. Says whether some may
-    /// be left.
-    pub fn close(&mut self, registry: &Registry, output: &mut Output, most: usize) -> bool {
-        let close = |tracker: &mut Box<dyn Track>| tracker.close(registry, output, most) == most;
-        self.trackers
-            .iter_mut()
-            .map(close)
-            .fold(false, |a, b| a | b)
-    }
-
-    /// Flows that were closed early for want of room, over all models.
-    pub fn evicted(&self) -> u64 {
-        self.trackers.iter().map(|tracker| tracker.evicted()).sum()
-    }
-}
-
-/// Ports of the datagrams whose first fragments have been seen; the others have none.
-#[derive(Default)]
-struct FragmentPorts {
-    known: HashMap<Datagram, (Time, Transport)>,
-    order: VecDeque<(Datagram, Time)>,
-}
-
-impl FragmentPorts {
-    /// Datagrams remembered at most: those that have been known longest are forgotten first.
-    const MOST: usize = 32_768;
-    /// Seconds that a datagram may take (RFC 8200 section 4.5).
-    const SECONDS: u32 = 60;
-
-    /// Gives a fragment the ports of its datagram, or learns them from it.
-    fn complete(&mut self, summary: &mut PacketSummary) {
-        let Some(piece) = &summary.piece else {
-            return;
-        };
-        while let Some((key, since)) = self.order.front()
-            && (self.order.len() > Self::MOST || *since < summary.time.before(Self::SECONDS))
-        {
-            // A datagram that came again has a later time.
-            if self
-                .known
-                .get(key)
-                .is_some_and(|(learned, _)| learned == since)
-            {
-                self.known.remove(key);
-            }
-            self.order.pop_front();
-        }
-        if let Some(transport) = piece.transport.or(summary.layers.transport) {
-            self.known.insert(piece.datagram, (summary.time, transport));
-            self.order.push_back((piece.datagram, summary.time));
-        }
-        if summary.layers.transport.is_none() {
-            summary.layers.transport = self
-                .known
-                .get(&piece.datagram)
-                .map(|(_, transport)| *transport);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use netcap_dissect::{Chunk, Selection};
-
-    use super::*;
-    use crate::summary::{
-        Application, Ends, Layers, Link, LinkProtocol, Network, NetworkProtocol, Piece,
-        TransportProtocol,
-    };
-
-    /// Numbers that look random and are the same every time.
-    struct Numbers(u64);
-
-    impl Numbers {
-        fn below(&mut self, range: u64) -> u64 {
-            self.0 = self
-                .0
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (self.0 >> 33) % range
-        }
-    }
-
-    /// Packets of a few hosts, with and without layers, fragments, and jumps in time.
-    fn packets(numbers: &mut Numbers, count: usize) -> Vec<PacketSummary> {
-        let mut nanos = 1_000_000_000_000i64;
-        let mut packets = Vec::new();
-        for _ in 0..count {
-            nanos += match numbers.below(40) {
-                0 => 4_000_000_000,
-                1 => -2_000_000_000,
-                2 => 0,
-                _ => numbers.below(300_000_000) as i64,
-            };
-            let mut end = |count: u64| numbers.below(count) as u8;
-            let mac = |octet| 0x0200_0000_0000 | u64::from(octet);
-            let link: Link = Ends {
-                protocol: LinkProtocol::Ethernet,
-                source: mac(end(2)),
-                destination: mac(end(2)),
-            };
-            let network: Network = Ends {
-                protocol: NetworkProtocol::Ipv4,
-                source: u128::from(end(3)),
-                destination: u128::from(end(3)),
-            };
-            let transport: Transport = Ends {
-                protocol: [TransportProtocol::Tcp, TransportProtocol::Udp][usize::from(end(2))],
-                source: u16::from(end(2)),
-                destination: u16::from(end(2)),
-            };
-            let kind = end(8);
-            let piece = (kind == 7).then(|| {
-                Box::new(Piece {
-                    datagram: Datagram {
-                        network,
-                        protocol: 17,
-                        id: u32::from(end(2)),
-                    },
-                    transport: (end(2) == 0).then_some(transport),
-                })
-            });
-            packets.push(PacketSummary {
-                time: Time {
-                    seconds: nanos.div_euclid(1_000_000_000),
-                    nanos: nanos.rem_euclid(1_000_000_000) as u32,
-                },
-                octets: 60 + u32::from(kind),
-                layers: Layers {
-                    link: (kind != 6).then_some(link),
-                    network: (kind != 5).then_some(network),
-                    transport: (kind < 5).then_some(transport),
-                },
-                application: [Application::None, Application::Payload][usize::from(kind & 1)],
-                application_octets: u32::from(kind),
-                piece,
-            });
-        }
-        packets
-    }
-
-    /// The records of every type that the packets give in batches of this size, and what was
-    /// closed for want of room.
-    fn records(packets: &[PacketSummary], limits: FlowLimits, batch: usize) -> (Vec<Chunk>, u64) {
-        let registry = Registry::new(&[], SCHEMAS, &Selection::default()).expect("all of them");
-        let mut output = Output::new(&registry);
-        let mut trackers = Trackers::new(&registry, limits);
-        let mut groups = Groups::default();
-        for packets in packets.chunks(batch) {
-            groups.clear();
-            packets.iter().for_each(|packet| groups.add(packet.clone()));
-            trackers.take(&mut groups, &registry, &mut output);
-        }
-        while trackers.close(&registry, &mut output, 7) {}
-        (output.chunks, trackers.evicted())
-    }
-
-    /// A clock that is told between packets closes what the next packet would close, in that order.
-    #[test]
-    fn a_clock_closes_as_packets_do() {
-        let limits = FlowLimits {
-            flow_timeout: 1,
-            connection_timeout: 2,
-            entries: 1000,
-        };
-        let registry = Registry::new(&[], SCHEMAS, &Selection::default()).expect("all of them");
-        let packets = packets(&mut Numbers(3), 400);
-        let mut output = Output::new(&registry);
-        let mut trackers = Trackers::new(&registry, limits);
-        let mut groups = Groups::default();
-        let mut closed_by_clock = 0;
-        for packet in &packets {
-            let before = output.records();
-            trackers.expire(packet.time, &registry, &mut output);
-            closed_by_clock += output.records() - before;
-            groups.clear();
-            groups.add(packet.clone());
-            trackers.take(&mut groups, &registry, &mut output);
-        }
-        assert!(closed_by_clock > 100 && trackers.open() > 0);
-        while trackers.close(&registry, &mut output, 7) {}
-        assert!(records(&packets, limits, 40).0 == output.chunks);
-    }
-
-    #[test]
-    fn batches_change_nothing() {
-        let mut numbers = Numbers(1);
-        for entries in [2, 9, 1000] {
-            for timeout in [0, 1, 3, 20] {
-                let limits = FlowLimits {
-                    flow_timeout: timeout,
-                    connection_timeout: 2 * timeout,
-                    entries,
-                };
-                for _ in 0..15 {
-                    let packets = packets(&mut numbers, 150);
-                    let expected = records(&packets, limits, 1);
-                    assert!(expected.0.iter().all(|chunk| !chunk.is_empty()));
-                    for batch in [2, 7, 40, 150] {
-                        let found = records(&packets, limits, batch);
-                        assert!(found == expected, "{limits:?}, batches of {batch}");
-                    }
-                }
-            }
-        }
+        self.tables.iter().map(FlowTable::evicted).sum()
     }
 }

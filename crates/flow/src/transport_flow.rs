@@ -3,9 +3,10 @@
 use netcap_dissect::{Output, Registry};
 use netcap_record::{Record, Text, Timestamp};
 
-use crate::model::Model;
+use crate::counts::BothWays;
+use crate::model::{EntryOf, Model, Reading};
+use crate::shard::FlowShards;
 use crate::summary::{PacketSummary, Transport};
-use crate::table::Entry;
 use crate::uid;
 
 /// Traffic between two ports, both directions together, whatever the addresses: all conversations
@@ -46,27 +47,38 @@ impl Model for TransportFlow<'_> {
     type Key = Transport;
     /// Whether the first packet went from the second address of the key to the first.
     type Shown = bool;
+    type Ways = BothWays;
 
     #[inline]
-    fn read(summary: &PacketSummary) -> Option<(Transport, bool)> {
-        summary.layers.transport.map(Transport::sorted)
+    fn shard(shards: &FlowShards) -> u8 {
+        shards.transport
     }
 
-    fn emit(entry: &Entry<Transport, bool>, registry: &Registry, output: &mut Output) {
-        let ends = entry.key.exchanged(entry.shown);
+    #[inline]
+    fn read(summary: &PacketSummary) -> Option<Reading<Self>> {
+        let (key, exchanged) = summary.layers.transport?.sorted();
+        Some(Reading {
+            key,
+            way: usize::from(exchanged),
+            shown: exchanged,
+        })
+    }
+
+    fn emit(entry: &EntryOf<Self>, registry: &Registry, output: &mut Output) {
+        let (ends, counts) = (entry.key.exchanged(entry.shown), entry.counts());
         let (source, destination) = (i32::from(ends.source), i32::from(ends.destination));
         output.emit(
             registry,
             &TransportFlow {
-                first: entry.first.timestamp(),
-                last: entry.last.timestamp(),
+                first: counts.first().timestamp(),
+                last: counts.last().timestamp(),
                 protocol: Text(ends.protocol.name().as_bytes()),
                 source,
                 destination,
-                octets: entry.octets.try_into().unwrap_or(i64::MAX),
-                packets: entry.packets.try_into().unwrap_or(i64::MAX),
+                octets: counts.octets.try_into().unwrap_or(i64::MAX),
+                packets: counts.packets.try_into().unwrap_or(i64::MAX),
                 uid: uid::transport(&ends),
-                duration: entry.last.since(entry.first),
+                duration: counts.last().since(counts.first()),
             },
         );
     }

@@ -146,7 +146,7 @@ impl Walked {
                 sides.at(*side).append(chunk);
             }
         }
-        notes.amend(&amended.rest.notes, places);
+        notes.amend(&mut amended.rest.notes, places);
         fragmented.retain(|was| {
             let is_replaced = places.binary_search(&was.place).is_ok();
             if is_replaced && let Some(packet) = batch.packets().get(was.place as usize) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use netcap_capture::Timestamp;
 use netcap_dissect::{Bodies, Output, Registry};
-use netcap_flow::{Lane, StreamLedger};
+use netcap_flow::{Lane, SCHEMAS, StreamLedger};
 use netcap_protocols::STREAMS;
 use netcap_record::Time;
 
@@ -53,13 +53,15 @@ impl Seat {
                     packet.map_or(&[][..], |packet| batch.data(packet))
                 };
                 let notes = &parcel.walked.rest.notes;
-                self.lane.take(notes, &octets, registry, output);
+                self.lane.take(notes, octets, registry, output);
                 if let Some(clock) = batch.clock {
                     self.lane.expire(time(clock), registry, output);
                 }
             }
             LaneWork::Measure(up_to) => *up_to = self.lane.closes_up_to(CLOSED_AT_ONCE),
-            LaneWork::Close(up_to) => self.lane.close(*up_to, registry, output),
+            LaneWork::Close(up_to) => {
+                self.lane.close(*up_to, registry, output);
+            }
         }
         worker.encode(output);
     }
@@ -88,7 +90,7 @@ pub(crate) struct Lanes {
     first: u64,
     spare: Vec<Output>,
     /// Flows open when each lane was last seen, by model.
-    open: Vec<Vec<usize>>,
+    open: Vec<[usize; SCHEMAS.len()]>,
     keeps_bodies: bool,
 }
 
@@ -105,7 +107,7 @@ impl Lanes {
             .collect();
         Lanes {
             next: vec![0; seats.len()],
-            open: vec![Vec::new(); seats.len()],
+            open: vec![[0; SCHEMAS.len()]; seats.len()],
             seats,
             inside: VecDeque::new(),
             first: 0,
@@ -215,18 +217,15 @@ impl Lanes {
         (streams, evicted)
     }
 
-    /// Takes outputs for further use.
-    pub(crate) fn reuse(&mut self, outputs: Vec<Output>) {
-        for mut output in outputs {
-            output.clear();
-            self.spare.push(output);
-        }
+    /// Takes an output for further use.
+    pub(crate) fn reuse(&mut self, mut output: Output) {
+        output.clear();
+        self.spare.push(output);
     }
 
     /// Flows that are open, of the model that has most.
     pub(crate) fn open(&self) -> usize {
-        let models = self.open.iter().map(Vec::len).max().unwrap_or_default();
-        let of_model = |model: usize| self.open.iter().filter_map(|open| open.get(model)).sum();
-        (0..models).map(of_model).max().unwrap_or_default()
+        let of_model = |model: usize| self.open.iter().map(|open| open[model]).sum();
+        (0..SCHEMAS.len()).map(of_model).max().unwrap_or_default()
     }
 }

@@ -18,7 +18,7 @@ use crate::bodies::BodySink;
 use crate::fragments::Fragments;
 use crate::job::{Done, End, Job, Parcel};
 use crate::lanes::{LaneWork, Lanes, Seat};
-use crate::merge::{Merger, body_events};
+use crate::merge::merge;
 use crate::outlet::{Delivery, Outlet, Workers};
 use crate::side::Side;
 use crate::{Error, Ledger, Report, Watch};
@@ -66,7 +66,6 @@ pub(crate) struct State {
     next: u64,
     delivered: u64,
     progress: Progress,
-    merger: Merger,
     /// How the reader came to its end, once it has.
     end: Option<End>,
     /// The errors that the logs of closed periods have told of.
@@ -208,15 +207,10 @@ impl Sequencer<'_> {
     }
 
     /// Gives what a batch became to the outlet, and the batch back to the reader.
-    fn deliver(&mut self, mut parcel: Parcel, mut outputs: Vec<Output>) -> Result<(), Stopped> {
-        let (state, walked) = (&mut self.state, &mut parcel.walked);
+    fn deliver(&mut self, mut parcel: Parcel, outputs: Vec<Output>) -> Result<(), Stopped> {
         let first = parcel.batch.first_index + 1;
-        let chunks = &mut walked.output.chunks;
-        state.merger.merge(chunks, first, &mut outputs);
-        if let Some(bodies) = &mut self.bodies {
-            bodies.take(body_events(&mut outputs))?;
-        }
-        self.lanes.reuse(outputs);
+        self.merge(&mut parcel.walked.output.chunks, first, outputs)?;
+        let (state, walked) = (&mut self.state, &mut parcel.walked);
         state.ledger.add(&walked.rest.ledger);
         state.ledger.fragments.cut += walked.rest.fragmented.iter().map(|f| f.cut).sum::<u64>();
         if let Some(origins) = parcel.origins.take() {
@@ -227,11 +221,35 @@ impl Sequencer<'_> {
         let delivery = Delivery {
             registry: self.registry,
             first,
-            chunks,
+            chunks: &mut walked.output.chunks,
             sides: &mut walked.rest.sides.0,
         };
         self.give(delivery)?;
         let _ = self.free.try_send(Box::new(parcel));
+        Ok(())
+    }
+
+    /// Adds what lanes gave to what packets gave.
+    fn merge(
+        &mut self,
+        chunks: &mut [Chunk],
+        first: u64,
+        outputs: Vec<Output>,
+    ) -> Result<(), Stopped> {
+        let mut outputs = outputs.into_iter();
+        let Some(mut all) = outputs.next() else {
+            return Ok(());
+        };
+        for mut output in outputs {
+            all.append(&mut output);
+            self.lanes.reuse(output);
+        }
+        all.sort_by_turn();
+        merge(chunks, first, &mut all);
+        if let (Some(sink), Some(bodies)) = (&mut self.bodies, &mut all.bodies) {
+            sink.take(bodies.events.drain(..).map(|(_, event)| event))?;
+        }
+        self.lanes.reuse(all);
         Ok(())
     }
 
@@ -252,13 +270,9 @@ impl Sequencer<'_> {
             });
             up_to = least.min().unwrap_or(u64::MAX);
             let answers = self.ask_lanes(|| LaneWork::Close(up_to))?;
-            let mut outputs: Vec<Output> = answers.into_iter().map(|(_, output)| output).collect();
+            let outputs = answers.into_iter().map(|(_, output)| output).collect();
             let mut chunks = vec![Chunk::default(); self.registry.selected().len()];
-            self.state.merger.merge(&mut chunks, 0, &mut outputs);
-            if let Some(bodies) = &mut self.bodies {
-                bodies.take(body_events(&mut outputs))?;
-            }
-            self.lanes.reuse(outputs);
+            self.merge(&mut chunks, 0, outputs)?;
             self.give(Delivery {
                 registry: self.registry,
                 first: 0,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use netcap_capture::{Batch, Filter, FilterError, LinkType, Packet};
 use netcap_dissect::{Completed, Context, Entropy, Fate, Output, PacketInfo, Registry, walk};
-use netcap_flow::{Notes, PacketSummary, note_segments};
+use netcap_flow::{Notes, PacketSummary};
 use netcap_record::{Field, Time, split_frame};
 use netcap_store::Encoding;
 
@@ -123,6 +123,7 @@ impl<'r> Worker<'r> {
     pub(crate) fn process(&mut self, batch: &Batch, walked: &mut Walked) {
         walked.clear();
         let Walked { output, rest } = walked;
+        rest.notes.first_number = batch.first_index + 1;
         let mut context = Context::new(self.registry, output, &mut self.entropy, &[]);
         for (place, (packet, octets)) in batch.iter().enumerate() {
             let info = info(batch, place, packet, self.base);
@@ -200,11 +201,11 @@ impl Rest {
         self.ledger.count(octets.len(), &fate);
         if wanted.summaries {
             let summary = PacketSummary::of(context.line(), info.time, octets.len());
-            self.notes.groups.add(summary);
+            self.notes.groups.add(info.index, summary);
         }
         if let Some(ports) = &wanted.stream_ports {
             let segments = &mut self.notes.segments;
-            note_segments(context.layers(), info, octets, ports, segments);
+            segments.add(context.layers(), info, octets, ports);
         }
         let is_wanted = match fate {
             Fate::Unknown(_) | Fate::UnsupportedLink(_) => wanted.unknown,

@@ -1131,6 +1131,7 @@ mod tests {
 
     use netcap_dissect::{
         Bodies, BodyEvent, Endpoint, Entropy, Output, PacketInfo, Registry, Selection, StreamEnds,
+        Turn,
     };
     use netcap_record::{Message as Decoded, Scalar, Time};
 
@@ -1184,10 +1185,10 @@ mod tests {
 
     impl Seen {
         /// Takes down what happened to the bodies.
-        fn hear(&mut self, events: Vec<BodyEvent>) {
+        fn hear(&mut self, events: Vec<(Turn, BodyEvent)>) {
             let mut ids = Vec::new();
             let text = |octets: &[u8]| octets.escape_ascii().to_string();
-            for event in events {
+            for (_, event) in events {
                 let place = |id| ids.iter().position(|known| *known == id).unwrap();
                 match event {
                     BodyEvent::Begin {

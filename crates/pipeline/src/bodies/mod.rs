@@ -115,7 +115,10 @@ impl BodySink {
     }
 
     /// Takes what has happened to bodies.
-    pub(crate) fn take(&mut self, events: Vec<BodyEvent>) -> Result<(), Error> {
+    pub(crate) fn take(
+        &mut self,
+        events: impl IntoIterator<Item = BodyEvent>,
+    ) -> Result<(), Error> {
         for event in events {
             self.events += 1;
             match event {
@@ -309,7 +312,7 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::{GzEncoder, ZlibEncoder};
-    use netcap_dissect::Bodies;
+    use netcap_dissect::{Bodies, Turn};
     use tempfile::TempDir;
 
     use super::name::LONGEST_NAME;
@@ -337,19 +340,21 @@ mod tests {
 
     impl Bench {
         fn begin(&mut self, target: &[u8], encoding: &str) -> BodyId {
-            self.bodies.begin(target, encoding.as_bytes())
+            let turn = Turn::default();
+            self.bodies.begin(turn, target, encoding.as_bytes())
         }
 
         fn append(&mut self, id: BodyId, octets: &[u8]) {
-            let events = &mut self.bodies.events;
-            events.push(BodyEvent::Octets(id, octets.to_vec()));
-            self.sink.take(std::mem::take(events)).unwrap();
+            self.tell(BodyEvent::Octets(id, octets.to_vec()));
         }
 
         fn end(&mut self, id: BodyId, is_whole: bool) {
-            let events = &mut self.bodies.events;
-            events.push(BodyEvent::End { id, is_whole });
-            self.sink.take(std::mem::take(events)).unwrap();
+            self.tell(BodyEvent::End { id, is_whole });
+        }
+
+        fn tell(&mut self, event: BodyEvent) {
+            let begun = self.bodies.events.drain(..).map(|(_, event)| event);
+            self.sink.take(begun.chain([event])).unwrap();
         }
 
         fn whole(&mut self, target: &[u8], encoding: &str, octets: &[u8]) {
@@ -477,8 +482,8 @@ mod tests {
         let id = bench.begin(b"/a", "");
         bench.append(id, b"GIF89a");
         let is_whole = true;
-        let events = vec![BodyEvent::End { id, is_whole }];
-        let trouble = bench.sink.take(events).unwrap_err();
+        let end = BodyEvent::End { id, is_whole };
+        let trouble = bench.sink.take([end]).unwrap_err();
         assert!(trouble.to_string().contains("image"), "{trouble}");
         assert!(!bench.directory.path().join("gif").exists());
         drop(bench.sink);

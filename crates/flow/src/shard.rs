@@ -1,0 +1,234 @@
+//! Virtual shards: tables in parts of a fixed number, by key, so that several threads may each own
+//! some of them.
+//!
+//! Which shard a key belongs to is a matter of the key alone, never of the run, the machine or the
+//! number of threads: where the limit of a table is met, that decides what is evicted. So the hash
+//! has no seed. Whoever knows it may fill one shard, which then evicts as a smaller table would; the
+//! tables themselves hash with a seed.
+//!
+//! A shard's key may be coarser than that of its table, never finer.
+//!
+//! The rule for limits: each shard has the table's limit divided by [`SHARDS`], rounded down. A
+//! table whose shards would have little room has one shard, with all of it: see [`Least`].
+
+use netcap_dissect::Endpoint;
+use netcap_record::Ip;
+
+use crate::stream_limits::StreamLimits;
+use crate::summary::Layers;
+
+/// Parts of a table that is divided.
+pub const SHARDS: usize = 8;
+
+/// What a shard must have room for: a table that has not as much for each of [`SHARDS`] is not
+/// divided. Below, chance would fill some long before others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Least {
+    /// Flows or streams.
+    pub(crate) entries: usize,
+    /// Octets that wait in streams; and no less than four directions may hold.
+    pub(crate) octets: usize,
+}
+
+impl Default for Least {
+    fn default() -> Least {
+        Least {
+            entries: 1024,
+            octets: 4 << 20,
+        }
+    }
+}
+
+impl Least {
+    /// Shards of a table of so many entries.
+    pub(crate) fn shards_of(self, entries: usize) -> usize {
+        if entries / SHARDS < self.entries {
+            1
+        } else {
+            SHARDS
+        }
+    }
+
+    /// Shards of the streams, and the limits of each.
+    pub(crate) fn divide(self, limits: StreamLimits) -> (usize, StreamLimits) {
+        let octets = limits.octets / SHARDS;
+        let fits = octets >= self.octets && octets / 4 >= limits.octets_per_direction;
+        let shards = if fits {
+            self.shards_of(limits.streams)
+        } else {
+            1
+        };
+        let limits = StreamLimits {
+            streams: limits.streams / shards,
+            octets: limits.octets / shards,
+            ..limits
+        };
+        (shards, limits)
+    }
+}
+
+/// Which shards of a table a lane owns: those whose number is that of the lane, modulo the lanes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    /// By shard of the key: its place among those owned.
+    places: [Option<u8>; SHARDS],
+    owned: usize,
+}
+
+impl Share {
+    /// The share of a lane in a table of so many shards.
+    pub(crate) fn new(shards: usize, lane: usize, lanes: usize) -> Share {
+        Share {
+            places: std::array::from_fn(|shard| {
+                let shard = shard % shards;
+                (shard % lanes == lane).then_some((shard / lanes) as u8)
+            }),
+            owned: (lane..shards).step_by(lanes).len(),
+        }
+    }
+
+    /// How many shards it owns.
+    pub(crate) fn len(&self) -> usize {
+        self.owned
+    }
+
+    /// The place of a key's shard among those it owns, if it does.
+    #[inline]
+    pub(crate) fn place(&self, shard: u8) -> Option<usize> {
+        self.places[usize::from(shard) % SHARDS].map(usize::from)
+    }
+}
+
+/// The shards that a packet's flows belong to. The same for both directions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FlowShards {
+    /// By MAC addresses, IP addresses and ports.
+    pub(crate) connection: u8,
+    /// By IP addresses and ports.
+    pub(crate) flow: u8,
+    pub(crate) link: u8,
+    pub(crate) network: u8,
+    pub(crate) transport: u8,
+}
+
+impl FlowShards {
+    #[inline]
+    pub(crate) fn of(layers: &Layers) -> FlowShards {
+        let pair = |source, destination| mix(source).wrapping_add(mix(destination));
+        let link = layers.link.map_or(0, |e| pair(e.source, e.destination));
+        let network = layers
+            .network
+            .map_or(0, |e| pair(fold(e.source), fold(e.destination)));
+        let transport = layers
+            .transport
+            .map_or(0, |e| pair(e.source.into(), e.destination.into()));
+        let flow = network.wrapping_add(transport.rotate_left(32));
+        FlowShards {
+            connection: shard(flow.wrapping_add(link.rotate_left(16))),
+            flow: shard(flow),
+            link: shard(link),
+            network: shard(network),
+            transport: shard(transport),
+        }
+    }
+}
+
+/// The shard of a stream between two ends, either of which may be first.
+#[inline]
+pub(crate) fn stream_shard(one: &Endpoint, other: &Endpoint) -> u8 {
+    let end = |end: &Endpoint| {
+        let address = match end.ip {
+            Ip::V4(octets) => u64::from(u32::from_be_bytes(octets)),
+            Ip::V6(octets) => fold(u128::from_be_bytes(octets)),
+            Ip::Absent => 0,
+        };
+        mix(mix(address).wrapping_add(end.port.into()))
+    };
+    shard(end(one).wrapping_add(end(other)))
+}
+
+fn shard(hash: u64) -> u8 {
+    (mix(hash) % SHARDS as u64) as u8
+}
+
+fn fold(address: u128) -> u64 {
+    (address as u64) ^ ((address >> 64) as u64).rotate_left(32)
+}
+
+/// The finalizer of MurmurHash3 (Appleby 2011): every bit changes about half of the others.
+#[inline]
+fn mix(mut number: u64) -> u64 {
+    number = (number ^ number >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    number = (number ^ number >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    number ^ number >> 33
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shard_has_one_owner() {
+        for shards in [1, SHARDS] {
+            for lanes in 1..=SHARDS {
+                let shares: Vec<Share> = (0..lanes)
+                    .map(|lane| Share::new(shards, lane, lanes))
+                    .collect();
+                assert_eq!(shares.iter().map(Share::len).sum::<usize>(), shards);
+                for shard in 0..SHARDS as u8 {
+                    let places: Vec<(usize, usize)> = shares
+                        .iter()
+                        .filter_map(|share| Some((share.place(shard)?, share.len())))
+                        .collect();
+                    assert!(matches!(*places, [(place, len)] if place < len));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn limits_divide() {
+        let least = Least::default();
+        assert_eq!(least.shards_of(8191), 1);
+        assert_eq!(least.shards_of(8192), 8);
+        let limits = StreamLimits::default();
+        let (shards, each) = least.divide(limits);
+        assert_eq!((shards, each.streams, each.octets), (8, 8192, 8 << 20));
+        for small in [
+            StreamLimits {
+                streams: 8191,
+                ..limits
+            },
+            StreamLimits {
+                octets: (32 << 20) - 1,
+                ..limits
+            },
+            StreamLimits {
+                octets_per_direction: 3 << 20,
+                ..limits
+            },
+        ] {
+            assert_eq!(least.divide(small), (1, small));
+        }
+    }
+
+    #[test]
+    fn keys_spread_over_the_shards() {
+        let mut counts = [0; SHARDS];
+        for n in 0..8000u32 {
+            let end = |ip: u32, port| Endpoint {
+                mac: None,
+                ip: Ip::V4(ip.to_be_bytes()),
+                port,
+            };
+            let (one, other) = (
+                end(0x0a00_0000 + n % 100, 1024 + (n / 100) as u16),
+                end(1, 80),
+            );
+            let shard = stream_shard(&one, &other);
+            assert_eq!(shard, stream_shard(&other, &one));
+            counts[usize::from(shard)] += 1;
+        }
+        assert!(counts.iter().all(|n| (850..1150).contains(n)), "{counts:?}");
+    }
+}
