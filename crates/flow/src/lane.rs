@@ -118,7 +118,7 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use netcap_dissect::{
-        Bodies, BodyEvent, Chunk, Direction, Layer, PacketInfo, Recognition, Selection,
+        Bodies, BodyEvent, BodyId, Chunk, Direction, Layer, PacketInfo, Recognition, Selection,
         StreamContext, StreamDissector, Then,
     };
     use netcap_record::{Record, Text, Timestamp};
@@ -132,7 +132,7 @@ mod tests {
     use crate::tracker::SCHEMAS;
 
     const LANES: [usize; 4] = [1, 2, 3, 8];
-    const BATCHES: [usize; 4] = [1, 2, 7, 40];
+    const BATCHES: [usize; 3] = [1, 7, 40];
     /// Packets between two clocks from outside.
     const TICK: usize = 50;
     /// Divides every table that has an entry for each shard, or none.
@@ -217,7 +217,7 @@ mod tests {
     }
 
     /// What a capture becomes: records by type, bodies, what was evicted, and the account of streams.
-    type Outcome = (Vec<Chunk>, Vec<BodyEvent>, u64, StreamLedger);
+    type Outcome = (Vec<Chunk>, Vec<String>, u64, StreamLedger);
 
     /// How lanes are run.
     #[derive(Clone, Copy, Debug)]
@@ -289,8 +289,26 @@ mod tests {
                 .for_each(|lane| ledger.add(&lane.stream_ledger()));
             let evicted = self.lanes.iter().map(Lane::evicted).sum();
             assert!(self.lanes.iter().all(|lane| lane.open() == [0; MODELS]));
-            (self.records, self.bodies, evicted, ledger)
+            (self.records, texts(&self.bodies), evicted, ledger)
         }
+    }
+
+    /// What happened to bodies, which are numbered in the order in which they began.
+    fn texts(events: &[BodyEvent]) -> Vec<String> {
+        let mut ids: Vec<BodyId> = Vec::new();
+        let text = |event: &BodyEvent| match event {
+            BodyEvent::Begin { id, target, .. } => {
+                ids.push(*id);
+                format!("{target:?}")
+            }
+            BodyEvent::Octets(id, octets) => {
+                format!("{:?} {octets:?}", ids.iter().position(|known| known == id))
+            }
+            BodyEvent::End { id, .. } => {
+                format!("{:?} ends", ids.iter().position(|known| known == id))
+            }
+        };
+        events.iter().map(text).collect()
     }
 
     fn output(registry: &Registry) -> Output {
@@ -354,43 +372,41 @@ mod tests {
         let mut evicted = 0;
         for entries in [2, 9, 40, 10_000] {
             for timeout in [0, 1, 3, 20] {
-                for _ in 0..4 {
-                    let packets = summaries(&mut numbers, 150);
-                    let how = How {
-                        flows: FlowLimits {
-                            flow_timeout: timeout,
-                            connection_timeout: 2 * timeout,
-                            entries,
-                        },
-                        streams: StreamLimits::default(),
-                        least: ALWAYS,
-                        lanes: 1,
-                        batch: 1,
+                let packets = summaries(&mut numbers, 150);
+                let how = How {
+                    flows: FlowLimits {
+                        flow_timeout: timeout,
+                        connection_timeout: 2 * timeout,
+                        entries,
+                    },
+                    streams: StreamLimits::default(),
+                    least: ALWAYS,
+                    lanes: 1,
+                    batch: 1,
+                };
+                let expected = flows(&packets, how);
+                assert!(expected.0[..MODELS].iter().all(|chunk| !chunk.is_empty()));
+                evicted += expected.2;
+                if entries == 10_000 {
+                    let undivided = How {
+                        least: NEVER,
+                        ..how
                     };
-                    let expected = flows(&packets, how);
-                    assert!(expected.0[..MODELS].iter().all(|chunk| !chunk.is_empty()));
-                    evicted += expected.2;
-                    if entries == 10_000 {
-                        let undivided = How {
-                            least: NEVER,
+                    assert!(flows(&packets, undivided) == expected, "{how:?}");
+                }
+                for lanes in LANES {
+                    for batch in BATCHES {
+                        let how = How {
+                            lanes,
+                            batch,
                             ..how
                         };
-                        assert!(flows(&packets, undivided) == expected, "{how:?}");
-                    }
-                    for lanes in LANES {
-                        for batch in BATCHES {
-                            let how = How {
-                                lanes,
-                                batch,
-                                ..how
-                            };
-                            assert!(flows(&packets, how) == expected, "{how:?}");
-                        }
+                        assert!(flows(&packets, how) == expected, "{how:?}");
                     }
                 }
             }
         }
-        assert!(evicted > 1000);
+        assert!(evicted > 1000, "{evicted}");
     }
 
     /// What a stream dissector was given, as a record.
@@ -419,7 +435,7 @@ mod tests {
 
     #[derive(Default)]
     struct Teller {
-        body: Option<netcap_dissect::BodyId>,
+        body: Option<BodyId>,
         held: usize,
     }
 
@@ -549,7 +565,7 @@ mod tests {
         let mut all = StreamLedger::default();
         for (entries, octets) in [(16, 16_000), (1000, 16_000), (1000, 1 << 20)] {
             for timeout in [0, 3, 9] {
-                for _ in 0..4 {
+                for _ in 0..2 {
                     let packets = packets(&mut numbers, 300);
                     let how = How {
                         flows: FlowLimits::default(),
@@ -588,7 +604,7 @@ mod tests {
             }
         }
         assert!(all.evicted_streams > 100, "{all:?}");
-        assert!(all.gaps_for_room > 20, "{all:?}");
+        assert!(all.gaps_for_room > 10, "{all:?}");
         assert!(all.gaps_for_time > 100, "{all:?}");
     }
 

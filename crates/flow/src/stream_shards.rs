@@ -134,7 +134,7 @@ impl StreamShards {
         let mut ledger = StreamLedger::default();
         self.tables
             .iter()
-            .for_each(|table| ledger.add(table.ledger()));
+            .for_each(|table| ledger.add(&table.ledger()));
         ledger
     }
 }

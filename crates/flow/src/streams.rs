@@ -198,8 +198,8 @@ impl Streams {
     }
 
     /// What became of the segments so far.
-    pub fn ledger(&self) -> &StreamLedger {
-        &self.ledger
+    pub fn ledger(&self) -> StreamLedger {
+        self.ledger.clone()
     }
 
     /// Octets that wait now, with what their bookkeeping is taken to cost.
