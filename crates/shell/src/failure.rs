@@ -18,7 +18,7 @@ Exit codes:
   4 TLS: a peer is not to be believed, or does not believe us
   5 pcap-over-ip only: the output could not be written
   101 a bug: please report it
-  130, 143 a second Ctrl-C or SIGTERM ended it at once";
+  130, 143 Ctrl-C or SIGTERM ended it before it could finish in good order";
 
 /// Why a program ends early or not well: one line for the user, three of a filter that is wrong, and
 /// an exit code.

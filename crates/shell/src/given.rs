@@ -6,8 +6,8 @@ use clap::error::Error;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Id};
 
-/// A group of flags, and the names of those that were given: where the others have their defaults, a
-/// flag that has no effect can still be refused by its name.
+/// A group of flags that remembers which of them were given. All have values, as the others have their
+/// defaults; one that has no effect can still be refused by name.
 #[derive(Debug)]
 pub struct Given<F> {
     flags: F,

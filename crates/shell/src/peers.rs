@@ -95,7 +95,7 @@ pub enum News {
     All,
     /// Only what happens to connections: they fail, end and begin again.
     Connections,
-    /// Only warnings of what the flags themselves do.
+    /// Only warnings of what is dangerous.
     Warnings,
 }
 

@@ -1,8 +1,8 @@
 //! `netcap`: turns packets into audit records, and audit records into text.
 //!
 //! The command line becomes [`Flags`](flags::Flags), the inputs say what is to be done with them,
-//! and [`collect`] or [`dump`] does it; every way to fail is a [`Failure`]. What is not netcap's own, but
-//! any program's, is in `netcap_shell`.
+//! and [`collect`] or [`dump`] does it; every way to fail is a [`Failure`]. What every program
+//! needs is in `netcap_shell`.
 
 mod check;
 mod collect;

@@ -2,8 +2,8 @@
 //! a wire.
 //!
 //! The command line becomes [`flags`]; each subcommand has its file; what happens with peers becomes
-//! lines in [`report`]; every way to fail is a [`Failure`]. What is not its own, but any program's, is
-//! in `netcap_shell`.
+//! lines in [`report`]; every way to fail is a [`Failure`]. What every program needs is in
+//! `netcap_shell`.
 
 mod flags;
 mod hub;
