@@ -33,9 +33,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod figures;
-pub mod privileges;
-
 pub use netcap_capture as capture;
 pub use netcap_dissect as dissect;
 pub use netcap_pipeline as pipeline;

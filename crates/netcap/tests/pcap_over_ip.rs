@@ -374,7 +374,7 @@ fn a_stalled_peer_loses_its_own_packets_only() {
     let mut input = server.input();
     input.write_all(&content[..24]).unwrap();
     let address = server.address();
-    let ceiling = server.line_with(" MB of memory");
+    let ceiling = server.line_with(" MB; --queue and --max-clients decide");
     let fast = TcpStream::connect(address).unwrap();
     let slow = TcpStream::connect(address).unwrap();
     let slow_name = slow.local_addr().unwrap().to_string();
@@ -390,7 +390,7 @@ fn a_stalled_peer_loses_its_own_packets_only() {
         thread::sleep(Duration::from_millis(10));
     }
     // What it said it may take at most, it does not take.
-    let ceiling: f64 = ceiling.split(' ').nth(3).unwrap().parse().unwrap();
+    let ceiling: f64 = ceiling.split(' ').nth(4).unwrap().parse().unwrap();
     if let Some(held) = server.peak() {
         assert!(held < ceiling, "{held} of {ceiling} MB");
     }
@@ -434,7 +434,7 @@ fn too_many_peers_are_turned_away() {
     let mut peers: Vec<_> = (0..3)
         .map(|_| TcpStream::connect(address).unwrap())
         .collect();
-    server.line_with("--max-clients");
+    server.line_with("as --max-clients allows");
     drop(input);
     let mut whole = 0;
     for peer in &mut peers {
@@ -444,6 +444,35 @@ fn too_many_peers_are_turned_away() {
     }
     assert_eq!(whole, 2);
     assert_eq!(server.end().0.code(), Some(0));
+}
+
+#[test]
+fn what_protects_nothing_is_refused() {
+    let (_folder, path) = file(&pcap(5, 60));
+    let path = path.display();
+    for (args, expected) in [
+        (
+            "hub tcp://127.0.0.1:1 --once --insecure".to_owned(),
+            "--insecure is for TLS",
+        ),
+        (
+            format!("replay {path} -i lo --strict-tls"),
+            "--strict-tls is for TLS",
+        ),
+        (
+            format!("hub {path} -w /dev/null --server-name x"),
+            "--server-name is for TLS",
+        ),
+        (
+            "hub listen://0.0.0.0:0 --require-tls".to_owned(),
+            "anyone who can reach",
+        ),
+        (format!("hub tcp://127.0.0.1:1 {path}"), "two runs"),
+    ] {
+        let (code, said) = run(&args);
+        assert_eq!(code, Some(1), "{args}: {said:?}");
+        assert!(said.concat().contains(expected), "{args}: {said:?}");
+    }
 }
 
 #[test]

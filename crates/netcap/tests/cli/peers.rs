@@ -170,6 +170,7 @@ fn wrong_command_lines_are_answered_in_one_line() {
         ("-r tcp://h -pin x".to_owned(), "not a pin"),
         ("-r tcp://h -insecure".to_owned(), "-insecure is for TLS"),
         ("-r tls://h -cert x".to_owned(), "-key"),
+        ("-r tls://h -allow x".to_owned(), "-client-ca"),
     ] {
         let (code, output, errors) = run(&args);
         assert_eq!((code, output.as_str()), (1, ""), "{args}: {errors}");

@@ -1,12 +1,11 @@
 //! `-check`: would the rows read back, and which would not without quotes.
 
-use netcap::figures::grouped;
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::table::{Colour, RESET, visible};
 use netcap_record::{Field, Message};
-
-use crate::console::has_colours;
-use crate::failure::Failure;
+use netcap_shell::Failure;
+use netcap_shell::console::has_colours;
+use netcap_shell::figures::grouped;
 
 /// What has been found so far.
 #[derive(Debug, Default)]
@@ -70,7 +69,7 @@ impl Check {
 
 /// The cell with the separators in it in red, on a terminal.
 fn highlighted(cell: &str, separator: &str) -> String {
-    if has_colours(&std::io::stdout()) {
+    if has_colours() {
         cell.replace(
             separator,
             &format!("{}{separator}{RESET}", Colour::Red.sequence()),

@@ -2,28 +2,24 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use netcap::figures::size;
-use netcap::privileges;
 use netcap_capture::pcap_over_ip::Address;
 use netcap_capture::{Filter, Source};
 use netcap_dissect::Selection;
 use netcap_pipeline::{Config, FileConfig, Files, FlowLimits, FragmentLimits};
 use netcap_record::Timestamp;
+use netcap_shell::console::{has_colours, print};
+use netcap_shell::peers::{News, Terms};
+use netcap_shell::{Failure, privileges, signals};
 use netcap_store::{Csv, Encoding, Frames};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag::{register, register_conditional_shutdown};
 
-use crate::VERSION;
-use crate::console::{has_colours, note, print};
 use crate::encoders;
-use crate::failure::Failure;
 use crate::flags::Flags;
 use crate::progress::Progress;
 use crate::summary::summary;
+use crate::{PROGRAM, VERSION};
 
 /// Packets in a batch, where no flag says otherwise.
 const BATCH_PACKETS: usize = 1024;
@@ -50,7 +46,7 @@ pub(crate) fn run(
     } else if addresses.is_empty() {
         open_files(flags, inputs)?
     } else {
-        flags.peers.open(addresses, flags.quiet)?
+        open_peers(flags, addresses)?
     };
     check_live_flags(flags, source.as_ref())?;
     let mut config = config(flags);
@@ -62,15 +58,20 @@ pub(crate) fn run(
         let directories = [Some(&flags.out), flags.files.as_ref()];
         privileges::drop_after_opening(flags.user.as_deref(), directories.into_iter().flatten())?;
     }
-    let stop = stop_on_signals()?;
+    let stop = signals::stop()?;
     let is_live = source.is_live();
     if is_live && !flags.quiet {
         let ceiling = netcap_pipeline::memory_ceiling(&config, &registry) + source.ceiling();
-        note(format!(
-            "memory stays below {}; -max-flows, -max-streams, -stream-memory, -fragment-memory and \
-             -include decide",
-            size(ceiling)
-        ));
+        PROGRAM.tell_ceiling(
+            ceiling,
+            &[
+                "max-flows",
+                "max-streams",
+                "stream-memory",
+                "fragment-memory",
+                "include",
+            ],
+        );
     }
 
     let started = Instant::now();
@@ -84,7 +85,7 @@ pub(crate) fn run(
     let printed = if flags.quiet {
         Ok(())
     } else {
-        let colours = has_colours(&std::io::stdout());
+        let colours = has_colours();
         print(&summary(
             &report,
             &outlet,
@@ -95,7 +96,7 @@ pub(crate) fn run(
     };
     // A live capture has no other end.
     if report.interrupted && !is_live {
-        note("interrupted; the files hold everything that was read until then");
+        PROGRAM.note("interrupted; the files hold everything that was read until then");
     }
     if !report.ledger.balances() {
         return Err(Failure::Bug("the ledger does not balance".to_owned()));
@@ -113,10 +114,25 @@ fn open_files(flags: &Flags, inputs: &[PathBuf]) -> Result<Box<dyn Source>, Fail
         ("-snaplen", flags.snaplen.is_some()),
     ];
     for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
-        note(format_args!("{flag} has no effect without -iface"));
+        PROGRAM.note(format_args!("{flag} has no effect without -iface"));
     }
     let sources = inputs.iter().map(|input| netcap_capture::open(input));
     Ok(netcap_capture::merge(sources.collect::<Result<_, _>>()?))
+}
+
+/// Connects to the peers and listens for them.
+fn open_peers(flags: &Flags, addresses: Vec<Address>) -> Result<Box<dyn Source>, Failure> {
+    flags.tls.check(PROGRAM, &addresses)?;
+    let terms = Terms {
+        news: if flags.quiet {
+            News::Warnings
+        } else {
+            News::All
+        },
+        requires_tls: false,
+    };
+    let reader = flags.reader.open(PROGRAM, addresses, &flags.tls, terms)?;
+    Ok(Box::new(reader))
 }
 
 /// Refuses what makes sense only where packets come as they happen.
@@ -215,16 +231,4 @@ fn now() -> Timestamp {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Timestamp::new(now.as_secs().cast_signed(), now.subsec_nanos())
-}
-
-/// The flag that the first Ctrl-C, or SIGTERM, sets. The second ends the program at once.
-fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: what is registered first looks before the flag is set.
-        register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
-            .and_then(|_| register(signal, Arc::clone(&stop)))
-            .map_err(|error| Failure::Environment(format!("cannot wait for signals: {error}")))?;
-    }
-    Ok(stop)
 }

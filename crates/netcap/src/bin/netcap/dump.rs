@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::table::Table;
 use netcap_record::{Field, FileHeader, Message, Schema, find_schema, json, text};
+use netcap_shell::Failure;
+use netcap_shell::console::{print, say, stdout};
 use netcap_store::Reader;
 
+use crate::PROGRAM;
 use crate::check::Check;
-use crate::console::{note, print, say, stdout};
-use crate::failure::Failure;
 use crate::flags::Flags;
 
 /// Rows of a table, after which it is printed and the next begins.
@@ -62,7 +63,7 @@ pub(crate) fn run(flags: &Flags, paths: &[PathBuf]) -> Result<(), Failure> {
             }
             failure
                 .into_iter()
-                .for_each(|earlier: Failure| note(earlier));
+                .for_each(|earlier: Failure| PROGRAM.note(earlier));
             failure = Some(trouble);
         }
     }

@@ -3,8 +3,7 @@
 use netcap_dissect::{Registry, Selection};
 use netcap_pipeline::schemas;
 use netcap_record::{Schema, closest};
-
-use crate::failure::Failure;
+use netcap_shell::Failure;
 
 /// Encoders whose records come of more than one packet, in the order in which they are shown.
 const CUSTOM: &[&str] = &[

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Command, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, Command, CommandFactory, Parser};
 use netcap_capture::LinkType;
 use netcap_capture::libpcap::LiveOptions;
 use netcap_pipeline::{
@@ -15,12 +14,12 @@ use netcap_pipeline::{
 };
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
+use netcap_shell::peers::ReaderFlags;
+use netcap_shell::quantity::{Quantity, octets, time};
+use netcap_shell::{EXIT_CODES, Failure, Given, TlsFlags};
 
-use crate::console::{has_colours, note, print};
-use crate::failure::Failure;
-use crate::peers::PeerFlags;
-use crate::quantity::{Quantity, octets, time};
-use crate::spelling::spell;
+use crate::PROGRAM;
+use crate::retired::RETIRED;
 
 /// Turns packets into audit records, and audit records into text.
 ///
@@ -34,10 +33,9 @@ use crate::spelling::spell;
 #[command(
     name = "netcap",
     disable_version_flag = true,
-    args_override_self = true,
     override_usage = "netcap -r FILE [FLAGS]\n       netcap -iface NAME [FLAGS]",
     after_help = "--help tells more, with examples.",
-    after_long_help = EXAMPLES
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}")
 )]
 pub(crate) struct Flags {
     /// Capture or audit record file to read, or address of a PCAP-over-IP peer; `-` is standard input
@@ -67,7 +65,12 @@ pub(crate) struct Flags {
     /// It is compiled by libpcap for the link type of each packet; `man pcap-filter` tells the
     /// language. Other packets are counted as filtered, and are in no file. Of an interface the
     /// kernel filters, and what it refuses is not counted. Captures and interfaces only.
-    #[arg(long, value_name = "EXPRESSION", help_heading = "Input")]
+    #[arg(
+        long,
+        alias = "filter",
+        value_name = "EXPRESSION",
+        help_heading = "Input"
+    )]
     pub(crate) bpf: Option<String>,
 
     /// First layer of all packets, whatever the capture says: ethernet, usb, or a link type's name
@@ -86,6 +89,7 @@ pub(crate) struct Flags {
     /// addresses that -r takes.
     #[arg(
         long,
+        aliases = ["interface", "i"],
         value_name = "NAME",
         value_delimiter = ',',
         value_parser = NonEmptyStringValueParser::new(),
@@ -130,7 +134,10 @@ pub(crate) struct Flags {
     pub(crate) user: Option<String>,
 
     #[command(flatten)]
-    pub(crate) peers: PeerFlags,
+    pub(crate) reader: Given<ReaderFlags>,
+
+    #[command(flatten)]
+    pub(crate) tls: Given<TlsFlags>,
 
     /// Write only records of these encoders, comma separated
     #[arg(
@@ -455,7 +462,7 @@ pub(crate) struct Flags {
     pub(crate) batch: Option<u32>,
 }
 
-/// The end of the long help.
+/// The end of the long help, but for the exit codes.
 const EXAMPLES: &str = "\
 Examples:
   netcap -r traffic.pcap -out records          a capture into audit records
@@ -482,15 +489,7 @@ Examples:
   netcap -r TCP.ncap.gz -select Timestamp,SrcPort,DstPort -utc > tcp.csv
   netcap -r UDP.ncap.gz -table                 as tables
   netcap -r DNS.ncap.gz -json | jq .           as JSON
-  netcap -r TCP.ncap.gz -check -sep \";\"        whether \";\" is a good separator
-
-Exit codes:
-  0 success, also after Ctrl-C or a closed pipe
-  1 the command line is wrong
-  2 something could not be read, written or connected to
-  3 the input is malformed or cut short; its good part was processed
-  4 TLS: a peer is not to be believed, or does not believe us
-  101 a bug in netcap";
+  netcap -r TCP.ncap.gz -check -sep \";\"        whether \";\" is a good separator";
 
 impl Flags {
     /// All inputs, in the order given.
@@ -593,59 +592,13 @@ impl Flags {
 
 /// The parser's description of the flags.
 pub(crate) fn command() -> Command {
-    Flags::command()
+    // As it was called when there was no other -allow.
+    Flags::command().mut_arg("allow_client", |flag| flag.alias("allow"))
 }
 
 /// Reads a command line. `None` where it asked for help, and got it.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
-    let mut args = args.into_iter();
-    let program = args.next().unwrap_or_default();
-    let spelled = spell(&command(), args)?;
-    spelled.notes.iter().for_each(note);
-    let flags = command()
-        .try_get_matches_from(std::iter::once(program).chain(spelled.args))
-        .and_then(|matches| Flags::from_arg_matches(&matches));
-    match flags {
-        Ok(flags) => Ok(Some(flags)),
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-            print_help(&error)?;
-            Ok(None)
-        }
-        Err(error) => Err(Failure::Usage(one_line(&error))),
-    }
-}
-
-fn print_help(help: &clap::Error) -> Result<(), Failure> {
-    if has_colours(&std::io::stdout()) {
-        print(&help.render().ansi().to_string())
-    } else {
-        print(&help.render().to_string())
-    }
-}
-
-/// What is wrong with the command line, in one line and in the spelling of the documentation.
-fn one_line(error: &clap::Error) -> String {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.replacen("--", "-", 1)),
-        _ => None,
-    };
-    let flag = text(ContextKind::InvalidArg);
-    match (error.kind(), flag) {
-        (ErrorKind::UnknownArgument, Some(flag)) => match text(ContextKind::SuggestedArg) {
-            Some(near) => format!("there is no flag {flag}, did you mean {near}? -h lists all"),
-            None => format!("there is no flag {flag}; -h lists all"),
-        },
-        _ => {
-            let message = error.render().to_string();
-            let lines = message
-                .lines()
-                .take_while(|line| !line.is_empty())
-                .map(str::trim);
-            let message = lines.collect::<Vec<_>>().join(" ");
-            let message = message.trim_start_matches("error: ").replace("'--", "'-");
-            format!("{message}; -h lists all flags")
-        }
-    }
+    PROGRAM.parse(command(), &RETIRED, args)
 }
 
 /// Reads the value of `-base`.

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use netcap_capture::pcap_over_ip::Address;
+use netcap_shell::{Failure, peers};
 use netcap_store::Kind;
 
-use crate::failure::Failure;
+use crate::PROGRAM;
 use crate::flags::Flags;
-use crate::peers;
 
 /// What the program is asked to do with its inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,8 @@ pub(crate) fn task(flags: &Flags, inputs: &[PathBuf]) -> Result<Task, Failure> {
         check_flags(flags, "-r", Path::new(&address.to_string()))?;
         return Ok(Task::Receive(addresses));
     }
-    if let Some(flag) = flags.peers.given() {
+    if let Some(flag) = flags.reader.given().or(flags.tls.given()) {
+        let flag = PROGRAM.flag(flag);
         return Err(Failure::Usage(format!(
             "{flag} is for PCAP-over-IP, and no input is an address; addresses look like \
              tcp://sensor:57012"
@@ -75,7 +76,7 @@ pub(crate) fn task(flags: &Flags, inputs: &[PathBuf]) -> Result<Task, Failure> {
         Some((_, task)) => Ok(task),
         None => Err(Failure::Usage(
             "nothing to do: name a capture or an audit record file, as in `netcap -r traffic.pcap`, \
-             or an interface, as in `netcap -iface eth0`; -h lists all flags"
+             or an interface, as in `netcap -iface eth0`; -help lists all flags"
                 .to_owned(),
         )),
     }

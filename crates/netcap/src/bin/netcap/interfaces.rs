@@ -5,8 +5,7 @@ use std::path::Path;
 use netcap_capture::LinkType;
 use netcap_capture::libpcap::{self, Interface, LiveOptions};
 use netcap_record::table::Table;
-
-use crate::failure::Failure;
+use netcap_shell::Failure;
 
 /// The ring of an interface that is opened only to see what its packets begin with.
 const SMALL_RING: u32 = 1 << 20;
@@ -24,8 +23,7 @@ const HARDWARE: [(u32, LinkType); 4] = [
 
 /// All interfaces, one to a row.
 pub(crate) fn table() -> Result<String, Failure> {
-    let interfaces =
-        libpcap::interfaces().map_err(|error| Failure::Environment(error.to_string()))?;
+    let interfaces = libpcap::interfaces()?;
     let mut table = Table::new(["Name", "State", "Link type", "Addresses", "Description"]);
     for interface in &interfaces {
         let addresses = interface.addresses.iter().map(ToString::to_string);

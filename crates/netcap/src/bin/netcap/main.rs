@@ -1,42 +1,38 @@
 //! `netcap`: turns packets into audit records, and audit records into text.
 //!
 //! The command line becomes [`Flags`](flags::Flags), the inputs say what is to be done with them,
-//! and [`collect`] or [`dump`] does it; every way to fail is a [`Failure`].
+//! and [`collect`] or [`dump`] does it; every way to fail is a [`Failure`]. What every program
+//! needs is in `netcap_shell`.
 
 mod check;
 mod collect;
-mod console;
 mod dump;
 mod encoders;
-mod failure;
 mod flags;
 mod inputs;
 mod interfaces;
-mod peers;
 mod progress;
-mod quantity;
-mod spelling;
+mod retired;
 mod summary;
 
 use std::process::ExitCode;
 
-use console::{note, print};
-use failure::Failure;
 use inputs::Task;
+use netcap_shell::console::print;
+use netcap_shell::{Failure, Program, Spelling};
+
+/// The program, as its users know it.
+const PROGRAM: &Program = &Program {
+    name: "netcap",
+    spelling: Spelling::Go,
+    unwritable: 2,
+};
 
 /// The version, as `-version` prints it.
 const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if !matches!(failure, Failure::ClosedPipe) {
-                note(&failure);
-            }
-            failure.exit_code()
-        }
-    }
+    PROGRAM.run(run)
 }
 
 fn run() -> Result<(), Failure> {

@@ -1,13 +1,13 @@
 //! How far the collection has come, on a terminal only; and what happens meanwhile.
 
-use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use netcap::figures::{grouped, size};
 use netcap_pipeline::Watch;
+use netcap_shell::console::is_watched;
+use netcap_shell::figures::{grouped, size};
 
-use crate::console::note;
+use crate::PROGRAM;
 
 /// How often the line of a live capture changes.
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(quiet: bool) -> Progress {
-        let is_seen = !quiet && io::stderr().is_terminal();
+        let is_seen = !quiet && is_watched();
         Progress {
             bar: is_seen.then(|| ProgressBar::new_spinner().with_style(style("{spinner} {msg}"))),
             is_quiet: quiet,
@@ -63,8 +63,8 @@ impl Progress {
     fn note(&self, text: &str) {
         match &self.bar {
             _ if self.is_quiet => {}
-            Some(bar) => bar.suspend(|| note(text)),
-            None => note(text),
+            Some(bar) => bar.suspend(|| PROGRAM.note(text)),
+            None => PROGRAM.note(text),
         }
     }
 

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use netcap::figures::{grouped, size};
 use netcap_capture::{LinkType, Origin};
 use netcap_pipeline::{
     BodyLedger, FileReport, Files, FragmentLedger, Ledger, PeriodLedger, Report, StreamLedger,
 };
 use netcap_record::table::{Colour, Table};
+use netcap_shell::figures::{grouped, size};
 
 /// Origins that are listed; the rest are added up.
 const MOST_ORIGINS: usize = 20;

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use netcap_capture::pcap_over_ip::Pin;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use netcap_relay::{Cidr, Pace, Slow};
+use netcap_shell::peers::{News, ReaderFlags, Terms};
+use netcap_shell::quantity::seconds;
+use netcap_shell::{EXIT_CODES, Failure, Given, Retired, TlsFlags};
 
-use crate::console::print;
-use crate::failure::Failure;
+use crate::PROGRAM;
 
 /// Captures for others over TCP or TLS, many streams into one, and streams back onto a wire.
 ///
@@ -23,12 +23,16 @@ use crate::failure::Failure;
     name = "pcap-over-ip",
     version,
     disable_help_subcommand = true,
-    after_help = "pcap-over-ip COMMAND --help tells more, with examples."
+    after_help = TELLS_MORE,
+    after_long_help = format!("{TELLS_MORE}\n\n{EXIT_CODES}")
 )]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
 }
+
+/// The end of the help.
+const TELLS_MORE: &str = "pcap-over-ip COMMAND --help tells more, with examples.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -48,7 +52,7 @@ pub(crate) enum Command {
 #[command(after_long_help = "\
 Examples:
   pcap-over-ip serve traffic.pcap              tshark -i TCP@127.0.0.1:57012 reads it
-  pcap-over-ip serve -i eth0 --filter 'not port 22'
+  pcap-over-ip serve -i eth0 --bpf 'not port 22'
   tcpdump -U -w - | pcap-over-ip serve - --listen 192.0.2.1:57012 --cert me.pem --key me.key
   pcap-over-ip serve -i eth0 --connect tls://collector.example --pin sha256/...
   pcap-over-ip serve traffic.pcap --pace recorded --loop")]
@@ -58,7 +62,13 @@ pub(crate) struct Serve {
     pub(crate) inputs: Vec<String>,
 
     /// Capture from this interface
-    #[arg(short = 'i', long, value_name = "IFACE", conflicts_with = "inputs")]
+    #[arg(
+        short = 'i',
+        long,
+        alias = "iface",
+        value_name = "IFACE",
+        conflicts_with = "inputs"
+    )]
     pub(crate) interface: Option<String>,
 
     /// Whether a peer gets what comes (live) or files from their start (file) [default: file for
@@ -90,7 +100,7 @@ pub(crate) struct Serve {
     pub(crate) reader: ReaderFlags,
 
     #[command(flatten)]
-    pub(crate) tls: TlsFlags,
+    pub(crate) tls: Given<TlsFlags>,
 }
 
 /// Make one stream, in order of time, of many
@@ -103,10 +113,7 @@ Examples:
   pcap-over-ip hub tcp://sensor1 'tcp://sensor2?offset=-1.5'
   pcap-over-ip hub listen://0.0.0.0:57013 -w all.pcapng
   pcap-over-ip hub TCP@10.0.0.7 --once -w - | tcpdump -r -
-  pcap-over-ip hub a.pcap b.pcap.gz -w both.pcapng
-
-Exit codes: 0 all streams ended well, 1 usage, 2 cannot connect or listen, 3 a stream is malformed
-or cut short, 4 TLS, 5 cannot write.")]
+  pcap-over-ip hub a.pcap b.pcap.gz -w both.pcapng")]
 pub(crate) struct Hub {
     /// Addresses of streams, or capture files; ADDRESS?offset=S adds S seconds to the times from there
     #[arg(value_name = "ADDRESS|FILE", required = true)]
@@ -126,7 +133,7 @@ pub(crate) struct Hub {
     pub(crate) reader: ReaderFlags,
 
     #[command(flatten)]
-    pub(crate) tls: TlsFlags,
+    pub(crate) tls: Given<TlsFlags>,
 }
 
 /// Send the packets of a capture or a stream out of an interface
@@ -146,7 +153,7 @@ pub(crate) struct Replay {
     pub(crate) input: String,
 
     /// Interface to send out of
-    #[arg(short = 'i', long, value_name = "IFACE")]
+    #[arg(short = 'i', long, alias = "iface", value_name = "IFACE")]
     pub(crate) interface: String,
 
     /// How fast: arrival, recorded, xN, pps=N, mbps=N, max [default: recorded; of streams: arrival]
@@ -173,7 +180,7 @@ pub(crate) struct Replay {
     pub(crate) reader: ReaderFlags,
 
     #[command(flatten)]
-    pub(crate) tls: TlsFlags,
+    pub(crate) tls: Given<TlsFlags>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -244,9 +251,9 @@ pub(crate) struct FormFlags {
     #[arg(long, value_name = "UNIT", default_value = "auto")]
     pub(crate) ts: Times,
 
-    /// Only packets that match this filter of tcpdump's language
-    #[arg(long, value_name = "BPF")]
-    pub(crate) filter: Option<String>,
+    /// Only packets that match this expression of tcpdump's language
+    #[arg(long, alias = "filter", value_name = "EXPRESSION")]
+    pub(crate) bpf: Option<String>,
 
     /// Octets kept of each packet [default: 262144, as readers stop at more]
     #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -261,11 +268,12 @@ pub(crate) struct FormFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Peers")]
 pub(crate) struct OutletFlags {
-    /// Where peers connect; 0.0.0.0:57012 is everywhere [default: 127.0.0.1:57012]
+    /// Where peers connect, over TLS if --cert is given; 0.0.0.0:57012 is everywhere [default:
+    /// 127.0.0.1:57012]
     #[arg(long, value_name = "[ADDRESS:]PORT")]
     pub(crate) listen: Vec<String>,
 
-    /// Connect to this peer, again and again: it listens
+    /// Connect to this peer, which listens: again and again, unless --once is given
     ///
     /// HOST:PORT is TCP, or TLS if a flag says how the peer is believed (--ca, --pin, --server-name,
     /// --insecure). tls://HOST:PORT is TLS always.
@@ -321,143 +329,30 @@ impl OutletFlags {
             _ => Slow::DropOldest,
         }
     }
-}
 
-/// How streams are read.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Reading streams")]
-pub(crate) struct ReaderFlags {
-    /// Do not connect again when a stream has ended or could not be connected to
-    #[arg(long, alias = "no-reconnect")]
-    pub(crate) once: bool,
-
-    /// Attempts to connect before a stream is given up
-    #[arg(long, value_name = "N", hide_short_help = true)]
-    pub(crate) retry: Option<u32>,
-
-    /// How streams are merged: by the times of packets, or as they arrive
-    #[arg(long, value_name = "ORDER", default_value = "time", value_parser = PossibleValuesParser::new(["time", "arrival"]))]
-    pub(crate) order: String,
-
-    /// Milliseconds that packets wait for earlier ones of other streams
-    #[arg(long, value_name = "MS", default_value_t = 200, hide_short_help = true)]
-    pub(crate) window: u32,
-
-    /// Octets of the longest packet that is believed
-    #[arg(long, value_name = "OCTETS", default_value_t = 262_144, hide_short_help = true, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
-    pub(crate) max_record: u32,
-
-    /// Seconds of silence after which a stream counts as dead [default: never]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, hide_short_help = true)]
-    pub(crate) idle_timeout: Option<Duration>,
-
-    /// Decompress streams that are compressed with gzip or zstd
-    #[arg(long, hide_short_help = true)]
-    pub(crate) decompress: bool,
-}
-
-/// TLS, in either direction.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "TLS")]
-pub(crate) struct TlsFlags {
-    /// Our certificate (PEM): where we listen, peers must then speak TLS
-    #[arg(long, value_name = "FILE", requires = "key")]
-    pub(crate) cert: Option<PathBuf>,
-
-    /// The key of our certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    pub(crate) key: Option<PathBuf>,
-
-    /// Where we listen, peers need a certificate by these authorities (PEM)
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    pub(crate) client_ca: Option<PathBuf>,
-
-    /// And it needs this name, or this pin
-    #[arg(long, value_name = "NAME|PIN", requires = "client_ca")]
-    pub(crate) allow_client: Vec<String>,
-
-    /// Authorities (PEM) by which peers that we connect to are believed [default: the system's]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Option<PathBuf>,
-
-    /// Pin of the peer that we connect to, as `tls pin` shows it
-    #[arg(long, value_name = "PIN")]
-    pub(crate) pin: Vec<Pin>,
-
-    /// Name in the certificate of the peer that we connect to
-    #[arg(long, value_name = "NAME")]
-    pub(crate) server_name: Option<String>,
-
-    /// Believe any peer that we connect to
-    #[arg(long)]
-    pub(crate) insecure: bool,
-
-    /// Take an end without TLS's own farewell for a fault
-    #[arg(long, hide_short_help = true)]
-    pub(crate) strict_tls: bool,
-}
-
-/// A number of seconds.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number: f64 = text.parse().map_err(|_| "not a number of seconds")?;
-    Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
+    /// What is said and ruled out where streams are read.
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            news: if self.quiet {
+                News::Connections
+            } else {
+                News::All
+            },
+            requires_tls: self.require_tls,
+        }
+    }
 }
 
 /// Reads the command line. `None`: help or the version was asked for, and printed.
 pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Command>, Failure> {
-    let command = CommandLine::command();
-    let args = args.map(|arg| with_two_dashes(&command, arg));
-    let matches = command.clone().try_get_matches_from(args);
-    match matches.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
-        Ok(line) => Ok(Some(line.command)),
-        Err(error) => match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                print(&error.render().to_string())?;
-                Ok(None)
-            }
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Failure::Usage(
-                "a command is missing; --help lists them".to_owned(),
-            )),
-            _ => Err(Failure::Usage(one_line(&error))),
-        },
-    }
-}
-
-/// A long flag may have one dash, as netcap's have.
-fn with_two_dashes(command: &clap::Command, arg: OsString) -> OsString {
-    let name = arg.to_str().and_then(|text| text.strip_prefix('-'));
-    let Some(name) = name.filter(|name| name.len() > 1 && !name.starts_with('-')) else {
-        return arg;
-    };
-    let long = name.split('=').next();
-    let is_known = command
-        .get_subcommands()
-        .flat_map(|each| std::iter::once(each).chain(each.get_subcommands()))
-        .flat_map(clap::Command::get_arguments)
-        .any(|known| known.get_long() == long || long == Some("help"));
-    if !is_known {
-        return arg;
-    }
-    let mut longer = OsString::from("-");
-    longer.push(&arg);
-    longer
-}
-
-/// What is wrong with a command line, and where help is.
-fn one_line(error: &clap::Error) -> String {
-    let text = error.render().to_string();
-    let words = text.strip_prefix("error: ").unwrap_or(&text);
-    let end = words.find("\n\nUsage").unwrap_or(words.len());
-    let lines: Vec<_> = words[..end]
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    format!("{}; --help tells more", lines.join(" "))
+    let line = PROGRAM.parse(CommandLine::command(), &Retired::default(), args)?;
+    Ok(line.map(|line: CommandLine| line.command))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
 
     fn read(line: &str) -> Result<Option<Command>, Failure> {
@@ -467,6 +362,23 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_of_one_name_are_of_one_kind() {
+        let mut kinds = std::collections::HashMap::new();
+        let command = CommandLine::command();
+        let commands = command.get_subcommands();
+        for each in commands.flat_map(|each| iter::once(each).chain(each.get_subcommands())) {
+            for flag in each.get_arguments().filter(|flag| !flag.is_positional()) {
+                let kind = flag.get_action().takes_values();
+                assert_eq!(
+                    *kinds.entry(flag.get_long()).or_insert(kind),
+                    kind,
+                    "{flag}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -488,6 +400,7 @@ mod tests {
         for line in [
             "pcap-over-ip",
             "pcap-over-ip hub",
+            "pcap-over-ip serv a",
             "pcap-over-ip serve a --lsten 1",
             "pcap-over-ip serve a --pace fast",
             "pcap-over-ip serve a --key x",

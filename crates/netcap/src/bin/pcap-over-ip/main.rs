@@ -2,35 +2,31 @@
 //! a wire.
 //!
 //! The command line becomes [`flags`]; each subcommand has its file; what happens with peers becomes
-//! lines in [`report`]; every way to fail is a [`Failure`].
+//! lines in [`report`]; every way to fail is a [`Failure`]. What every program needs is in
+//! `netcap_shell`.
 
-mod console;
-mod failure;
 mod flags;
 mod hub;
 mod outlets;
-mod reader;
 mod replay;
 mod report;
 mod serve;
-mod signals;
 mod tls;
 
 use std::process::ExitCode;
 
-use failure::Failure;
 use flags::Command;
+use netcap_shell::{Failure, Program, Spelling};
+
+/// The program, as its users know it.
+const PROGRAM: &Program = &Program {
+    name: "pcap-over-ip",
+    spelling: Spelling::Gnu,
+    unwritable: 5,
+};
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if !matches!(failure, Failure::ClosedPipe) {
-                console::note(&failure);
-            }
-            failure.exit_code()
-        }
-    }
+    PROGRAM.run(run)
 }
 
 fn run() -> Result<(), Failure> {

@@ -3,44 +3,20 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use netcap::figures::size;
 use netcap_capture::libpcap;
-use netcap_capture::pcap_over_ip::{
-    Address, ClientTls, Listener, Place, Role, ServerTls, TlsOptions,
-};
+use netcap_capture::pcap_over_ip::{Address, ClientTls, Listener, Place, Role, ServerTls};
 use netcap_relay::{Limits, Outlets, OwnTraffic, QueueLimits};
+use netcap_shell::{Failure, Given, TlsFlags};
 
-use crate::console::note;
-use crate::failure::Failure;
-use crate::flags::{OutletFlags, TlsFlags};
+use crate::PROGRAM;
+use crate::flags::OutletFlags;
+use crate::report::has_peers;
 
 /// Octets of the program itself: its code, its libraries, what its allocator keeps.
-const PROGRAM: u64 = 32 << 20;
+const ITSELF: u64 = 32 << 20;
 
 /// Where peers connect if no flag says otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:57012";
-
-impl TlsFlags {
-    /// What the flags say, in both directions.
-    pub(crate) fn options(&self) -> TlsOptions {
-        TlsOptions {
-            ca: self.ca.clone(),
-            pins: self.pin.clone(),
-            server_name: self.server_name.clone(),
-            cert: self.cert.clone(),
-            key: self.key.clone(),
-            insecure: self.insecure,
-            client_ca: self.client_ca.clone(),
-            allow: self.allow_client.clone(),
-            strict: self.strict_tls,
-        }
-    }
-
-    /// Whether they say how peers that we connect to are believed, which needs TLS.
-    fn is_about_servers(&self) -> bool {
-        self.ca.is_some() || !self.pin.is_empty() || self.server_name.is_some() || self.insecure
-    }
-}
 
 /// Where a stream goes.
 pub(crate) struct Opened {
@@ -49,10 +25,12 @@ pub(crate) struct Opened {
     pub(crate) tls: Option<Arc<ServerTls>>,
 }
 
-/// Opens what the flags say. `is_listening`: whether peers may connect if no flag says where.
+/// Opens what the flags say. `read`: the addresses that the stream comes from; `is_listening`:
+/// whether peers may connect if no flag says where.
 pub(crate) fn open(
     flags: &OutletFlags,
-    tls: &TlsFlags,
+    tls: &Given<TlsFlags>,
+    read: &[Address],
     is_listening: bool,
     is_persistent: bool,
 ) -> Result<Opened, Failure> {
@@ -62,7 +40,7 @@ pub(crate) fn open(
     }
     let places = places
         .iter()
-        .map(|place| listening(place, tls.cert.is_some()))
+        .map(|place| listening(place, tls.has_certificate()))
         .collect::<Result<Vec<_>, _>>()?;
     let peers = flags
         .connect
@@ -70,10 +48,17 @@ pub(crate) fn open(
         .map(|peer| connecting(peer, tls.is_about_servers()))
         .collect::<Result<Vec<_>, _>>()?;
 
+    tls.check(PROGRAM, places.iter().chain(&peers).chain(read))?;
     let options = tls.options();
     let server = places.iter().any(|place| place.tls);
     let server = server.then(|| ServerTls::new(&options)).transpose()?;
-    let client = client_tls(&peers, &options)?;
+    let first = peers.iter().find(|peer| peer.tls);
+    if let Some(first) = first.filter(|_| options.insecure) {
+        PROGRAM.note(format_args!(
+            "warning: {first}: --insecure believes anybody who answers there"
+        ));
+    }
+    let client = first.map(|_| ClientTls::new(&options)).transpose()?;
     let listeners = places
         .iter()
         .map(|place| {
@@ -88,7 +73,7 @@ pub(crate) fn open(
                         "{warning}; give --cert and --key, which `pcap-over-ip tls make` makes"
                     )));
                 }
-                note(format_args!("warning: {warning}; --cert and --key help"));
+                PROGRAM.note(format_args!("warning: {warning}; --cert and --key help"));
             }
             Ok(listener)
         })
@@ -105,25 +90,6 @@ pub(crate) fn open(
         },
         tls: server,
     })
-}
-
-/// TLS for those addresses that we connect to over it.
-pub(crate) fn client_tls(
-    addresses: &[Address],
-    options: &TlsOptions,
-) -> Result<Option<Arc<ClientTls>>, Failure> {
-    let mut over_tls = addresses
-        .iter()
-        .filter(|address| address.tls && address.role == Role::Connect);
-    let Some(first) = over_tls.next() else {
-        return Ok(None);
-    };
-    if options.insecure {
-        note(format_args!(
-            "warning: {first}: --insecure believes anybody who answers there"
-        ));
-    }
-    Ok(Some(ClientTls::new(options)?))
 }
 
 /// The limits for peers.
@@ -143,10 +109,10 @@ pub(crate) fn limits(flags: &OutletFlags) -> Limits {
 /// Says where it goes, and what it may take.
 pub(crate) fn announce(outlets: &Outlets, what: &str, more_memory: u64, is_queued: bool) {
     for listener in &outlets.listeners {
-        note(format_args!("{what} at {}", listener.local_addr()));
+        PROGRAM.note(format_args!("{what} at {}", listener.local_addr()));
     }
     for peer in &outlets.peers {
-        note(format_args!("{what} to {peer}"));
+        PROGRAM.note(format_args!("{what} to {peer}"));
     }
     let mut limits = outlets.limits;
     if !is_queued {
@@ -162,11 +128,14 @@ pub(crate) fn announce(outlets: &Outlets, what: &str, more_memory: u64, is_queue
     let most = limits
         .ceiling(outlets.peers.len())
         .saturating_add(more_memory)
-        .saturating_add(PROGRAM);
-    note(format_args!(
-        "at most {} of memory for all of it",
-        size(most)
-    ));
+        .saturating_add(ITSELF);
+    let decisive = [
+        ("queue", is_queued && has_peers(outlets)),
+        ("max-clients", !outlets.listeners.is_empty()),
+    ];
+    let decisive = decisive.iter().filter(|(_, decides)| *decides);
+    let decisive: Vec<&str> = decisive.map(|(flag, _)| *flag).collect();
+    PROGRAM.tell_ceiling(most, &decisive);
 }
 
 /// What we have to leave out of a capture so that the stream does not carry itself.

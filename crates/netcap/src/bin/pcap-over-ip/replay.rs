@@ -3,23 +3,24 @@
 use std::iter;
 use std::sync::Arc;
 
-use netcap::figures::{several, size};
-use netcap::privileges::drop_after_opening;
 use netcap_capture::pcap_over_ip::Address;
 use netcap_capture::{Source, open};
 use netcap_relay::replay::{Nic, ReplayOptions, ReplayTotals, carries, replay};
 use netcap_relay::{Pace, stdin};
+use netcap_shell::figures::{several, size};
+use netcap_shell::peers::Terms;
+use netcap_shell::privileges::drop_after_opening;
+use netcap_shell::{Failure, signals};
 
-use crate::console::note;
-use crate::failure::Failure;
+use crate::PROGRAM;
 use crate::flags::Replay;
-use crate::signals;
 
 pub(crate) fn run(flags: &Replay) -> Result<(), Failure> {
     let halt = signals::halt()?;
     let is_stream = Address::looks_like(&flags.input);
-    let mut source: Box<dyn Source> = if is_stream {
-        let address: Address = flags.input.parse()?;
+    let address = is_stream.then(|| flags.input.parse()).transpose()?;
+    flags.tls.check(PROGRAM, &address)?;
+    let mut source: Box<dyn Source> = if let Some(address) = address {
         if !flags.force && carries(&flags.interface, &address) {
             return Err(Failure::Usage(format!(
                 "{}: the stream comes by this interface, so what is replayed onto it may be \
@@ -27,11 +28,8 @@ pub(crate) fn run(flags: &Replay) -> Result<(), Failure> {
                 flags.interface
             )));
         }
-        Box::new(crate::reader::open(
-            vec![address],
-            &flags.reader,
-            &flags.tls,
-        )?)
+        let (addresses, terms) = (vec![address], Terms::default());
+        Box::new(flags.reader.open(PROGRAM, addresses, &flags.tls, terms)?)
     } else if flags.input == "-" {
         match stdin::open(Arc::clone(&halt)) {
             // The user did not wait for the beginning.
@@ -90,5 +88,5 @@ fn tell(totals: &ReplayTotals) {
     if totals.downs > 0 {
         line += &format!("; the interface was down {}", several(totals.downs, "time"));
     }
-    note(line);
+    PROGRAM.note(line);
 }

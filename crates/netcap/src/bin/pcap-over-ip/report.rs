@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use netcap::figures::{several, size};
 use netcap_capture::pcap_over_ip::{ConnectError, ServerTls};
 use netcap_relay::{ClientTotals, Counts, Event, Farewell, Halt, Outlets, PumpTotals};
+use netcap_shell::Failure;
+use netcap_shell::console::is_watched;
+use netcap_shell::figures::{several, size};
+use netcap_shell::signals::INTERRUPTED;
 
-use crate::console::{is_watched, note};
-use crate::failure::Failure;
-use crate::signals::INTERRUPTED;
+use crate::PROGRAM;
 
 /// The same kind of trouble is told no more often than that.
 const SPACING: Duration = Duration::from_secs(10);
@@ -77,7 +78,7 @@ impl Report {
                 state.here += 1;
                 state.failure = None;
                 if self.shows_figures {
-                    note(format_args!("{}: joined", peer.escape_debug()));
+                    PROGRAM.note(format_args!("{}: joined", peer.escape_debug()));
                 }
             }
             Event::Left(totals) => {
@@ -92,7 +93,7 @@ impl Report {
                 match account(&totals) {
                     _ if self.is_quiet => {}
                     line if is_passer_by => state.passers_by.tell(&line),
-                    line => note(line),
+                    line => PROGRAM.note(line),
                 }
             }
             Event::Refused(peer, reason) => {
@@ -150,8 +151,8 @@ impl Report {
                 && let Some(tls) = tls
             {
                 match tls.reload() {
-                    Ok(()) => note("certificates read again"),
-                    Err(error) => note(format_args!("the old certificates stay: {error}")),
+                    Ok(()) => PROGRAM.note("certificates read again"),
+                    Err(error) => PROGRAM.note(format_args!("the old certificates stay: {error}")),
                 }
             }
             if !self.shows_figures || since.elapsed() < Duration::from_secs(1) || halt.is_asked() {
@@ -169,7 +170,7 @@ impl Report {
                 last = counts.read;
             }
             line += &format!(", {} dropped by peers gone", state.dropped);
-            note(line);
+            PROGRAM.note(line);
         }
     }
 
@@ -190,10 +191,10 @@ impl Report {
         let mut state = self.lock();
         if !self.is_quiet {
             if let Some(totals) = totals {
-                note(input_line(totals));
+                PROGRAM.note(input_line(totals));
             }
             if has_peers {
-                note(format_args!(
+                PROGRAM.note(format_args!(
                     "{} served: {} ({}) sent, {} dropped",
                     several(state.peers, "peer"),
                     several(state.packets, "packet"),
@@ -203,7 +204,7 @@ impl Report {
             }
             let turned_away = state.refused.count + state.handshakes.count;
             if turned_away > 0 {
-                note(format_args!("{} turned away", several(turned_away, "peer")));
+                PROGRAM.note(format_args!("{} turned away", several(turned_away, "peer")));
             }
         }
         state.failure.take().map_or(Ok(()), Err)
@@ -231,8 +232,8 @@ impl Damper {
         }
         self.told = Some(Instant::now());
         match std::mem::take(&mut self.silent) {
-            0 => note(line),
-            more => note(format_args!("{line} (and {more} more like it before)")),
+            0 => PROGRAM.note(line),
+            more => PROGRAM.note(format_args!("{line} (and {more} more like it before)")),
         }
     }
 }

@@ -2,13 +2,12 @@
 
 use std::iter;
 use std::path::PathBuf;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use netcap::figures::several;
-use netcap::privileges::drop_after_opening;
 use netcap_capture::Filter;
 use netcap_capture::libpcap::LiveOptions;
 use netcap_capture::pcap_over_ip::Address;
@@ -18,13 +17,14 @@ use netcap_relay::{
     Drainage, Fanout, FileSupply, Files, Form, Halt, Inlet, Pace, Playback, Preamble, PumpTotals,
     Shaping, Supply, pump, stdin, survey,
 };
+use netcap_shell::figures::several;
+use netcap_shell::privileges::drop_after_opening;
+use netcap_shell::{Failure, signals};
 
-use crate::console::note;
-use crate::failure::Failure;
+use crate::PROGRAM;
 use crate::flags::{FormFlags, Format, Mode, Serve, Times};
 use crate::outlets::{Opened, announce, open, own_traffic};
 use crate::report::{Progress, Report, has_peers};
-use crate::signals;
 
 /// What is served.
 enum Input {
@@ -52,7 +52,12 @@ pub(crate) fn run(flags: &Serve) -> Result<(), Failure> {
     }
     let shaping = shaping(&flags.form)?;
     let halt = signals::halt()?;
-    let Opened { mut outlets, tls } = open(&flags.outlets, &flags.tls, true, !flags.reader.once)?;
+    let read = match &input {
+        Input::Stream(address) => slice::from_ref(address),
+        _ => &[],
+    };
+    let is_persistent = !flags.reader.once;
+    let Opened { mut outlets, tls } = open(&flags.outlets, &flags.tls, read, true, is_persistent)?;
     let report = Report::new(flags.outlets.quiet, flags.outlets.stats);
     let flush = Duration::from_millis(u64::from(flags.form.flush_ms));
 
@@ -61,16 +66,16 @@ pub(crate) fn run(flags: &Serve) -> Result<(), Failure> {
     {
         let survey = survey(&paths, &halt)?;
         if let Some(trouble) = &survey.trouble {
-            note(format_args!("warning: {trouble}"));
+            PROGRAM.note(format_args!("warning: {trouble}"));
         }
         if survey.empty > 0 {
-            note(format_args!(
+            PROGRAM.note(format_args!(
                 "{} without octets left out: readers take one for the end",
                 several(survey.empty, "packet")
             ));
         }
         if survey.too_long > 0 && shaping.snaplen.is_none() {
-            note(format_args!(
+            PROGRAM.note(format_args!(
                 "{} cut to 262144 octets, as readers stop at longer ones; --snaplen sets another limit",
                 several(survey.too_long, "packet")
             ));
@@ -132,7 +137,7 @@ pub(crate) fn run(flags: &Serve) -> Result<(), Failure> {
         }
         for origin in inlet.origins() {
             if origin.lost > 0 {
-                note(format_args!(
+                PROGRAM.note(format_args!(
                     "{}: the system dropped {} packets before we could read them",
                     origin.name, origin.lost
                 ));
@@ -175,7 +180,7 @@ pub(crate) fn attend(
 
 /// What the flags want of the packets.
 pub(crate) fn shaping(flags: &FormFlags) -> Result<Shaping, Failure> {
-    let filter = flags.filter.as_deref().map(Filter::new).transpose()?;
+    let filter = flags.bpf.as_deref().map(Filter::new).transpose()?;
     Ok(Shaping {
         filter: filter.map(Arc::new),
         snaplen: flags.snaplen,
@@ -210,7 +215,9 @@ fn live(
         Input::Interface(name) => {
             let mut terms = Vec::new();
             if flags.include_own {
-                note("warning: --include-own: a stream over the captured interface feeds itself");
+                PROGRAM.note(
+                    "warning: --include-own: a stream over the captured interface feeds itself",
+                );
             } else {
                 let own = own_traffic(outlets);
                 terms.push(own.filter());
@@ -246,7 +253,8 @@ fn live(
         }
         Input::Stream(address) => {
             let addresses = vec![address.clone()];
-            let reader = crate::reader::open(addresses, &flags.reader, &flags.tls)?;
+            let terms = flags.outlets.terms();
+            let reader = flags.reader.open(PROGRAM, addresses, &flags.tls, terms)?;
             Ok((Box::new(reader), form(&flags.form, true, false)))
         }
     }

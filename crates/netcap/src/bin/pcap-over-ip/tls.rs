@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use netcap_capture::pcap_over_ip::{Address, ClientTls, Pin, TlsOptions, connect};
+use netcap_shell::Failure;
+use netcap_shell::console::print;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 
-use crate::console::{note, print};
-use crate::failure::Failure;
+use crate::PROGRAM;
 use crate::flags::Tls;
 
 /// How long who is asked for a certificate may take.
@@ -60,7 +61,7 @@ fn make(names: &[String], out: &Path, days: u32, overwrite: bool) -> Result<(), 
     // The key first: a certificate without one is of no use, and nobody else may read it, ever.
     write(&key_path, &key, 0o600, overwrite)?;
     write(&certificate_path, &certificate, 0o644, overwrite)?;
-    note(format_args!(
+    PROGRAM.note(format_args!(
         "{} and {} written; peers believe it by --pin, or by --ca {0}",
         certificate_path.display(),
         key_path.display()
@@ -129,8 +130,8 @@ fn pin(target: &str) -> Result<Pin, Failure> {
         ..TlsOptions::default()
     };
     let connection = connect(&address, Some(&ClientTls::new(&options)?), TIMEOUT)?;
-    note("whoever answered has this pin; compare it by another way before you believe it");
+    PROGRAM.note("whoever answered has this pin; compare it by another way before you believe it");
     connection
         .pin()
-        .ok_or_else(|| Failure::Tls(format!("{target}: its certificate cannot be read")))
+        .ok_or_else(|| Failure::Untrusted(format!("{target}: its certificate cannot be read")))
 }

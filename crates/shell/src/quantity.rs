@@ -1,4 +1,4 @@
-//! Spans of time and amounts of octets, as flags give them: `10s`, `1h`, `500MB`.
+//! Spans of time and amounts of octets, as flags give them: `10s`, `1h`, `500MB`; of flags in seconds also `10`, `1.5`.
 
 use std::time::Duration;
 
@@ -25,14 +25,20 @@ const SIZES: [(&str, u64); 8] = [
 
 /// A span of time or an amount of octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Quantity {
+pub enum Quantity {
+    /// A span of time.
     Time(Duration),
+    /// So many octets.
     Octets(u64),
 }
 
 impl Quantity {
     /// Reads either.
-    pub(crate) fn parse(text: &str) -> Result<Quantity, String> {
+    ///
+    /// # Errors
+    ///
+    /// What such texts look like.
+    pub fn parse(text: &str) -> Result<Quantity, String> {
         time(text)
             .map(Quantity::Time)
             .or_else(|_| octets(text).map(Quantity::Octets))
@@ -40,16 +46,37 @@ impl Quantity {
     }
 }
 
-/// Reads a span of time.
-pub(crate) fn time(text: &str) -> Result<Duration, String> {
+/// Reads a span of time, with its unit.
+///
+/// # Errors
+///
+/// What such a text looks like.
+pub fn time(text: &str) -> Result<Duration, String> {
     let milliseconds = number(text, &TIMES);
     milliseconds
         .map(Duration::from_millis)
         .ok_or_else(|| "a time has a number and a unit, as in 500ms, 10s, 5m, 1h, 1d".to_owned())
 }
 
+/// Reads a number of seconds, which may be 0 or have a fraction, or a span of time with its unit.
+///
+/// # Errors
+///
+/// What such a text looks like.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok();
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .or_else(|| time(text).ok())
+        .ok_or_else(|| "a number of seconds, or a time with its unit, as in 500ms, 5m".to_owned())
+}
+
 /// Reads an amount of octets; small letters are as good as capitals.
-pub(crate) fn octets(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+///
+/// What such a text looks like.
+pub fn octets(text: &str) -> Result<u64, String> {
     number(&text.to_ascii_lowercase(), &SIZES)
         .ok_or_else(|| "a size has a number and a unit, as in 500MB, 10GB, 1TiB".to_owned())
 }
@@ -79,6 +106,16 @@ mod tests {
         assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(Quantity::parse("1GB"), Ok(Quantity::Octets(1_000_000_000)));
         assert_eq!(octets("3mib"), Ok(3 << 20));
+    }
+
+    #[test]
+    fn seconds_need_no_unit() {
+        assert_eq!(seconds("0"), Ok(Duration::ZERO));
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(seconds("5m"), Ok(Duration::from_secs(300)));
+        for text in ["", "-1", "nan", "inf", "1e30", "0s", "1GB", "soon"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -5,34 +5,13 @@
 //! root.
 
 use std::env;
-use std::error::Error;
-use std::fmt;
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, Gid, Uid, User, access, setgid, setuid};
 
-/// Why the program cannot become another user; the message is one line and names the remedy.
-#[derive(Debug)]
-pub enum PrivilegesError {
-    /// The user that was asked for cannot be.
-    Usage(String),
-    /// The system refuses, or the directories would be out of reach.
-    Environment(String),
-}
-
-impl fmt::Display for PrivilegesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PrivilegesError::Usage(message) | PrivilegesError::Environment(message) => {
-                f.write_str(message)
-            }
-        }
-    }
-}
-
-impl Error for PrivilegesError {}
+use crate::failure::Failure;
 
 /// Becomes the other user, if there is one, who can write to the directories then; those that are
 /// missing are made.
@@ -43,14 +22,14 @@ impl Error for PrivilegesError {}
 pub fn drop_after_opening<'a>(
     user: Option<&str>,
     directories: impl Iterator<Item = &'a PathBuf>,
-) -> Result<(), PrivilegesError> {
+) -> Result<(), Failure> {
     let Some((uid, gid)) = successor(user)? else {
         return Ok(());
     };
     let directories: Vec<&PathBuf> = directories.collect();
     for directory in &directories {
         make_for(directory, uid, gid).map_err(|error| {
-            PrivilegesError::Environment(format!(
+            Failure::Environment(format!(
                 "cannot make the directory {}: {error}",
                 directory.display()
             ))
@@ -60,12 +39,10 @@ pub fn drop_after_opening<'a>(
     leave_groups(gid)
         .and_then(|()| setgid(gid))
         .and_then(|()| setuid(uid))
-        .map_err(|error| {
-            PrivilegesError::Environment(format!("cannot become user {uid}: {error}"))
-        })?;
+        .map_err(|error| Failure::Environment(format!("cannot become user {uid}: {error}")))?;
     for directory in directories {
         access(directory.as_path(), AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| {
-            PrivilegesError::Environment(format!(
+            Failure::Environment(format!(
                 "{}: {error} for user {uid}, whom the program becomes once the interfaces are open; \
                  choose another directory with -out, or stay root with -user root",
                 directory.display()
@@ -88,7 +65,7 @@ fn leave_groups(_gid: Gid) -> nix::Result<()> {
 }
 
 /// The user to become, and that user's group.
-fn successor(user: Option<&str>) -> Result<Option<(Uid, Gid)>, PrivilegesError> {
+fn successor(user: Option<&str>) -> Result<Option<(Uid, Gid)>, Failure> {
     let is_root = Uid::effective().is_root();
     let found = match user {
         Some(name) => Some(by_name(name)?),
@@ -96,7 +73,7 @@ fn successor(user: Option<&str>) -> Result<Option<(Uid, Gid)>, PrivilegesError> 
         None => None,
     };
     match found {
-        Some((uid, _)) if !is_root && uid != Uid::effective() => Err(PrivilegesError::Usage(
+        Some((uid, _)) if !is_root && uid != Uid::effective() => Err(Failure::Usage(
             "-user: only root can become another user".to_owned(),
         )),
         Some((uid, _)) if !is_root || uid.is_root() => Ok(None),
@@ -105,19 +82,15 @@ fn successor(user: Option<&str>) -> Result<Option<(Uid, Gid)>, PrivilegesError> 
 }
 
 /// The user of a name or a number.
-fn by_name(name: &str) -> Result<(Uid, Gid), PrivilegesError> {
+fn by_name(name: &str) -> Result<(Uid, Gid), Failure> {
     let found = match name.parse() {
         Ok(number) => User::from_uid(Uid::from_raw(number)),
         Err(_) => User::from_name(name),
     };
     match found {
         Ok(Some(user)) => Ok((user.uid, user.gid)),
-        Ok(None) => Err(PrivilegesError::Usage(format!(
-            "-user {name}: no such user"
-        ))),
-        Err(error) => Err(PrivilegesError::Environment(format!(
-            "-user {name}: {error}"
-        ))),
+        Ok(None) => Err(Failure::Usage(format!("-user {name}: no such user"))),
+        Err(error) => Err(Failure::Environment(format!("-user {name}: {error}"))),
     }
 }
 

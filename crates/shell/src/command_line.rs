@@ -1,0 +1,96 @@
+//! Command lines, read by clap and answered in one line.
+
+use std::ffi::OsString;
+use std::iter;
+
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use clap::{Command, FromArgMatches};
+
+use crate::console::{has_colours, print};
+use crate::failure::Failure;
+use crate::program::Program;
+use crate::spelling::{Retired, Spelling, spell};
+
+impl Program {
+    /// Reads a command line, of whose repeated flags the last one counts. `None` where it asked for
+    /// help or the version, and got it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the command line.
+    pub fn parse<F: FromArgMatches>(
+        &self,
+        command: Command,
+        retired: &Retired,
+        args: impl IntoIterator<Item = OsString>,
+    ) -> Result<Option<F>, Failure> {
+        let mut args = args.into_iter();
+        let name = args.next().unwrap_or_default();
+        let spelled = spell(self.spelling, &command, retired, args)?;
+        spelled.notes.iter().for_each(|note| self.note(note));
+        let flags = command
+            .args_override_self(true)
+            .try_get_matches_from(iter::once(name).chain(spelled.args))
+            .and_then(|matches| F::from_arg_matches(&matches));
+        match flags {
+            Ok(flags) => Ok(Some(flags)),
+            Err(answer)
+                if matches!(
+                    answer.kind(),
+                    ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+                ) =>
+            {
+                print_help(&answer)?;
+                Ok(None)
+            }
+            Err(error) => Err(Failure::Usage(self.one_line(&error))),
+        }
+    }
+
+    /// What is wrong with the command line, in one line and in the spelling of the documentation.
+    fn one_line(&self, error: &Error) -> String {
+        let text = |kind| match error.get(kind) {
+            Some(ContextValue::String(text)) => Some(text.as_str()),
+            Some(ContextValue::Strings(texts)) => texts.first().map(String::as_str),
+            _ => None,
+        };
+        let unknown = match error.kind() {
+            ErrorKind::UnknownArgument => text(ContextKind::InvalidArg)
+                .filter(|flag| flag.starts_with('-'))
+                .map(|flag| ("flag", flag, text(ContextKind::SuggestedArg))),
+            ErrorKind::InvalidSubcommand => text(ContextKind::InvalidSubcommand)
+                .map(|name| ("command", name, text(ContextKind::SuggestedSubcommand))),
+            _ => None,
+        };
+        let help = self.flag("help");
+        let line = if let Some((what, name, near)) = unknown {
+            match near {
+                Some(near) => {
+                    format!("there is no {what} {name}, did you mean {near}? {help} lists all")
+                }
+                None => format!("there is no {what} {name}; {help} lists all"),
+            }
+        } else if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            format!("a command is missing; {help} lists them")
+        } else {
+            let message = error.render().to_string();
+            let lines = message.lines().take_while(|line| !line.is_empty());
+            let lines: Vec<&str> = lines.map(str::trim).collect();
+            let message = lines.join(" ");
+            let message = message.trim_start_matches("error: ");
+            format!("{message}; {help} lists all flags")
+        };
+        match self.spelling {
+            Spelling::Go => line.replace(" --", " -").replace("'--", "'-"),
+            Spelling::Gnu => line,
+        }
+    }
+}
+
+fn print_help(help: &Error) -> Result<(), Failure> {
+    if has_colours() {
+        print(&help.render().ansi().to_string())
+    } else {
+        print(&help.render().to_string())
+    }
+}

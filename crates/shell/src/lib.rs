@@ -1,0 +1,40 @@
+//! The shell around every program: how it reads its command line, what it says and where, how it is
+//! stopped, and the exit code it ends with.
+//!
+//! Libraries here never print, exit, read the command line or the environment. This one does all
+//! four, as that is its purpose; only programs depend on it. A program is a [`Program`] and a function:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use netcap_shell::{Program, Spelling, console};
+//!
+//! const PROGRAM: Program = Program {
+//!     name: "example",
+//!     spelling: Spelling::Gnu,
+//!     unwritable: 2,
+//! };
+//!
+//! fn main() -> ExitCode {
+//!     PROGRAM.run(|| console::print("hello\n"))
+//! }
+//! ```
+
+mod command_line;
+pub mod console;
+mod failure;
+pub mod figures;
+mod given;
+pub mod peers;
+pub mod privileges;
+mod program;
+pub mod quantity;
+pub mod signals;
+mod spelling;
+mod tls_flags;
+
+pub use failure::{EXIT_CODES, Failure};
+pub use given::Given;
+pub use program::Program;
+pub use spelling::{Retired, Spelling};
+pub use tls_flags::TlsFlags;

@@ -1,0 +1,109 @@
+//! The flags for TLS, in either direction: as who connects, and as who listens.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use netcap_capture::pcap_over_ip::{Address, Pin, TlsError, TlsOptions};
+
+use crate::failure::Failure;
+use crate::given::Given;
+use crate::program::Program;
+
+/// Who is believed, and who we are.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct TlsFlags {
+    /// Certificates (PEM) of the authorities that peers we connect to are verified by [default: the
+    /// system's]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    /// Believe the peer we connect to whose certificate has this pin: sha256/ and base64, or hexadecimal
+    ///
+    /// The SHA-256 of the public key, as `pcap-over-ip tls pin` shows it. It is enough by itself; with
+    /// authorities given, both must hold. May be given several times.
+    #[arg(long, value_name = "PIN", value_parser = pin)]
+    pin: Vec<Pin>,
+
+    /// Name that the certificate of the peer we connect to must have, if not the one connected to
+    #[arg(long, value_name = "NAME")]
+    server_name: Option<String>,
+
+    /// Our certificate (PEM): to listen with TLS, or if a peer demands one
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+
+    /// Its key (PEM), which not everybody may be able to read
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+
+    /// Where we listen: demand certificates signed by these authorities (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    client_ca: Option<PathBuf>,
+
+    /// Of those, let in only this name, pin or SHA-256; may be given several times
+    #[arg(long, value_name = "WHO", requires = "client_ca")]
+    allow_client: Vec<String>,
+
+    /// Believe any peer we connect to: who can come between can read and change what is sent
+    #[arg(long)]
+    insecure: bool,
+
+    /// Take a stream that ends without close_notify for cut short, even between records
+    #[arg(long)]
+    strict_tls: bool,
+}
+
+fn pin(text: &str) -> Result<Pin, TlsError> {
+    text.parse()
+}
+
+impl TlsFlags {
+    /// What the flags say, in both directions.
+    pub fn options(&self) -> TlsOptions {
+        TlsOptions {
+            ca: self.ca.clone(),
+            pins: self.pin.clone(),
+            server_name: self.server_name.clone(),
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            insecure: self.insecure,
+            client_ca: self.client_ca.clone(),
+            allow: self.allow_client.clone(),
+            strict: self.strict_tls,
+        }
+    }
+
+    /// Whether we have a certificate to show where we listen.
+    pub fn has_certificate(&self) -> bool {
+        self.cert.is_some()
+    }
+
+    /// Whether they say how peers that we connect to are believed, which needs TLS.
+    pub fn is_about_servers(&self) -> bool {
+        self.ca.is_some() || !self.pin.is_empty() || self.server_name.is_some() || self.insecure
+    }
+}
+
+impl Given<TlsFlags> {
+    /// Refuses flags that would protect nothing, as none of the addresses speaks TLS.
+    ///
+    /// # Errors
+    ///
+    /// The name of the first such flag.
+    pub fn check<'a>(
+        &self,
+        program: &Program,
+        addresses: impl IntoIterator<Item = &'a Address>,
+    ) -> Result<(), Failure> {
+        match self.given() {
+            Some(flag) if !addresses.into_iter().any(|address| address.tls) => {
+                Err(Failure::Usage(format!(
+                    "{} is for TLS, and no address speaks it; use tls:// or tls-listen://",
+                    program.flag(flag)
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
