@@ -11,6 +11,7 @@
 //! however small the pieces and whatever their order, a fragment costs what its octets cost and a
 //! search among the pieces.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 
@@ -278,7 +279,7 @@ impl Datagram {
         let offset = fragment.offset;
         let part =
             |range: &Range<u32>| (range.start - offset) as usize..(range.end - offset) as usize;
-        let mut octets = fragment.data.to_vec();
+        let mut octets = Cow::from(&fragment.data[..]);
         let mut joined = offset..end;
         let mut within = Vec::new();
         let mut conflict = false;
@@ -293,9 +294,9 @@ impl Datagram {
             let both = place.start.max(offset)..place.end.min(end);
             let there = (both.start - place.start) as usize..(both.end - place.start) as usize;
             let there = piece.get(there).unwrap_or_default();
-            let came = octets.get_mut(part(&both)).unwrap_or_default();
-            if there != came {
+            if octets.get(part(&both)) != Some(there) {
                 conflict = true;
+                let came = octets.to_mut().get_mut(part(&both)).unwrap_or_default();
                 came.copy_from_slice(there);
             }
             miss(both.end..known);
@@ -312,13 +313,12 @@ impl Datagram {
         ledger.conflicts += u64::from(conflict);
         self.held += octets_missing;
         self.brought += runs_missing;
-        for start in within {
-            self.pieces.remove(&start);
-        }
-        if !joined.is_empty() {
-            octets.truncate(part(&joined).end);
-            octets.drain(..part(&joined).start);
-            self.pieces.insert(joined.start, octets.into());
+        if octets_missing > 0 || within.len() > 1 {
+            for start in within {
+                self.pieces.remove(&start);
+            }
+            let joined_octets = octets.get(part(&joined)).unwrap_or_default();
+            self.pieces.insert(joined.start, joined_octets.into());
         }
         octets_missing > 0
     }

@@ -3,6 +3,7 @@
 //! Everything here is driven in capture order by one owner and by packet time alone, has a cap on
 //! every table, and counts what a cap costs.
 
+mod absences;
 mod claim;
 mod connection;
 mod defrag;
