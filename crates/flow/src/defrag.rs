@@ -7,9 +7,13 @@
 //! RFC 8200), so that no reader can be shown other octets than the receiver.
 //!
 //! Bounded by [`Limits`]: over a limit the datagram whose first fragment is oldest is given up,
-//! counted. Memory follows the octets received, never an offset somebody claimed.
+//! counted. Memory follows the octets received, never an offset somebody claimed, and so does time:
+//! however small the pieces and whatever their order, a fragment costs what its octets cost and a
+//! search among the pieces.
 
-use std::collections::{HashMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
 
 use netcap_dissect::{Completed, Fragment, FragmentKey};
 
@@ -84,9 +88,13 @@ struct Datagram {
     /// Protocol of the fragment at offset 0.
     protocol: Option<u8>,
     total: Option<u32>,
-    /// Disjoint and in order of offset.
-    pieces: Vec<(u32, Box<[u8]>)>,
+    /// Disjoint, by offset. In IPv6 each is as it came.
+    pieces: BTreeMap<u32, Box<[u8]>>,
+    /// Octets of these.
     held: u32,
+    /// Runs of octets that were new when they came. Each costs a piece, also when it has become a
+    /// part of one.
+    brought: u32,
     discarded: bool,
 }
 
@@ -138,8 +146,9 @@ impl Defragmenter {
                 since: seconds,
                 protocol: None,
                 total: None,
-                pieces: Vec::new(),
+                pieces: BTreeMap::new(),
                 held: 0,
+                brought: 0,
                 discarded: false,
             }
         });
@@ -157,7 +166,7 @@ impl Defragmenter {
         self.octets -= datagram.cost();
         self.ledger.completed += 1;
         let mut data = Vec::with_capacity(datagram.held as usize);
-        for (_, piece) in &datagram.pieces {
+        for piece in datagram.pieces.values() {
             data.extend_from_slice(piece);
         }
         Some(Completed {
@@ -210,7 +219,7 @@ impl Defragmenter {
 
 impl Datagram {
     fn cost(&self) -> usize {
-        DATAGRAM + self.held as usize + PIECE * self.pieces.len()
+        DATAGRAM + self.held as usize + PIECE * self.brought as usize
     }
 
     fn insert(&mut self, fragment: &Fragment, end: u32, ledger: &mut FragmentLedger) {
@@ -218,10 +227,8 @@ impl Datagram {
             ledger.refused += 1;
             return;
         }
-        let last = self
-            .pieces
-            .last()
-            .map_or(0, |(at, piece)| at + piece.len() as u32);
+        let last = self.pieces.last_key_value();
+        let last = last.map_or(0, |(at, piece)| at + piece.len() as u32);
         let past_end = match (self.total, fragment.more) {
             (Some(total), true) => end > total,
             (Some(total), false) => end != total,
@@ -232,18 +239,16 @@ impl Datagram {
             ledger.refused += 1;
             return;
         }
-        if fragment.key.version == 6 && self.overlaps(fragment, end) {
-            if self
-                .pieces
-                .iter()
-                .any(|(at, piece)| *at == fragment.offset && *piece == fragment.data)
-            {
+        let overlaps = self.touching(fragment.offset..end).next().is_some();
+        if fragment.key.version == 6 && overlaps {
+            if self.pieces.get(&fragment.offset) == Some(&fragment.data) {
                 ledger.duplicates += 1;
             } else {
                 ledger.discarded += 1;
                 self.discarded = true;
-                self.pieces = Vec::new();
+                self.pieces = BTreeMap::new();
                 self.held = 0;
+                self.brought = 0;
             }
             return;
         }
@@ -258,53 +263,64 @@ impl Datagram {
         }
     }
 
-    fn overlaps(&self, fragment: &Fragment, end: u32) -> bool {
-        self.pieces
-            .iter()
-            .any(|(at, piece)| *at < end && fragment.offset < at + piece.len() as u32)
+    /// The pieces with octets in a range, the last first.
+    fn touching(&self, range: Range<u32>) -> impl Iterator<Item = (Range<u32>, &[u8])> {
+        let before_end = self.pieces.range(..range.end).rev();
+        before_end
+            .map(|(at, piece)| (*at..at + piece.len() as u32, &piece[..]))
+            .take_while(move |(place, _)| place.end > range.start)
     }
 
     /// Keeps what the fragment brings that is not there yet; whether that was anything.
+    ///
+    /// The fragment and the pieces that lie within it become one piece, so that nobody has them
+    /// gone through again by repeating a wide fragment over many small ones.
     fn fill(&mut self, fragment: &Fragment, end: u32, ledger: &mut FragmentLedger) -> bool {
-        let part = |from: u32, to: u32| {
-            fragment
-                .data
-                .get((from - fragment.offset) as usize..(to - fragment.offset) as usize)
-                .unwrap_or_default()
-        };
-        let mut missing = Vec::new();
+        let offset = fragment.offset;
+        let part =
+            |range: &Range<u32>| (range.start - offset) as usize..(range.end - offset) as usize;
+        let mut octets = Cow::from(&fragment.data[..]);
+        let mut joined = offset..end;
+        let mut within = Vec::new();
         let mut conflict = false;
-        let mut at = fragment.offset;
-        for (start, piece) in &self.pieces {
-            let stop = start + piece.len() as u32;
-            if stop <= at {
-                continue;
+        let (mut octets_missing, mut runs_missing) = (0, 0);
+        let mut miss = |range: Range<u32>| {
+            octets_missing += range.len() as u32;
+            runs_missing += u32::from(!range.is_empty());
+        };
+        // From here on it is known what is missing.
+        let mut known = end;
+        for (place, piece) in self.touching(offset..end) {
+            let both = place.start.max(offset)..place.end.min(end);
+            let there = (both.start - place.start) as usize..(both.end - place.start) as usize;
+            let there = piece.get(there).unwrap_or_default();
+            if octets.get(part(&both)) != Some(there) {
+                conflict = true;
+                let came = octets.to_mut().get_mut(part(&both)).unwrap_or_default();
+                came.copy_from_slice(there);
             }
-            if *start >= end {
-                break;
+            miss(both.end..known);
+            known = both.start;
+            if place.start < offset {
+                joined.start = place.end;
+            } else if place.end > end {
+                joined.end = place.start;
+            } else {
+                within.push(place.start);
             }
-            if *start > at {
-                missing.push((at, part(at, *start).into()));
-            }
-            let (from, to) = (at.max(*start), end.min(stop));
-            let there = piece
-                .get((from - start) as usize..(to - start) as usize)
-                .unwrap_or_default();
-            conflict |= there != part(from, to);
-            at = to;
         }
-        if at < end {
-            missing.push((at, part(at, end).into()));
-        }
+        miss(offset..known);
         ledger.conflicts += u64::from(conflict);
-        let brought = !missing.is_empty();
-        self.held += missing
-            .iter()
-            .map(|(_, piece): &(u32, Box<[u8]>)| piece.len() as u32)
-            .sum::<u32>();
-        self.pieces.extend(missing);
-        self.pieces.sort_unstable_by_key(|(at, _)| *at);
-        brought
+        self.held += octets_missing;
+        self.brought += runs_missing;
+        if octets_missing > 0 || within.len() > 1 {
+            for start in within {
+                self.pieces.remove(&start);
+            }
+            let joined_octets = octets.get(part(&joined)).unwrap_or_default();
+            self.pieces.insert(joined.start, joined_octets.into());
+        }
+        octets_missing > 0
     }
 }
 

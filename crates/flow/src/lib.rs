@@ -3,6 +3,7 @@
 //! Everything here is driven in capture order and by packet time alone, has a cap on every table, and
 //! counts what a cap costs. Flows and streams are in [`Lane`]s, any number of which give the same.
 
+mod absences;
 mod claim;
 mod connection;
 mod counts;

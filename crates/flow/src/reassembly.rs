@@ -17,12 +17,13 @@ use std::ops::Range;
 use netcap_dissect::PacketInfo;
 use netcap_record::Time;
 
+use crate::absences::Absences;
 use crate::stream_ledger::StreamLedger;
 use crate::stream_limits::{OverlapPolicy, StreamLimits};
 
 /// A place in a stream: the sequence number in the low 32 bits, and above them how often the
 /// numbers have wrapped, counted from one.
-type Position = u64;
+pub(crate) type Position = u64;
 
 /// Where sequence numbers wrap, and the position of a first octet numbered 0.
 const WRAP: Position = 1 << 32;
@@ -86,7 +87,9 @@ pub(crate) struct Half {
 struct Held {
     /// Disjoint, by where they begin, all behind a hole.
     pieces: BTreeMap<Position, Piece>,
-    /// What they cost.
+    /// What was said of absent octets and is not written to the pieces yet.
+    absences: Absences,
+    /// What the pieces cost.
     cost: usize,
     /// Since when the first hole has held them up.
     since: Moment,
@@ -98,8 +101,12 @@ struct Held {
 #[derive(Debug)]
 struct Piece {
     length: u64,
-    /// Absent where the capture cut them off: a gap that no other segment needs to prove.
-    octets: Option<Box<[u8]>>,
+    /// Where they lie. Absent where the capture cut them off: a gap that no other segment needs to
+    /// prove.
+    room: Option<Box<[u8]>>,
+    /// Where in the room they begin.
+    from: usize,
+    /// That which brought them; of absent ones see [`Held::packet`].
     packet: PacketInfo,
 }
 
@@ -242,8 +249,8 @@ impl Half {
             return 0;
         };
         let before = self.next;
-        let behind = self.held.as_ref().and_then(|held| held.pieces.get(&end));
-        self.skip(end, behind.map_or(packet, |piece| piece.packet), reader);
+        let behind = self.held.as_ref().and_then(|held| held.packet(end));
+        self.skip(end, behind.unwrap_or(packet), reader);
         let handed_on = self.drain(reader);
         self.measure(before, true, now);
         handed_on
@@ -370,7 +377,10 @@ impl Half {
             return;
         }
         let held = self.held.get_or_insert_default();
-        held.insert(range, octets, packet, policy, counts);
+        match octets {
+            Some(_) => held.insert(range, octets, packet, policy, counts),
+            None => held.lack(range, packet),
+        }
     }
 
     /// Hands on what is next.
@@ -408,14 +418,13 @@ impl Half {
     fn drain(&mut self, reader: &mut impl Reader) -> u64 {
         let mut handed_on = 0;
         while let Some(held) = &mut self.held
-            && let Some(first) = held.pieces.first_entry()
-            && *first.key() == self.next
+            && let Some(packet) = held.packet(self.next)
+            && let Some(piece) = held.pieces.remove(&self.next)
         {
-            let piece = first.remove();
             held.cost -= piece.cost();
-            handed_on += piece.octets.as_ref().map_or(0, |_| piece.length);
+            handed_on += piece.octets().map_or(0, |octets| octets.len() as u64);
             let end = self.next + piece.length;
-            self.pass(end, piece.octets.as_deref(), piece.packet, reader);
+            self.pass(end, piece.octets(), packet, reader);
         }
         handed_on
     }
@@ -425,6 +434,7 @@ impl Half {
         let Some(held) = &mut self.held else {
             return;
         };
+        held.settle();
         if held.pieces.is_empty() {
             if held.gaps.iter().all(Range::is_empty) {
                 self.held = None;
@@ -463,22 +473,17 @@ impl Held {
     ) {
         let part = |range: Range<Position>| Piece {
             length: range.end - range.start,
-            octets: octets.map(|octets| slice(octets, &new, &range).into()),
+            room: octets.map(|octets| slice(octets, &new, &range).into()),
+            from: 0,
             packet,
         };
         // Where the part of the newcomer begins whose place is not settled yet.
         let mut from = new.start;
-        for start in self.touching(&new) {
-            let Some(there) = self.pieces.get(&start) else {
-                continue;
-            };
-            let range = start..start + there.length;
-            let Some(both) = overlap(&range, &new) else {
-                continue;
-            };
-            let newcomer_wins = match (&there.octets, octets) {
+        let (mut parts, mut taken) = (Vec::new(), Vec::new());
+        for (start, both, there) in self.touching(&new) {
+            let newcomer_wins = match (there.octets(), octets) {
                 (Some(old), Some(octets)) => {
-                    let old = slice(old, &range, &both);
+                    let old = slice(old, &(start..start + there.length), &both);
                     let octets = slice(octets, &new, &both);
                     counts.octets += old.len() as u64;
                     let differ = old.iter().zip(octets).filter(|(a, b)| a != b);
@@ -488,28 +493,83 @@ impl Held {
                 (there, _) => there.is_none(),
             };
             if newcomer_wins {
-                self.make_way(start, &both);
+                taken.push((start, both));
             } else {
                 if from < both.start {
-                    self.put(from, part(from..both.start));
+                    parts.push(from..both.start);
                 }
                 from = both.end;
             }
+        }
+        for (start, both) in taken {
+            self.make_way(start, &both);
+        }
+        for range in parts {
+            self.put(range.start, part(range));
         }
         if from < new.end {
             self.put(from, part(from..new.end));
         }
     }
 
-    /// Where the pieces begin that a range may overlap.
-    fn touching(&self, range: &Range<Position>) -> Vec<Position> {
+    /// Takes what the capture cut off of a segment. Where octets wait they stay, what is absent
+    /// already has the new packet from now on, and what was awaited is absent.
+    fn lack(&mut self, new: Range<Position>, packet: PacketInfo) {
+        for part in self.absences.note(&new, packet) {
+            // With the absent pieces that it divides or meets, which become one with it.
+            let absent = |(at, piece): (&Position, &Piece)| {
+                piece.is_absent().then_some(*at..*at + piece.length)
+            };
+            let before = self.pieces.range(..part.start).next_back();
+            let before = before.and_then(absent).filter(|p| p.end >= part.start);
+            let behind = self.pieces.range(..=part.end).next_back();
+            let behind = behind.and_then(absent).filter(|p| p.end > part.end);
+            if part.is_empty() && (before.is_none() || behind.is_none()) {
+                continue;
+            }
+            let start = before.map_or(part.start, |p| p.start.max(new.start));
+            let end = behind.map_or(part.end, |p| p.end.min(new.end));
+            if start < end {
+                let (policy, mut none) = (OverlapPolicy::First, Overlaps::default());
+                self.insert(start..end, None, packet, policy, &mut none);
+            }
+        }
+    }
+
+    /// The packet of the piece that begins here.
+    fn packet(&self, start: Position) -> Option<PacketInfo> {
+        let piece = self.pieces.get(&start)?;
+        let latest = self.absences.packet(start).filter(|_| piece.is_absent());
+        Some(latest.unwrap_or(piece.packet))
+    }
+
+    /// Writes to the pieces what was noted of absences, when those are many beside the pieces. So
+    /// memory follows the pieces, and going through them is paid by the segments that were noted.
+    fn settle(&mut self) {
+        if self.absences.len() <= self.pieces.len() / 2 {
+            return;
+        }
+        for (start, piece) in &mut self.pieces {
+            if piece.is_absent()
+                && let Some(packet) = self.absences.packet(*start)
+            {
+                piece.packet = packet;
+            }
+        }
+        self.absences.clear();
+    }
+
+    /// The pieces that a range overlaps: where each begins, and what it has of the range.
+    fn touching(
+        &self,
+        range: &Range<Position>,
+    ) -> impl Iterator<Item = (Position, Range<Position>, &Piece)> {
         let before = self.pieces.range(..range.start).next_back();
         let inside = self.pieces.range(range.clone());
-        before
-            .into_iter()
-            .chain(inside)
-            .map(|(at, _)| *at)
-            .collect()
+        before.into_iter().chain(inside).filter_map(|(at, piece)| {
+            let both = overlap(&(*at..*at + piece.length), range)?;
+            Some((*at, both, piece))
+        })
     }
 
     /// Leaves of a piece only what lies outside of `taken`.
@@ -518,19 +578,18 @@ impl Held {
             return;
         };
         self.cost -= piece.cost();
-        let range = start..start + piece.length;
-        for rest in [start..taken.start.min(range.end), taken.end..range.end] {
-            if !rest.is_empty() {
-                let octets = piece.octets.as_ref();
-                self.put(
-                    rest.start,
-                    Piece {
-                        length: rest.end - rest.start,
-                        octets: octets.map(|octets| slice(octets, &range, &rest).into()),
-                        packet: piece.packet,
-                    },
-                );
-            }
+        let before = 0..taken.start - start;
+        let behind = (taken.end - start).min(piece.length)..piece.length;
+        let (shorter, longer) = if before.end < behind.end - behind.start {
+            (before, behind)
+        } else {
+            (behind, before)
+        };
+        if !shorter.is_empty() {
+            self.put(start + shorter.start, piece.copy(&shorter));
+        }
+        if !longer.is_empty() {
+            self.put(start + longer.start, piece.reduced_to(&longer));
         }
     }
 
@@ -541,21 +600,56 @@ impl Held {
 
     /// Forgets what lies at `end` and behind; gives the number of octets.
     fn keep_before(&mut self, end: Position) -> u64 {
-        let held = |held: &Held| -> u64 {
-            let octets = held.pieces.values().filter(|piece| piece.octets.is_some());
-            octets.map(|piece| piece.length).sum()
-        };
-        let before = held(self);
-        for start in self.touching(&(end..OPEN)) {
-            self.make_way(start, &(end.max(start)..OPEN));
+        let range = end..OPEN;
+        let beyond = self.touching(&range);
+        let beyond = beyond.map(|(start, beyond, piece)| (start, beyond, piece.is_absent()));
+        let beyond: Vec<_> = beyond.collect();
+        let mut forgotten = 0;
+        for (start, beyond, is_absent) in beyond {
+            forgotten += u64::from(!is_absent) * (beyond.end - beyond.start);
+            self.make_way(start, &beyond);
         }
-        before - held(self)
+        forgotten
     }
 }
 
 impl Piece {
+    fn is_absent(&self) -> bool {
+        self.room.is_none()
+    }
+
+    fn octets(&self) -> Option<&[u8]> {
+        let room = self.room.as_ref()?;
+        room.get(self.from..self.from + self.length as usize)
+    }
+
+    /// A part of it, counted from where it begins.
+    fn copy(&self, part: &Range<u64>) -> Piece {
+        let octets = self.octets();
+        Piece {
+            length: part.end - part.start,
+            room: octets.map(|octets| slice(octets, &(0..self.length), part).into()),
+            from: 0,
+            packet: self.packet,
+        }
+    }
+
+    /// The same, in the old room while that is not half empty: so octets that are taken off one by
+    /// one do not have all others moved each time.
+    fn reduced_to(self, part: &Range<u64>) -> Piece {
+        let length = part.end - part.start;
+        match &self.room {
+            Some(room) if room.len() as u64 > 2 * length => self.copy(part),
+            _ => Piece {
+                length,
+                from: self.from + part.start as usize,
+                ..self
+            },
+        }
+    }
+
     fn cost(&self) -> usize {
-        PIECE + self.octets.as_ref().map_or(0, |octets| octets.len())
+        PIECE + self.octets().map_or(0, <[u8]>::len)
     }
 }
 
@@ -570,3 +664,6 @@ fn slice<'o>(octets: &'o [u8], whole: &Range<Position>, part: &Range<Position>) 
     let (from, to) = (part.start - whole.start, part.end - whole.start);
     octets.get(from as usize..to as usize).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
