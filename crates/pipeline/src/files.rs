@@ -101,7 +101,7 @@ impl<'a> Files<'a> {
         let mut head = Vec::new();
         match &self.config.format {
             Format::Csv { style, .. } => {
-                let columns: Vec<_> = schema.columns(self.registry.payloads()).collect();
+                let columns: Vec<_> = schema.columns(self.registry.columns()).collect();
                 csv::header(&columns, style, &mut head);
             }
             Format::Ncap { .. } => frame(

@@ -156,7 +156,7 @@ impl<'r> Worker<'r> {
             return;
         };
         for (schema, chunk) in self.registry.selected().iter().zip(&mut output.chunks) {
-            let columns: Vec<_> = schema.columns(self.registry.payloads()).collect();
+            let columns: Vec<_> = schema.columns(self.registry.columns()).collect();
             let mut marks = chunk.marks.iter_mut();
             self.rows.clear();
             let mut rest = chunk.octets.as_slice();

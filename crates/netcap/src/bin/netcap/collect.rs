@@ -150,6 +150,7 @@ fn selection(flags: &Flags) -> Selection {
         include: names(&flags.include),
         exclude,
         payloads: flags.payload,
+        packet_numbers: flags.packet_numbers,
     }
 }
 
