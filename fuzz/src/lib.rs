@@ -5,14 +5,19 @@ pub mod laws;
 pub mod stream;
 
 use netcap_record::csv::{self, CsvStyle};
-use netcap_record::{Message, Schema, json, text};
+use netcap_record::{Columns, Message, Schema, json, text};
 
 /// Renders a record in every format and holds that each is sound.
 ///
 /// # Panics
 /// Where a row does not read back to its cells, or a line of JSON is none.
 pub fn render(schema: &'static Schema, message: &Message<'_>) {
-    let columns: Vec<_> = schema.columns(true).collect();
+    let columns: Vec<_> = schema
+        .columns(Columns {
+            payloads: true,
+            packet_numbers: true,
+        })
+        .collect();
     let mut out = Vec::new();
     for utc in [false, true] {
         let style = CsvStyle {

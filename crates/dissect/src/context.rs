@@ -19,6 +19,13 @@ pub struct PacketInfo {
     pub number: u64,
 }
 
+impl PacketInfo {
+    /// Capture time, with its text.
+    pub fn timestamp(&self) -> Timestamp {
+        self.time.timestamp()
+    }
+}
+
 /// A layer that the walk has entered.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer<'p> {

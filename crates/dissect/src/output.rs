@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use netcap_record::{Record, Time, frame};
+use netcap_record::{Numbered, Record, Time, frame};
 
 use crate::{Bodies, Fragment, Registry};
 
@@ -11,7 +11,8 @@ use crate::{Bodies, Fragment, Registry};
 pub struct Output {
     /// By the place of their type in [`Registry::selected`].
     pub chunks: Vec<Chunk>,
-    /// Number of the packet that records come of, in the run and from 1; 0 where none is known.
+    /// Number of the packet whose time records have, in the run and from 1; of a flow the first one;
+    /// 0 where none is known.
     pub packet: u64,
     /// When the records at hand came to be: set by state across packets alone.
     pub turn: Option<Turn>,
@@ -37,7 +38,7 @@ pub struct Chunk {
 /// The end of a record in its chunk, and its packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Number of the packet in the run, from 1; of a flow the first one; 0 where none is known.
+    /// Number of the packet: [`Output::packet`] as the record was written.
     pub packet: u64,
     /// Octets of the chunk up to the end of the record.
     pub end: usize,
@@ -74,13 +75,17 @@ impl Output {
         }
     }
 
-    /// Writes a record, if records of its type are asked for.
+    /// Writes a record of [`Output::packet`], if records of its type are asked for.
     #[inline]
     pub fn emit<R: Record>(&mut self, registry: &Registry, record: &R) {
         if let Some(place) = registry.place(R::SCHEMA)
             && let Some(chunk) = self.chunks.get_mut(place)
         {
-            frame(record, &mut chunk.octets);
+            let packet = match registry.packet_numbers() {
+                true => self.packet,
+                false => 0,
+            };
+            frame(&Numbered { record, packet }, &mut chunk.octets);
             chunk.marks.push(Mark {
                 packet: self.packet,
                 end: chunk.octets.len(),

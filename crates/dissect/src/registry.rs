@@ -1,7 +1,7 @@
 //! Which protocol answers to which number, and which records are asked for: an immutable table,
 //! built from a visible list and the user's choice.
 
-use netcap_record::Schema;
+use netcap_record::{Columns, Schema};
 
 use crate::{Protocol, Selector};
 
@@ -14,6 +14,8 @@ pub struct Selection {
     pub exclude: Vec<String>,
     /// Whether records keep payloads.
     pub payloads: bool,
+    /// Whether records hold the numbers of their packets.
+    pub packet_numbers: bool,
 }
 
 /// A name that no record type has.
@@ -32,10 +34,10 @@ pub struct Registry {
     tables: [Vec<u16>; Selector::KINDS],
     selected: Vec<&'static Schema>,
     /// By the number of a record type: its place in `selected`.
-    places: Vec<Option<u8>>,
+    places: Vec<Option<u16>>,
     /// By the place of a type: whether protocols and others write records of it.
     shared: Vec<bool>,
-    payloads: bool,
+    columns: Columns,
 }
 
 /// A protocol and whether the user excluded it.
@@ -48,6 +50,12 @@ pub(crate) struct Entry {
 impl Registry {
     /// Builds the table. `others` are the types that come of more than one packet (flows, streams);
     /// those that come of packets too are shared.
+    ///
+    /// # Errors
+    /// A name in the selection that no record type has.
+    ///
+    /// # Panics
+    /// Where the lists are wrong: two record types have the same number, or one has none.
     pub fn new(
         protocols: &[&'static Protocol],
         others: &[&'static Schema],
@@ -74,16 +82,7 @@ impl Registry {
                 selected.push(schema);
             }
         }
-        let mut places = Vec::new();
-        for (place, schema) in selected.iter().enumerate() {
-            let number = usize::from(schema.number.unwrap_or_default());
-            if places.len() <= number {
-                places.resize(number + 1, None);
-            }
-            if let Some(slot) = places.get_mut(number) {
-                *slot = u8::try_from(place).ok();
-            }
-        }
+        let places = places(&selected);
         let of_packets = |schema: &&Schema| protocols.iter().any(|p| p.schemas.contains(schema));
         let shared = selected
             .iter()
@@ -95,7 +94,10 @@ impl Registry {
             tables: Default::default(),
             selected,
             places,
-            payloads: selection.payloads,
+            columns: Columns {
+                payloads: selection.payloads,
+                packet_numbers: selection.packet_numbers,
+            },
         };
         for protocol in protocols {
             registry.entries.push(Entry {
@@ -127,8 +129,20 @@ impl Registry {
     }
 
     /// Whether records keep payloads.
+    #[inline]
     pub fn payloads(&self) -> bool {
-        self.payloads
+        self.columns.payloads
+    }
+
+    /// Whether records hold the numbers of their packets.
+    #[inline]
+    pub fn packet_numbers(&self) -> bool {
+        self.columns.packet_numbers
+    }
+
+    /// Which of the columns that not every file has are in the files.
+    pub fn columns(&self) -> Columns {
+        self.columns
     }
 
     /// Whether the type at this place has two writers: packets and state across packets.
@@ -154,5 +168,90 @@ impl Registry {
         let (kind, number) = selector.place();
         let place = *self.tables.get(kind)?.get(number)?;
         self.entries.get(usize::from(place).checked_sub(1)?)
+    }
+}
+
+/// The places of the types, by their numbers.
+fn places(selected: &[&'static Schema]) -> Vec<Option<u16>> {
+    let mut places: Vec<Option<u16>> = Vec::new();
+    for (place, schema) in selected.iter().enumerate() {
+        let Some(number) = schema.number.map(usize::from) else {
+            panic!("the record type {} has no number", schema.name);
+        };
+        if places.len() <= number {
+            places.resize(number + 1, None);
+        }
+        if let Some(slot) = places.get_mut(number) {
+            assert!(
+                slot.is_none(),
+                "number {number} of the record type {} is another's too",
+                schema.name
+            );
+            // Numbers have 16 bits and each type its own, so there are no more places than that.
+            *slot = Some(place as u16);
+        }
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Output;
+    use netcap_record::{Record, Timestamp, split_frame};
+
+    /// The last of many types.
+    #[derive(Record)]
+    #[record("Last", 1300)]
+    struct Last {
+        /// When.
+        #[field(1, "Timestamp")]
+        timestamp: Timestamp,
+    }
+
+    /// So many types, with numbers from 1000.
+    fn many(count: u16) -> Vec<&'static Schema> {
+        let schema = |number: u16| {
+            let name: &'static str = format!("Type{number}").leak();
+            let schema: &'static Schema = Box::leak(Box::new(Schema {
+                name,
+                number: Some(number),
+                encoder: name,
+                stem: name,
+                ..*Last::SCHEMA
+            }));
+            schema
+        };
+        (1000..1000 + count).map(schema).collect()
+    }
+
+    #[test]
+    fn more_types_than_an_octet_counts() {
+        let mut types = many(300);
+        types.push(Last::SCHEMA);
+        let registry = Registry::new(&[], &types, &Selection::default()).unwrap();
+        for (place, schema) in types.iter().enumerate() {
+            assert_eq!(registry.place(schema), Some(place), "{}", schema.name);
+        }
+        let mut output = Output::new(&registry);
+        let timestamp = Timestamp::new(1, 0);
+        output.emit(&registry, &Last { timestamp });
+        let [.., before, last] = &output.chunks[..] else {
+            panic!("there is a chunk for each type");
+        };
+        assert!(before.is_empty());
+        assert_eq!((last.records(), output.records()), (1, 1));
+        assert!(split_frame(&last.octets).is_some());
+    }
+
+    #[test]
+    #[should_panic(expected = "number 1001 of the record type Type1001 is another's too")]
+    fn two_types_of_one_number() {
+        let types = many(2);
+        let twin: &'static Schema = Box::leak(Box::new(Schema {
+            doc: "Another.",
+            ..*types[1]
+        }));
+        let _ = Registry::new(&[], &[types[1], twin], &Selection::default());
     }
 }

@@ -192,9 +192,31 @@ impl<'a, 'c> StreamContext<'a, 'c> {
         }
     }
 
-    /// Capture time of the packet that brought the octets; at an end, of the one that brought it.
+    /// The packet that brought the octets; at an end, the one that brought it.
+    ///
+    /// A dissector that writes a record later keeps this, and writes the record [`at`] it.
+    ///
+    /// [`at`]: StreamContext::at
+    pub fn packet(&self) -> PacketInfo {
+        self.packet
+    }
+
+    /// Capture time of the packet.
     pub fn timestamp(&self) -> Timestamp {
-        self.packet.time.timestamp()
+        self.packet.timestamp()
+    }
+
+    /// The same at another packet of the stream: so a record of what began earlier has the time of
+    /// that packet and its number, and both are of the same packet.
+    pub fn at(&mut self, packet: PacketInfo) -> StreamContext<'a, '_> {
+        StreamContext::new(
+            self.ends,
+            self.registry,
+            self.output,
+            self.entropy,
+            packet,
+            self.troubles,
+        )
     }
 
     /// Whether records of this type are asked for.
@@ -202,7 +224,7 @@ impl<'a, 'c> StreamContext<'a, 'c> {
         self.registry.selects(R::SCHEMA)
     }
 
-    /// Writes a record, if records of its type are asked for.
+    /// Writes a record of the packet, if records of its type are asked for.
     pub fn emit<R: Record>(&mut self, record: &R) {
         self.output.packet = self.packet.number;
         self.output.emit(self.registry, record);

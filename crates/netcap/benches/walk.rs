@@ -8,7 +8,7 @@ use divan::{Bencher, black_box};
 use netcap_dissect::{Context, Entropy, Fate, Output, PacketInfo, Registry, Selection, walk};
 use netcap_protocols::PROTOCOLS;
 use netcap_record::csv::{self, CsvStyle};
-use netcap_record::{Message, Schema, Time, json};
+use netcap_record::{Columns, Message, Schema, Time, json};
 
 /// Packets of a batch.
 const PACKETS: usize = 256;
@@ -159,7 +159,7 @@ mod render_records {
         let (schema, octets) = sample(name);
         let (style, columns) = (
             CsvStyle::default(),
-            schema.columns(false).collect::<Vec<_>>(),
+            schema.columns(Columns::default()).collect::<Vec<_>>(),
         );
         let mut out = Vec::new();
         bencher.bench_local(|| {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use netcap_dissect::Selection;
 use netcap_pipeline::{Config, FileConfig, Files};
 use netcap_record::csv::{self, CsvStyle};
-use netcap_record::{Field, Message, Scalar, Schema, Timestamp, find_schema};
+use netcap_record::{Columns, Field, Message, Scalar, Schema, Timestamp, find_schema};
 use netcap_store::Reader;
 
 /// Where our records may differ from the original's, and why.
@@ -206,7 +206,12 @@ fn every_file_of_the_original_is_read() {
                 continue;
             };
             assert_eq!(schema.stem, stem, "{}", path.display());
-            let columns: Vec<_> = schema.columns(header.contains_payloads).collect();
+            let columns: Vec<_> = schema
+                .columns(Columns {
+                    payloads: header.contains_payloads,
+                    ..Columns::default()
+                })
+                .collect();
             let style = CsvStyle::default();
             let mut row = Vec::new();
             for record in &found {
@@ -273,7 +278,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &str> {
 /// of the sections of a DNS message only the last record after all questions, and a trailer.
 fn csv_of_2019(schema: &'static Schema, records: &[Vec<u8>], path: &Path) -> Vec<u8> {
     let style = style_of_2019();
-    let columns: Vec<_> = schema.columns(true).collect();
+    let columns: Vec<_> = schema.columns(Columns::WITH_PAYLOADS).collect();
     let mut out = Vec::new();
     csv::header(&columns, &style, &mut out);
     if schema.name == "LinkFlow" {
@@ -316,7 +321,7 @@ fn section_of_2019(
     };
     let questions = message.schema().field("Questions").expect("a DNS message");
     csv::cell(message, questions, style, out);
-    let members: Vec<_> = last.schema().columns(true).collect();
+    let members: Vec<_> = last.schema().columns(Columns::WITH_PAYLOADS).collect();
     let inner = CsvStyle {
         separator: style.struct_sep.clone(),
         ..style.clone()
@@ -449,7 +454,7 @@ fn flows(path: &Path) -> BTreeMap<String, FlowFields> {
     for record in &records {
         let message = parse(schema, record, path);
         let fields: FlowFields = schema
-            .columns(false)
+            .columns(Columns::default())
             .map(|field| {
                 let mut text = Vec::new();
                 csv::cell(&message, field, &style, &mut text);

@@ -28,7 +28,7 @@ impl<W: Write> Stream<W> {
     ) -> Stream<W> {
         let mut buffer = Vec::new();
         if let [schema] = registry.selected() {
-            let columns: Vec<_> = schema.columns(registry.payloads()).collect();
+            let columns = encoding.columns(schema, registry.columns());
             let about = About {
                 schema,
                 columns: &columns,

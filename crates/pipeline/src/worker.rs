@@ -99,6 +99,7 @@ impl<'r> Worker<'r> {
         wants_sides: bool,
     ) -> Worker<'r> {
         let types = registry.selected().iter();
+        let columns = types.map(|schema| encoding.columns(schema, registry.columns()));
         let mut flows = netcap_flow::SCHEMAS.iter();
         Worker {
             registry,
@@ -110,9 +111,7 @@ impl<'r> Worker<'r> {
                 errors: wants_sides,
                 unknown: wants_sides && !config.ignore_unknown,
             },
-            columns: types
-                .map(|schema| schema.columns(registry.payloads()).collect())
-                .collect(),
+            columns: columns.collect(),
             encoding,
             entropy: Entropy::default(),
             encoded: Vec::new(),

@@ -8,10 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use netcap_protocols::PROTOCOLS;
-use netcap_record::{Batch, Field, Header, Record, Schema, Type};
+use netcap_record::{Batch, Columns, Field, Header, PACKET_NUMBER, Record, Schema, Type};
 
 /// Fields that every record with a `Timestamp` has beyond those of 2019.
 const NANOSECONDS: (&str, u32) = ("Nanoseconds", 100);
+
+/// The number from which on fields are shared by all records that have files of their own.
+const SHARED: u32 = 200;
 
 /// Other fields beyond those of 2019: message, field, number.
 const ADDITIONS: &[(&str, &str, u32)] = &[
@@ -122,7 +125,7 @@ fn type_of(ty: Type) -> &'static str {
 fn is_addition(schema: &Schema, name: &str, number: u32) -> bool {
     let is_nanoseconds = schema.fields.first().is_some_and(|f| f.name == "Timestamp")
         && (name, number) == NANOSECONDS;
-    is_nanoseconds || ADDITIONS.contains(&(schema.name, name, number))
+    is_nanoseconds || number >= SHARED || ADDITIONS.contains(&(schema.name, name, number))
 }
 
 #[test]
@@ -195,6 +198,21 @@ fn what_is_listed_as_different_is_different() {
 }
 
 #[test]
+fn all_records_share_their_fields_and_no_other_message_has_them() {
+    let with_files: Vec<&str> = records().map(|schema| schema.name).collect();
+    for (name, schema) in ours() {
+        let shared: Vec<&Field> = schema.fields.iter().filter(|f| f.is_shared()).collect();
+        let expected: &[&Field] = match with_files.contains(&name) {
+            true => &[&PACKET_NUMBER],
+            false => &[],
+        };
+        assert_eq!(shared, expected, "{name}");
+        assert!(schema.fields.ends_with(&[PACKET_NUMBER]) || shared.is_empty());
+    }
+    assert_eq!(PACKET_NUMBER.number, SHARED);
+}
+
+#[test]
 fn columns_are_those_of_2019() {
     let facts: BTreeMap<&str, (&str, &str, &str)> = include_str!("columns.tsv")
         .lines()
@@ -223,7 +241,10 @@ fn columns_are_those_of_2019() {
                 *old
             })
         };
-        let columns: Vec<&str> = schema.columns(true).map(of_2019).collect();
+        let columns: Vec<&str> = schema
+            .columns(Columns::WITH_PAYLOADS)
+            .map(of_2019)
+            .collect();
         assert_eq!(columns.join(","), names, "columns of {}", schema.name);
     }
 }
@@ -231,7 +252,11 @@ fn columns_are_those_of_2019() {
 #[test]
 fn payloads_are_columns_only_on_request() {
     let with_payload: BTreeSet<&str> = records()
-        .filter(|schema| schema.columns(true).ne(schema.columns(false)))
+        .filter(|schema| {
+            schema
+                .columns(Columns::WITH_PAYLOADS)
+                .ne(schema.columns(Columns::default()))
+        })
         .map(|schema| schema.name)
         .collect();
     assert_eq!(

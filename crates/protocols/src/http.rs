@@ -22,10 +22,10 @@
 use std::collections::VecDeque;
 
 use netcap_dissect::{
-    Beginning, BodyId, Cursor, Direction, Pending, Reason, Recognition, StreamContext,
+    Beginning, BodyId, Cursor, Direction, PacketInfo, Pending, Reason, Recognition, StreamContext,
     StreamDissector, StreamProtocol, Then,
 };
-use netcap_record::{Each, Element, Ip, Record, Text, Timestamp, Type};
+use netcap_record::{Each, Element, Ip, Record, Text, Time, Timestamp, Type};
 
 /// How streams of it are recognised and dissected.
 pub(crate) static STREAM: StreamProtocol = StreamProtocol {
@@ -570,8 +570,8 @@ impl State {
 /// How far the pending octets are understood.
 #[derive(Clone, Copy, Default)]
 struct Progress {
-    /// Time of the first of them.
-    began: Option<Timestamp>,
+    /// The packet that brought the first of them.
+    began: Option<PacketInfo>,
     /// Whether they begin with a start line that is whole.
     has_start_line: bool,
     /// How many of them need not be searched for ends of lines again.
@@ -591,7 +591,8 @@ impl Progress {
 
 /// A request that waits for its answer.
 struct Request {
-    time: Timestamp,
+    /// The packet that it began in.
+    packet: PacketInfo,
     header: Box<[u8]>,
 }
 
@@ -647,10 +648,9 @@ impl Side {
     }
 
     /// Whether the waiting request of that place began before `time`.
-    fn has_sent_before(&self, time: Timestamp, place: usize) -> bool {
-        let place_in_time = |time: Timestamp| (time.seconds(), time.nanos());
+    fn has_sent_before(&self, time: Time, place: usize) -> bool {
         let request = self.waiting.get(place);
-        request.is_some_and(|request| place_in_time(request.time) <= place_in_time(time))
+        request.is_some_and(|request| request.packet.time <= time)
     }
 
     fn next_waiting(&mut self) -> Option<Request> {
@@ -730,7 +730,7 @@ impl Both<Side> {
             State::Lost => match begins(input.rest()) {
                 Recognition::Yes => side.state = State::Header,
                 Recognition::More => {
-                    side.progress.began.get_or_insert(context.timestamp());
+                    side.progress.began.get_or_insert(context.packet());
                     return Step::Wait;
                 }
                 Recognition::No => {
@@ -778,7 +778,7 @@ impl Both<Side> {
             }
         }
         let octets = input.rest();
-        let time = *progress.began.get_or_insert(context.timestamp());
+        let packet = *progress.began.get_or_insert(context.packet());
         let length = loop {
             let Some(end) = progress.line_end(octets) else {
                 if !progress.has_start_line && !may_begin(octets) {
@@ -802,7 +802,7 @@ impl Both<Side> {
         }
         self.of(direction).progress = Progress::default();
         let header = unfolded(input.bytes(length).unwrap_or_default());
-        match self.message(direction, time, header, context) {
+        match self.message(direction, packet, header, context) {
             Then::GoOn => Step::Next,
             Then::Leave => Step::Leave,
         }
@@ -854,8 +854,8 @@ impl Both<Side> {
             .rposition(|octet| *octet == b'\n')
             .and_then(|end| octets.get(..=end));
         match (lines, progress.began) {
-            (Some(lines), Some(time)) if progress.has_start_line => {
-                self.message(direction, time, unfolded(lines), context)
+            (Some(lines), Some(packet)) if progress.has_start_line => {
+                self.message(direction, packet, unfolded(lines), context)
             }
             _ => Then::GoOn,
         }
@@ -864,7 +864,7 @@ impl Both<Side> {
     fn message(
         &mut self,
         direction: Direction,
-        time: Timestamp,
+        packet: PacketInfo,
         header: Box<[u8]>,
         context: &mut StreamContext<'_, '_>,
     ) -> Then {
@@ -873,7 +873,7 @@ impl Both<Side> {
             context.note(Cursor::new(NAME, &header).malformed(reason));
         }
         if message.start.is_response() {
-            return self.response(direction, time, &message, context);
+            return self.response(direction, packet, &message, context);
         }
         let side = self.of(direction);
         match message.length {
@@ -889,7 +889,7 @@ impl Both<Side> {
         }
         let side = self.of(direction);
         side.octets_waiting += header.len();
-        side.waiting.push_back(Request { time, header });
+        side.waiting.push_back(Request { packet, header });
         while self.of(direction).is_full() {
             context.note(Cursor::new(NAME, &[]).malformed(Reason::Count));
             self.give_up_one(direction, context);
@@ -900,7 +900,7 @@ impl Both<Side> {
     fn response(
         &mut self,
         direction: Direction,
-        time: Timestamp,
+        packet: PacketInfo,
         message: &Message<'_>,
         context: &mut StreamContext<'_, '_>,
     ) -> Then {
@@ -910,12 +910,12 @@ impl Both<Side> {
             self.of(direction).state = State::Header;
             return Then::GoOn;
         }
-        let answered = self.answered(asking, time, context);
+        let answered = self.answered(asking, packet.time, context);
         let request = answered
             .as_ref()
             .map_or_else(Message::default, |request| Message::read(&request.header));
-        let began = answered.as_ref().map_or(time, |request| request.time);
-        emit(asking, began, &request, Some((time, message)), context);
+        let began = answered.as_ref().map_or(packet, |request| request.packet);
+        emit(asking, began, &request, Some((packet, message)), context);
 
         // RFC 9110 sections 9.3.6 and 15.2.2.
         let is_tunnel = request.start.has_method(b"CONNECT") && (200..=299).contains(&code);
@@ -943,7 +943,7 @@ impl Both<Side> {
     fn answered(
         &mut self,
         asking: Direction,
-        time: Timestamp,
+        time: Time,
         context: &mut StreamContext<'_, '_>,
     ) -> Option<Request> {
         let has_lost = self.to_server.has_lost || self.to_client.has_lost;
@@ -966,8 +966,8 @@ impl Both<Side> {
 
     /// Records the oldest request without an answer.
     fn give_up_one(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
-        if let Some(Request { time, header }) = self.of(direction).next_waiting() {
-            emit(direction, time, &Message::read(&header), None, context);
+        if let Some(Request { packet, header }) = self.of(direction).next_waiting() {
+            emit(direction, packet, &Message::read(&header), None, context);
         }
     }
 
@@ -984,12 +984,13 @@ fn at_most<'a>(input: &mut Cursor<'a>, octets: u64) -> &'a [u8] {
     input.bytes(here).unwrap_or_default()
 }
 
-/// Writes the record of a request that was sent in `direction`, or of a response alone.
+/// Writes the record of a request that was sent in `direction`, or of a response alone, which began in
+/// `packet`.
 fn emit(
     direction: Direction,
-    timestamp: Timestamp,
+    packet: PacketInfo,
     request: &Message<'_>,
-    response: Option<(Timestamp, &Message<'_>)>,
+    response: Option<(PacketInfo, &Message<'_>)>,
     context: &mut StreamContext<'_, '_>,
 ) {
     let none = Message::default();
@@ -1000,8 +1001,9 @@ fn emit(
     } else {
         request.start.version
     };
+    let mut context = context.at(packet);
     context.emit(&Http {
-        timestamp,
+        timestamp: context.timestamp(),
         proto: Text(version),
         method: Text(request.start.method),
         host: Text(request.host()),
@@ -1021,7 +1023,7 @@ fn emit(
         status_code: i32::from(answer.start.code),
         src_ip: client.ip,
         dst_ip: server.ip,
-        res_timestamp: Answered(response.map(|(time, _)| time)),
+        res_timestamp: Answered(response.map(|(packet, _)| packet.timestamp())),
         reason_phrase: Text(answer.start.reason),
         server: Text(answer.server),
         src_port: client.port,
@@ -1130,10 +1132,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use netcap_dissect::{
-        Bodies, BodyEvent, Endpoint, Entropy, Output, PacketInfo, Registry, Selection, StreamEnds,
-        Turn,
+        Bodies, BodyEvent, Endpoint, Entropy, Output, Registry, Selection, StreamEnds, Turn,
     };
-    use netcap_record::{Message as Decoded, Scalar, Time};
+    use netcap_record::{Message as Decoded, Scalar};
 
     use super::*;
 

@@ -379,7 +379,7 @@ fn dissect<'p>(
 pub(crate) mod tests {
     use netcap_dissect::Fate;
     use netcap_dissect::testing::{Walked, walk_packet};
-    use netcap_record::{Message, csv};
+    use netcap_record::{Columns, Message, csv};
 
     use super::*;
 
@@ -400,7 +400,7 @@ pub(crate) mod tests {
     pub(crate) fn rows(walked: &Walked) -> Vec<String> {
         let row = |(schema, octets): &(&'static netcap_record::Schema, Vec<u8>)| {
             let message = Message::parse(schema, octets).unwrap();
-            let columns: Vec<_> = schema.columns(false).collect();
+            let columns: Vec<_> = schema.columns(Columns::default()).collect();
             let mut out = Vec::new();
             csv::row(&message, &columns, &csv::CsvStyle::default(), &mut out);
             String::from_utf8(out).unwrap().trim_end().to_owned()

@@ -22,8 +22,8 @@ use std::{iter, slice};
 
 use md5::{Digest, Md5};
 use netcap_dissect::{
-    Beginning, Both, Cursor, Direction, Endpoint, Malformed, Reason, Recognition, StreamContext,
-    StreamDissector, StreamProtocol, Then,
+    Beginning, Both, Cursor, Direction, Endpoint, Malformed, PacketInfo, Reason, Recognition,
+    StreamContext, StreamDissector, StreamProtocol, Then,
 };
 use netcap_record::{Each, Ip, Mac, Record, Text, Timestamp};
 
@@ -694,7 +694,7 @@ fn is_hello(kind: u8) -> bool {
 #[derive(Debug)]
 struct Waiting {
     message: Message,
-    timestamp: Timestamp,
+    packet: PacketInfo,
     direction: Direction,
 }
 
@@ -723,7 +723,7 @@ impl Tls {
                 self.write(None, context);
                 self.waiting = Some(Waiting {
                     message,
-                    timestamp: context.timestamp(),
+                    packet: context.packet(),
                     direction,
                 });
             }
@@ -790,7 +790,7 @@ impl Tls {
                         length: u32::from_be_bytes([0, l1, l2, l3]),
                         octets: body.to_vec(),
                     },
-                    timestamp: context.timestamp(),
+                    packet: context.packet(),
                     direction,
                 });
                 self.write(None, context);
@@ -829,8 +829,9 @@ impl Tls {
         let mac = |end: &Endpoint| end.mac.as_ref().map(Mac::text);
         let (source_mac, destination_mac) = (mac(source), mac(destination));
         let extensions = answer.map_or(Block::NONE, |answer| answer.block).extensions;
+        let mut context = context.at(waiting.packet);
         context.emit(&TlsClientHello {
-            timestamp: waiting.timestamp,
+            timestamp: context.timestamp(),
             kind: message.record.kind,
             version: message.record.version,
             message_length: message.record.length,

@@ -17,7 +17,9 @@
 //!
 //! Fields keep the order of the struct as columns and are encoded in the order of their numbers.
 //! A record whose first field is its `Timestamp` gets the field `Nanoseconds` (100), which holds
-//! what the text leaves out of captures finer than microseconds.
+//! what the text leaves out of captures finer than microseconds. One whose first field is `Timestamp`
+//! or `TimestampFirst` has a file of its own and gets the fields that all such records share, with
+//! numbers from 200: they are not encoded here, but appended by whoever knows them.
 
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
@@ -111,6 +113,8 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
 
     let mut definitions = Vec::new();
     let mut encoders = Vec::new();
+    // The fields that are not in the struct come last in the list.
+    let mut added = Vec::new();
     for field in &named.named {
         let (ident, ty) = (&field.ident, &field.ty);
         let arguments = arguments(&field.attrs, "field", field)?;
@@ -138,33 +142,37 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
             }
         });
         let order: u32 = number.base10_parse()?;
+        if order >= 200 {
+            let message = "numbers from 200 are for fields that all records share";
+            return Err(Error::new_spanned(number, message));
+        }
         encoders.push((
             order,
             quote!(::netcap_record::Value::encode(&self.#ident, #number, out);),
         ));
-        if order == 1 && name.value() == "Timestamp" {
-            definitions.push(Tokens::new());
+        let has_time = order == 1 && name.value() == "Timestamp";
+        if has_time {
+            added.push(quote! {
+                ::netcap_record::Field {
+                    name: "Nanoseconds",
+                    alias: None,
+                    number: 100,
+                    ty: ::netcap_record::Type::Uint32,
+                    repeated: false,
+                    csv: ::netcap_record::Csv::Hidden,
+                    doc: "Nanoseconds after the microsecond of `Timestamp`, 0 to 999.",
+                }
+            });
             encoders.push((
                 100,
                 quote!(::netcap_record::Value::encode(&self.#ident.below_microsecond(), 100, out);),
             ));
         }
+        if has_time || order == 1 && name.value() == "TimestampFirst" {
+            added.push(quote!(::netcap_record::PACKET_NUMBER));
+        }
     }
-    // The synthetic field comes last in the list, whatever column its timestamp is.
-    if let Some(place) = definitions.iter().position(Tokens::is_empty) {
-        definitions.remove(place);
-        definitions.push(quote! {
-            ::netcap_record::Field {
-                name: "Nanoseconds",
-                alias: None,
-                number: 100,
-                ty: ::netcap_record::Type::Uint32,
-                repeated: false,
-                csv: ::netcap_record::Csv::Hidden,
-                doc: "Nanoseconds after the microsecond of `Timestamp`, 0 to 999.",
-            }
-        });
-    }
+    definitions.extend(added);
     encoders.sort_by_key(|(number, _)| *number);
     if let Some(pair) = encoders.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         let message = format!("field number {} is used twice", pair[0].0);

@@ -11,7 +11,8 @@
 use std::fmt;
 
 use crate::{
-    Csv, Field, Message, Nested, Scalar, Schema, Timestamp, Type, closest, digits, type_name,
+    Columns, Csv, Field, Message, Nested, Scalar, Schema, Timestamp, Type, closest, digits,
+    type_name,
 };
 
 /// How lines look.
@@ -197,7 +198,7 @@ fn scalar(value: Scalar<'_>, field: &'static Field, style: &CsvStyle, out: &mut 
         Scalar::Message(message) => {
             let schema = message.schema();
             // A nested payload is there because its record holds it.
-            let members = schema.columns(true);
+            let members = schema.columns(Columns::WITH_PAYLOADS);
             delimited(schema.nested, members, style, out, |member, out| {
                 cell(&message, member, style, out);
             });
@@ -313,17 +314,17 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 
 /// The columns that `-select` names, comma separated, in that order and as often.
 ///
-/// `Payload` and fields that are no columns by themselves can be selected too.
+/// Fields that are no columns by themselves can be selected too.
 pub fn select(
     schema: &'static Schema,
-    with_payloads: bool,
+    shown: Columns,
     names: &str,
 ) -> Result<Vec<&'static Field>, UnknownField> {
     let field = |name: &str| {
         let name = name.trim();
         schema
             .field(name)
-            .ok_or_else(|| UnknownField::new(schema, with_payloads, name))
+            .ok_or_else(|| UnknownField::new(schema, shown, name))
     };
     names.split(',').map(field).collect()
 }
@@ -350,11 +351,8 @@ pub struct UnknownField {
 }
 
 impl UnknownField {
-    fn new(schema: &'static Schema, with_payloads: bool, name: &str) -> UnknownField {
-        let available: Vec<_> = schema
-            .columns(with_payloads)
-            .map(|field| field.name)
-            .collect();
+    fn new(schema: &'static Schema, shown: Columns, name: &str) -> UnknownField {
+        let available: Vec<_> = schema.columns(shown).map(|field| field.name).collect();
         let suggestion = closest(name, available.iter().copied());
         UnknownField {
             name: name.to_owned(),
@@ -395,7 +393,7 @@ mod tests {
         \x00\x00*\x00\x12\x06\x08\x01\x18\x02*\x00";
 
     fn columns<R: Record>() -> Vec<&'static Field> {
-        R::SCHEMA.columns(false).collect()
+        R::SCHEMA.columns(Columns::default()).collect()
     }
 
     fn row_of<R: Record>(octets: &[u8], style: &CsvStyle) -> String {
@@ -471,7 +469,7 @@ mod tests {
     fn a_single_empty_cell_is_no_empty_line() {
         let message = Message::parse(Tcp::SCHEMA, b"").unwrap();
         let mut out = Vec::new();
-        let columns = select(Tcp::SCHEMA, false, "Padding").unwrap();
+        let columns = select(Tcp::SCHEMA, Columns::default(), "Padding").unwrap();
         row(&message, &columns, &CsvStyle::default(), &mut out);
         row(
             &message,
@@ -505,7 +503,7 @@ mod tests {
         ] {
             let octets = [&[0x9a, 1, padding.len() as u8], padding.as_bytes()].concat();
             let message = Message::parse(Tcp::SCHEMA, &octets).unwrap();
-            let columns = select(Tcp::SCHEMA, false, "Padding,PayloadSize").unwrap();
+            let columns = select(Tcp::SCHEMA, Columns::default(), "Padding,PayloadSize").unwrap();
             let mut out = Vec::new();
             row(&message, &columns, &style(separator, true), &mut out);
             assert_eq!(
@@ -558,13 +556,22 @@ mod tests {
             names(&columns::<Tcp<'_>>()),
             "Timestamp,SrcPort,ACK,Padding,Options,PayloadEntropy,PayloadSize\n"
         );
-        let chosen = select(Tcp::SCHEMA, false, "Size,ACK, SrcPort,ACK,Payload").unwrap();
+        let chosen = select(
+            Tcp::SCHEMA,
+            Columns::default(),
+            "Size,ACK, SrcPort,ACK,Payload",
+        )
+        .unwrap();
         assert_eq!(names(&chosen), "PayloadSize,ACK,SrcPort,ACK,Payload\n");
     }
 
     #[test]
     fn unknown_fields_are_explained_in_one_line() {
-        let explain = |name| select(Tcp::SCHEMA, true, name).unwrap_err().to_string();
+        let explain = |name| {
+            select(Tcp::SCHEMA, Columns::WITH_PAYLOADS, name)
+                .unwrap_err()
+                .to_string()
+        };
         let available = "available fields: \
             Timestamp,SrcPort,ACK,Padding,Options,PayloadEntropy,PayloadSize,Payload";
         assert_eq!(

@@ -5,7 +5,7 @@
 //! `Batch` are always there.
 
 use crate::text::by_number;
-use crate::{Batch, Field, Header, Record, Schema, Type};
+use crate::{Batch, Field, Header, PACKET_NUMBER, Record, Schema, Type};
 use std::collections::BTreeMap;
 
 /// Two definitions contradict each other.
@@ -34,6 +34,11 @@ package types;
 pub fn dot_proto(schemas: &[&'static Schema]) -> Result<String, Conflict> {
     let (records, others) = messages(schemas)?;
     let mut out = String::from(PREAMBLE);
+    let name = PACKET_NUMBER.name;
+    out.push_str(&format!(
+        "\n// Every record that has files of its own has {name}.\n"
+    ));
+    comment(PACKET_NUMBER.doc, "", &mut out);
     out.push_str("\n// Type of the records in a file.\nenum Type {\n");
     for (number, schema) in &records {
         out.push_str(&format!("  NC_{} = {number};\n", schema.name));
@@ -44,7 +49,9 @@ pub fn dot_proto(schemas: &[&'static Schema]) -> Result<String, Conflict> {
         comment(schema.doc, "", &mut out);
         out.push_str(&format!("message {} {{\n", schema.name));
         for field in by_number(schema) {
-            comment(field.doc, "  ", &mut out);
+            if !field.is_shared() {
+                comment(field.doc, "  ", &mut out);
+            }
             let repeated = if field.repeated { "repeated " } else { "" };
             let (ty, name) = (type_of(field), field.name);
             out.push_str(&format!("  {repeated}{ty} {name} = {};\n", field.number));

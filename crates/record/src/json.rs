@@ -2,6 +2,7 @@
 //!
 //! The keys are the fields in schema order, always all of them, so every line of a file has the
 //! same shape: a nested message that is absent is `null`, a repeated field without values `[]`.
+//! Only fields that all records share, as `PacketNumber`, are left out where they have no value.
 //!
 //! | field | JSON |
 //! |---|---|
@@ -19,6 +20,7 @@
 
 use std::io::Write;
 
+use crate::text::is_default;
 use crate::{Csv, Field, Message, Scalar, Schema, Timestamp, digits, type_name};
 
 /// Appends the line of one record. `types` are the records whose type numbers have names.
@@ -40,12 +42,11 @@ pub fn typed_line(message: &Message<'_>, types: &[&'static Schema], out: &mut Ve
 
 fn object(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
     out.push(b'{');
-    // The nanoseconds are in the time.
-    let fields = message
-        .schema()
-        .fields
-        .iter()
-        .filter(|field| field.name != "Nanoseconds");
+    let is_shown = |field: &&'static Field| {
+        // The nanoseconds are in the time.
+        field.name != "Nanoseconds" && !(field.is_shared() && has_default(message, field))
+    };
+    let fields = message.schema().fields.iter().filter(is_shown);
     for (i, field) in fields.enumerate() {
         if i > 0 {
             out.push(b',');
@@ -64,6 +65,10 @@ fn object(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
         }
     }
     out.push(b'}');
+}
+
+fn has_default(message: &Message<'_>, field: &'static Field) -> bool {
+    message.value(field).as_ref().is_none_or(is_default)
 }
 
 fn key(field: &Field, suffix: &str, out: &mut Vec<u8>) {

@@ -32,11 +32,11 @@ mod wire;
 pub use address::{Ip, Mac};
 pub use header::{Batch, FileHeader, Header, RecordType};
 pub use netcap_record_derive::Record;
-pub use schema::{Csv, Field, Nested, Schema, Type, find_schema};
+pub use schema::{Columns, Csv, Field, Nested, PACKET_NUMBER, Schema, Type, find_schema};
 pub use suggestion::closest;
 pub use timestamp::{Time, Timestamp};
 pub use value::{
-    Decimal, Each, Element, Maybe, Record, Text, Value, frame, frame_octets, split_frame,
+    Decimal, Each, Element, Maybe, Numbered, Record, Text, Value, frame, frame_octets, split_frame,
 };
 pub use wire::{Message, Scalar, WireError};
 

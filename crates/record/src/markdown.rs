@@ -2,7 +2,7 @@
 //! with tables).
 
 use crate::dot_proto::{nested, type_of};
-use crate::{Csv, Field, Schema, Type};
+use crate::{Columns, Csv, Field, PACKET_NUMBER, Schema, Type};
 
 /// A record's name for users: that on the command line, or that of its files where several records
 /// have one on the command line.
@@ -20,20 +20,23 @@ fn title(schema: &Schema, schemas: &[&'static Schema]) -> &'static str {
 pub fn record_table(schemas: &[&'static Schema]) -> String {
     let mut out = String::from("| Name | NumFields | Fields |\n|---|---|---|\n");
     for schema in schemas {
-        let columns: Vec<_> = schema.columns(false).map(|field| field.name).collect();
+        let columns: Vec<_> = schema
+            .columns(Columns::default())
+            .map(|field| field.name)
+            .collect();
         let (name, count) = (title(schema, schemas), columns.len());
         out.push_str(&format!("| {name} | {count} | {} |\n", columns.join(", ")));
     }
     out
 }
 
-/// A section for each record with all of its fields, and with those of the messages inside.
+/// A section for the fields that all records share, and one for each record with its other fields
+/// and with those of the messages inside.
 pub fn field_manual(schemas: &[&'static Schema]) -> String {
-    let mut out = String::new();
-    for (i, schema) in schemas.iter().enumerate() {
-        if i > 0 {
-            out.push('\n');
-        }
+    let mut out = String::from("## Every record type\n\n");
+    field_table([&PACKET_NUMBER], &mut out);
+    for schema in schemas {
+        out.push('\n');
         let name = title(schema, schemas);
         out.push_str(&format!("## {name}\n\n{}\n\n", schema.doc));
         if let Some(number) = schema.number {
@@ -42,12 +45,12 @@ pub fn field_manual(schemas: &[&'static Schema]) -> String {
                 "File `{stem}.ncap`, type `NC_{name}` ({number}).\n\n"
             ));
         }
-        field_table(schema, &mut out);
+        field_table(own_fields(schema), &mut out);
         let mut inside = Vec::new();
         collect(schema, &mut inside);
         for schema in inside {
             out.push_str(&format!("\n### {}\n\n{}\n\n", schema.name, schema.doc));
-            field_table(schema, &mut out);
+            field_table(own_fields(schema), &mut out);
         }
     }
     out
@@ -63,9 +66,14 @@ fn collect(schema: &'static Schema, found: &mut Vec<&'static Schema>) {
     }
 }
 
-fn field_table(schema: &'static Schema, out: &mut String) {
+/// The fields of a message that it does not share with all records.
+fn own_fields(schema: &'static Schema) -> impl Iterator<Item = &'static Field> {
+    schema.fields.iter().filter(|field| !field.is_shared())
+}
+
+fn field_table<'a>(fields: impl IntoIterator<Item = &'a Field>, out: &mut String) {
     out.push_str("| Field | No. | Type | |\n|---|---|---|---|\n");
-    for field in schema.fields {
+    for field in fields {
         let (name, number, ty) = (field.name, field.number, type_text(field));
         let doc = table_cell(field.doc);
         out.push_str(&format!(
@@ -91,6 +99,7 @@ fn remark(field: &Field) -> &'static str {
     match field.csv {
         Csv::Hidden => " Not a column.",
         Csv::Payload => " A column only of files that hold payloads.",
+        Csv::PacketNumber => " A column only with `-packet-numbers`.",
         _ => "",
     }
 }
@@ -124,6 +133,12 @@ mod tests {
         assert_eq!(
             field_manual(&[Tcp::SCHEMA]),
             "\
+## Every record type
+
+| Field | No. | Type | |
+|---|---|---|---|
+| PacketNumber | 200 | uint64 | Number of the packet that has the record's time, `Timestamp` or `TimestampFirst`: from 1, in the order in which packets were read, before any filter. `frame.number` of Wireshark. 0 where it was not asked for. A column only with `-packet-numbers`. |
+
 ## TCP
 
 One TCP segment.

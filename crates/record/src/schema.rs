@@ -39,12 +39,11 @@ impl std::fmt::Debug for Schema {
 
 impl Schema {
     /// The fields that are CSV columns of a file, in order.
-    ///
-    /// `Payload` is a column only of files whose header says that they hold payloads.
-    pub fn columns(&self, with_payloads: bool) -> impl Iterator<Item = &'static Field> + use<> {
+    pub fn columns(&self, shown: Columns) -> impl Iterator<Item = &'static Field> + use<> {
         self.fields.iter().filter(move |f| match f.csv {
             Csv::Hidden => false,
-            Csv::Payload => with_payloads,
+            Csv::Payload => shown.payloads,
+            Csv::PacketNumber => shown.packet_numbers,
             _ => true,
         })
     }
@@ -74,6 +73,37 @@ pub fn find_schema(schemas: &[&'static Schema], number: u16) -> Option<&'static 
     schemas.iter().find(|s| s.number == Some(number)).copied()
 }
 
+/// Which of the columns that not every file has are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// `Payload`: in files whose header says that they hold payloads.
+    pub payloads: bool,
+    /// `PacketNumber`: where packet numbers are asked for.
+    pub packet_numbers: bool,
+}
+
+impl Columns {
+    /// All columns but the numbers of packets.
+    pub const WITH_PAYLOADS: Columns = Columns {
+        payloads: true,
+        packet_numbers: false,
+    };
+}
+
+/// The number of a record's packet: a field that all records with a file of their own share. Records
+/// do not encode it; [`Numbered`](crate::Numbered) does, where it is asked for.
+pub const PACKET_NUMBER: Field = Field {
+    name: "PacketNumber",
+    alias: None,
+    number: 200,
+    ty: Type::Uint64,
+    repeated: false,
+    csv: Csv::PacketNumber,
+    doc: "Number of the packet that has the record's time, `Timestamp` or `TimestampFirst`: from 1, in\n\
+          the order in which packets were read, before any filter. `frame.number` of Wireshark. 0 where\n\
+          it was not asked for.",
+};
+
 /// One field of a message.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Field {
@@ -81,7 +111,8 @@ pub struct Field {
     pub name: &'static str,
     /// Another name by which `-select` knows the field.
     pub alias: Option<&'static str>,
-    /// Protobuf field number. Additions to the schema of 2019 start at 100.
+    /// Protobuf field number. Additions to the schema of 2019 start at 100, fields that all records
+    /// share at 200.
     pub number: u32,
     /// Type of the value, or of one element.
     pub ty: Type,
@@ -91,6 +122,13 @@ pub struct Field {
     pub csv: Csv,
     /// Documentation, Markdown.
     pub doc: &'static str,
+}
+
+impl Field {
+    /// Whether all records with a file of their own have this field, with this number.
+    pub fn is_shared(&self) -> bool {
+        self.number >= PACKET_NUMBER.number
+    }
 }
 
 /// Protobuf type of a field.
@@ -134,6 +172,8 @@ pub enum Csv {
     Decimals(u8),
     /// A column only of files that hold payloads.
     Payload,
+    /// A column only where packet numbers are asked for.
+    PacketNumber,
     /// Not a column.
     Hidden,
 }

@@ -38,7 +38,8 @@ pub(crate) fn by_number(schema: &'static Schema) -> Vec<&'static Field> {
     fields
 }
 
-fn is_default(value: &Scalar<'_>) -> bool {
+/// Whether a field with this value is left out.
+pub(crate) fn is_default(value: &Scalar<'_>) -> bool {
     match value {
         Scalar::Int(n) => *n == 0,
         Scalar::Uint(n) | Scalar::RecordType(n) => *n == 0,

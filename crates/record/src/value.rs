@@ -3,7 +3,7 @@
 //!
 //! Records are appended to a buffer that the caller owns; nothing here allocates but that buffer.
 
-use crate::{Schema, Timestamp, Type};
+use crate::{PACKET_NUMBER, Schema, Timestamp, Type};
 
 /// An audit record, or a message inside one. Implemented by `#[derive(Record)]`.
 pub trait Record {
@@ -12,6 +12,26 @@ pub trait Record {
 
     /// Appends the fields, without a length before them.
     fn encode(&self, out: &mut Vec<u8>);
+}
+
+/// A record with the number of its packet, which is left out where it is 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Numbered<'a, R> {
+    /// The record.
+    pub record: &'a R,
+    /// The field [`PACKET_NUMBER`].
+    pub packet: u64,
+}
+
+impl<R: Record> Record for Numbered<'_, R> {
+    const SCHEMA: &'static Schema = R::SCHEMA;
+
+    #[inline]
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.record.encode(out);
+        // No field of a record has a higher number.
+        self.packet.encode(PACKET_NUMBER.number, out);
+    }
 }
 
 /// Appends a record with its length before it, as `.ncap` files hold them.
@@ -404,5 +424,54 @@ pub mod put {
             varint(&mut prefix, len as u64);
             out.splice(at..=at, prefix);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::csv::{self, CsvStyle};
+    use crate::testing::{HopByHop, encoded, written};
+    use crate::{Columns, Numbered, Record, Timestamp, json, text};
+
+    #[test]
+    fn records_with_the_number_of_their_packet() {
+        let record = &HopByHop {
+            timestamp: Timestamp::new(5, 7009),
+            options: Vec::new(),
+        };
+        let numbered = encoded(&Numbered {
+            record,
+            packet: 300,
+        });
+        assert_eq!(numbered, b"\x0a\x085.000007\xa0\x06\x09\xc0\x0c\xac\x02");
+        assert_eq!(encoded(&Numbered { record, packet: 0 }), encoded(record));
+
+        let shown = Columns {
+            packet_numbers: true,
+            ..Columns::default()
+        };
+        let columns: Vec<_> = HopByHop::SCHEMA.columns(shown).collect();
+        let mut header = Vec::new();
+        csv::header(&columns, &CsvStyle::default(), &mut header);
+        assert_eq!(header, b"Timestamp,Options,PacketNumber\n");
+        let row = |octets: &[u8]| {
+            written::<HopByHop>(octets, |message, out| {
+                csv::row(message, &columns, &CsvStyle::default(), out);
+            })
+        };
+        assert_eq!(row(&numbered), "5.000007,,300\n");
+        assert_eq!(row(&encoded(record)), "5.000007,,0\n");
+        assert!(csv::select(HopByHop::SCHEMA, Columns::default(), "PacketNumber").is_ok());
+
+        let lines = |octets: &[u8]| {
+            written::<HopByHop>(octets, |message, out| {
+                json::line(message, &[], out);
+                text::write(message, &[], out);
+            })
+        };
+        let [with, without] = [&numbered, &encoded(record)].map(|octets| lines(octets));
+        assert!(with.starts_with(r#"{"Timestamp":"5.000007009","Options":[],"PacketNumber":300}"#));
+        assert!(with.ends_with("Nanoseconds: 9\nPacketNumber: 300\n\n"));
+        assert!(!without.contains("PacketNumber"));
     }
 }

@@ -264,7 +264,7 @@ mod tests {
     use super::*;
     use crate::csv::CsvStyle;
     use crate::testing::{Everything, encoded, octets, values};
-    use crate::{Record, csv, json, text};
+    use crate::{Columns, Record, csv, json, text};
 
     fn field(name: &str) -> &'static Field {
         Everything::SCHEMA.field(name).unwrap()
@@ -375,7 +375,7 @@ mod tests {
             let Ok(message) = parsed(&octets) else {
                 return Ok(());
             };
-            let columns: Vec<_> = Everything::SCHEMA.columns(true).collect();
+            let columns: Vec<_> = Everything::SCHEMA.columns(Columns::WITH_PAYLOADS).collect();
             let mut out = Vec::new();
             for utc in [false, true] {
                 let style = CsvStyle { utc, ..CsvStyle::default() };

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{
-    Field, Header, Message, RecordType, Schema, Text, Timestamp, frame, frame_octets, json,
+    Columns, Field, Header, Message, RecordType, Schema, Text, Timestamp, frame, frame_octets, json,
 };
 
 /// What there is to say of records before the first of them.
@@ -32,6 +32,11 @@ pub struct About<'a> {
 pub trait Encoding: Debug + Send + Sync {
     /// What the names of files end in, without compression: `ncap`.
     fn extension(&self) -> &'static str;
+
+    /// The fields that are columns, in order.
+    fn columns(&self, schema: &'static Schema, columns: Columns) -> Vec<&'static Field> {
+        schema.columns(columns).collect()
+    }
 
     /// Appends what stands before the records.
     fn head(&self, _about: &About<'_>, _out: &mut Vec<u8>) {}
@@ -92,15 +97,28 @@ impl Encoding for Frames {
 
 /// Comma separated values, or with another separator, behind a line with the names of the columns.
 #[derive(Clone, Debug, Default)]
-pub struct Csv(pub CsvStyle);
+pub struct Csv {
+    /// Separator, quoting, delimiters.
+    pub style: CsvStyle,
+    /// The columns, where they are not those that the type has by default: then all records are of
+    /// one type.
+    pub select: Vec<&'static Field>,
+}
 
 impl Encoding for Csv {
     fn extension(&self) -> &'static str {
         "csv"
     }
 
+    fn columns(&self, schema: &'static Schema, columns: Columns) -> Vec<&'static Field> {
+        match self.select.is_empty() {
+            true => schema.columns(columns).collect(),
+            false => self.select.clone(),
+        }
+    }
+
     fn head(&self, about: &About<'_>, out: &mut Vec<u8>) {
-        csv::header(about.columns, &self.0, out);
+        csv::header(about.columns, &self.style, out);
     }
 
     fn record(
@@ -111,7 +129,7 @@ impl Encoding for Csv {
         out: &mut Vec<u8>,
     ) {
         if let Ok(message) = Message::parse(schema, record) {
-            csv::row(&message, columns, &self.0, out);
+            csv::row(&message, columns, &self.style, out);
         }
     }
 }

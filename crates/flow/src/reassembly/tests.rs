@@ -354,6 +354,7 @@ fn same(steps: &[Step], start: Option<u32>, limits: &StreamLimits) {
             link_type: 1,
             original_len: 0,
             index: i as u32,
+            number: 0,
         };
         let now = Moment {
             time: packet.time,
@@ -408,6 +409,7 @@ fn same(steps: &[Step], start: Option<u32>, limits: &StreamLimits) {
         link_type: 1,
         original_len: 0,
         index: u32::MAX,
+        number: 0,
     };
     half.finish(packet, Moment::default(), &mut notes);
     while model.hole_end().is_some() {
@@ -450,6 +452,7 @@ fn cut_segments_over_thousands_of_pieces() {
                 link_type: 1,
                 original_len: 0,
                 index,
+                number: 0,
             },
             now: Moment::default(),
             sequence,

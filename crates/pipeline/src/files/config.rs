@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use netcap_record::{Schema, Timestamp};
+use netcap_record::{Columns, Schema, Timestamp};
 use netcap_store::{Encoding, Frames};
 
 use super::Rotation;
@@ -72,5 +72,5 @@ pub struct FileReport {
 /// What there are files of.
 pub(super) struct Kinds {
     pub(super) schemas: Vec<&'static Schema>,
-    pub(super) payloads: bool,
+    pub(super) columns: Columns,
 }

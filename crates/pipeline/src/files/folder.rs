@@ -93,11 +93,11 @@ impl Folder {
             return Ok(file);
         }
         let schema = kinds.schemas[place];
-        let columns: Vec<_> = schema.columns(kinds.payloads).collect();
+        let columns = config.encoding.columns(schema, kinds.columns);
         let about = About {
             schema,
             columns: &columns,
-            payloads: kinds.payloads,
+            payloads: kinds.columns.payloads,
             created: self.created,
             source: &config.source,
             version: &config.version,

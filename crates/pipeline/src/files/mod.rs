@@ -57,7 +57,7 @@ impl Files {
         let mut periods = Periods::new(config.directory.clone(), config.rotation)?;
         let kinds = Kinds {
             schemas: registry.selected().to_vec(),
-            payloads: registry.payloads(),
+            columns: registry.columns(),
         };
         Ok(Files {
             open: Some(periods.begin(&config, &kinds)?),

@@ -362,7 +362,7 @@ mod tests {
         let config = config(root.path(), rotation);
         let kinds = Kinds {
             schemas: crate::schemas(),
-            payloads: false,
+            columns: netcap_record::Columns::default(),
         };
         let mut periods = periods(&config);
         let now = SystemTime::now();

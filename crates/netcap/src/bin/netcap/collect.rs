@@ -168,6 +168,7 @@ fn selection(flags: &Flags) -> Selection {
         include: names(&flags.include),
         exclude,
         payloads: flags.payload,
+        packet_numbers: flags.packet_numbers,
     }
 }
 
@@ -182,7 +183,10 @@ fn filter(flags: &Flags) -> Result<Option<Arc<Filter>>, Failure> {
 /// What the files look like, in one period.
 fn file_config(flags: &Flags, source: &str) -> FileConfig {
     let encoding: Arc<dyn Encoding> = match flags.csv {
-        true => Arc::new(Csv(flags.csv_style())),
+        true => Arc::new(Csv {
+            style: flags.csv_style(),
+            select: Vec::new(),
+        }),
         false => Arc::new(Frames),
     };
     FileConfig {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::table::Table;
-use netcap_record::{Field, FileHeader, Message, Schema, find_schema, json, text};
+use netcap_record::{Columns, Field, FileHeader, Message, Schema, find_schema, json, text};
 use netcap_shell::Failure;
 use netcap_shell::console::{print, say, stdout};
 use netcap_store::Reader;
@@ -39,13 +39,15 @@ pub(crate) fn run(flags: &Flags, paths: &[PathBuf]) -> Result<(), Failure> {
     }
 
     let schema = common_schema(&inputs)?;
-    let payloads = inputs
-        .iter()
-        .any(|input| input.reader.header().contains_payloads);
+    let mut headers = inputs.iter().map(|input| input.reader.header());
+    let shown = Columns {
+        payloads: headers.any(|header| header.contains_payloads),
+        packet_numbers: flags.packet_numbers,
+    };
     let columns = match &flags.select {
-        Some(names) => csv::select(schema, payloads, names)
+        Some(names) => csv::select(schema, shown, names)
             .map_err(|unknown| Failure::Usage(unknown.to_string()))?,
-        None => schema.columns(payloads).collect(),
+        None => schema.columns(shown).collect(),
     };
     let mut out = stdout();
     let mut printer = Printer::new(layout, columns, flags.csv_style());

@@ -2,7 +2,7 @@
 
 use netcap_dissect::{Registry, Selection};
 use netcap_pipeline::schemas;
-use netcap_record::{Schema, closest};
+use netcap_record::{Columns, Schema, closest};
 use netcap_shell::Failure;
 
 /// Encoders whose records come of more than one packet, in the order in which they are shown.
@@ -108,7 +108,10 @@ pub(crate) fn overview() -> String {
             text.push_str(&format!("------------ {title} ------------\n"));
         }
         for schema in schemas {
-            let columns: Vec<&str> = schema.columns(true).map(|field| field.name).collect();
+            let columns: Vec<&str> = schema
+                .columns(Columns::WITH_PAYLOADS)
+                .map(|field| field.name)
+                .collect();
             let (name, count) = (schema.encoder, columns.len());
             text.push_str(&format!("{name:<30} {count} {}\n", columns.join(",")));
         }

@@ -349,6 +349,15 @@ pub(crate) struct Flags {
     #[arg(long, help_heading = "Collect")]
     pub(crate) payload: bool,
 
+    /// Give every record the number of its packet, in the field PacketNumber
+    ///
+    /// It joins records with packets in Wireshark, where it is frame.number: the packet that has the
+    /// record's time, counted from 1; of a flow the first. Packets that -bpf leaves out of files are
+    /// counted too; several inputs are counted as merged. Costs some 4 octets a record. Of record
+    /// files, show it as a column: the last one.
+    #[arg(long, help_heading = "Collect")]
+    pub(crate) packet_numbers: bool,
+
     /// Do not write packets that nobody could dissect to unknown.pcap
     #[arg(long, help_heading = "Collect")]
     pub(crate) ignore_unknown: bool,
