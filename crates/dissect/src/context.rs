@@ -2,7 +2,9 @@
 
 use netcap_record::{Record, Time, Timestamp, frame};
 
-use crate::{Bodies, Completed, Entropy, Fragment, FragmentKey, Malformed, Registry, Selector};
+use crate::{
+    Bodies, Completed, Entropy, Fragment, FragmentKey, Malformed, Path, Registry, Selector,
+};
 
 /// What the capture says of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +124,8 @@ pub struct Context<'p, 'c> {
     pub(crate) muted: bool,
     /// The first trouble of a layer whose payload could be followed all the same.
     pub(crate) noted: Option<Malformed>,
+    /// What the layers say of who sends to whom.
+    pub(crate) path: Path<'p>,
     output: &'c mut Output,
     completed: &'p [Completed],
     ordinal: u8,
@@ -151,6 +155,7 @@ impl<'p, 'c> Context<'p, 'c> {
             branches: Vec::new(),
             muted: false,
             noted: None,
+            path: Path::default(),
             output,
             completed,
             ordinal: 0,
@@ -169,6 +174,7 @@ impl<'p, 'c> Context<'p, 'c> {
         self.line = 0;
         self.muted = false;
         self.noted = None;
+        self.path.clear();
         self.ordinal = 0;
         self.counted = &[];
     }
@@ -202,6 +208,7 @@ impl<'p, 'c> Context<'p, 'c> {
     /// Turns to a branch.
     pub(crate) fn enter(&mut self, branch: &Branch<'p>) {
         self.muted = branch.muted;
+        self.path.enter_branch();
         self.counted = &[];
     }
 

@@ -17,6 +17,7 @@ mod entropy;
 mod fragment;
 mod framed;
 mod malformed;
+mod path;
 mod protocol;
 mod registry;
 mod stream;
@@ -30,6 +31,10 @@ pub use entropy::Entropy;
 pub use fragment::{Completed, Fragment, FragmentKey};
 pub use framed::{Framed, Framing, Measure};
 pub use malformed::{Malformed, Reason};
+pub use path::{
+    Application, Ends, IpVersion, Level, Link, Network, Path, Piece, SegmentFacts, Transport,
+    Tunnel, TunnelKind, Vlans,
+};
 pub use protocol::{Dissect, Next, Protocol, Selector};
 pub use registry::{Registry, Selection, UnknownEncoder};
 pub use stream::{

@@ -3,12 +3,12 @@
 //! Two packets belong to one connection if their MAC addresses, their IP addresses and their ports
 //! are the same pairs, each in either order, and so are the protocols.
 
-use netcap_dissect::{Output, Registry};
+use netcap_dissect::{Link, Network, Output, Registry, Transport};
 use netcap_record::{Record, Schema};
 
 use crate::flow::{Flow, Opening, with_record};
 use crate::model::Model;
-use crate::summary::{Layers, Link, Network, PacketSummary, Transport};
+use crate::summary::{Layers, PacketSummary};
 use crate::table::Entry;
 use crate::uid;
 
@@ -77,7 +77,7 @@ impl Model for Connection<'_> {
             key.network.as_ref(),
             key.transport.as_ref(),
         );
-        with_record(entry, layers, opening, &uid, |record| {
+        with_record(entry, layers, opening, &uid, registry, |record| {
             output.emit(registry, &Connection(record));
         });
     }

@@ -10,9 +10,10 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use netcap_dissect::Application;
 use netcap_record::Time;
 
-use crate::summary::{Application, PacketSummary};
+use crate::summary::PacketSummary;
 
 /// Packets of a batch that belong to the same flows.
 #[derive(Clone, Debug)]

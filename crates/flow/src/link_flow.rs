@@ -1,10 +1,10 @@
 //! Flows of the link layer: all traffic between two MAC addresses.
 
-use netcap_dissect::{Output, Registry};
+use netcap_dissect::{Link, Output, Registry};
 use netcap_record::{Mac, Record, Text, Timestamp};
 
 use crate::model::Model;
-use crate::summary::{Link, PacketSummary};
+use crate::summary::PacketSummary;
 use crate::table::Entry;
 use crate::uid;
 
@@ -59,7 +59,7 @@ impl Model for LinkFlow<'_> {
             &LinkFlow {
                 first: entry.first.timestamp(),
                 last: entry.last.timestamp(),
-                protocol: Text(ends.protocol.name().as_bytes()),
+                protocol: Text(registry.name(ends.selector()).as_bytes()),
                 source,
                 destination,
                 octets: entry.octets.try_into().unwrap_or(i64::MAX),

@@ -1,10 +1,10 @@
 //! Flows of the network layer: all traffic between two IP addresses.
 
-use netcap_dissect::{Output, Registry};
+use netcap_dissect::{Network, Output, Registry};
 use netcap_record::{Ip, Record, Text, Timestamp};
 
 use crate::model::Model;
-use crate::summary::{Network, PacketSummary};
+use crate::summary::PacketSummary;
 use crate::table::Entry;
 use crate::uid;
 
@@ -59,7 +59,7 @@ impl Model for NetworkFlow<'_> {
             &NetworkFlow {
                 first: entry.first.timestamp(),
                 last: entry.last.timestamp(),
-                protocol: Text(ends.protocol.name().as_bytes()),
+                protocol: Text(registry.name(ends.selector()).as_bytes()),
                 source,
                 destination,
                 octets: entry.octets.try_into().unwrap_or(i64::MAX),

@@ -1,12 +1,11 @@
 //! TCP segments of a packet, as a worker notes them for the streams.
 //!
-//! Every TCP layer counts, those inside tunnels too: its addresses are those of the IP layer right
-//! around it.
+//! Every TCP layer counts, those inside tunnels and branches too: its IP addresses are those right
+//! around it, its MAC addresses the outermost.
 
 use std::ops::Range;
 
-use netcap_dissect::{Endpoint, Layer, PacketInfo};
-use netcap_record::{Ip, Mac};
+use netcap_dissect::{Endpoint, Level, PacketInfo, Path, SegmentFacts};
 
 use crate::segment::Segment;
 
@@ -57,115 +56,70 @@ impl SegmentNote {
     }
 }
 
-/// The IP layer around a segment.
-#[derive(Clone, Copy)]
-struct Around {
-    source: Ip,
-    destination: Ip,
-    /// Octets that the header tells and that are not there.
-    missing: usize,
-}
+/// LINKTYPE of the frames whose addresses the ends of streams have.
+const LINKTYPE: u16 = 1;
 
 /// Appends the segments of a packet that was walked: those from or to one of these ports, or all
 /// where there are none.
+#[inline]
 pub fn note_segments(
-    layers: &[Layer<'_>],
+    path: &Path<'_>,
     packet: PacketInfo,
     octets: &[u8],
     ports: &[u16],
     notes: &mut Vec<SegmentNote>,
 ) {
-    let (mut around, mut macs) = (None, None);
-    for layer in layers {
-        match layer.protocol {
-            "Ethernet" if macs.is_none() => macs = ethernet(layer.octets),
-            "IPv4" => around = ipv4(layer.octets),
-            "IPv6" => around = ipv6(layer.octets),
-            "TCP" if ports.is_empty() || has_port(layer.octets, ports) => {
-                let note = around.and_then(|a| tcp(layer.octets, packet, octets, a, macs));
-                notes.extend(note);
-            }
-            _ => {}
+    for (levels, segment) in path.segments() {
+        let is_wanted = |port| ports.is_empty() || ports.contains(port);
+        if is_wanted(&segment.source) || is_wanted(&segment.destination) {
+            notes.extend(note(levels, segment, packet, octets));
         }
     }
 }
 
-/// Whether a segment is from or to one of the ports.
-fn has_port(segment: &[u8], ports: &[u16]) -> bool {
-    segment.first_chunk().is_some_and(|[a, b, c, d]| {
-        ports.contains(&u16::from_be_bytes([*a, *b]))
-            || ports.contains(&u16::from_be_bytes([*c, *d]))
-    })
-}
-
-/// Source and destination.
-fn ethernet(octets: &[u8]) -> Option<(Mac, Mac)> {
-    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *octets.first_chunk::<12>()?;
-    Some((Mac([s0, s1, s2, s3, s4, s5]), Mac([d0, d1, d2, d3, d4, d5])))
-}
-
-/// RFC 791 section 3.1.
-fn ipv4(octets: &[u8]) -> Option<Around> {
-    let header = octets.first_chunk::<20>()?;
-    let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    Some(Around {
-        source: Ip::V4([header[12], header[13], header[14], header[15]]),
-        destination: Ip::V4([header[16], header[17], header[18], header[19]]),
-        missing: length.saturating_sub(octets.len()),
-    })
-}
-
-/// RFC 8200 section 3.
-fn ipv6(octets: &[u8]) -> Option<Around> {
-    let header = octets.first_chunk::<40>()?;
-    let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let (mut source, mut destination) = ([0; 16], [0; 16]);
-    source.copy_from_slice(&header[8..24]);
-    destination.copy_from_slice(&header[24..40]);
-    Some(Around {
-        source: Ip::V6(source),
-        destination: Ip::V6(destination),
-        missing: (length + header.len()).saturating_sub(octets.len()),
-    })
-}
-
-/// RFC 9293 section 3.1.
-fn tcp(
-    segment: &[u8],
+/// The note of a segment inside these levels, the last of which is its own.
+fn note(
+    levels: &[Level],
+    segment: &SegmentFacts<'_>,
     packet: PacketInfo,
     octets: &[u8],
-    around: Around,
-    macs: Option<(Mac, Mac)>,
 ) -> Option<SegmentNote> {
-    let header = segment.first_chunk::<20>()?;
-    let payload = segment.get(usize::from(header[12] >> 4).max(5) * 4..)?;
+    let (network, missing) = levels
+        .iter()
+        .rev()
+        .find_map(|level| Some((level.network?, level.missing as usize)))?;
+    let mut links = levels.iter().filter_map(|level| level.link);
+    let link = links.find(|link| link.protocol.get() == LINKTYPE);
+    let macs = link.map(|link| link.macs());
+    let ips = network.ips();
+    let payload = segment.payload;
     // Addresses are compared, never followed.
     let inside = (payload.as_ptr() as usize).checked_sub(octets.as_ptr() as usize);
     let inside = inside.filter(|start| start + payload.len() <= octets.len());
-    let (in_datagram, missing) = (inside.is_none(), around.missing);
     // A header may claim more than there ever was; the capture cannot lack more than it cut off. A
     // datagram put together is whole, whatever its last fragment's header says.
     let cut = (packet.original_len as usize).saturating_sub(octets.len());
+    let lacking = inside.map_or(0, |_| missing.min(cut));
     Some(SegmentNote {
         packet,
         source: Endpoint {
             mac: macs.map(|(source, _)| source),
-            ip: around.source,
-            port: u16::from_be_bytes([header[0], header[1]]),
+            ip: ips.0,
+            port: segment.source,
         },
         destination: Endpoint {
             mac: macs.map(|(_, destination)| destination),
-            ip: around.destination,
-            port: u16::from_be_bytes([header[2], header[3]]),
+            ip: ips.1,
+            port: segment.destination,
         },
-        sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
-        acknowledgment: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
-        flags: header[13],
+        sequence: segment.sequence,
+        acknowledgment: segment.acknowledgment,
+        flags: segment.flags,
         payload: match inside {
             Some(start) => Payload::Packet(start..start + payload.len()),
             None => Payload::Datagram(payload.into()),
         },
-        wire_length: payload.len() + if in_datagram { 0 } else { missing.min(cut) },
+        wire_length: payload.len() + lacking,
     })
 }
 

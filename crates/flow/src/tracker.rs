@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use netcap_dissect::{Output, Registry};
+use netcap_dissect::{Output, Registry, Transport};
 use netcap_record::{Record, Schema, Time};
 
 use crate::connection::Connection;
@@ -11,7 +11,7 @@ use crate::groups::Groups;
 use crate::link_flow::LinkFlow;
 use crate::model::Model;
 use crate::network_flow::NetworkFlow;
-use crate::summary::{Datagram, PacketSummary, Transport};
+use crate::summary::{Datagram, PacketSummary};
 use crate::table::{Entry, FlowTable, Packets, TableLimits};
 use crate::transport_flow::TransportFlow;
 
@@ -300,13 +300,12 @@ impl FragmentPorts {
 
 #[cfg(test)]
 mod tests {
-    use netcap_dissect::Selection;
+    use std::num::NonZero;
+
+    use netcap_dissect::{Application, Ends, IpVersion, Link, Network, Selection};
 
     use super::*;
-    use crate::summary::{
-        Application, Ends, Layers, Link, LinkProtocol, Network, NetworkProtocol, Piece,
-        TransportProtocol,
-    };
+    use crate::summary::{Layers, Piece};
 
     /// Numbers that look random and are the same every time.
     struct Numbers(u64);
@@ -335,17 +334,17 @@ mod tests {
             let mut end = |count: u64| numbers.below(count) as u8;
             let mac = |octet| 0x0200_0000_0000 | u64::from(octet);
             let link: Link = Ends {
-                protocol: LinkProtocol::Ethernet,
+                protocol: NonZero::<u16>::MIN,
                 source: mac(end(2)),
                 destination: mac(end(2)),
             };
             let network: Network = Ends {
-                protocol: NetworkProtocol::Ipv4,
+                protocol: IpVersion::V4,
                 source: u128::from(end(3)),
                 destination: u128::from(end(3)),
             };
             let transport: Transport = Ends {
-                protocol: [TransportProtocol::Tcp, TransportProtocol::Udp][usize::from(end(2))],
+                protocol: NonZero::new([6, 17][usize::from(end(2))]).expect("not zero"),
                 source: u16::from(end(2)),
                 destination: u16::from(end(2)),
             };
@@ -371,7 +370,7 @@ mod tests {
                     network: (kind != 5).then_some(network),
                     transport: (kind < 5).then_some(transport),
                 },
-                application: [Application::None, Application::Payload][usize::from(kind & 1)],
+                application: [Application::NONE, Application::PAYLOAD][usize::from(kind & 1)],
                 application_octets: u32::from(kind),
                 piece,
             });

@@ -1,10 +1,10 @@
 //! Flows of the transport layer: all traffic between two ports.
 
-use netcap_dissect::{Output, Registry};
+use netcap_dissect::{Output, Registry, Transport};
 use netcap_record::{Record, Text, Timestamp};
 
 use crate::model::Model;
-use crate::summary::{PacketSummary, Transport};
+use crate::summary::PacketSummary;
 use crate::table::Entry;
 use crate::uid;
 
@@ -60,7 +60,7 @@ impl Model for TransportFlow<'_> {
             &TransportFlow {
                 first: entry.first.timestamp(),
                 last: entry.last.timestamp(),
-                protocol: Text(ends.protocol.name().as_bytes()),
+                protocol: Text(registry.name(ends.selector()).as_bytes()),
                 source,
                 destination,
                 octets: entry.octets.try_into().unwrap_or(i64::MAX),

@@ -113,12 +113,12 @@ impl<'r> Worker<'r> {
             let fate = walk(&mut context, info, octets);
             walked.ledger.count(octets.len(), &fate);
             if self.tracked {
-                let summary = PacketSummary::of(context.line(), info.time, octets.len());
+                let summary = PacketSummary::of(context.path(), info.time, octets.len());
                 walked.groups.add(summary);
             }
             if let Some(ports) = &self.stream_ports {
                 let segments = &mut walked.segments;
-                note_segments(context.layers(), info, octets, ports, segments);
+                note_segments(context.path(), info, octets, ports, segments);
             }
             let unknown = matches!(fate, Fate::Unknown(_) | Fate::UnsupportedLink(_));
             if !(unknown && self.ignore_unknown) {

@@ -70,6 +70,8 @@ fn dissect<'p>(
         target_hardware: input.bytes(hardware_size.into())?,
         target_protocol: input.bytes(protocol_size.into())?,
     };
+    // It is padding, but the format of 2019 counts it.
+    context.unclaimed(input.rest());
     context.emit(&record);
     Ok(Next::End)
 }

@@ -8,7 +8,10 @@
 //! length or a total length below its minimum leaves a record without payload. Another version
 //! than 4 leaves no record.
 
-use netcap_dissect::{Context, Cursor, FragmentKey, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{
+    Application, Context, Cursor, FragmentKey, IpVersion, Malformed, Network, Next, Protocol,
+    Reason, Selector,
+};
 use netcap_record::{Each, Ip, Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("IPv4", dissect)
@@ -133,9 +136,10 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    let captured = input.remaining();
+    let (whole, captured) = (input.rest(), input.remaining());
     let header = *input.array::<FIXED>()?;
     let (version, ihl) = (header[0] >> 4, header[0] & 15);
+    say(&header, whole, context);
     if version != 4 {
         return Err(input.malformed(Reason::Version));
     }
@@ -209,8 +213,7 @@ fn dissect<'p>(
         other => other?,
     }
 
-    // More fragments, or an offset: not a whole datagram.
-    if fragment & 0x3fff == 0 {
+    if !is_fragment(fragment) {
         return Ok(Next::Layer(Selector::IpProto(header[9]), payload));
     }
     let key = FragmentKey {
@@ -228,6 +231,51 @@ fn dissect<'p>(
             None => Next::End,
         },
     )
+}
+
+/// Says what state across packets needs, whatever is wrong with the lengths.
+#[inline]
+fn say<'p>(header: &[u8; FIXED], whole: &'p [u8], context: &mut Context<'p, '_>) {
+    let [
+        first,
+        _,
+        l0,
+        l1,
+        i0,
+        i1,
+        f0,
+        f1,
+        _,
+        protocol,
+        _,
+        _,
+        addresses @ ..,
+    ] = *header;
+    let [s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
+    let network = Network {
+        protocol: IpVersion::V4,
+        source: u32::from_be_bytes([s0, s1, s2, s3]).into(),
+        destination: u32::from_be_bytes([d0, d1, d2, d3]).into(),
+    };
+    let told = usize::from(u16::from_be_bytes([l0, l1]));
+    context.network(network, protocol, told.saturating_sub(whole.len()));
+    let fragment = u16::from_be_bytes([f0, f1]);
+    let length = usize::from(first & 15) * 4;
+    if is_fragment(fragment) {
+        let payload = whole.get(length..).unwrap_or_default();
+        let first = (fragment & 0x1fff == 0).then_some((protocol, payload));
+        context.piece(protocol, u16::from_be_bytes([i0, i1]).into(), first);
+    }
+    // A fragment of a tunnel is part of the tunnel's packet, unless this is a fragment too.
+    if context.path().piece().is_some() {
+        let payload = whole.get(length.max(FIXED)..).unwrap_or_default();
+        context.application(Application::FRAGMENT, payload);
+    }
+}
+
+/// Whether there are more fragments, or an offset: not a whole datagram.
+fn is_fragment(field: u16) -> bool {
+    field & 0x3fff != 0
 }
 
 /// The address in the first four of sixteen octets.

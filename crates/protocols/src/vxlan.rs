@@ -5,7 +5,7 @@
 //! A header without the flag of a valid identifier is recorded as well, and what follows is read.
 //! The extension has a version; of another one than 0 only the flags and the identifier are read.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
 use netcap_record::{Record, Timestamp};
 
 use crate::{ethernet, nsh};
@@ -67,10 +67,12 @@ fn dissect<'p>(
 ) -> Result<Next<'p>, Malformed> {
     let [f0, f1, g0, g1, v0, v1, v2, _] = *input.array()?;
     let flags = u16::from_be_bytes([f0, f1]);
+    let vni = u32::from_be_bytes([0, v0, v1, v2]);
+    context.tunnel(TunnelKind::VirtualNetwork, vni);
     context.emit(&Vxlan {
         timestamp: context.timestamp(),
         valid_id: flags & VALID_ID != 0,
-        vni: u32::from_be_bytes([0, v0, v1, v2]),
+        vni,
         gbp: flags & GROUP_POLICY != 0,
         dont_learn: flags & DONT_LEARN != 0,
         applied: flags & APPLIED != 0,
@@ -85,10 +87,12 @@ fn dissect_gpe<'p>(
 ) -> Result<Next<'p>, Malformed> {
     let start = *input;
     let [flags, _, _, next_protocol, v0, v1, v2, _] = *input.array()?;
+    let vni = u32::from_be_bytes([0, v0, v1, v2]);
+    context.tunnel(TunnelKind::VirtualNetwork, vni);
     context.emit(&Vxlan {
         timestamp: context.timestamp(),
         valid_id: flags & GPE_VALID_ID != 0,
-        vni: u32::from_be_bytes([0, v0, v1, v2]),
+        vni,
         gbp: false,
         dont_learn: false,
         applied: false,
