@@ -7,6 +7,7 @@
 //! one kind in a level the first stands, except of tunnels the last, which lies next to what it
 //! separates.
 
+use std::hash::{Hash, Hasher};
 use std::num::NonZero;
 
 use netcap_record::{Ip, Mac};
@@ -14,7 +15,7 @@ use netcap_record::{Ip, Mac};
 use crate::{Context, Protocol, Selector};
 
 /// Two ends of a protocol, and the number of the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends<P, A> {
     /// The protocol.
     pub protocol: P,
@@ -63,6 +64,37 @@ impl<P, A: Copy + Ord> Ends<P, A> {
             source: self.destination,
             destination: self.source,
         }
+    }
+}
+
+// Flows are looked up for every packet, and hashers take few words faster than many numbers.
+
+impl Hash for Link {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(u64::from(self.protocol.get()) << 48 | self.source);
+        state.write_u64(self.destination);
+    }
+}
+
+impl Hash for Network {
+    /// The version is left out: hardly any addresses of one are numbers of the other.
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(self.source);
+        state.write_u128(self.destination);
+    }
+}
+
+impl Hash for Transport {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [protocol, source, destination] = [
+            self.protocol.get().into(),
+            u64::from(self.source),
+            u64::from(self.destination),
+        ];
+        state.write_u64(protocol << 32 | source << 16 | destination);
     }
 }
 
@@ -253,14 +285,30 @@ impl Application {
     }
 }
 
+/// Where in a level the layers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    /// In none: whatever comes next begins one.
+    #[default]
+    Apart,
+    /// Around its network.
+    Around,
+    /// Inside its network: what goes around one begins the next.
+    Inside,
+}
+
 /// What the layers of a packet said.
 #[derive(Debug, Default)]
 pub struct Path<'p> {
+    /// Those of this packet, and what others left.
     levels: Vec<Level>,
-    /// Where the first line ends, once it has.
-    line: Option<usize>,
-    /// Whether what comes next begins a level, whatever it is.
-    is_apart: bool,
+    /// How many are of this packet.
+    count: usize,
+    /// How many are of the first line.
+    line: usize,
+    place: Place,
+    /// Whether any level has a fragment.
+    has_pieces: bool,
     segments: Vec<(usize, SegmentFacts<'p>)>,
     /// Of the layer that was entered last.
     latest: (Application, &'p [u8]),
@@ -272,14 +320,14 @@ impl<'p> Path<'p> {
     /// All levels, those of the first line first, then branch by branch.
     #[inline]
     pub fn levels(&self) -> &[Level] {
-        &self.levels
+        self.levels.get(..self.count).unwrap_or_default()
     }
 
-    /// The levels that lie one inside the other, outermost first, without branches.
+    /// Of a packet that was walked: the levels that lie one inside the other, outermost first,
+    /// without branches.
     #[inline]
     pub fn line(&self) -> &[Level] {
-        let end = self.line.unwrap_or(self.levels.len());
-        self.levels.get(..end).unwrap_or_default()
+        self.levels.get(..self.line).unwrap_or_default()
     }
 
     /// The TCP segments of all levels in the order of their layers, each with the levels up to its
@@ -302,8 +350,20 @@ impl<'p> Path<'p> {
     /// version 6 in which no ports precede.
     #[inline]
     pub fn piece(&self) -> Option<&Piece> {
+        match self.has_pieces {
+            true => self.find_piece(),
+            false => None,
+        }
+    }
+
+    #[cold]
+    fn find_piece(&self) -> Option<&Piece> {
+        let line = match self.line {
+            0 => self.levels(),
+            _ => self.line(),
+        };
         let mut is_outermost = true;
-        for level in self.line() {
+        for level in line {
             if let (Some(piece), Some(network)) = (&level.piece, level.network)
                 && (is_outermost || network.protocol == IpVersion::V6)
             {
@@ -320,12 +380,11 @@ impl<'p> Path<'p> {
     /// Forgets the packet before and keeps the memory.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        self.levels.clear();
-        self.line = None;
-        self.is_apart = true;
+        (self.count, self.line) = (0, 0);
+        self.place = Place::Apart;
+        self.has_pieces = false;
         self.segments.clear();
         self.latest = Default::default();
-        self.application = Default::default();
     }
 
     /// Turns to the next layer, which may be the innermost.
@@ -337,30 +396,41 @@ impl<'p> Path<'p> {
     /// Ends the first line.
     #[inline]
     pub(crate) fn end_line(&mut self) {
-        self.line = Some(self.levels.len());
+        self.line = self.count;
         self.application = self.latest;
     }
 
     /// Turns to a branch.
     pub(crate) fn enter_branch(&mut self) {
-        self.is_apart = true;
+        self.place = Place::Apart;
     }
 
     /// The level of what a layer says.
     #[inline]
     fn level(&mut self) -> Option<&mut Level> {
-        if self.is_apart {
-            self.is_apart = false;
-            self.levels.push(Level::default());
+        if self.place == Place::Apart {
+            self.begin_level();
         }
-        self.levels.last_mut()
+        self.levels.get_mut(self.count.wrapping_sub(1))
     }
 
     /// The level of what a layer around a network says: the next one where this has its network.
     #[inline]
     fn around_network(&mut self) -> Option<&mut Level> {
-        self.is_apart |= self.levels.last().is_some_and(|l| l.network.is_some());
-        self.level()
+        if self.place != Place::Around {
+            self.begin_level();
+        }
+        self.levels.get_mut(self.count.wrapping_sub(1))
+    }
+
+    #[inline]
+    fn begin_level(&mut self) {
+        self.place = Place::Around;
+        match self.levels.get_mut(self.count) {
+            Some(level) => *level = Level::default(),
+            None => self.levels.push(Level::default()),
+        }
+        self.count += 1;
     }
 }
 
@@ -377,14 +447,16 @@ impl<'p> Context<'p, '_> {
     #[inline]
     pub fn link(&mut self, linktype: u16, addresses: &[u8; 12]) {
         let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *addresses;
-        let Some(level) = self.path.around_network() else {
-            return;
-        };
-        if level.link.is_none() {
+        // Eight octets at a time: six are not a number that a machine reads.
+        let source = u64::from_be_bytes([d4, d5, s0, s1, s2, s3, s4, s5]) & 0xffff_ffff_ffff;
+        let destination = u64::from_be_bytes([d0, d1, d2, d3, d4, d5, s0, s1]) >> 16;
+        if let Some(level) = self.path.around_network()
+            && level.link.is_none()
+        {
             level.link = NonZero::new(linktype).map(|protocol| Ends {
                 protocol,
-                source: u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]),
-                destination: u64::from_be_bytes([0, 0, d0, d1, d2, d3, d4, d5]),
+                source,
+                destination,
             });
         }
     }
@@ -413,6 +485,7 @@ impl<'p> Context<'p, '_> {
             level.network = Some(network);
             level.protocol = protocol;
             level.missing = u32::try_from(missing).unwrap_or(u32::MAX);
+            self.path.place = Place::Inside;
         }
     }
 
@@ -430,6 +503,7 @@ impl<'p> Context<'p, '_> {
                 id,
                 transport: first.and_then(|(protocol, octets)| Transport::read(protocol, octets)),
             });
+            self.path.has_pieces = true;
         }
     }
 
@@ -447,7 +521,7 @@ impl<'p> Context<'p, '_> {
     #[inline]
     pub fn segment(&mut self, segment: SegmentFacts<'p>) {
         if self.path.level().is_some() {
-            let level = self.path.levels.len() - 1;
+            let level = self.path.count - 1;
             self.path.segments.push((level, segment));
         }
     }

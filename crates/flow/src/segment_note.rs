@@ -125,41 +125,105 @@ fn note(
 
 #[cfg(test)]
 mod tests {
-    use netcap_record::Time;
+    use netcap_dissect::{
+        Context, Ends, Entropy, IpVersion, Next, Output, Protocol, Registry, Selection, Selector,
+        walk,
+    };
+    use netcap_record::{Ip, Mac, Time};
 
     use super::*;
 
-    /// Octets on the wire of the segment in an IPv4 packet of 44 octets whose header claims `told`,
-    /// where `wire` octets of the packet were on the wire.
-    fn wire_length(told: u8, wire: u32) -> usize {
-        let mut octets = vec![0x45, 0, 0, told];
-        octets.resize(32, 0);
-        octets.push(5 << 4);
-        octets.resize(44, 0);
+    /// Link type 147 is reserved for private use. Links, networks and segments as the octets say in
+    /// pairs: what it is, and a number; a network's is that of octets that its header tells.
+    static LAYERS: Protocol = Protocol::new("layers", |input, context| {
+        let told = input.remaining();
+        while input.remaining() > PAYLOAD {
+            let &[kind, number] = input.array()?;
+            let address = u128::from(number);
+            let network = Ends {
+                protocol: IpVersion::V4,
+                source: address,
+                destination: address + 1,
+            };
+            match kind {
+                b'l' => context.link(1, &[number; 12]),
+                b'n' => context.network(network, 6, usize::from(number).saturating_sub(told)),
+                _ => context.segment(SegmentFacts {
+                    source: number.into(),
+                    destination: 80,
+                    sequence: 0,
+                    acknowledgment: 0,
+                    flags: 0,
+                    payload: input.rest(),
+                }),
+            }
+        }
+        Ok(Next::End)
+    })
+    .reached_by(&[Selector::LinkType(147)]);
+
+    /// Octets behind the layers.
+    const PAYLOAD: usize = 4;
+
+    /// The notes of a packet that had so many octets on the wire.
+    fn notes(octets: &[u8], wire: u32, ports: &[u16]) -> Vec<SegmentNote> {
+        let registry = Registry::new(&[&LAYERS], &[], &Selection::default()).expect("selected");
+        let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
+        let mut context = Context::new(&registry, &mut output, &mut entropy, &[]);
         let packet = PacketInfo {
             time: Time::new(0, 0),
-            link_type: 101,
+            link_type: 147,
             original_len: wire,
             index: 0,
         };
-        let layers = [("IPv4", 0), ("TCP", 20)].map(|(protocol, start)| Layer {
-            protocol,
-            octets: octets.get(start..).unwrap(),
-        });
+        walk(&mut context, packet, octets);
         let mut notes = Vec::new();
-        note_segments(&layers, packet, &octets, &[], &mut notes);
+        note_segments(context.path(), packet, octets, ports, &mut notes);
+        notes
+    }
+
+    /// Octets on the wire of a segment in a packet of eight octets whose header claims `told`, where
+    /// `wire` octets of the packet were on the wire.
+    fn wire_length(told: u8, wire: u32) -> usize {
+        let octets = [b'n', told, b's', 1, 0, 0, 0, 0];
+        let notes = notes(&octets, wire, &[]);
         assert_eq!(notes.len(), 1);
         notes[0].segment(&octets).wire_length
     }
 
     #[test]
     fn only_what_the_capture_cut_off_is_missing() {
-        assert_eq!(wire_length(44, 44), 4);
+        assert_eq!(wire_length(8, 8), 4);
         // Cut, and the header tells how much of that was payload.
-        assert_eq!(wire_length(54, 60), 14);
-        assert_eq!(wire_length(54, 54), 14);
+        assert_eq!(wire_length(18, 24), 14);
+        assert_eq!(wire_length(18, 18), 14);
         // The header claims more than there was.
-        assert_eq!(wire_length(54, 44), 4);
-        assert_eq!(wire_length(54, 50), 10);
+        assert_eq!(wire_length(18, 8), 4);
+        assert_eq!(wire_length(18, 14), 10);
+    }
+
+    #[test]
+    fn the_ends_of_a_segment() {
+        let ends = |octets: &[u8]| {
+            let notes = notes(&[octets, b"abcd"].concat(), 100, &[]);
+            let ends = notes.iter().map(|note| (note.source.mac, note.source.ip));
+            ends.collect::<Vec<_>>()
+        };
+        let (mac, ip) = (|n| Some(Mac([n; 6])), |n| Ip::V4([0, 0, 0, n]));
+        assert_eq!(ends(b"s\x01"), []);
+        assert_eq!(ends(b"n\x01s\x01"), [(None, ip(1))]);
+        // The outermost link that precedes, the network right around.
+        assert_eq!(
+            ends(b"n\x01s\x01l\x07n\x02s\x01l\x08n\x03s\x01"),
+            [(None, ip(1)), (mac(7), ip(2)), (mac(7), ip(3))]
+        );
+    }
+
+    #[test]
+    fn ports_that_are_wanted() {
+        let octets = b"n\x01s\x05abcd";
+        for (ports, count) in [(&[][..], 1), (&[5, 6], 1), (&[80], 1), (&[6, 81], 0)] {
+            assert_eq!(notes(octets, 8, ports).len(), count, "{ports:?}");
+        }
     }
 }

@@ -118,6 +118,9 @@ mod tests {
     #[test]
     fn every_field() {
         assert_eq!(changed(0, b""), (Fate::Decoded, vec![encoded(&reply())]));
+        // Padding.
+        let walked = walk_packet(PROTOCOLS, 1, SAMPLE);
+        assert_eq!(walked.application, ("Payload", 18));
     }
 
     #[test]

@@ -90,6 +90,7 @@ mod tests {
         let walked = walk_packet(PROTOCOLS, 147, SAMPLE);
         assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(walked.of("ICMPv4"), [encoded(2048, 0xb3b1, 0x0102, 1)]);
+        assert_eq!(walked.application, ("Payload", 8));
     }
 
     #[test]

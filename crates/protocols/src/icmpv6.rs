@@ -144,6 +144,7 @@ mod tests {
         let walked = walk_packet(PROTOCOLS, 147, b"\xc8\x07\x8f\x92anything");
         assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(walked.of("ICMPv6"), [encoded(&header(0xc807))]);
+        assert_eq!(walked.application, ("Payload", 8));
         assert_eq!(walked.records.len(), 1);
     }
 }

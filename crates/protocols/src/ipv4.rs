@@ -426,6 +426,22 @@ mod tests {
         }
     }
 
+    /// A packet in a packet: two levels, and what is not there of each.
+    #[test]
+    fn levels() {
+        let outer = b"\x45\0\0\x64\0\0\0\0\x40\x04\0\0\x0a\0\0\x01\x0a\0\0\x02";
+        let walked = walk_packet(PROTOCOLS, 228, &[outer, SAMPLE].concat());
+        let levels = walked.levels.iter().map(|level| {
+            let (source, _) = level.network.unwrap().ips();
+            (source, level.protocol, level.missing)
+        });
+        let expected = [
+            (Ip::V4([10, 0, 0, 1]), 4, 100 - 54),
+            (Ip::V4([192, 0, 2, 10]), 17, 0),
+        ];
+        assert!(levels.eq(expected), "{:?}", walked.levels);
+    }
+
     #[test]
     fn options_that_contradict_themselves() {
         for octets in [
@@ -466,6 +482,12 @@ mod tests {
                 id: 0x1234,
             };
             assert_eq!(fragment.key, key);
+            assert_eq!(walked.application, ("Fragment", 6));
+            let piece = walked.levels.first().and_then(|level| level.piece).unwrap();
+            let ports = (0x6162, 0x6162);
+            let expected = (offset == 0).then_some(ports);
+            let found = piece.transport.map(|ends| (ends.source, ends.destination));
+            assert_eq!((piece.id, piece.protocol, found), (0x1234, 17, expected));
         }
         // What the capture cut cannot be put together.
         let mut cut = SAMPLE.to_vec();

@@ -140,6 +140,7 @@ mod tests {
         let walked = walk_packet(PROTOCOLS, 229, SAMPLE);
         assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(walked.of("IPv6Fragment"), [encoded(&sample())]);
+        assert_eq!(walked.application, ("Fragment", 8));
         let [fragment] = walked.fragments.as_slice() else {
             panic!("one fragment");
         };

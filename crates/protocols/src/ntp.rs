@@ -185,6 +185,7 @@ mod tests {
         let walked = walk_packet(&[&ALONE], 0, &SERVER);
         assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(walked.of("NTP"), [encoded(&server())]);
+        assert_eq!(walked.application, ("NTP", 0));
         every_prefix(&[&ALONE], 0, &SERVER);
     }
 

@@ -569,6 +569,7 @@ mod tests {
              b.example.com/max-forwards:70/subject:one two three/i:843817637684230@998sdasdh09/\
              empty:/to:\\xc3\\x84 \\xff<sip:bob@example.com>/cseq:1826 INVITE/l:4"
         );
+        assert_eq!(walked.application, ("SIP", 4));
         every_prefix(PROTOCOLS, 147, REQUEST);
     }
 

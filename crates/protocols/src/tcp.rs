@@ -320,6 +320,7 @@ mod tests {
         let walked = changed(0, b"");
         assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(walked.of("TCP"), [encoded(&sample())]);
+        assert_eq!(walked.application, ("Payload", 4));
     }
 
     #[test]

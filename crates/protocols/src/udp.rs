@@ -135,6 +135,8 @@ mod tests {
         let walked = walk_packet(PROTOCOLS, 147, SAMPLE);
         assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(walked.of("UDP"), [encoded(&sample())]);
+        // With what the length cuts off.
+        assert_eq!(walked.application, ("Payload", 6));
     }
 
     #[test]
