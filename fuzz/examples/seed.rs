@@ -169,7 +169,7 @@ fn packets(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
             };
             walk(&mut context, info, octets);
             let mut segments = Vec::new();
-            note_segments(context.layers(), info, octets, &[], &mut segments);
+            note_segments(context.path(), info, octets, &[], &mut segments);
             for (depth, layer) in context.layers().iter().enumerate() {
                 for (family, ways) in &ways {
                     if let Some(way) = ways.iter().position(|(name, _)| *name == layer.protocol) {

@@ -2,7 +2,9 @@
 
 use netcap_record::{Record, Time, Timestamp};
 
-use crate::{Completed, Entropy, Fragment, FragmentKey, Malformed, Output, Registry, Selector};
+use crate::{
+    Completed, Entropy, Fragment, FragmentKey, Malformed, Output, Path, Registry, Selector,
+};
 
 /// What the capture says of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +71,8 @@ pub struct Context<'p, 'c> {
     pub(crate) muted: bool,
     /// The first trouble of a layer whose payload could be followed all the same.
     pub(crate) noted: Option<Malformed>,
+    /// What the layers say of who sends to whom.
+    pub(crate) path: Path<'p>,
     output: &'c mut Output,
     completed: &'p [Completed],
     ordinal: u8,
@@ -99,6 +103,7 @@ impl<'p, 'c> Context<'p, 'c> {
             branches: Vec::new(),
             muted: false,
             noted: None,
+            path: Path::default(),
             output,
             completed,
             ordinal: 0,
@@ -117,6 +122,7 @@ impl<'p, 'c> Context<'p, 'c> {
         self.line = 0;
         self.muted = false;
         self.noted = None;
+        self.path.clear();
         self.ordinal = 0;
         self.counted = &[];
     }
@@ -150,6 +156,7 @@ impl<'p, 'c> Context<'p, 'c> {
     /// Turns to a branch.
     pub(crate) fn enter(&mut self, branch: &Branch<'p>) {
         self.muted = branch.muted;
+        self.path.enter_branch();
         self.counted = &[];
     }
 

@@ -18,6 +18,7 @@ mod fragment;
 mod framed;
 mod malformed;
 mod output;
+mod path;
 mod protocol;
 mod registry;
 mod stream;
@@ -32,6 +33,10 @@ pub use fragment::{Completed, Fragment, FragmentKey};
 pub use framed::{Framed, Framing, Measure};
 pub use malformed::{Malformed, Reason};
 pub use output::{Chunk, Mark, Output, Turn};
+pub use path::{
+    Application, Ends, IpVersion, Level, Link, Network, Path, Piece, SegmentFacts, Transport,
+    Tunnel, TunnelKind, Vlans,
+};
 pub use protocol::{Dissect, Next, Protocol, Selector};
 pub use registry::{Registry, Selection, UnknownEncoder};
 pub use stream::{

@@ -163,6 +163,11 @@ impl Registry {
         self.places.get(number).copied().flatten().map(usize::from)
     }
 
+    /// Name of the protocol that answers to a number; empty where nobody does.
+    pub fn name(&self, selector: Selector) -> &'static str {
+        self.find(selector).map_or("", |entry| entry.protocol.name)
+    }
+
     #[inline]
     pub(crate) fn find(&self, selector: Selector) -> Option<&Entry> {
         let (kind, number) = selector.place();

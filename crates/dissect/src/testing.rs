@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use netcap_record::{Ip, Mac, Record, Schema, Time, split_frame};
 
 use crate::{
-    Beginning, Both, Context, Direction, Endpoint, Entropy, Fate, Fragment, Output, PacketInfo,
-    Protocol, Reason, Recognition, Registry, Selection, StreamContext, StreamDissector, StreamEnds,
-    StreamProtocol, Then, walk,
+    Beginning, Both, Context, Direction, Endpoint, Entropy, Fate, Fragment, Level, Output,
+    PacketInfo, Protocol, Reason, Recognition, Registry, Selection, StreamContext, StreamDissector,
+    StreamEnds, StreamProtocol, Then, walk,
 };
 
 /// What a walk gave.
@@ -20,6 +20,10 @@ pub struct Walked {
     pub records: Vec<(&'static Schema, Vec<u8>)>,
     /// Fragments that were noted.
     pub fragments: Vec<Fragment>,
+    /// Who sends what to whom, level by level.
+    pub levels: Vec<Level>,
+    /// Who read what is innermost, and how many octets count as its own.
+    pub application: (&'static str, usize),
 }
 
 impl Walked {
@@ -79,8 +83,11 @@ pub fn walk_cut(
         number: 0,
     };
     let fate = walk(&mut context, packet, octets);
+    let (application, own) = context.path().application();
     Walked {
         fate,
+        levels: context.path().levels().to_vec(),
+        application: (application.name(), own.len()),
         records: records(&registry, &output),
         fragments: output.fragments,
     }

@@ -3,14 +3,14 @@
 //! Two packets belong to one connection if their MAC addresses, their IP addresses and their ports
 //! are the same pairs, each in either order, and so are the protocols.
 
-use netcap_dissect::{Output, Registry};
+use netcap_dissect::{Application, Link, Network, Output, Registry, Transport};
 use netcap_record::{Record, Schema};
 
 use crate::counts::BothWays;
 use crate::flow::{Flow, Opening, with_record};
 use crate::model::{EntryOf, Model, Reading};
 use crate::shard::FlowShards;
-use crate::summary::{Application, Layers, Link, Network, PacketSummary, Transport};
+use crate::summary::{Layers, PacketSummary};
 use crate::uid;
 
 /// A record with the fields of [`Flow`], for both directions.
@@ -124,7 +124,7 @@ impl Model for Connection<'_> {
             key.network.as_ref(),
             key.transport.as_ref(),
         );
-        with_record(&entry.counts(), layers, opening, &uid, |record| {
+        with_record(&entry.counts(), layers, opening, &uid, registry, |record| {
             output.emit(registry, &Connection(record));
         });
     }

@@ -3,13 +3,13 @@
 //! Its key holds the version of IP and the transport protocol too, so TCP and UDP between the same
 //! ends are two flows. All traffic without IP is one flow.
 
-use netcap_dissect::{Output, Registry};
+use netcap_dissect::{Application, Link, Network, Output, Registry, Selector, Transport};
 use netcap_record::{Decimal, Ip, Mac, Maybe, Record, Text, Timestamp};
 
 use crate::counts::{Counts, OneWay};
 use crate::model::{EntryOf, Model, Reading};
 use crate::shard::FlowShards;
-use crate::summary::{Application, Layers, Link, Network, PacketSummary, Transport};
+use crate::summary::{Layers, PacketSummary};
 use crate::uid::{self, Uid};
 
 /// Traffic from one address and port to another, one direction alone; of a tunnel the outer ends.
@@ -99,17 +99,25 @@ pub(crate) fn with_record(
     layers: Layers,
     opening: Opening,
     uid: &Uid,
+    registry: &Registry,
     emit: impl FnOnce(&Flow<'_>),
 ) {
     let (link, network, transport) = (layers.link, layers.network, layers.transport);
     let macs = link.map(|link| link.macs());
     let ips = network.map(|network| network.ips());
+    let text = |selector: Option<Selector>| {
+        Text(
+            selector
+                .map_or("", |selector| registry.name(selector))
+                .as_bytes(),
+        )
+    };
     emit(&Flow {
         first: counts.first().timestamp(),
-        link: text(link.map(|link| link.protocol.name())),
-        network: text(network.map(|network| network.protocol.name())),
-        transport: text(transport.map(|transport| transport.protocol.name())),
-        application: text(Some(opening.application.name())),
+        link: text(link.map(|link| link.selector())),
+        network: text(network.map(|network| network.selector())),
+        transport: text(transport.map(|transport| transport.selector())),
+        application: Text(opening.application.name().as_bytes()),
         source_mac: Maybe(macs.map(|(source, _)| source)),
         destination_mac: Maybe(macs.map(|(_, destination)| destination)),
         source_ip: Maybe(ips.map(|(source, _)| source)),
@@ -124,10 +132,6 @@ pub(crate) fn with_record(
         last: counts.last().timestamp(),
         octets: counts.octets,
     });
-}
-
-fn text(name: Option<&'static str>) -> Text<'static> {
-    Text(name.unwrap_or_default().as_bytes())
 }
 
 impl Model for Flow<'_> {
@@ -157,7 +161,7 @@ impl Model for Flow<'_> {
             network,
             transport,
         };
-        with_record(&entry.counts(), layers, opening, &uid, |record| {
+        with_record(&entry.counts(), layers, opening, &uid, registry, |record| {
             output.emit(registry, record);
         });
     }

@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use netcap_dissect::Transport;
 use netcap_record::Time;
 
 use crate::notes::Notes;
-use crate::summary::{Datagram, PacketSummary, Transport};
+use crate::summary::{Datagram, PacketSummary};
 
 /// Ports of the datagrams whose first fragments have been seen; the others have none.
 ///

@@ -9,12 +9,12 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use netcap_dissect::Turn;
+use netcap_dissect::{Application, Turn};
 use netcap_record::Time;
 
 use crate::counts::Counts;
 use crate::shard::FlowShards;
-use crate::summary::{Application, PacketSummary};
+use crate::summary::PacketSummary;
 
 /// Packets of a batch that belong to the same flows.
 #[derive(Clone, Debug)]

@@ -117,18 +117,18 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZero;
+
     use netcap_dissect::{
-        Bodies, BodyEvent, BodyId, Chunk, Direction, Layer, PacketInfo, Recognition, Selection,
-        StreamContext, StreamDissector, Then,
+        Application, Bodies, BodyEvent, BodyId, Chunk, Context, Direction, Ends, Entropy,
+        IpVersion, Link, Network, Next, PacketInfo, Protocol, Recognition, SegmentFacts, Selection,
+        Selector, StreamContext, StreamDissector, Then, Transport, walk,
     };
     use netcap_record::{Record, Text, Timestamp};
 
     use super::*;
     use crate::fragment_ports::FragmentPorts;
-    use crate::summary::{
-        Application, Datagram, Ends, Layers, Link, LinkProtocol, Network, NetworkProtocol,
-        PacketSummary, Piece, Transport, TransportProtocol,
-    };
+    use crate::summary::{Datagram, Layers, PacketSummary, Piece};
     use crate::tracker::SCHEMAS;
 
     const LANES: [usize; 4] = [1, 2, 3, 8];
@@ -172,17 +172,17 @@ mod tests {
             let mut end = |count: u64| numbers.below(count) as u8;
             let mac = |octet| 0x0200_0000_0000 | u64::from(octet);
             let link: Link = Ends {
-                protocol: LinkProtocol::Ethernet,
+                protocol: NonZero::<u16>::MIN,
                 source: mac(end(2)),
                 destination: mac(end(2)),
             };
             let network: Network = Ends {
-                protocol: NetworkProtocol::Ipv4,
+                protocol: IpVersion::V4,
                 source: u128::from(end(3)),
                 destination: u128::from(end(3)),
             };
             let transport: Transport = Ends {
-                protocol: [TransportProtocol::Tcp, TransportProtocol::Udp][usize::from(end(2))],
+                protocol: NonZero::new([6, 17][usize::from(end(2))]).expect("not zero"),
                 source: u16::from(end(2)),
                 destination: u16::from(end(2)),
             };
@@ -208,7 +208,7 @@ mod tests {
                     network: (kind != 5).then_some(network),
                     transport: (kind < 5).then_some(transport),
                 },
-                application: [Application::None, Application::Payload][usize::from(kind & 1)],
+                application: [Application::NONE, Application::PAYLOAD][usize::from(kind & 1)],
                 application_octets: u32::from(kind),
                 piece,
             });
@@ -337,7 +337,7 @@ mod tests {
                     let (time, octets) = info(packet);
                     let info = PacketInfo {
                         time,
-                        link_type: 101,
+                        link_type: 147,
                         original_len: octets.len() as u32,
                         index,
                         number,
@@ -492,8 +492,6 @@ mod tests {
     struct Packet {
         time: Time,
         octets: Vec<u8>,
-        /// Where each IPv4 header begins.
-        starts: Vec<usize>,
     }
 
     /// Segments of a few connections in any order, with holes, and jumps in time.
@@ -507,54 +505,66 @@ mod tests {
                 2 => 1,
                 _ => 0,
             };
-            let (mut octets, mut starts) = (Vec::new(), Vec::new());
+            let mut octets = Vec::new();
             for _ in 0..1 + numbers.below(8) / 7 {
-                starts.push(octets.len());
                 segment(numbers, &mut octets);
             }
             let time = Time::new(seconds, 0);
-            packets.push(Packet {
-                time,
-                octets,
-                starts,
-            });
+            packets.push(Packet { time, octets });
         }
         packets
     }
 
+    /// Appends a segment as [`SEGMENTS`] reads it.
     fn segment(numbers: &mut Numbers, octets: &mut Vec<u8>) {
-        let payload = [b'x'; 12];
-        let payload = &payload[..numbers.below(13) as usize];
-        let (client, server) = ([10, 0, 0, 1], [10, 0, 0, 2]);
-        let ports = [5000 + numbers.below(30) as u16, 80];
-        let is_answer = numbers.below(3) == 0;
-        let (from, to) = if is_answer { (1, 0) } else { (0, 1) };
-        let length = 40 + payload.len() as u8;
-        octets.extend([0x45, 0, 0, length, 0, 0, 0, 0, 64, 6, 0, 0]);
-        octets.extend([client, server][from]);
-        octets.extend([client, server][to]);
-        octets.extend(ports[from].to_be_bytes());
-        octets.extend(ports[to].to_be_bytes());
-        octets.extend((numbers.below(40) as u32).to_be_bytes());
-        octets.extend((numbers.below(40) as u32).to_be_bytes());
+        let length = numbers.below(13) as u8;
+        let is_answer = u8::from(numbers.below(3) == 0);
+        let client = numbers.below(30) as u8;
+        let (sequence, acknowledgment) = (numbers.below(40) as u8, numbers.below(40) as u8);
         // None, FIN, SYN, RST, ACK.
         let flags = [0, 0, 0, 0, 0, 0, 1, 2, 2, 4, 16][numbers.below(11) as usize];
-        octets.extend([5 << 4, flags, 0, 0, 0, 0, 0, 0]);
-        octets.extend(payload);
+        octets.extend([is_answer, client, sequence, acknowledgment, flags, length]);
+        octets.extend(vec![b'x'; length.into()]);
     }
 
+    /// Link type 147 is reserved for private use. Segments, each in a network of its own.
+    static SEGMENTS: Protocol = Protocol::new("segments", |input, context| {
+        while input.remaining() > 0 {
+            let &[is_answer, client, sequence, acknowledgment, flags, length] = input.array()?;
+            let (from, to) = if is_answer == 1 { (2, 1) } else { (1, 2) };
+            let (client, server) = (5000 + u16::from(client), 80);
+            let (source, destination) = if is_answer == 1 {
+                (server, client)
+            } else {
+                (client, server)
+            };
+            let network = Ends {
+                protocol: IpVersion::V4,
+                source: from,
+                destination: to,
+            };
+            context.network(network, 6, 0);
+            context.segment(SegmentFacts {
+                source,
+                destination,
+                sequence: sequence.into(),
+                acknowledgment: acknowledgment.into(),
+                flags,
+                payload: input.bytes(length.into())?,
+            });
+        }
+        Ok(Next::End)
+    })
+    .reached_by(&[Selector::LinkType(147)]);
+
     fn streams(packets: &[Packet], how: How) -> Outcome {
+        let registry = Registry::new(&[&SEGMENTS], &[], &Selection::default()).expect("no names");
         let note = |packet: &Packet, info: PacketInfo, notes: &mut Notes| {
-            let ends = packet.starts.iter().skip(1).copied();
-            let ends = ends.chain([packet.octets.len()]);
-            let mut layers = Vec::new();
-            for (start, end) in packet.starts.iter().zip(ends) {
-                for (protocol, start) in [("IPv4", *start), ("TCP", start + 20)] {
-                    let octets = &packet.octets[start..end];
-                    layers.push(Layer { protocol, octets });
-                }
-            }
-            notes.segments.add(&layers, info, &packet.octets, &[]);
+            let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
+            let mut context = Context::new(&registry, &mut output, &mut entropy, &[]);
+            walk(&mut context, info, &packet.octets);
+            let segments = &mut notes.segments;
+            segments.add(context.path(), info, &packet.octets, &[]);
         };
         run(packets, how, note, |packet| (packet.time, &packet.octets))
     }

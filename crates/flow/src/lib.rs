@@ -42,8 +42,5 @@ pub use shard::SHARDS;
 pub use stream_ledger::StreamLedger;
 pub use stream_limits::{OverlapPolicy, StreamLimits};
 pub use streams::Streams;
-pub use summary::{
-    Application, Ends, Link, LinkProtocol, Network, NetworkProtocol, PacketSummary, Piece,
-    Transport, TransportProtocol,
-};
+pub use summary::{Datagram, Layers, PacketSummary, Piece};
 pub use tracker::{FlowLimits, SCHEMAS};

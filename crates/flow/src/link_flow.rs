@@ -1,12 +1,12 @@
 //! Flows of the link layer: all traffic between two MAC addresses.
 
-use netcap_dissect::{Output, Registry};
+use netcap_dissect::{Link, Output, Registry};
 use netcap_record::{Mac, Record, Text, Timestamp};
 
 use crate::counts::BothWays;
 use crate::model::{EntryOf, Model, Reading};
 use crate::shard::FlowShards;
-use crate::summary::{Link, PacketSummary};
+use crate::summary::PacketSummary;
 use crate::uid;
 
 /// Traffic between two MAC addresses, both directions together.
@@ -71,7 +71,7 @@ impl Model for LinkFlow<'_> {
             &LinkFlow {
                 first: counts.first().timestamp(),
                 last: counts.last().timestamp(),
-                protocol: Text(ends.protocol.name().as_bytes()),
+                protocol: Text(registry.name(ends.selector()).as_bytes()),
                 source,
                 destination,
                 octets: counts.octets.try_into().unwrap_or(i64::MAX),

@@ -1,12 +1,12 @@
 //! Flows of the network layer: all traffic between two IP addresses.
 
-use netcap_dissect::{Output, Registry};
+use netcap_dissect::{Network, Output, Registry};
 use netcap_record::{Ip, Record, Text, Timestamp};
 
 use crate::counts::BothWays;
 use crate::model::{EntryOf, Model, Reading};
 use crate::shard::FlowShards;
-use crate::summary::{Network, PacketSummary};
+use crate::summary::PacketSummary;
 use crate::uid;
 
 /// Traffic between two IP addresses, both directions together; of a tunnel the outer addresses.
@@ -71,7 +71,7 @@ impl Model for NetworkFlow<'_> {
             &NetworkFlow {
                 first: counts.first().timestamp(),
                 last: counts.last().timestamp(),
-                protocol: Text(ends.protocol.name().as_bytes()),
+                protocol: Text(registry.name(ends.selector()).as_bytes()),
                 source,
                 destination,
                 octets: counts.octets.try_into().unwrap_or(i64::MAX),

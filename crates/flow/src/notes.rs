@@ -1,6 +1,6 @@
 //! What a worker notes of a batch for the lanes, which all read it.
 
-use netcap_dissect::{Layer, PacketInfo};
+use netcap_dissect::{PacketInfo, Path};
 use netcap_record::Time;
 
 use crate::groups::Groups;
@@ -75,9 +75,9 @@ impl Segments {
     /// Appends the segments of a packet that was walked: those from or to one of these ports, or all
     /// where there are none.
     #[inline]
-    pub fn add(&mut self, layers: &[Layer<'_>], packet: PacketInfo, octets: &[u8], ports: &[u16]) {
+    pub fn add(&mut self, path: &Path<'_>, packet: PacketInfo, octets: &[u8], ports: &[u16]) {
         let before = self.notes.len();
-        note_segments(layers, packet, octets, ports, &mut self.notes);
+        note_segments(path, packet, octets, ports, &mut self.notes);
         for (note, within) in self.notes.iter().skip(before).zip(0..) {
             let (source, destination) = note.ends();
             self.steps.push(SegmentStep {

@@ -1,12 +1,11 @@
 //! TCP segments of a packet, as a worker notes them for the streams.
 //!
-//! Every TCP layer counts, those inside tunnels too: its addresses are those of the IP layer right
-//! around it.
+//! Every TCP layer counts, those inside tunnels and branches too: its IP addresses are those right
+//! around it, its MAC addresses the outermost.
 
 use std::ops::Range;
 
-use netcap_dissect::{Endpoint, Layer, PacketInfo};
-use netcap_record::{Ip, Mac};
+use netcap_dissect::{Endpoint, Level, PacketInfo, Path, SegmentFacts};
 
 use crate::segment::Segment;
 
@@ -62,156 +61,175 @@ impl SegmentNote {
     }
 }
 
-/// The IP layer around a segment.
-#[derive(Clone, Copy)]
-struct Around {
-    source: Ip,
-    destination: Ip,
-    /// Octets that the header tells and that are not there.
-    missing: usize,
-}
+/// LINKTYPE of the frames whose addresses the ends of streams have.
+const LINKTYPE: u16 = 1;
 
 /// Appends the segments of a packet that was walked: those from or to one of these ports, or all
 /// where there are none.
+#[inline]
 pub fn note_segments(
-    layers: &[Layer<'_>],
+    path: &Path<'_>,
     packet: PacketInfo,
     octets: &[u8],
     ports: &[u16],
     notes: &mut Vec<SegmentNote>,
 ) {
-    let (mut around, mut macs) = (None, None);
-    for layer in layers {
-        match layer.protocol {
-            "Ethernet" if macs.is_none() => macs = ethernet(layer.octets),
-            "IPv4" => around = ipv4(layer.octets),
-            "IPv6" => around = ipv6(layer.octets),
-            "TCP" if ports.is_empty() || has_port(layer.octets, ports) => {
-                let note = around.and_then(|a| tcp(layer.octets, packet, octets, a, macs));
-                notes.extend(note);
-            }
-            _ => {}
+    for (levels, segment) in path.segments() {
+        let is_wanted = |port| ports.is_empty() || ports.contains(port);
+        if is_wanted(&segment.source) || is_wanted(&segment.destination) {
+            notes.extend(note(levels, segment, packet, octets));
         }
     }
 }
 
-/// Whether a segment is from or to one of the ports.
-fn has_port(segment: &[u8], ports: &[u16]) -> bool {
-    segment.first_chunk().is_some_and(|[a, b, c, d]| {
-        ports.contains(&u16::from_be_bytes([*a, *b]))
-            || ports.contains(&u16::from_be_bytes([*c, *d]))
-    })
-}
-
-/// Source and destination.
-fn ethernet(octets: &[u8]) -> Option<(Mac, Mac)> {
-    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *octets.first_chunk::<12>()?;
-    Some((Mac([s0, s1, s2, s3, s4, s5]), Mac([d0, d1, d2, d3, d4, d5])))
-}
-
-/// RFC 791 section 3.1.
-fn ipv4(octets: &[u8]) -> Option<Around> {
-    let header = octets.first_chunk::<20>()?;
-    let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    Some(Around {
-        source: Ip::V4([header[12], header[13], header[14], header[15]]),
-        destination: Ip::V4([header[16], header[17], header[18], header[19]]),
-        missing: length.saturating_sub(octets.len()),
-    })
-}
-
-/// RFC 8200 section 3.
-fn ipv6(octets: &[u8]) -> Option<Around> {
-    let header = octets.first_chunk::<40>()?;
-    let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let (mut source, mut destination) = ([0; 16], [0; 16]);
-    source.copy_from_slice(&header[8..24]);
-    destination.copy_from_slice(&header[24..40]);
-    Some(Around {
-        source: Ip::V6(source),
-        destination: Ip::V6(destination),
-        missing: (length + header.len()).saturating_sub(octets.len()),
-    })
-}
-
-/// RFC 9293 section 3.1.
-fn tcp(
-    segment: &[u8],
+/// The note of a segment inside these levels, the last of which is its own.
+fn note(
+    levels: &[Level],
+    segment: &SegmentFacts<'_>,
     packet: PacketInfo,
     octets: &[u8],
-    around: Around,
-    macs: Option<(Mac, Mac)>,
 ) -> Option<SegmentNote> {
-    let header = segment.first_chunk::<20>()?;
-    let payload = segment.get(usize::from(header[12] >> 4).max(5) * 4..)?;
+    let (network, missing) = levels
+        .iter()
+        .rev()
+        .find_map(|level| Some((level.network?, level.missing as usize)))?;
+    let mut links = levels.iter().filter_map(|level| level.link);
+    let link = links.find(|link| link.protocol.get() == LINKTYPE);
+    let macs = link.map(|link| link.macs());
+    let ips = network.ips();
+    let payload = segment.payload;
     // Addresses are compared, never followed.
     let inside = (payload.as_ptr() as usize).checked_sub(octets.as_ptr() as usize);
     let inside = inside.filter(|start| start + payload.len() <= octets.len());
-    let (in_datagram, missing) = (inside.is_none(), around.missing);
     // A header may claim more than there ever was; the capture cannot lack more than it cut off. A
     // datagram put together is whole, whatever its last fragment's header says.
     let cut = (packet.original_len as usize).saturating_sub(octets.len());
+    let lacking = inside.map_or(0, |_| missing.min(cut));
     Some(SegmentNote {
         packet,
         source: Endpoint {
             mac: macs.map(|(source, _)| source),
-            ip: around.source,
-            port: u16::from_be_bytes([header[0], header[1]]),
+            ip: ips.0,
+            port: segment.source,
         },
         destination: Endpoint {
             mac: macs.map(|(_, destination)| destination),
-            ip: around.destination,
-            port: u16::from_be_bytes([header[2], header[3]]),
+            ip: ips.1,
+            port: segment.destination,
         },
-        sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
-        acknowledgment: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
-        flags: header[13],
+        sequence: segment.sequence,
+        acknowledgment: segment.acknowledgment,
+        flags: segment.flags,
         payload: match inside {
             Some(start) => Payload::Packet(start..start + payload.len()),
             None => Payload::Datagram(payload.into()),
         },
-        wire_length: payload.len() + if in_datagram { 0 } else { missing.min(cut) },
+        wire_length: payload.len() + lacking,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use netcap_record::Time;
+    use netcap_dissect::{
+        Context, Ends, Entropy, IpVersion, Next, Output, Protocol, Registry, Selection, Selector,
+        walk,
+    };
+    use netcap_record::{Ip, Mac, Time};
 
     use super::*;
 
-    /// Octets on the wire of the segment in an IPv4 packet of 44 octets whose header claims `told`,
-    /// where `wire` octets of the packet were on the wire.
-    fn wire_length(told: u8, wire: u32) -> usize {
-        let mut octets = vec![0x45, 0, 0, told];
-        octets.resize(32, 0);
-        octets.push(5 << 4);
-        octets.resize(44, 0);
+    /// Link type 147 is reserved for private use. Links, networks and segments as the octets say in
+    /// pairs: what it is, and a number; a network's is that of octets that its header tells.
+    static LAYERS: Protocol = Protocol::new("layers", |input, context| {
+        let told = input.remaining();
+        while input.remaining() > PAYLOAD {
+            let &[kind, number] = input.array()?;
+            let address = u128::from(number);
+            let network = Ends {
+                protocol: IpVersion::V4,
+                source: address,
+                destination: address + 1,
+            };
+            match kind {
+                b'l' => context.link(1, &[number; 12]),
+                b'n' => context.network(network, 6, usize::from(number).saturating_sub(told)),
+                _ => context.segment(SegmentFacts {
+                    source: number.into(),
+                    destination: 80,
+                    sequence: 0,
+                    acknowledgment: 0,
+                    flags: 0,
+                    payload: input.rest(),
+                }),
+            }
+        }
+        Ok(Next::End)
+    })
+    .reached_by(&[Selector::LinkType(147)]);
+
+    /// Octets behind the layers.
+    const PAYLOAD: usize = 4;
+
+    /// The notes of a packet that had so many octets on the wire.
+    fn notes(octets: &[u8], wire: u32, ports: &[u16]) -> Vec<SegmentNote> {
+        let registry = Registry::new(&[&LAYERS], &[], &Selection::default()).expect("selected");
+        let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
+        let mut context = Context::new(&registry, &mut output, &mut entropy, &[]);
         let packet = PacketInfo {
             time: Time::new(0, 0),
-            link_type: 101,
+            link_type: 147,
             original_len: wire,
             index: 0,
             number: 0,
         };
-        let layers = [("IPv4", 0), ("TCP", 20)].map(|(protocol, start)| Layer {
-            protocol,
-            octets: octets.get(start..).unwrap(),
-        });
+        walk(&mut context, packet, octets);
         let mut notes = Vec::new();
-        note_segments(&layers, packet, &octets, &[], &mut notes);
+        note_segments(context.path(), packet, octets, ports, &mut notes);
+        notes
+    }
+
+    /// Octets on the wire of a segment in a packet of eight octets whose header claims `told`, where
+    /// `wire` octets of the packet were on the wire.
+    fn wire_length(told: u8, wire: u32) -> usize {
+        let octets = [b'n', told, b's', 1, 0, 0, 0, 0];
+        let notes = notes(&octets, wire, &[]);
         assert_eq!(notes.len(), 1);
         notes[0].segment(&octets).wire_length
     }
 
     #[test]
     fn only_what_the_capture_cut_off_is_missing() {
-        assert_eq!(wire_length(44, 44), 4);
+        assert_eq!(wire_length(8, 8), 4);
         // Cut, and the header tells how much of that was payload.
-        assert_eq!(wire_length(54, 60), 14);
-        assert_eq!(wire_length(54, 54), 14);
+        assert_eq!(wire_length(18, 24), 14);
+        assert_eq!(wire_length(18, 18), 14);
         // The header claims more than there was.
-        assert_eq!(wire_length(54, 44), 4);
-        assert_eq!(wire_length(54, 50), 10);
+        assert_eq!(wire_length(18, 8), 4);
+        assert_eq!(wire_length(18, 14), 10);
+    }
+
+    #[test]
+    fn the_ends_of_a_segment() {
+        let ends = |octets: &[u8]| {
+            let notes = notes(&[octets, b"abcd"].concat(), 100, &[]);
+            let ends = notes.iter().map(|note| (note.source.mac, note.source.ip));
+            ends.collect::<Vec<_>>()
+        };
+        let (mac, ip) = (|n| Some(Mac([n; 6])), |n| Ip::V4([0, 0, 0, n]));
+        assert_eq!(ends(b"s\x01"), []);
+        assert_eq!(ends(b"n\x01s\x01"), [(None, ip(1))]);
+        // The outermost link that precedes, the network right around.
+        assert_eq!(
+            ends(b"n\x01s\x01l\x07n\x02s\x01l\x08n\x03s\x01"),
+            [(None, ip(1)), (mac(7), ip(2)), (mac(7), ip(3))]
+        );
+    }
+
+    #[test]
+    fn ports_that_are_wanted() {
+        let octets = b"n\x01s\x05abcd";
+        for (ports, count) in [(&[][..], 1), (&[5, 6], 1), (&[80], 1), (&[6, 81], 0)] {
+            assert_eq!(notes(octets, 8, ports).len(), count, "{ports:?}");
+        }
     }
 }

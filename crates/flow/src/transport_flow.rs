@@ -1,12 +1,12 @@
 //! Flows of the transport layer: all traffic between two ports.
 
-use netcap_dissect::{Output, Registry};
+use netcap_dissect::{Output, Registry, Transport};
 use netcap_record::{Record, Text, Timestamp};
 
 use crate::counts::BothWays;
 use crate::model::{EntryOf, Model, Reading};
 use crate::shard::FlowShards;
-use crate::summary::{PacketSummary, Transport};
+use crate::summary::PacketSummary;
 use crate::uid;
 
 /// Traffic between two ports, both directions together, whatever the addresses: all conversations
@@ -72,7 +72,7 @@ impl Model for TransportFlow<'_> {
             &TransportFlow {
                 first: counts.first().timestamp(),
                 last: counts.last().timestamp(),
-                protocol: Text(ends.protocol.name().as_bytes()),
+                protocol: Text(registry.name(ends.selector()).as_bytes()),
                 source,
                 destination,
                 octets: counts.octets.try_into().unwrap_or(i64::MAX),

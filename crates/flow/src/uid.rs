@@ -5,7 +5,8 @@
 
 use md5::{Digest, Md5};
 
-use crate::summary::{Link, Network, NetworkProtocol, Transport, TransportProtocol};
+use netcap_dissect::{IpVersion, Link, Network, Transport};
+use netcap_record::Ip;
 
 /// FNV-1a, 64 bits.
 fn fnv(octets: &[u8]) -> u64 {
@@ -30,19 +31,21 @@ pub(crate) fn link(link: &Link) -> u64 {
 pub(crate) fn network(network: &Network) -> u64 {
     let (source, destination) = (network.source, network.destination);
     match network.protocol {
-        NetworkProtocol::Ipv4 => {
+        IpVersion::V4 => {
             let octets = |address| (address as u32).to_be_bytes();
             both_ways(&octets(source), &octets(destination), 1)
         }
-        NetworkProtocol::Ipv6 => both_ways(&source.to_be_bytes(), &destination.to_be_bytes(), 2),
+        IpVersion::V6 => both_ways(&source.to_be_bytes(), &destination.to_be_bytes(), 2),
     }
 }
 
 pub(crate) fn transport(transport: &Transport) -> u64 {
-    let kind = match transport.protocol {
-        TransportProtocol::Tcp => 4,
-        TransportProtocol::Udp => 5,
-        TransportProtocol::Sctp => 6,
+    // IANA protocol numbers, and the kinds of their ports.
+    let kind = match transport.protocol.get() {
+        6 => 4,
+        17 => 5,
+        132 => 6,
+        _ => 0,
     };
     let (source, destination) = (transport.source, transport.destination);
     both_ways(&source.to_be_bytes(), &destination.to_be_bytes(), kind)
@@ -54,9 +57,10 @@ pub(crate) fn flow(network: Option<&Network>, transport: Option<&Transport>) -> 
     let mut text = Vec::with_capacity(2 * LONGEST_ADDRESS + 16);
     match network {
         Some(ends) => {
-            ends.write(ends.source, &mut text);
+            let (source, destination) = ends.ips();
+            address(source, &mut text);
             text.extend_from_slice(b"->");
-            ends.write(ends.destination, &mut text);
+            address(destination, &mut text);
         }
         None => text.extend_from_slice(b"[]->[]"),
     }
@@ -91,6 +95,17 @@ pub(crate) type Uid = [u8; 32];
 /// Characters of an IPv6 address at most.
 const LONGEST_ADDRESS: usize = 39;
 
+/// Appends an address as the text of Go's `net.IP`, in which an address of version 4 inside one of
+/// version 6 is the former.
+fn address(ip: Ip, out: &mut Vec<u8>) {
+    match ip {
+        Ip::V6([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, mapped @ ..]) => {
+            Ip::V4(mapped).write_text(out);
+        }
+        ip => ip.write_text(out),
+    }
+}
+
 /// Appends a number.
 fn decimal(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
@@ -107,12 +122,15 @@ fn hex(text: &[u8]) -> Uid {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZero;
+
+    use netcap_dissect::Ends;
+
     use super::*;
-    use crate::summary::{Ends, LinkProtocol};
 
     fn macs() -> Link {
         Ends {
-            protocol: LinkProtocol::Ethernet,
+            protocol: NonZero::<u16>::MIN,
             source: 0x0200_0000_0002,
             destination: 0x0200_0000_0001,
         }
@@ -121,7 +139,7 @@ mod tests {
     /// `10.0.0.1->10.0.0.2`.
     fn addresses() -> Network {
         Ends {
-            protocol: NetworkProtocol::Ipv4,
+            protocol: IpVersion::V4,
             source: 0x0a00_0001,
             destination: 0x0a00_0002,
         }
@@ -130,7 +148,7 @@ mod tests {
     /// UDP `1->2`.
     fn ports() -> Transport {
         Ends {
-            protocol: TransportProtocol::Udp,
+            protocol: NonZero::new(17).expect("not zero"),
             source: 1,
             destination: 2,
         }

@@ -199,12 +199,12 @@ impl Rest {
         let fate = walk(context, info, octets);
         self.ledger.count(octets.len(), &fate);
         if wanted.summaries {
-            let summary = PacketSummary::of(context.line(), info.time, octets.len());
+            let summary = PacketSummary::of(context.path(), info.time, octets.len());
             self.notes.groups.add(info.index, summary);
         }
         if let Some(ports) = &wanted.stream_ports {
             let segments = &mut self.notes.segments;
-            segments.add(context.layers(), info, octets, ports);
+            segments.add(context.path(), info, octets, ports);
         }
         let is_wanted = match fate {
             Fate::Unknown(_) | Fate::UnsupportedLink(_) => wanted.unknown,

@@ -70,6 +70,8 @@ fn dissect<'p>(
         target_hardware: input.bytes(hardware_size.into())?,
         target_protocol: input.bytes(protocol_size.into())?,
     };
+    // It is padding, but the format of 2019 counts it.
+    context.unclaimed(input.rest());
     context.emit(&record);
     Ok(Next::End)
 }
@@ -116,6 +118,9 @@ mod tests {
     #[test]
     fn every_field() {
         assert_eq!(changed(0, b""), (Fate::Decoded, vec![encoded(&reply())]));
+        // Padding.
+        let walked = walk_packet(PROTOCOLS, 1, SAMPLE);
+        assert_eq!(walked.application, ("Payload", 18));
     }
 
     #[test]

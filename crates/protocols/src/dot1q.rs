@@ -50,6 +50,7 @@ fn dissect<'p>(
     // Tag control information, IEEE 802.1Q-2022, clause 9.6.
     let control = u16::from_be_bytes([c0, c1]);
     let ethertype = u16::from_be_bytes([t0, t1]);
+    context.vlan(control & 0x0fff);
     context.emit(&Dot1q {
         timestamp: context.timestamp(),
         priority: c0 >> 5,

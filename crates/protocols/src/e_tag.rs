@@ -1,7 +1,7 @@
 //! E-TAG of bridge port extension (IEEE 802.1BR-2012, clause 7.5), by which a bridge and its port
 //! extenders name their ports. No record.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector, TunnelKind};
 
 use crate::ethernet::{client, client_data};
 
@@ -10,10 +10,14 @@ pub(crate) static PROTOCOL: Protocol =
 
 fn dissect<'p>(
     input: &mut Cursor<'p>,
-    _context: &mut Context<'p, '_>,
+    context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    // Priority and both port identifiers; then the type that the tag pushed back.
-    input.skip(6)?;
+    // Priority and the base of the ingress port; group and base of the channel; the extensions of
+    // both; then the type that the tag pushed back.
+    let &[_, _, c0, c1, _, extension] = input.array()?;
+    let (group, base) = (c0 >> 4 & 3, u16::from_be_bytes([c0 & 15, c1]));
+    let channel = u32::from(group) << 20 | u32::from(extension) << 12 | u32::from(base);
+    context.tunnel(TunnelKind::Channel, channel);
     let ethertype = input.u16()?;
     Ok(client(ethertype, client_data(input, ethertype)))
 }

@@ -16,12 +16,15 @@ pub(crate) const SELECTOR: Selector = Selector::EtherType(0x6558);
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("Ethernet", dissect)
     .reached_by(&[
-        Selector::LinkType(1),
+        Selector::LinkType(LINKTYPE as u32),
         SELECTOR,
         // Frames behind an IPv6 header (RFC 8986 section 4.9).
         Selector::IpProto(143),
     ])
     .emits(&[Ethernet::SCHEMA]);
+
+/// LINKTYPE of frames.
+const LINKTYPE: u16 = 1;
 
 /// Smallest EtherType (IEEE 802.3-2022, clause 3.2.6).
 pub(crate) const ETHERTYPE_MIN: u16 = 0x0600;
@@ -59,6 +62,9 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
+    if let Some(addresses) = input.rest().first_chunk() {
+        context.link(LINKTYPE, addresses);
+    }
     let [addresses @ .., t0, t1] = input.array::<14>()?;
     let type_or_length = u16::from_be_bytes([*t0, *t1]);
     Ok(after_type(input, context, *addresses, type_or_length))

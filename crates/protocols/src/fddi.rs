@@ -12,8 +12,11 @@ use netcap_record::{Mac, Record, Timestamp};
 use crate::llc;
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("FDDI", dissect)
-    .reached_by(&[Selector::LinkType(10)])
+    .reached_by(&[Selector::LinkType(LINKTYPE as u32)])
     .emits(&[Fddi::SCHEMA]);
+
+/// LINKTYPE of frames.
+const LINKTYPE: u16 = 10;
 
 /// One FDDI frame (ISO 9314-2).
 #[derive(Record)]
@@ -46,12 +49,16 @@ fn dissect<'p>(
 ) -> Result<Next<'p>, Malformed> {
     let [control, d @ ..] = *input.array::<7>()?;
     let s = *input.array::<6>()?;
+    let (d, s) = (d.map(u8::reverse_bits), s.map(u8::reverse_bits));
+    let [d0, d1, d2, d3, d4, d5] = d;
+    let [s0, s1, s2, s3, s4, s5] = s;
+    context.link(LINKTYPE, &[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5]);
     context.emit(&Fddi {
         timestamp: context.timestamp(),
         frame_control: control & 0xf8,
         priority: control & 0x07,
-        source: Mac(s.map(u8::reverse_bits)),
-        destination: Mac(d.map(u8::reverse_bits)),
+        source: Mac(s),
+        destination: Mac(d),
     });
     // ISO 9314-2 clause 7.3: class, address length and format; format 01 is LLC.
     Ok(match control & 0x70 {

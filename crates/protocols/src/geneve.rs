@@ -5,7 +5,7 @@
 //! tells. Of another version than 0 nothing after the first eight octets is read. A protocol below
 //! 0x0600 is no EtherType and is counted as a number of Geneve.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
 use netcap_record::{Each, Record, Timestamp};
 
 use crate::ethernet::ETHERTYPE_MIN;
@@ -109,6 +109,8 @@ fn dissect<'p>(
         _ => &[],
     };
     let options = Options { rest: octets };
+    let vni = u32::from_be_bytes([0, v0, v1, v2]);
+    context.tunnel(TunnelKind::VirtualNetwork, vni);
     context.emit(&Geneve {
         timestamp: context.timestamp(),
         version,
@@ -116,7 +118,7 @@ fn dissect<'p>(
         oam: flags & 0x80 != 0,
         critical: flags & 0x40 != 0,
         protocol,
-        vni: u32::from_be_bytes([0, v0, v1, v2]),
+        vni,
         options: Each(options.clone()),
     });
     if version != 0 {

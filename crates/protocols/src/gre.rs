@@ -9,7 +9,7 @@
 //! uses, [`client`] knows what follows; a lower number that it does not know is counted as a GRE
 //! protocol, never as an EtherType.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
 use netcap_record::{Csv, Field, Nested, Record, Schema, Timestamp, Type, Value};
 
 use crate::ethernet::{self, ETHERTYPE_MIN};
@@ -229,6 +229,7 @@ fn dissect<'p>(
     }
     if known && has(KEY) {
         key = input.u32()?;
+        context.tunnel(TunnelKind::Key, key);
     }
     if known && has(SEQUENCE) {
         sequence = input.u32()?;

@@ -6,7 +6,7 @@
 //! The other messages, and datagrams on the port that are of another version or of the charging
 //! protocol GTP', end here.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
 
 use crate::{ethernet, raw_ip};
 
@@ -25,7 +25,8 @@ fn dissect<'p>(
         [first, kind, ..] if first & 0xf0 == 0x30 && *kind == G_PDU => {}
         _ => return Ok(Next::End),
     }
-    let [first, _, l0, l1, ..] = *input.array::<8>()?;
+    let [first, _, l0, l1, teid @ ..] = *input.array::<8>()?;
+    context.tunnel(TunnelKind::Endpoint, u32::from_be_bytes(teid));
     let length = u16::from_be_bytes([l0, l1]);
     let after_length = *input;
     input.limit(usize::from(length));

@@ -40,6 +40,7 @@ fn dissect<'p>(
 ) -> Result<Next<'p>, Malformed> {
     // Every type has these eight octets (RFC 792).
     let header = input.array::<8>()?;
+    context.unclaimed(input.rest());
     context.emit(&Icmpv4 {
         timestamp: context.timestamp(),
         type_code: u16::from_be_bytes([header[0], header[1]]),
@@ -89,6 +90,7 @@ mod tests {
         let walked = walk_packet(PROTOCOLS, 147, SAMPLE);
         assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(walked.of("ICMPv4"), [encoded(2048, 0xb3b1, 0x0102, 1)]);
+        assert_eq!(walked.application, ("Payload", 8));
     }
 
     #[test]

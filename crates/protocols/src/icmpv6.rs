@@ -53,6 +53,10 @@ fn dissect<'p>(
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
     let header = input.array::<4>()?;
+    // Messages of multicast listeners (RFC 2710, RFC 3810) and of discovery (RFC 4861) have none.
+    if !matches!(header[0], 130..=137 | 143) {
+        context.unclaimed(input.rest());
+    }
     context.emit(&Icmpv6 {
         timestamp: context.timestamp(),
         type_code: u16::from_be_bytes([header[0], header[1]]),
@@ -140,6 +144,7 @@ mod tests {
         let walked = walk_packet(PROTOCOLS, 147, b"\xc8\x07\x8f\x92anything");
         assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(walked.of("ICMPv6"), [encoded(&header(0xc807))]);
+        assert_eq!(walked.application, ("Payload", 8));
         assert_eq!(walked.records.len(), 1);
     }
 }

@@ -8,7 +8,10 @@
 //! length or a total length below its minimum leaves a record without payload. Another version
 //! than 4 leaves no record.
 
-use netcap_dissect::{Context, Cursor, FragmentKey, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{
+    Application, Context, Cursor, FragmentKey, IpVersion, Malformed, Network, Next, Protocol,
+    Reason, Selector,
+};
 use netcap_record::{Each, Ip, Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("IPv4", dissect)
@@ -133,9 +136,10 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    let captured = input.remaining();
+    let (whole, captured) = (input.rest(), input.remaining());
     let header = *input.array::<FIXED>()?;
     let (version, ihl) = (header[0] >> 4, header[0] & 15);
+    say(&header, whole, context);
     if version != 4 {
         return Err(input.malformed(Reason::Version));
     }
@@ -209,8 +213,7 @@ fn dissect<'p>(
         other => other?,
     }
 
-    // More fragments, or an offset: not a whole datagram.
-    if fragment & 0x3fff == 0 {
+    if !is_fragment(fragment) {
         return Ok(Next::Layer(Selector::IpProto(header[9]), payload));
     }
     let key = FragmentKey {
@@ -228,6 +231,51 @@ fn dissect<'p>(
             None => Next::End,
         },
     )
+}
+
+/// Says what state across packets needs, whatever is wrong with the lengths.
+#[inline]
+fn say<'p>(header: &[u8; FIXED], whole: &'p [u8], context: &mut Context<'p, '_>) {
+    let [
+        first,
+        _,
+        l0,
+        l1,
+        i0,
+        i1,
+        f0,
+        f1,
+        _,
+        protocol,
+        _,
+        _,
+        addresses @ ..,
+    ] = *header;
+    let [s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
+    let network = Network {
+        protocol: IpVersion::V4,
+        source: u32::from_be_bytes([s0, s1, s2, s3]).into(),
+        destination: u32::from_be_bytes([d0, d1, d2, d3]).into(),
+    };
+    let told = usize::from(u16::from_be_bytes([l0, l1]));
+    context.network(network, protocol, told.saturating_sub(whole.len()));
+    let fragment = u16::from_be_bytes([f0, f1]);
+    let length = usize::from(first & 15) * 4;
+    if is_fragment(fragment) {
+        let payload = whole.get(length..).unwrap_or_default();
+        let first = (fragment & 0x1fff == 0).then_some((protocol, payload));
+        context.piece(protocol, u16::from_be_bytes([i0, i1]).into(), first);
+    }
+    // A fragment of a tunnel is part of the tunnel's packet, unless this is a fragment too.
+    if context.path().piece().is_some() {
+        let payload = whole.get(length.max(FIXED)..).unwrap_or_default();
+        context.application(Application::FRAGMENT, payload);
+    }
+}
+
+/// Whether there are more fragments, or an offset: not a whole datagram.
+fn is_fragment(field: u16) -> bool {
+    field & 0x3fff != 0
 }
 
 /// The address in the first four of sixteen octets.
@@ -378,6 +426,22 @@ mod tests {
         }
     }
 
+    /// A packet in a packet: two levels, and what is not there of each.
+    #[test]
+    fn levels() {
+        let outer = b"\x45\0\0\x64\0\0\0\0\x40\x04\0\0\x0a\0\0\x01\x0a\0\0\x02";
+        let walked = walk_packet(PROTOCOLS, 228, &[outer, SAMPLE].concat());
+        let levels = walked.levels.iter().map(|level| {
+            let (source, _) = level.network.unwrap().ips();
+            (source, level.protocol, level.missing)
+        });
+        let expected = [
+            (Ip::V4([10, 0, 0, 1]), 4, 100 - 54),
+            (Ip::V4([192, 0, 2, 10]), 17, 0),
+        ];
+        assert!(levels.eq(expected), "{:?}", walked.levels);
+    }
+
     #[test]
     fn options_that_contradict_themselves() {
         for octets in [
@@ -418,6 +482,12 @@ mod tests {
                 id: 0x1234,
             };
             assert_eq!(fragment.key, key);
+            assert_eq!(walked.application, ("Fragment", 6));
+            let piece = walked.levels.first().and_then(|level| level.piece).unwrap();
+            let ports = (0x6162, 0x6162);
+            let expected = (offset == 0).then_some(ports);
+            let found = piece.transport.map(|ends| (ends.source, ends.destination));
+            assert_eq!((piece.id, piece.protocol, found), (0x1234, 17, expected));
         }
         // What the capture cut cannot be put together.
         let mut cut = SAMPLE.to_vec();

@@ -5,7 +5,9 @@
 //! stands for what a jumbo payload option says (RFC 2675), without one for everything there is
 //! (segmentation offload), unless no header follows. Another version than 6 leaves no record.
 
-use netcap_dissect::{Context, Cursor, Layer, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{
+    Context, Cursor, IpVersion, Layer, Malformed, Network, Next, Protocol, Reason, Selector,
+};
 use netcap_record::{Ip, Record, Timestamp};
 
 use crate::ipv6_extension::{NO_NEXT_HEADER, extension, following};
@@ -78,11 +80,19 @@ fn dissect<'p>(
     let header = input.array::<HEADER>()?;
     let first = u32::from_be_bytes([header[0], header[1], header[2], header[3]]);
     let version = header[0] >> 4;
+    let length = u16::from_be_bytes([header[4], header[5]]);
+    let next_header = header[6];
+    let (source, destination) = addresses(header);
+    let network = Network {
+        protocol: IpVersion::V6,
+        source: u128::from_be_bytes(source),
+        destination: u128::from_be_bytes(destination),
+    };
+    let missing = usize::from(length).saturating_sub(input.remaining());
+    context.network(network, next_header, missing);
     if version != 6 {
         return Err(input.malformed(Reason::Version));
     }
-    let length = u16::from_be_bytes([header[4], header[5]]);
-    let next_header = header[6];
     if let Some(length) = payload_length(length, next_header, input.rest()) {
         input.limit(length);
     }
@@ -90,7 +100,6 @@ fn dissect<'p>(
     if context.wants::<Ipv6<'_>>() {
         let inner = after_hop_by_hop(next_header, *input);
         let payload_entropy = context.entropy(inner);
-        let (source, destination) = addresses(header);
         context.emit(&Ipv6 {
             timestamp: context.timestamp(),
             version,

@@ -5,7 +5,9 @@
 //! never put together with others (RFC 6946 section 4). A fragment header that no IPv6 header
 //! precedes has its record and cannot be put together.
 
-use netcap_dissect::{Context, Cursor, FragmentKey, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{
+    Application, Context, Cursor, FragmentKey, Malformed, Next, Protocol, Selector,
+};
 use netcap_record::{Record, Timestamp};
 
 use crate::{ipv6, ipv6_extension};
@@ -45,6 +47,10 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
+    context.application(
+        Application::FRAGMENT,
+        input.rest().get(8..).unwrap_or_default(),
+    );
     let header = *input.array::<8>()?;
     let place = u16::from_be_bytes([header[2], header[3]]);
     let more = place & 1 != 0;
@@ -62,6 +68,7 @@ fn dissect<'p>(
     if place & !6 == 0 {
         return Ok(ipv6_extension::following(header[0], piece));
     }
+    context.piece(0, id, (place & !7 == 0).then_some((header[0], piece)));
     let Some(around) = ipv6::innermost(context.layers()) else {
         return Ok(Next::End);
     };
@@ -133,6 +140,7 @@ mod tests {
         let walked = walk_packet(PROTOCOLS, 229, SAMPLE);
         assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(walked.of("IPv6Fragment"), [encoded(&sample())]);
+        assert_eq!(walked.application, ("Fragment", 8));
         let [fragment] = walked.fragments.as_slice() else {
             panic!("one fragment");
         };

@@ -5,7 +5,7 @@
 //! version 3: only the control connection knows how long their cookie is and what they carry. Any
 //! other version is something else on the port, such as L2F, version 1 (RFC 2341).
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
 
 pub(crate) static PROTOCOL: Protocol =
     Protocol::new("L2TP", dissect).reached_by(&[Selector::UdpPort(1701)]);
@@ -22,7 +22,7 @@ const OFFSET: u16 = 0x0200;
 
 fn dissect<'p>(
     input: &mut Cursor<'p>,
-    _context: &mut Context<'p, '_>,
+    context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
     let start = *input;
     let flags = input.u16()?;
@@ -40,9 +40,12 @@ fn dissect<'p>(
         input.limit(rest);
     }
     // Tunnel and session; sequence numbers.
-    input.skip(if has(SEQUENCE) { 8 } else { 4 })?;
+    let numbers = input.bytes(if has(SEQUENCE) { 8 } else { 4 })?;
     if has(CONTROL) {
         return Ok(Next::End);
+    }
+    if let Some(number) = numbers.first_chunk() {
+        context.tunnel(TunnelKind::TunnelSession, u32::from_be_bytes(*number));
     }
     if has(OFFSET) {
         let padding = input.u16()?;
@@ -55,9 +58,12 @@ fn dissect<'p>(
 /// RFC 3931 section 4.1.1: the session, and 0 in its place for control messages.
 fn over_ip<'p>(
     input: &mut Cursor<'p>,
-    _context: &mut Context<'p, '_>,
+    context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    input.u32()?;
+    match input.u32()? {
+        0 => {}
+        session => context.tunnel(TunnelKind::Session, session),
+    }
     Ok(Next::End)
 }
 

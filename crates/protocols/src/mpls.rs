@@ -5,7 +5,7 @@
 //! rest is an Ethernet frame of a pseudowire (RFC 4448), behind its control word or not, where a
 //! known EtherType or a length that fits stands in the right place; otherwise it is payload.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector, TunnelKind};
 use netcap_record::{Record, Timestamp};
 
 use crate::{ethernet, raw_ip};
@@ -54,6 +54,7 @@ fn dissect<'p>(
         // RFC 3032 section 2.1.
         let entry = input.u32()?;
         let bottom = entry & 0x100 != 0;
+        context.tunnel(TunnelKind::Label, entry >> 12);
         context.emit(&Mpls {
             timestamp: context.timestamp(),
             label: (entry >> 12) as i32,

@@ -1,7 +1,7 @@
 //! Service instance tag of provider backbone bridges (IEEE 802.1Q-2022, clause 9.7; once 802.1ah):
 //! a customer's frame in the provider's. No record but those of the frames.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector, TunnelKind};
 
 use crate::ethernet;
 
@@ -10,11 +10,12 @@ pub(crate) static PROTOCOL: Protocol =
 
 fn dissect<'p>(
     input: &mut Cursor<'p>,
-    _context: &mut Context<'p, '_>,
+    context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
     // Priority and flags, and the service instance. The standard counts the customer's addresses
     // to the tag; with the type after them they are the header of the customer's frame.
-    input.u32()?;
+    let tag = input.u32()?;
+    context.tunnel(TunnelKind::ServiceInstance, tag & 0xff_ffff);
     Ok(Next::Layer(ethernet::SELECTOR, input.take_rest()))
 }
 

@@ -14,8 +14,11 @@ use netcap_record::{Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("SCTP", dissect)
     // 9899: RFC 6951 section 5.1.
-    .reached_by(&[Selector::IpProto(132), Selector::UdpPort(9899)])
+    .reached_by(&[Selector::IpProto(NUMBER), Selector::UdpPort(9899)])
     .emits(&[Sctp::SCHEMA]);
+
+/// IANA, protocol numbers.
+const NUMBER: u8 = 132;
 
 /// Octets of type, flags and length of a chunk: RFC 9260 section 3.2.
 const CHUNK_HEADER: usize = 4;
@@ -53,6 +56,7 @@ fn dissect<'p>(
     if context.around() == Some("UDP") && !is_plausible(input.rest()) {
         return Ok(Next::End);
     }
+    context.transport(NUMBER, input.rest());
     let mut header = input.sub(12)?;
     context.emit(&Sctp {
         timestamp: context.timestamp(),

@@ -6,12 +6,15 @@
 //! they make the segment malformed, after its record with the options before them. A data offset
 //! below 5 or beyond the segment leaves a record without payload.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, SegmentFacts, Selector};
 use netcap_record::{Each, Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("TCP", dissect)
-    .reached_by(&[Selector::IpProto(6)])
+    .reached_by(&[Selector::IpProto(NUMBER)])
     .emits(&[Tcp::SCHEMA]);
+
+/// IANA, protocol numbers.
+const NUMBER: u8 = 6;
 
 /// Octets of a header without options (RFC 9293 section 3.1).
 const FIXED: usize = 20;
@@ -142,10 +145,12 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
+    context.transport(NUMBER, input.rest());
     let header = *input.array::<FIXED>()?;
     let source_port = u16::from_be_bytes([header[0], header[1]]);
     let destination_port = u16::from_be_bytes([header[2], header[3]]);
     let data_offset = header[12] >> 4;
+    say(&header, input.rest(), context);
 
     // What is wrong with the length or the options is said after the record.
     let mut verdict = Ok(());
@@ -218,6 +223,41 @@ fn dissect<'p>(
     ))
 }
 
+/// Says what state across packets needs. A header length below its minimum stands for the minimum.
+#[inline]
+fn say<'p>(header: &[u8; FIXED], rest: &'p [u8], context: &mut Context<'p, '_>) {
+    let [
+        s0,
+        s1,
+        d0,
+        d1,
+        n0,
+        n1,
+        n2,
+        n3,
+        a0,
+        a1,
+        a2,
+        a3,
+        offset,
+        flags,
+        ..,
+    ] = *header;
+    let options = (usize::from(offset >> 4) * 4).saturating_sub(FIXED);
+    let Some(payload) = rest.get(options..) else {
+        return;
+    };
+    context.segment(SegmentFacts {
+        source: u16::from_be_bytes([s0, s1]),
+        destination: u16::from_be_bytes([d0, d1]),
+        sequence: u32::from_be_bytes([n0, n1, n2, n3]),
+        acknowledgment: u32::from_be_bytes([a0, a1, a2, a3]),
+        flags,
+        payload,
+    });
+    context.unclaimed(payload);
+}
+
 #[cfg(test)]
 mod tests {
     use netcap_dissect::testing::{Walked, encoded, every_prefix, walk_cut, walk_packet};
@@ -280,6 +320,7 @@ mod tests {
         let walked = changed(0, b"");
         assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(walked.of("TCP"), [encoded(&sample())]);
+        assert_eq!(walked.application, ("Payload", 4));
     }
 
     #[test]

@@ -9,8 +9,11 @@ use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selecto
 use netcap_record::{Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("UDP", dissect)
-    .reached_by(&[Selector::IpProto(17)])
+    .reached_by(&[Selector::IpProto(NUMBER)])
     .emits(&[Udp::SCHEMA]);
+
+/// IANA, protocol numbers.
+const NUMBER: u8 = 17;
 
 /// Octets of the header (RFC 768).
 const HEADER: usize = 8;
@@ -50,7 +53,10 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
+    context.transport(NUMBER, input.rest());
     let header = *input.array::<HEADER>()?;
+    // What a length cuts off counts here, as in the format of 2019.
+    context.unclaimed(input.rest());
     let source_port = u16::from_be_bytes([header[0], header[1]]);
     let destination_port = u16::from_be_bytes([header[2], header[3]]);
     let length = u16::from_be_bytes([header[4], header[5]]);
@@ -129,6 +135,8 @@ mod tests {
         let walked = walk_packet(PROTOCOLS, 147, SAMPLE);
         assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(walked.of("UDP"), [encoded(&sample())]);
+        // With what the length cuts off.
+        assert_eq!(walked.application, ("Payload", 6));
     }
 
     #[test]

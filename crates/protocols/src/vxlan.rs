@@ -5,7 +5,7 @@
 //! A header without the flag of a valid identifier is recorded as well, and what follows is read.
 //! The extension has a version; of another one than 0 only the flags and the identifier are read.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
 use netcap_record::{Record, Timestamp};
 
 use crate::{ethernet, nsh};
@@ -67,10 +67,12 @@ fn dissect<'p>(
 ) -> Result<Next<'p>, Malformed> {
     let [f0, f1, g0, g1, v0, v1, v2, _] = *input.array()?;
     let flags = u16::from_be_bytes([f0, f1]);
+    let vni = u32::from_be_bytes([0, v0, v1, v2]);
+    context.tunnel(TunnelKind::VirtualNetwork, vni);
     context.emit(&Vxlan {
         timestamp: context.timestamp(),
         valid_id: flags & VALID_ID != 0,
-        vni: u32::from_be_bytes([0, v0, v1, v2]),
+        vni,
         gbp: flags & GROUP_POLICY != 0,
         dont_learn: flags & DONT_LEARN != 0,
         applied: flags & APPLIED != 0,
@@ -85,10 +87,12 @@ fn dissect_gpe<'p>(
 ) -> Result<Next<'p>, Malformed> {
     let start = *input;
     let [flags, _, _, next_protocol, v0, v1, v2, _] = *input.array()?;
+    let vni = u32::from_be_bytes([0, v0, v1, v2]);
+    context.tunnel(TunnelKind::VirtualNetwork, vni);
     context.emit(&Vxlan {
         timestamp: context.timestamp(),
         valid_id: flags & GPE_VALID_ID != 0,
-        vni: u32::from_be_bytes([0, v0, v1, v2]),
+        vni,
         gbp: false,
         dont_learn: false,
         applied: false,
@@ -108,8 +112,9 @@ fn dissect_gpe<'p>(
 
 #[cfg(test)]
 mod tests {
-    use netcap_dissect::Fate;
     use netcap_dissect::testing::{Walked, encoded, every_prefix, walk_packet};
+    use netcap_dissect::{Fate, Level, Tunnel};
+    use netcap_record::{Ip, Mac};
 
     use super::*;
 
@@ -189,5 +194,55 @@ mod tests {
         let walked = gpe(b"\x1c\0\0\x01\x12\x34\x56\0packet");
         assert_eq!(walked.malformed(), Some(Reason::Version));
         assert_eq!(walked.of("VXLAN"), [encoded(&record())]);
+    }
+
+    /// A frame in a tunnel in a VLAN: two levels, each with its own link, VLANs and network.
+    #[test]
+    fn levels() {
+        let ipv4 = |length: u8, protocol, host| {
+            let mut header = [0; 20];
+            header[..4].copy_from_slice(&[0x45, 0, 0, length]);
+            header[9] = protocol;
+            header[12..].copy_from_slice(&[10, 0, 0, host, 10, 0, 0, host + 1]);
+            header
+        };
+        let frame =
+            |station| [&[2, 0, 0, 0, 0, station + 1][..], &[2, 0, 0, 0, 0, station]].concat();
+        let packet = [
+            &frame(1),
+            &b"\x81\x00\x00\x2a\x08\x00"[..],
+            &ipv4(20 + 8 + 8 + 22 + 28, 17, 1),
+            b"\x9c\x40\x12\xb5\x00\x00\x00\x00",
+            b"\x08\0\0\0\x12\x34\x56\0",
+            &frame(5),
+            b"\x88\xa8\x00\x07\x81\x00\x00\x08\x08\x00",
+            &ipv4(28, 17, 5),
+            b"\x00\x01\x00\x02\x00\x08\x00\x00",
+        ]
+        .concat();
+        let walked = walk_packet(crate::PROTOCOLS, 1, &packet);
+        assert_eq!(walked.fate, Fate::Decoded);
+        let [outer, inner] = walked.levels.as_slice() else {
+            panic!("two levels, not {:?}", walked.levels);
+        };
+        let hosts = |level: &Level| {
+            let (source, destination) = level.network.unwrap().ips();
+            (source, destination, level.protocol)
+        };
+        let macs = |level: &Level| level.link.unwrap().macs();
+        let ports = |level: &Level| level.transport.map(|ends| (ends.source, ends.destination));
+        let (mac, ip) = (|n| Mac([2, 0, 0, 0, 0, n]), |n| Ip::V4([10, 0, 0, n]));
+
+        assert_eq!(macs(outer), (mac(1), mac(2)));
+        assert_eq!((outer.vlans.ids(), outer.tunnel), (&[42][..], None));
+        assert_eq!(hosts(outer), (ip(1), ip(2), 17));
+        assert_eq!(ports(outer), Some((40000, 4789)));
+
+        let (kind, number) = (TunnelKind::VirtualNetwork, 0x12_3456);
+        assert_eq!(macs(inner), (mac(5), mac(6)));
+        assert_eq!(inner.vlans.ids(), [7, 8]);
+        assert_eq!(inner.tunnel, Some(Tunnel { kind, number }));
+        assert_eq!(hosts(inner), (ip(5), ip(6), 17));
+        assert_eq!(ports(inner), Some((1, 2)));
     }
 }

@@ -1,0 +1,543 @@
+//! Who sends what to whom: what the layers of a packet say of it, level by level, as their
+//! dissectors read it. State across packets is kept by these facts, so that nobody reads a header
+//! twice.
+//!
+//! A level is a network with the link around it and the transport inside. A link, a tag, a tunnel
+//! or a network beneath a network begins the next level, and so does a branch. Of several facts of
+//! one kind in a level the first stands, except of tunnels the last, which lies next to what it
+//! separates.
+
+use std::hash::{Hash, Hasher};
+use std::num::NonZero;
+
+use netcap_record::{Ip, Mac};
+
+use crate::{Context, Protocol, Selector};
+
+/// Two ends of a protocol, and the number of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends<P, A> {
+    /// The protocol.
+    pub protocol: P,
+    /// The sender.
+    pub source: A,
+    /// The receiver.
+    pub destination: A,
+}
+
+/// MAC addresses, as numbers of 48 bits, and the LINKTYPE of frames that have them.
+pub type Link = Ends<NonZero<u16>, u64>;
+/// IP addresses, as numbers of 32 or 128 bits.
+pub type Network = Ends<IpVersion, u128>;
+/// Ports, and the IP protocol number of what has them.
+pub type Transport = Ends<NonZero<u8>, u16>;
+
+/// Version of the Internet Protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IpVersion {
+    /// Addresses of 32 bits.
+    V4,
+    /// Addresses of 128 bits.
+    V6,
+}
+
+impl<P, A: Copy + Ord> Ends<P, A> {
+    /// The same ends in an order of their own, as one key for both directions, and whether that
+    /// exchanged them.
+    #[inline]
+    pub fn sorted(self) -> (Ends<P, A>, bool) {
+        if self.source <= self.destination {
+            (self, false)
+        } else {
+            (self.exchanged(true), true)
+        }
+    }
+
+    /// The ends exchanged, if `exchanged`.
+    #[inline]
+    pub fn exchanged(self, exchanged: bool) -> Ends<P, A> {
+        if !exchanged {
+            return self;
+        }
+        Ends {
+            protocol: self.protocol,
+            source: self.destination,
+            destination: self.source,
+        }
+    }
+}
+
+// Flows are looked up for every packet, and hashers take few words faster than many numbers.
+
+impl Hash for Link {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(u64::from(self.protocol.get()) << 48 | self.source);
+        state.write_u64(self.destination);
+    }
+}
+
+impl Hash for Network {
+    /// The version is left out: hardly any addresses of one are numbers of the other.
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(self.source);
+        state.write_u128(self.destination);
+    }
+}
+
+impl Hash for Transport {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [protocol, source, destination] = [
+            self.protocol.get().into(),
+            u64::from(self.source),
+            u64::from(self.destination),
+        ];
+        state.write_u64(protocol << 32 | source << 16 | destination);
+    }
+}
+
+impl Link {
+    /// By what its protocol is reached.
+    pub fn selector(&self) -> Selector {
+        Selector::LinkType(self.protocol.get().into())
+    }
+
+    /// Source and destination as records have them.
+    pub fn macs(&self) -> (Mac, Mac) {
+        let mac = |address: u64| {
+            let [_, _, a, b, c, d, e, f] = address.to_be_bytes();
+            Mac([a, b, c, d, e, f])
+        };
+        (mac(self.source), mac(self.destination))
+    }
+}
+
+impl Network {
+    /// By what its protocol is reached.
+    pub fn selector(&self) -> Selector {
+        // IANA, IEEE 802 Numbers.
+        Selector::EtherType(match self.protocol {
+            IpVersion::V4 => 0x0800,
+            IpVersion::V6 => 0x86dd,
+        })
+    }
+
+    /// Source and destination as records have them.
+    pub fn ips(&self) -> (Ip, Ip) {
+        let ip = |address: u128| match self.protocol {
+            IpVersion::V4 => Ip::V4((address as u32).to_be_bytes()),
+            IpVersion::V6 => Ip::V6(address.to_be_bytes()),
+        };
+        (ip(self.source), ip(self.destination))
+    }
+}
+
+impl Transport {
+    /// Protocols whose first four octets are the ports of source and destination, by their IANA
+    /// numbers.
+    const WITH_PORTS: [u8; 3] = [6, 17, 132];
+
+    /// The ports that the octets of a protocol begin with.
+    #[inline]
+    fn read(protocol: u8, octets: &[u8]) -> Option<Transport> {
+        let [a, b, c, d] = *octets.first_chunk()?;
+        Some(Ends {
+            protocol: NonZero::new(protocol)?,
+            source: u16::from_be_bytes([a, b]),
+            destination: u16::from_be_bytes([c, d]),
+        })
+    }
+
+    /// By what its protocol is reached.
+    pub fn selector(&self) -> Selector {
+        Selector::IpProto(self.protocol.get())
+    }
+}
+
+/// VLAN tags of a level, outermost first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Vlans {
+    ids: [u16; Vlans::MOST],
+    count: u8,
+}
+
+impl Vlans {
+    /// Tags that are kept; two are usual where tags are stacked, and what lies deeper is left out.
+    pub const MOST: usize = 4;
+
+    /// Identifiers of the VLANs, 0 to 4095.
+    pub fn ids(&self) -> &[u16] {
+        self.ids.get(..self.count.into()).unwrap_or_default()
+    }
+
+    fn push(&mut self, id: u16) {
+        if let Some(slot) = self.ids.get_mut(usize::from(self.count)) {
+            *slot = id;
+            self.count += 1;
+        }
+    }
+}
+
+/// What the number of a tunnel is: addresses inside mean something within it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TunnelKind {
+    /// Virtual network identifier (RFC 7348, RFC 8926), 24 bits.
+    VirtualNetwork,
+    /// Key of GRE (RFC 2890), 32 bits.
+    Key,
+    /// Tunnel endpoint identifier (3GPP TS 29.281), 32 bits.
+    Endpoint,
+    /// Label (RFC 3032), 20 bits; of a stack the last.
+    Label,
+    /// Tunnel of L2TP version 2 in the upper 16 bits, session in the lower (RFC 2661).
+    TunnelSession,
+    /// Session of L2TP version 3 (RFC 3931), 32 bits.
+    Session,
+    /// Service instance of a backbone bridge (IEEE 802.1Q-2022, clause 9.7), 24 bits.
+    ServiceInstance,
+    /// E-channel of a port extender (IEEE 802.1BR-2012, clause 7.5), 22 bits.
+    Channel,
+}
+
+/// What tells a tunnel from others between the same ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tunnel {
+    /// What the number is.
+    pub kind: TunnelKind,
+    /// The number.
+    pub number: u32,
+}
+
+/// A fragment, as the headers of its network tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Protocol of the datagram's payload in version 4, 0 in version 6: what the fragments of one
+    /// datagram have in common, beside the addresses.
+    pub protocol: u8,
+    /// Identification.
+    pub id: u32,
+    /// The ends that the first fragment shows.
+    pub transport: Option<Transport>,
+}
+
+/// One level of nesting.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Level {
+    /// Its link.
+    pub link: Option<Link>,
+    /// Its VLANs.
+    pub vlans: Vlans,
+    /// The tunnel that it is in.
+    pub tunnel: Option<Tunnel>,
+    /// Its network.
+    pub network: Option<Network>,
+    /// IP protocol number of what the network's header carries.
+    pub protocol: u8,
+    /// Octets that the network's header tells and that are not there.
+    pub missing: u32,
+    /// The fragment that its network carries.
+    pub piece: Option<Piece>,
+    /// Its transport.
+    pub transport: Option<Transport>,
+}
+
+/// A TCP segment (RFC 9293 section 3.1).
+#[derive(Clone, Copy, Debug)]
+pub struct SegmentFacts<'p> {
+    /// Source port.
+    pub source: u16,
+    /// Destination port.
+    pub destination: u16,
+    /// Sequence number as sent.
+    pub sequence: u32,
+    /// Acknowledgment number as sent.
+    pub acknowledgment: u32,
+    /// The octet of the header with CWR, ECE, URG, ACK, PSH, RST, SYN and FIN.
+    pub flags: u8,
+    /// What was captured of the payload.
+    pub payload: &'p [u8],
+}
+
+/// Who read the innermost octets of a packet.
+///
+/// A reference to a name, so that it is as small as may be where many are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Application(Option<&'static &'static str>);
+
+impl Application {
+    /// Nobody that counts as an application.
+    pub const NONE: Application = Application(None);
+    /// Nobody: octets that no dissector claims.
+    pub const PAYLOAD: Application = Application(Some(&"Payload"));
+    /// Nobody yet: a piece of a datagram.
+    pub const FRAGMENT: Application = Application(Some(&"Fragment"));
+
+    /// A protocol.
+    pub const fn of(protocol: &'static Protocol) -> Application {
+        Application(Some(&protocol.name))
+    }
+
+    /// Its name, empty for none.
+    pub fn name(self) -> &'static str {
+        self.0.copied().unwrap_or_default()
+    }
+}
+
+/// Where in a level the layers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    /// In none: whatever comes next begins one.
+    #[default]
+    Apart,
+    /// Around its network.
+    Around,
+    /// Inside its network: what goes around one begins the next.
+    Inside,
+}
+
+/// What the layers of a packet said.
+#[derive(Debug, Default)]
+pub struct Path<'p> {
+    /// Those of this packet, and what others left.
+    levels: Vec<Level>,
+    /// How many are of this packet.
+    count: usize,
+    /// How many are of the first line.
+    line: usize,
+    place: Place,
+    /// Whether any level has a fragment.
+    has_pieces: bool,
+    segments: Vec<(usize, SegmentFacts<'p>)>,
+    /// Of the layer that was entered last.
+    latest: (Application, &'p [u8]),
+    /// Of the last layer of the first line.
+    application: (Application, &'p [u8]),
+}
+
+impl<'p> Path<'p> {
+    /// All levels, those of the first line first, then branch by branch.
+    #[inline]
+    pub fn levels(&self) -> &[Level] {
+        self.levels.get(..self.count).unwrap_or_default()
+    }
+
+    /// Of a packet that was walked: the levels that lie one inside the other, outermost first,
+    /// without branches.
+    #[inline]
+    pub fn line(&self) -> &[Level] {
+        self.levels.get(..self.line).unwrap_or_default()
+    }
+
+    /// The TCP segments of all levels in the order of their layers, each with the levels up to its
+    /// own.
+    pub fn segments(&self) -> impl Iterator<Item = (&[Level], &SegmentFacts<'p>)> {
+        self.segments.iter().map(|(level, segment)| {
+            let levels = self.levels.get(..=*level).unwrap_or_default();
+            (levels, segment)
+        })
+    }
+
+    /// Who read the innermost octets of the first line, and the octets that count as its own: of a
+    /// payload, of a fragment, or of the body of a message.
+    #[inline]
+    pub fn application(&self) -> (Application, &'p [u8]) {
+        self.application
+    }
+
+    /// The fragment that the first line is a piece of: one in the outermost network, or one of
+    /// version 6 in which no ports precede.
+    #[inline]
+    pub fn piece(&self) -> Option<&Piece> {
+        match self.has_pieces {
+            true => self.find_piece(),
+            false => None,
+        }
+    }
+
+    #[cold]
+    fn find_piece(&self) -> Option<&Piece> {
+        let line = match self.line {
+            0 => self.levels(),
+            _ => self.line(),
+        };
+        let mut is_outermost = true;
+        for level in line {
+            if let (Some(piece), Some(network)) = (&level.piece, level.network)
+                && (is_outermost || network.protocol == IpVersion::V6)
+            {
+                return Some(piece);
+            }
+            if level.transport.is_some() {
+                return None;
+            }
+            is_outermost &= level.network.is_none();
+        }
+        None
+    }
+
+    /// Forgets the packet before and keeps the memory.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        (self.count, self.line) = (0, 0);
+        self.place = Place::Apart;
+        self.has_pieces = false;
+        self.segments.clear();
+        self.latest = Default::default();
+    }
+
+    /// Turns to the next layer, which may be the innermost.
+    #[inline]
+    pub(crate) fn enter_layer(&mut self) {
+        self.latest = Default::default();
+    }
+
+    /// Ends the first line.
+    #[inline]
+    pub(crate) fn end_line(&mut self) {
+        self.line = self.count;
+        self.application = self.latest;
+    }
+
+    /// Turns to a branch.
+    pub(crate) fn enter_branch(&mut self) {
+        self.place = Place::Apart;
+    }
+
+    /// The level of what a layer says.
+    #[inline]
+    fn level(&mut self) -> Option<&mut Level> {
+        if self.place == Place::Apart {
+            self.begin_level();
+        }
+        self.levels.get_mut(self.count.wrapping_sub(1))
+    }
+
+    /// The level of what a layer around a network says: the next one where this has its network.
+    #[inline]
+    fn around_network(&mut self) -> Option<&mut Level> {
+        if self.place != Place::Around {
+            self.begin_level();
+        }
+        self.levels.get_mut(self.count.wrapping_sub(1))
+    }
+
+    #[inline]
+    fn begin_level(&mut self) {
+        self.place = Place::Around;
+        match self.levels.get_mut(self.count) {
+            Some(level) => *level = Level::default(),
+            None => self.levels.push(Level::default()),
+        }
+        self.count += 1;
+    }
+}
+
+/// What dissectors say of their layers.
+impl<'p> Context<'p, '_> {
+    /// What the layers have said so far.
+    #[inline]
+    pub fn path(&self) -> &Path<'p> {
+        &self.path
+    }
+
+    /// The frame goes between these MAC addresses: first the destination, then the source, as they
+    /// are sent. `linktype` is the LINKTYPE of such frames.
+    #[inline]
+    pub fn link(&mut self, linktype: u16, addresses: &[u8; 12]) {
+        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *addresses;
+        // Eight octets at a time: six are not a number that a machine reads.
+        let source = u64::from_be_bytes([d4, d5, s0, s1, s2, s3, s4, s5]) & 0xffff_ffff_ffff;
+        let destination = u64::from_be_bytes([d0, d1, d2, d3, d4, d5, s0, s1]) >> 16;
+        if let Some(level) = self.path.around_network()
+            && level.link.is_none()
+        {
+            level.link = NonZero::new(linktype).map(|protocol| Ends {
+                protocol,
+                source,
+                destination,
+            });
+        }
+    }
+
+    /// The frame is of this VLAN.
+    #[inline]
+    pub fn vlan(&mut self, id: u16) {
+        if let Some(level) = self.path.around_network() {
+            level.vlans.push(id);
+        }
+    }
+
+    /// What is inside is in this tunnel.
+    #[inline]
+    pub fn tunnel(&mut self, kind: TunnelKind, number: u32) {
+        if let Some(level) = self.path.around_network() {
+            level.tunnel = Some(Tunnel { kind, number });
+        }
+    }
+
+    /// The packet goes between these addresses and carries `protocol`; its header tells so many
+    /// octets that are not there.
+    #[inline]
+    pub fn network(&mut self, network: Network, protocol: u8, missing: usize) {
+        if let Some(level) = self.path.around_network() {
+            level.network = Some(network);
+            level.protocol = protocol;
+            level.missing = u32::try_from(missing).unwrap_or(u32::MAX);
+            self.path.place = Place::Inside;
+        }
+    }
+
+    /// The packet of the network is a fragment. `protocol` is what fragments of its datagram have in
+    /// common; `first` is what the first one begins with: a protocol and its octets.
+    #[cold]
+    pub fn piece(&mut self, protocol: u8, id: u32, first: Option<(u8, &[u8])>) {
+        if let Some(level) = self.path.level()
+            && level.piece.is_none()
+            && level.transport.is_none()
+        {
+            let first = first.filter(|(protocol, _)| Transport::WITH_PORTS.contains(protocol));
+            level.piece = Some(Piece {
+                protocol,
+                id,
+                transport: first.and_then(|(protocol, octets)| Transport::read(protocol, octets)),
+            });
+            self.path.has_pieces = true;
+        }
+    }
+
+    /// The octets begin with ports of this IP protocol number, unless there are too few.
+    #[inline]
+    pub fn transport(&mut self, protocol: u8, octets: &[u8]) {
+        if let Some(level) = self.path.level()
+            && level.transport.is_none()
+        {
+            level.transport = Transport::read(protocol, octets);
+        }
+    }
+
+    /// The packet holds this segment.
+    #[inline]
+    pub fn segment(&mut self, segment: SegmentFacts<'p>) {
+        if self.path.level().is_some() {
+            let level = self.path.count - 1;
+            self.path.segments.push((level, segment));
+        }
+    }
+
+    /// If this layer is the innermost, it was read by `application`, and these octets count as its
+    /// own.
+    #[inline]
+    pub fn application(&mut self, application: Application, octets: &'p [u8]) {
+        self.path.latest = (application, octets);
+    }
+
+    /// If this layer is the innermost, nobody reads these octets.
+    #[inline]
+    pub fn unclaimed(&mut self, octets: &'p [u8]) {
+        if !octets.is_empty() {
+            self.application(Application::PAYLOAD, octets);
+        }
+    }
+}
