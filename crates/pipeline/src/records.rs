@@ -7,6 +7,7 @@ use std::{panic, thread};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use netcap_capture::Source;
+use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{Message, Scalar, Schema, WireError, split_frame};
 use netcap_store::{Encoding, Frames};
 
@@ -48,11 +49,26 @@ impl AuditRecord {
         Message::parse(self.schema, &self.octets)
     }
 
-    /// The value of a field by its name; the first one of a field that holds several. None where
-    /// there is no such field, or it has its default (0, false, nothing).
+    /// The value of a field by its name, as what it is: a number, a text, a time. The first one of a
+    /// field that holds several. None where there is no such field, or it has its default (0, false,
+    /// nothing).
     pub fn get(&self, field: &str) -> Option<Scalar<'_>> {
         let field = self.schema.field(field)?;
         self.message().ok()?.values(field).next()
+    }
+
+    /// The value of a field by its name as text, as a cell of CSV has it; none where there is no such
+    /// field.
+    pub fn text(&self, field: &str) -> Option<String> {
+        let field = self.schema.field(field)?;
+        let mut text = Vec::new();
+        csv::cell(
+            &self.message().ok()?,
+            field,
+            &CsvStyle::default(),
+            &mut text,
+        );
+        Some(String::from_utf8_lossy(&text).into_owned())
     }
 }
 

@@ -8,3 +8,4 @@ mod filters;
 mod flags;
 mod peers;
 mod run;
+mod stdout;

@@ -1,5 +1,6 @@
-//! Captures and interfaces into files of audit records.
+//! Captures and interfaces into audit records: in files, or on standard output.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -8,16 +9,18 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use netcap_capture::pcap_over_ip::Address;
 use netcap_capture::{Filter, Source};
 use netcap_dissect::Selection;
-use netcap_pipeline::{Config, FileConfig, Files, FlowLimits, FragmentLimits};
+use netcap_pipeline::{
+    Config, Csv, Encoding, FileConfig, Files, FlowLimits, FragmentLimits, Frames, Outlet, Stream,
+};
 use netcap_record::Timestamp;
-use netcap_shell::console::{has_colours, print};
+use netcap_shell::console::{has_colours, print, say};
 use netcap_shell::peers::{News, Terms};
 use netcap_shell::{Failure, privileges, signals};
-use netcap_store::{Csv, Encoding, Frames};
 
 use crate::encoders;
 use crate::flags::Flags;
 use crate::progress::Progress;
+use crate::stdout;
 use crate::summary::summary;
 use crate::{PROGRAM, VERSION};
 
@@ -38,6 +41,10 @@ pub(crate) fn run(
         ));
     }
     let rotation = flags.rotation()?;
+    let stdout = flags.to_stdout();
+    let stdout = stdout
+        .then(|| stdout::encoding(flags, &registry))
+        .transpose()?;
     let filter = filter(flags)?;
     // The kernel filters what is captured, the workers what comes from elsewhere.
     let is_capture = addresses.is_empty() && !flags.iface.is_empty();
@@ -50,12 +57,12 @@ pub(crate) fn run(
     };
     check_live_flags(flags, source.as_ref())?;
     let mut config = config(flags);
-    let files = file_config(flags, source.name());
     if !is_capture {
         config.filter = filter;
     }
     if source.is_live() {
-        let directories = [Some(&flags.out), flags.files.as_ref()];
+        let out = Some(&flags.out).filter(|_| !flags.to_stdout());
+        let directories = [out, flags.files.as_ref()];
         privileges::drop_after_opening(flags.user.as_deref(), directories.into_iter().flatten())?;
     }
     let stop = signals::stop()?;
@@ -75,28 +82,46 @@ pub(crate) fn run(
     }
 
     let started = Instant::now();
-    let mut progress = Progress::new(flags.quiet);
-    let mut outlet = Files::new(FileConfig { rotation, ..files }, &registry)?;
+    // Lines of records and one that changes all the time do not go together on a terminal.
+    let mut progress = Progress::new(flags.quiet || stdout.is_some() && io::stdout().is_terminal());
     let mut show = |watch| progress.show(watch);
-    let result = netcap_pipeline::run(source, &registry, &config, &mut outlet, &stop, &mut show);
+    let name = flags.source.clone();
+    let name = name.unwrap_or_else(|| source.name().to_owned());
+    let outcome = |outlet: &mut dyn Outlet| {
+        netcap_pipeline::run(source, &registry, &config, outlet, &stop, &mut show)
+    };
+    let (result, written) = match stdout {
+        Some(encoding) => {
+            let about = (name.as_str(), &*version(), created(flags));
+            let mut stream = Stream::new(io::stdout(), encoding, &registry, about);
+            (outcome(&mut stream), None)
+        }
+        None => {
+            let config = FileConfig {
+                rotation,
+                ..file_config(flags, name)
+            };
+            let mut files = Files::new(config, &registry)?;
+            (outcome(&mut files), Some(files))
+        }
+    };
     progress.clear();
     let report = result?;
 
-    let printed = if flags.quiet {
-        Ok(())
-    } else {
-        let colours = has_colours();
-        print(&summary(
-            &report,
-            &outlet,
-            &flags.out,
-            started.elapsed(),
-            colours,
-        ))
+    let printed = match &written {
+        _ if flags.quiet => Ok(()),
+        Some(files) => {
+            let files = Some((files, flags.out.as_path()));
+            print(&summary(&report, files, started.elapsed(), has_colours()))
+        }
+        None => {
+            say(summary(&report, None, started.elapsed(), false).trim_end());
+            Ok(())
+        }
     };
     // A live capture has no other end.
     if report.interrupted && !is_live {
-        PROGRAM.note("interrupted; the files hold everything that was read until then");
+        PROGRAM.note("interrupted; what was read until then is written");
     }
     if !report.ledger.balances() {
         return Err(Failure::Bug("the ledger does not balance".to_owned()));
@@ -180,8 +205,8 @@ fn filter(flags: &Flags) -> Result<Option<Arc<Filter>>, Failure> {
     Ok(Some(Arc::new(Filter::new(expression)?)))
 }
 
-/// What the files look like, in one period.
-fn file_config(flags: &Flags, source: &str) -> FileConfig {
+/// What the files look like.
+fn file_config(flags: &Flags, source: String) -> FileConfig {
     let encoding: Arc<dyn Encoding> = match flags.csv {
         true => Arc::new(Csv {
             style: flags.csv_style(),
@@ -190,15 +215,26 @@ fn file_config(flags: &Flags, source: &str) -> FileConfig {
         false => Arc::new(Frames),
     };
     FileConfig {
+        directory: flags.out.clone(),
+        rotation: None,
         encoding,
         compress: flags.comp,
         buffered: flags.buf,
         overwrite: flags.overwrite,
-        source: flags.source.clone().unwrap_or_else(|| source.to_owned()),
-        version: format!("netcap {VERSION}"),
-        created: flags.created.unwrap_or_else(now),
-        ..FileConfig::new(&flags.out)
+        source,
+        version: version(),
+        created: created(flags),
     }
+}
+
+/// `Version` of the headers.
+fn version() -> String {
+    format!("netcap {VERSION}")
+}
+
+/// `Created` of the headers.
+fn created(flags: &Flags) -> Timestamp {
+    flags.created.unwrap_or_else(now)
 }
 
 fn config(flags: &Flags) -> Config {

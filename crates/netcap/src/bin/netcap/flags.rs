@@ -160,7 +160,11 @@ pub(crate) struct Flags {
     )]
     pub(crate) exclude: Vec<String>,
 
-    /// Directory for the files, made if need be
+    /// Directory for the files, made if need be; `-` is standard output
+    ///
+    /// To standard output go the records of one type, which -include names, as they come: as protobuf,
+    /// or as text with -csv, -tsv or -json. Lines of JSON can be of several types, and say so then.
+    /// They are never compressed, and packets that were not understood are only counted.
     #[arg(
         long,
         value_name = "DIR",
@@ -492,6 +496,8 @@ Examples:
 
   netcap -r traffic.pcap -include TCP,UDP,DNS  only these types of records
   netcap -r traffic.pcap -csv -comp=false      plain CSV files at once
+  netcap -r traffic.pcap -include DNS -json -out - | jq .
+                                               records to standard output
 
   netcap -r TCP.ncap.gz                        audit records as CSV
   netcap -r TCP.ncap.gz -fields                the names of its columns
@@ -578,6 +584,17 @@ impl Flags {
                 octets: self.files_total << 20,
             },
         })
+    }
+
+    /// Whether records go to standard output.
+    pub(crate) fn to_stdout(&self) -> bool {
+        self.out.as_os_str() == "-"
+    }
+
+    /// Whether records are to be CSV, by whichever flag.
+    pub(crate) fn asks_for_csv(&self) -> bool {
+        let of_csv = [self.csv, self.tsv, self.utc, self.no_quote];
+        of_csv.contains(&true) || self.sep.is_some() || self.select.is_some()
     }
 
     /// How CSV and tables look.

@@ -101,7 +101,7 @@ fn task_of(flags: &Flags, input: &Path) -> Result<Task, Failure> {
         !metadata.is_file()
     };
     if is_pipe {
-        let is_for_records = !flags.csv && !printing_flags(flags).is_empty();
+        let is_for_records = !flags.csv && !flags.to_stdout() && !printing_flags(flags).is_empty();
         return Ok(if is_for_records {
             Task::Print
         } else {
@@ -120,10 +120,26 @@ fn task_of(flags: &Flags, input: &Path) -> Result<Task, Failure> {
 /// Refuses flags for printing where there is nothing to print, rather than ignore them. `given_by` is
 /// the flag that named the input.
 fn check_flags(flags: &Flags, given_by: &str, input: &Path) -> Result<(), Failure> {
+    if flags.to_stdout() {
+        let layouts = [
+            ("-table", flags.table),
+            ("-struc", flags.struc),
+            ("-fields", flags.fields),
+            ("-header", flags.header),
+            ("-check", flags.check),
+        ];
+        return match layouts.iter().find(|(_, is_given)| *is_given) {
+            Some((flag, _)) => Err(Failure::Usage(format!(
+                "{flag} is for audit record files; with -out - records are written as -csv, -tsv, \
+                 -json or protobuf"
+            ))),
+            None => Ok(()),
+        };
+    }
     match printing_flags(flags).first() {
         Some(flag) => Err(Failure::Usage(format!(
             "{flag} is for audit record files, and {} is a capture; make some of it first: \
-             `netcap {given_by} {0} -out DIR`",
+             `netcap {given_by} {0} -out DIR`, or write to standard output with -out -",
             input.display()
         ))),
         None => Ok(()),

@@ -13,6 +13,7 @@ mod inputs;
 mod interfaces;
 mod progress;
 mod retired;
+mod stdout;
 mod summary;
 
 use std::process::ExitCode;

@@ -16,19 +16,21 @@ const MOST_ORIGINS: usize = 20;
 /// Kinds of trouble that are listed for each fate; the rest are added up.
 const MOST_CAUSES: usize = 10;
 
-/// Records of each type, the ledger, what was written, and how long it took.
+/// Records of each type, the ledger, what was written, and how long it took. Without files it went to
+/// standard output.
 pub(crate) fn summary(
     report: &Report,
-    outlet: &Files,
-    directory: &Path,
+    files_in: Option<(&Files, &Path)>,
     elapsed: Duration,
     colours: bool,
 ) -> String {
     let ledger = &report.ledger;
-    let (written, periods) = (outlet.reports(), outlet.periods());
+    let outlet = files_in.map(|(files, _)| files);
+    let written = outlet.map(Files::reports).unwrap_or_default();
+    let periods = outlet.map(Files::periods).unwrap_or_default();
     let mut text = String::new();
     if !written.is_empty() {
-        text.push_str(&files(&written));
+        text.push_str(&file_table(&written));
     }
     text.push_str(&fates(ledger, colours));
     text.push('\n');
@@ -57,12 +59,15 @@ pub(crate) fn summary(
         0 => format!("{names} files"),
         n => format!("{} periods of up to {names} files", grouped(n)),
     };
-    text.push_str(&format!(
-        "{} records, {} in {files}, written to {}\n",
-        grouped(ledger.records),
-        size(octets),
-        directory.display()
-    ));
+    let records = grouped(ledger.records);
+    text.push_str(&match files_in {
+        Some((_, directory)) => format!(
+            "{records} records, {} in {files}, written to {}\n",
+            size(octets),
+            directory.display()
+        ),
+        None => format!("{records} records, written to standard output\n"),
+    });
     text.push_str(&removed(&periods));
     text.push_str(&format!(
         "{} packets, {}, in {seconds:.2} s: {} packets/s, {}/s\n",
@@ -128,7 +133,7 @@ fn removed(ledger: &PeriodLedger) -> String {
 }
 
 /// The files with the records in them.
-fn files(written: &[FileReport]) -> String {
+fn file_table(written: &[FileReport]) -> String {
     let rows = written.iter().map(|file| {
         let is_records = !file.record_type.is_empty();
         let count = if is_records {
