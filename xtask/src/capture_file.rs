@@ -42,7 +42,7 @@ pub(crate) fn write(
     let mut written = Written::default();
     let mut room = size.0.saturating_sub(FILE_HEADER as u64);
     loop {
-        let (micros, packet) = traffic.next_packet();
+        let (micros, packet, wire_length) = traffic.next_packet();
         let length = packet.len() as u32;
         let Some(rest) = room.checked_sub(PACKET_HEADER as u64 + u64::from(length)) else {
             return Ok(written);
@@ -52,7 +52,7 @@ pub(crate) fn write(
             (micros / 1_000_000) as u32,
             (micros % 1_000_000) as u32,
             length,
-            length,
+            wire_length as u32,
         ] {
             out.write_all(&field.to_le_bytes())?;
         }

@@ -10,8 +10,10 @@ use crate::{Command, capture_file};
 
 pub(crate) const COMMAND: Command = Command {
     name: "generate",
-    usage: "<mixed|small|large|many-flows> <size> <file> [--seed N]",
-    help: "Write a synthetic capture of a size such as 100MB: same seed, same octets.",
+    usage: "<mixed|small|large|many-flows|fragments8|cut-segments> <size> <file> [--seed N]",
+    help: "Write a synthetic capture of a size such as 100MB: same seed, same octets. The last two \
+           profiles cost a reader most: datagrams in fragments of eight octets, and cut segments \
+           over thousands that wait.",
     run,
 };
 

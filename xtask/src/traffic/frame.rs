@@ -39,6 +39,8 @@ pub(super) struct Ends {
 #[derive(Default)]
 pub(super) struct Frame {
     pub(super) octets: Vec<u8>,
+    /// Octets that it has on the wire.
+    pub(super) wire_length: usize,
     /// Where the IP header starts; 0 if there is none.
     network: usize,
 }
@@ -120,6 +122,12 @@ impl Frame {
         if from == SERVER && self.octets.len() < MINIMUM_FRAME {
             self.octets.resize(MINIMUM_FRAME, 0);
         }
+        self.wire_length = self.octets.len();
+    }
+
+    /// Leaves of a finished frame what a capture with this snapshot length has.
+    pub(super) fn cut_to(&mut self, snapshot_length: usize) {
+        self.octets.truncate(snapshot_length);
     }
 
     pub(super) fn u16(&mut self, value: u16) {
