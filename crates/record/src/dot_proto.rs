@@ -35,7 +35,9 @@ pub fn dot_proto(schemas: &[&'static Schema]) -> Result<String, Conflict> {
     let (records, others) = messages(schemas)?;
     let mut out = String::from(PREAMBLE);
     let name = PACKET_NUMBER.name;
-    out.push_str(&format!("\n// Every record that has files of its own has {name}.\n"));
+    out.push_str(&format!(
+        "\n// Every record that has files of its own has {name}.\n"
+    ));
     comment(PACKET_NUMBER.doc, "", &mut out);
     out.push_str("\n// Type of the records in a file.\nenum Type {\n");
     for (number, schema) in &records {

@@ -6,5 +6,6 @@ mod dump;
 mod files;
 mod filters;
 mod flags;
+mod numbers;
 mod peers;
 mod run;
