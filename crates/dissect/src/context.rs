@@ -116,7 +116,6 @@ impl<'p, 'c> Context<'p, 'c> {
     pub(crate) fn begin(&mut self, packet: PacketInfo) {
         self.packet = packet;
         self.timestamp.set(packet.time);
-        self.output.packet = packet.number;
         self.layers.clear();
         self.branches.clear();
         self.line = 0;
@@ -181,7 +180,8 @@ impl<'p, 'c> Context<'p, 'c> {
     #[inline]
     pub fn emit<R: Record>(&mut self, record: &R) {
         if !self.muted {
-            self.output.emit(self.registry, record);
+            self.output
+                .emit_of(self.packet.number, self.registry, record);
         }
     }
 

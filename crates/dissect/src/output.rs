@@ -11,8 +11,8 @@ use crate::{Bodies, Fragment, Registry};
 pub struct Output {
     /// By the place of their type in [`Registry::selected`].
     pub chunks: Vec<Chunk>,
-    /// Number of the packet whose time records have, in the run and from 1; of a flow the first one;
-    /// 0 where none is known.
+    /// Number of the packet that [`Output::emit`] writes records of, in the run and from 1: of a flow
+    /// the first one; 0 where none is known. Of packets and streams their contexts know it.
     pub packet: u64,
     /// When the records at hand came to be: set by state across packets alone.
     pub turn: Option<Turn>,
@@ -38,7 +38,7 @@ pub struct Chunk {
 /// The end of a record in its chunk, and its packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Number of the packet: [`Output::packet`] as the record was written.
+    /// Number of the packet in the run, from 1; of a flow the first one; 0 where none is known.
     pub packet: u64,
     /// Octets of the chunk up to the end of the record.
     pub end: usize,
@@ -78,16 +78,23 @@ impl Output {
     /// Writes a record of [`Output::packet`], if records of its type are asked for.
     #[inline]
     pub fn emit<R: Record>(&mut self, registry: &Registry, record: &R) {
+        self.emit_of(self.packet, registry, record);
+    }
+
+    /// Writes a record of the packet of this number, if records of its type are asked for.
+    #[inline]
+    pub fn emit_of<R: Record>(&mut self, packet: u64, registry: &Registry, record: &R) {
         if let Some(place) = registry.place(R::SCHEMA)
             && let Some(chunk) = self.chunks.get_mut(place)
         {
-            let packet = match registry.packet_numbers() {
-                true => self.packet,
-                false => 0,
+            let shown = if registry.packet_numbers() { packet } else { 0 };
+            let numbered = Numbered {
+                record,
+                packet: shown,
             };
-            frame(&Numbered { record, packet }, &mut chunk.octets);
+            frame(&numbered, &mut chunk.octets);
             chunk.marks.push(Mark {
-                packet: self.packet,
+                packet,
                 end: chunk.octets.len(),
             });
             chunk.turns.extend(self.turn);

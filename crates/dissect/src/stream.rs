@@ -226,8 +226,8 @@ impl<'a, 'c> StreamContext<'a, 'c> {
 
     /// Writes a record of the packet, if records of its type are asked for.
     pub fn emit<R: Record>(&mut self, record: &R) {
-        self.output.packet = self.packet.number;
-        self.output.emit(self.registry, record);
+        self.output
+            .emit_of(self.packet.number, self.registry, record);
     }
 
     /// Counts a message that contradicts its protocol.

@@ -36,6 +36,7 @@ fn collect(capture: &str, directory: &Path) -> Vec<PathBuf> {
     let source = netcap_capture::open(&Path::new(ROOT).join("tests/captures").join(capture));
     let selection = Selection {
         payloads: true,
+        packet_numbers: true,
         ..Selection::default()
     };
     let registry = netcap_pipeline::registry(&selection).unwrap();

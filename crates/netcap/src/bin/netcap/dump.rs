@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::table::Table;
-use netcap_record::{Columns, Field, FileHeader, Message, Schema, find_schema, json, text};
+use netcap_record::{
+    Columns, Field, FileHeader, Message, PACKET_NUMBER, Schema, find_schema, json, text,
+};
 use netcap_shell::Failure;
 use netcap_shell::console::{print, say, stdout};
 use netcap_store::Reader;
@@ -44,11 +46,14 @@ pub(crate) fn run(flags: &Flags, paths: &[PathBuf]) -> Result<(), Failure> {
         payloads: headers.any(|header| header.contains_payloads),
         packet_numbers: flags.packet_numbers,
     };
-    let columns = match &flags.select {
+    let mut columns = match &flags.select {
         Some(names) => csv::select(schema, shown, names)
             .map_err(|unknown| Failure::Usage(unknown.to_string()))?,
         None => schema.columns(shown).collect(),
     };
+    if flags.packet_numbers && !columns.contains(&&PACKET_NUMBER) {
+        columns.push(&PACKET_NUMBER);
+    }
     let mut out = stdout();
     let mut printer = Printer::new(layout, columns, flags.csv_style());
     printer.begin(&mut out).map_err(Failure::stdout)?;
