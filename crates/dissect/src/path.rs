@@ -224,7 +224,7 @@ pub struct Piece {
 
 /// One level of nesting.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Level {
+pub struct Level<'p> {
     /// Its link.
     pub link: Option<Link>,
     /// Its VLANs.
@@ -241,6 +241,8 @@ pub struct Level {
     pub piece: Option<Piece>,
     /// Its transport.
     pub transport: Option<Transport>,
+    /// Its TCP segment.
+    pub segment: Option<SegmentFacts<'p>>,
 }
 
 /// A TCP segment (RFC 9293 section 3.1).
@@ -301,7 +303,7 @@ enum Place {
 #[derive(Debug, Default)]
 pub struct Path<'p> {
     /// Those of this packet, and what others left.
-    levels: Vec<Level>,
+    levels: Vec<Level<'p>>,
     /// How many are of this packet.
     count: usize,
     /// How many are of the first line.
@@ -309,9 +311,8 @@ pub struct Path<'p> {
     place: Place,
     /// Whether any level has a fragment.
     has_pieces: bool,
-    segments: Vec<(usize, SegmentFacts<'p>)>,
-    /// Of the layer that was entered last.
-    latest: (Application, &'p [u8]),
+    /// What a layer said last of the application, and how many layers there were with it.
+    said: (usize, Application, &'p [u8]),
     /// Of the last layer of the first line.
     application: (Application, &'p [u8]),
 }
@@ -319,24 +320,15 @@ pub struct Path<'p> {
 impl<'p> Path<'p> {
     /// All levels, those of the first line first, then branch by branch.
     #[inline]
-    pub fn levels(&self) -> &[Level] {
+    pub fn levels(&self) -> &[Level<'p>] {
         self.levels.get(..self.count).unwrap_or_default()
     }
 
     /// Of a packet that was walked: the levels that lie one inside the other, outermost first,
     /// without branches.
     #[inline]
-    pub fn line(&self) -> &[Level] {
+    pub fn line(&self) -> &[Level<'p>] {
         self.levels.get(..self.line).unwrap_or_default()
-    }
-
-    /// The TCP segments of all levels in the order of their layers, each with the levels up to its
-    /// own.
-    pub fn segments(&self) -> impl Iterator<Item = (&[Level], &SegmentFacts<'p>)> {
-        self.segments.iter().map(|(level, segment)| {
-            let levels = self.levels.get(..=*level).unwrap_or_default();
-            (levels, segment)
-        })
     }
 
     /// Who read the innermost octets of the first line, and the octets that count as its own: of a
@@ -383,21 +375,18 @@ impl<'p> Path<'p> {
         (self.count, self.line) = (0, 0);
         self.place = Place::Apart;
         self.has_pieces = false;
-        self.segments.clear();
-        self.latest = Default::default();
+        self.said.0 = 0;
     }
 
-    /// Turns to the next layer, which may be the innermost.
+    /// Ends the first line, which has so many layers.
     #[inline]
-    pub(crate) fn enter_layer(&mut self) {
-        self.latest = Default::default();
-    }
-
-    /// Ends the first line.
-    #[inline]
-    pub(crate) fn end_line(&mut self) {
+    pub(crate) fn end_line(&mut self, layers: usize) {
         self.line = self.count;
-        self.application = self.latest;
+        let (said_by, application, octets) = self.said;
+        self.application = match said_by == layers {
+            true => (application, octets),
+            false => (Application::NONE, &[]),
+        };
     }
 
     /// Turns to a branch.
@@ -407,7 +396,7 @@ impl<'p> Path<'p> {
 
     /// The level of what a layer says.
     #[inline]
-    fn level(&mut self) -> Option<&mut Level> {
+    fn level(&mut self) -> Option<&mut Level<'p>> {
         if self.place == Place::Apart {
             self.begin_level();
         }
@@ -416,7 +405,7 @@ impl<'p> Path<'p> {
 
     /// The level of what a layer around a network says: the next one where this has its network.
     #[inline]
-    fn around_network(&mut self) -> Option<&mut Level> {
+    fn around_network(&mut self) -> Option<&mut Level<'p>> {
         if self.place != Place::Around {
             self.begin_level();
         }
@@ -428,9 +417,15 @@ impl<'p> Path<'p> {
         self.place = Place::Around;
         match self.levels.get_mut(self.count) {
             Some(level) => *level = Level::default(),
-            None => self.levels.push(Level::default()),
+            None => self.make_room(),
         }
         self.count += 1;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self) {
+        self.levels.push(Level::default());
     }
 }
 
@@ -446,10 +441,12 @@ impl<'p> Context<'p, '_> {
     /// are sent. `linktype` is the LINKTYPE of such frames.
     #[inline]
     pub fn link(&mut self, linktype: u16, addresses: &[u8; 12]) {
-        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *addresses;
         // Eight octets at a time: six are not a number that a machine reads.
-        let source = u64::from_be_bytes([d4, d5, s0, s1, s2, s3, s4, s5]) & 0xffff_ffff_ffff;
-        let destination = u64::from_be_bytes([d0, d1, d2, d3, d4, d5, s0, s1]) >> 16;
+        let (Some(first), Some(last)) = (addresses.first_chunk(), addresses.last_chunk()) else {
+            return;
+        };
+        let source = u64::from_be_bytes(*last) & 0xffff_ffff_ffff;
+        let destination = u64::from_be_bytes(*first) >> 16;
         if let Some(level) = self.path.around_network()
             && level.link.is_none()
         {
@@ -520,9 +517,10 @@ impl<'p> Context<'p, '_> {
     /// The packet holds this segment.
     #[inline]
     pub fn segment(&mut self, segment: SegmentFacts<'p>) {
-        if self.path.level().is_some() {
-            let level = self.path.count - 1;
-            self.path.segments.push((level, segment));
+        if let Some(level) = self.path.level()
+            && level.segment.is_none()
+        {
+            level.segment = Some(segment);
         }
     }
 
@@ -530,7 +528,7 @@ impl<'p> Context<'p, '_> {
     /// own.
     #[inline]
     pub fn application(&mut self, application: Application, octets: &'p [u8]) {
-        self.path.latest = (application, octets);
+        self.path.said = (self.layers.len(), application, octets);
     }
 
     /// If this layer is the innermost, nobody reads these octets.

@@ -8,7 +8,7 @@ use netcap_record::{Ip, Mac, Record, Schema, Time, split_frame};
 use crate::{
     Beginning, Both, Context, Direction, Endpoint, Entropy, Fate, Fragment, Level, Output,
     PacketInfo, Protocol, Reason, Recognition, Registry, Selection, StreamContext, StreamDissector,
-    StreamEnds, StreamProtocol, Then, walk,
+    StreamEnds, StreamProtocol, Then, TunnelKind, walk,
 };
 
 /// What a walk gave.
@@ -20,8 +20,8 @@ pub struct Walked {
     pub records: Vec<(&'static Schema, Vec<u8>)>,
     /// Fragments that were noted.
     pub fragments: Vec<Fragment>,
-    /// Who sends what to whom, level by level.
-    pub levels: Vec<Level>,
+    /// Who sends what to whom, level by level, without segments.
+    pub levels: Vec<Level<'static>>,
     /// Who read what is innermost, and how many octets count as its own.
     pub application: (&'static str, usize),
 }
@@ -34,6 +34,12 @@ impl Walked {
             .filter(|(schema, _)| schema.name == name)
             .map(|(_, octets)| octets.as_slice())
             .collect()
+    }
+
+    /// Kind and number of the tunnel that the innermost level is in.
+    pub fn tunnel(&self) -> Option<(TunnelKind, u32)> {
+        let tunnel = self.levels.last()?.tunnel?;
+        Some((tunnel.kind, tunnel.number))
     }
 
     /// What was malformed, if that is the packet's fate.
@@ -86,10 +92,30 @@ pub fn walk_cut(
     let (application, own) = context.path().application();
     Walked {
         fate,
-        levels: context.path().levels().to_vec(),
+        levels: context
+            .path()
+            .levels()
+            .iter()
+            .map(without_segment)
+            .collect(),
         application: (application.name(), own.len()),
         records: records(&registry, &output),
         fragments: output.fragments,
+    }
+}
+
+/// A level without what is the packet's own.
+fn without_segment(level: &Level<'_>) -> Level<'static> {
+    Level {
+        link: level.link,
+        vlans: level.vlans,
+        tunnel: level.tunnel,
+        network: level.network,
+        protocol: level.protocol,
+        missing: level.missing,
+        piece: level.piece,
+        transport: level.transport,
+        segment: None,
     }
 }
 

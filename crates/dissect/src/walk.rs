@@ -43,7 +43,7 @@ pub(crate) fn walk_message<'p>(
     context.begin(packet);
     let mut fate = follow(context, first, octets, octets);
     context.line = context.layers.len();
-    context.path.end_line();
+    context.path.end_line(context.line);
     let mut branches = 0;
     while let Some(branch) = context.branches.get(branches).copied() {
         branches += 1;
@@ -86,7 +86,6 @@ fn follow<'p>(
             protocol: protocol.name,
             octets: layer,
         });
-        context.path.enter_layer();
         let mut cursor = Cursor::new(protocol.name, layer);
         let (found, inner) = match (protocol.dissect)(&mut cursor, context) {
             Ok(Next::End) => return Fate::Decoded,

@@ -74,17 +74,20 @@ pub fn note_segments(
     ports: &[u16],
     notes: &mut Vec<SegmentNote>,
 ) {
-    for (levels, segment) in path.segments() {
-        let is_wanted = |port| ports.is_empty() || ports.contains(port);
-        if is_wanted(&segment.source) || is_wanted(&segment.destination) {
-            notes.extend(note(levels, segment, packet, octets));
+    let is_wanted = |port: &u16| ports.is_empty() || ports.contains(port);
+    let levels = path.levels();
+    for (place, level) in levels.iter().enumerate() {
+        if let Some(segment) = &level.segment
+            && (is_wanted(&segment.source) || is_wanted(&segment.destination))
+        {
+            notes.extend(note(&levels[..=place], segment, packet, octets));
         }
     }
 }
 
 /// The note of a segment inside these levels, the last of which is its own.
 fn note(
-    levels: &[Level],
+    levels: &[Level<'_>],
     segment: &SegmentFacts<'_>,
     packet: PacketInfo,
     octets: &[u8],

@@ -59,7 +59,15 @@ impl PacketSummary {
     #[inline]
     pub fn of(path: &Path<'_>, time: Time, octets: usize) -> PacketSummary {
         let mut layers = Layers::default();
-        for level in path.line() {
+        let mut line = path.line().iter();
+        if let Some(outermost) = line.next() {
+            layers = Layers {
+                link: outermost.link,
+                network: outermost.network,
+                transport: outermost.transport,
+            };
+        }
+        for level in line {
             layers.link = layers.link.or(level.link);
             layers.network = layers.network.or(level.network);
             layers.transport = layers.transport.or(level.transport);

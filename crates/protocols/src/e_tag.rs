@@ -36,9 +36,10 @@ mod tests {
 
     #[test]
     fn leads_on() {
-        let packet = b"\xa0\x01\x00\x02\x00\x00\x08\x00inner";
-        let fate = walk_packet(PROTOCOLS, 147, packet).fate;
-        assert_eq!(fate, Fate::Unknown(Selector::EtherType(0x0800)));
+        let packet = b"\xa0\x01\x20\x34\x00\x05\x08\x00inner";
+        let walked = walk_packet(PROTOCOLS, 147, packet);
+        assert_eq!(walked.tunnel(), Some((TunnelKind::Channel, 0x20_5034)));
+        assert_eq!(walked.fate, Fate::Unknown(Selector::EtherType(0x0800)));
         every_prefix(PROTOCOLS, 147, packet);
     }
 }

@@ -178,6 +178,10 @@ mod tests {
         let walked = walk(SAMPLE);
         assert_eq!(walked.of("Geneve"), [encoded(&sample())]);
         assert_eq!(walked.fate, Fate::Unknown(Selector::EtherType(0x6558)));
+        assert_eq!(
+            walked.tunnel(),
+            Some((TunnelKind::VirtualNetwork, 0x12_3456))
+        );
         every_prefix(PROTOCOLS, 147, SAMPLE);
         let option = Options { rest: OPTIONS }.next().unwrap();
         assert_eq!(

@@ -390,6 +390,7 @@ mod tests {
         let walked = walk(SAMPLE);
         assert_eq!(walked.of("GRE"), [encoded(&sample())]);
         assert_eq!(walked.fate, unknown(0x86dd));
+        assert_eq!(walked.tunnel(), Some((TunnelKind::Key, sample().key)));
         every_prefix(PROTOCOLS, 147, SAMPLE);
     }
 

@@ -80,7 +80,9 @@ mod tests {
 
     #[test]
     fn extension_headers() {
-        assert_eq!(fate(SAMPLE), IPV4);
+        let walked = walk_packet(PROTOCOLS, 147, SAMPLE);
+        assert_eq!(walked.fate, IPV4);
+        assert_eq!(walked.tunnel(), Some((TunnelKind::Endpoint, 1)));
         every_prefix(PROTOCOLS, 147, SAMPLE);
     }
 

@@ -101,9 +101,11 @@ mod tests {
             _ => Err(input.malformed(Reason::Value)),
         })
         .reached_by(&[Selector::LinkType(9)]);
+        let walked = walk_packet(&[&BARE, &INNER], 147, SAMPLE);
+        assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(
-            walk_packet(&[&BARE, &INNER], 147, SAMPLE).fate,
-            Fate::Decoded
+            walked.tunnel(),
+            Some((TunnelKind::TunnelSession, 0x0001_0002))
         );
         assert_eq!(fate(b"\x00\x02\0\x01\0\x02\xff\x03\xc0\x21"), PPP);
         every_prefix(PROTOCOLS, 147, SAMPLE);

@@ -171,6 +171,7 @@ mod tests {
         let walked = walk(SAMPLE);
         let entries = [record(1, 0, false, 255), record(0xfffff, 5, true, 64)];
         assert_eq!(walked.of("MPLS"), entries);
+        assert_eq!(walked.tunnel(), Some((TunnelKind::Label, 0xf_ffff)));
         assert_eq!(walked.fate, unknown(0x0800));
         every_prefix(PROTOCOLS, 147, SAMPLE);
     }

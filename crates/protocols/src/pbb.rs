@@ -37,6 +37,10 @@ mod tests {
         let walked = walk_packet(PROTOCOLS, 147, packet);
         assert_eq!(walked.fate, Fate::Unknown(Selector::EtherType(0x88b5)));
         assert_eq!(walked.of("Ethernet").len(), 1);
+        assert_eq!(
+            walked.tunnel(),
+            Some((TunnelKind::ServiceInstance, 0x01_0203))
+        );
         every_prefix(PROTOCOLS, 147, packet);
     }
 }

@@ -225,12 +225,12 @@ mod tests {
         let [outer, inner] = walked.levels.as_slice() else {
             panic!("two levels, not {:?}", walked.levels);
         };
-        let hosts = |level: &Level| {
+        let hosts = |level: &Level<'_>| {
             let (source, destination) = level.network.unwrap().ips();
             (source, destination, level.protocol)
         };
-        let macs = |level: &Level| level.link.unwrap().macs();
-        let ports = |level: &Level| level.transport.map(|ends| (ends.source, ends.destination));
+        let macs = |level: &Level<'_>| level.link.unwrap().macs();
+        let ports = |level: &Level<'_>| level.transport.map(|ends| (ends.source, ends.destination));
         let (mac, ip) = (|n| Mac([2, 0, 0, 0, 0, n]), |n| Ip::V4([10, 0, 0, n]));
 
         assert_eq!(macs(outer), (mac(1), mac(2)));
