@@ -84,6 +84,7 @@ fn outcome(
     let directory = TempDir::new().unwrap();
     let mut config = config(directory.path(), extension);
     (config.workers, config.batch_packets) = (workers, batch_packets);
+    config.lanes = workers;
     let report = start(source, &config, &Arc::default()).unwrap();
     assert!(report.ledger.balances());
     (report.ledger, files(directory.path()))
