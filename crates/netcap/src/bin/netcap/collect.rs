@@ -175,6 +175,7 @@ fn config(flags: &Flags, source: &str) -> Config {
         },
         buffered: flags.buf,
         workers: flags.workers.map_or_else(cores, usize::from),
+        lanes: 1,
         batch_packets: flags
             .batch
             .map_or(BATCH_PACKETS, |packets| packets as usize),
