@@ -1,6 +1,10 @@
 //! What TCP streams may hold, how long, and which octets count where two contradict each other.
 
 /// What the table of streams may hold, and how long.
+///
+/// Where there is room for 8192 streams, for 32 MiB, and for all that 32 directions may hold, the
+/// table is divided into [`SHARDS`](crate::SHARDS) parts by the ends of streams, each with its part of
+/// `streams` and `octets`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamLimits {
     /// Streams at a time.

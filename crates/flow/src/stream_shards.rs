@@ -60,6 +60,9 @@ impl StreamShards {
         registry: &Registry,
         output: &mut Output,
     ) {
+        if self.tables.is_empty() {
+            return;
+        }
         for (step, note) in notes.segments.iter() {
             self.latest =
                 (notes.first_number + u64::from(step.place)) << WITHIN | u64::from(step.within);

@@ -9,8 +9,8 @@
 //! early; over the octets that wait, the stream whose hole has held octets up longest gives that
 //! hole up. Both are counted. Everything goes by packet time and the order of packets.
 //!
-//! A capture's streams may be in one table, or in several, each with those of a shard.
-//! Then each of them must be told the time of every segment.
+//! A capture's streams may be in one table, or in several, each with those of a shard. Then each of
+//! them must be told the time of every segment.
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;

@@ -320,3 +320,22 @@ impl<M: Model> Track for Tracker<M> {
         self.tables.iter().map(FlowTable::evicted).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_flow_is_small() {
+        let sizes = [
+            size_of::<Option<EntryOf<Connection<'_>>>>(),
+            size_of::<Option<EntryOf<Flow<'_>>>>(),
+            size_of::<Option<EntryOf<LinkFlow<'_>>>>(),
+            size_of::<Option<EntryOf<NetworkFlow<'_>>>>(),
+            size_of::<Option<EntryOf<TransportFlow<'_>>>>(),
+        ];
+        let most = [176, 144, 120, 144, 96];
+        let are_small = sizes.iter().zip(most).all(|(size, most)| *size <= most);
+        assert!(are_small, "{sizes:?} octets");
+    }
+}
