@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use netcap_capture::Batch;
 use netcap_dissect::Selection;
-use netcap_pipeline::{Config, Format, run};
+use netcap_pipeline::{Config, FileConfig, Files, run};
 use netcap_record::{Message, PACKET_NUMBER, Scalar, Schema, put};
 use netcap_store::Reader;
 
@@ -60,10 +60,16 @@ fn records(capture: &Path, packet_numbers: bool, workers: usize, batch_packets: 
     let config = Config {
         workers,
         batch_packets,
-        ..Config::new(directory.path(), Format::Ncap { compress: false })
+        ..Config::default()
     };
+    let files = FileConfig {
+        compress: false,
+        ..FileConfig::new(directory.path())
+    };
+    let mut files = Files::new(files, &registry).unwrap();
     let source = netcap_capture::open(capture).unwrap();
-    run(source, &registry, &config, &Arc::default(), &mut |_| {}).unwrap();
+    let stop = Arc::default();
+    run(source, &registry, &config, &mut files, &stop, &mut |_| {}).unwrap();
     let mut records = Records::new();
     for schema in netcap_pipeline::schemas() {
         let path = directory.path().join(format!("{}.ncap", schema.stem));

@@ -241,7 +241,6 @@ fn config(flags: &Flags) -> Config {
     Config {
         limits: flags.run_limits(),
         workers: flags.workers.map_or_else(cores, usize::from),
-        lanes: 1,
         batch_packets: flags
             .batch
             .map_or(BATCH_PACKETS, |packets| packets as usize),
