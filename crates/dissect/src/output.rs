@@ -83,7 +83,9 @@ impl Output {
                 packet: self.packet,
                 end: chunk.octets.len(),
             });
-            chunk.turns.extend(self.turn);
+            if let Some(turn) = &self.turn {
+                chunk.turns.push(*turn);
+            }
         }
     }
 
