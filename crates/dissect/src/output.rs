@@ -97,7 +97,9 @@ impl Output {
                 packet,
                 end: chunk.octets.len(),
             });
-            chunk.turns.extend(self.turn);
+            if let Some(turn) = &self.turn {
+                chunk.turns.push(*turn);
+            }
         }
     }
 

@@ -48,18 +48,14 @@ impl Counts {
     /// Adds what was counted elsewhere.
     #[inline]
     pub(crate) fn merge(&mut self, other: &Counts) {
-        let (first, last) = (
-            self.first().min(other.first()),
-            self.last().max(other.last()),
-        );
-        *self = Counts {
-            first_seconds: first.seconds,
-            last_seconds: last.seconds,
-            first_nanos: first.nanos,
-            last_nanos: last.nanos,
-            packets: self.packets + other.packets,
-            octets: self.octets + other.octets,
-        };
+        if other.first() < self.first() {
+            (self.first_seconds, self.first_nanos) = (other.first_seconds, other.first_nanos);
+        }
+        if other.last() > self.last() {
+            (self.last_seconds, self.last_nanos) = (other.last_seconds, other.last_nanos);
+        }
+        self.packets += other.packets;
+        self.octets += other.octets;
     }
 
     /// Time of the earliest packet.

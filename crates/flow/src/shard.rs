@@ -114,7 +114,7 @@ pub(crate) struct FlowShards {
 impl FlowShards {
     #[inline]
     pub(crate) fn of(layers: &Layers) -> FlowShards {
-        let pair = |source, destination| mix(source).wrapping_add(mix(destination));
+        let pair = |source, destination| spread(source).wrapping_add(spread(destination));
         let link = layers.link.map_or(0, |e| pair(e.source, e.destination));
         let network = layers
             .network
@@ -142,30 +142,36 @@ pub(crate) fn stream_shard(one: &Endpoint, other: &Endpoint) -> u8 {
             Ip::V6(octets) => fold(u128::from_be_bytes(octets)),
             Ip::Absent => 0,
         };
-        mix(mix(address).wrapping_add(end.port.into()))
+        spread(spread(address).wrapping_add(end.port.into()))
     };
     shard(end(one).wrapping_add(end(other)))
 }
 
+/// An odd number near 2^64 divided by the golden ratio (Knuth, TAOCP volume 3, section 6.4).
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Multiplicative hashing: every bit of `hash` has its part in the upper ones of the product.
+#[inline]
 fn shard(hash: u64) -> u8 {
-    (mix(hash) % SHARDS as u64) as u8
+    (hash.wrapping_mul(GOLDEN) >> (u64::BITS - SHARDS.ilog2())) as u8
 }
 
+/// Brings the upper bits of the product down, so that sums of two such numbers tell pairs apart.
+#[inline]
+fn spread(number: u64) -> u64 {
+    let product = number.wrapping_mul(GOLDEN);
+    product ^ product >> 32
+}
+
+#[inline]
 fn fold(address: u128) -> u64 {
     (address as u64) ^ ((address >> 64) as u64).rotate_left(32)
-}
-
-/// The finalizer of MurmurHash3 (Appleby 2011): every bit changes about half of the others.
-#[inline]
-fn mix(mut number: u64) -> u64 {
-    number = (number ^ number >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    number = (number ^ number >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    number ^ number >> 33
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::summary::{Ends, NetworkProtocol, TransportProtocol};
 
     #[test]
     fn every_shard_has_one_owner() {
@@ -212,23 +218,63 @@ mod tests {
         }
     }
 
-    #[test]
-    fn keys_spread_over_the_shards() {
+    /// Fails unless every shard has its share of so many keys, a tenth more or less.
+    fn assert_even(shards: impl Iterator<Item = u8>) {
         let mut counts = [0; SHARDS];
-        for n in 0..8000u32 {
-            let end = |ip: u32, port| Endpoint {
-                mac: None,
-                ip: Ip::V4(ip.to_be_bytes()),
-                port,
-            };
-            let (one, other) = (
-                end(0x0a00_0000 + n % 100, 1024 + (n / 100) as u16),
-                end(1, 80),
-            );
-            let shard = stream_shard(&one, &other);
-            assert_eq!(shard, stream_shard(&other, &one));
-            counts[usize::from(shard)] += 1;
-        }
-        assert!(counts.iter().all(|n| (850..1150).contains(n)), "{counts:?}");
+        shards.for_each(|shard| counts[usize::from(shard)] += 1);
+        let share = counts.iter().sum::<usize>() / SHARDS;
+        let allowed = share * 9 / 10..share * 11 / 10;
+        assert!(counts.iter().all(|n| allowed.contains(n)), "{counts:?}");
+    }
+
+    #[test]
+    fn streams_spread_over_the_shards() {
+        let end = |ip: u32, port| Endpoint {
+            mac: None,
+            ip: Ip::V4(ip.to_be_bytes()),
+            port,
+        };
+        let shards = |ips: u32, ports: u16| {
+            let ends = (0..ips).flat_map(move |ip| (0..ports).map(move |port| (ip, port)));
+            ends.map(move |(ip, port)| {
+                let (client, server) = (end(0x0a00_0000 + ip, 1024 + port), end(0xc000_0201, 80));
+                let shard = stream_shard(&client, &server);
+                assert_eq!(shard, stream_shard(&server, &client));
+                shard
+            })
+        };
+        assert_even(shards(1, 60_000));
+        assert_even(shards(20_000, 1));
+        assert_even(shards(100, 100));
+        // All of a network with each other.
+        let mesh = (0..250).flat_map(|one| (0..one).map(move |other| (one, other)));
+        assert_even(mesh.map(|(one, other)| stream_shard(&end(one, 1), &end(other, 1))));
+    }
+
+    #[test]
+    fn flows_spread_over_the_shards() {
+        let shards = |clients: u32, ports: u16| {
+            let ends = (0..clients).flat_map(move |ip| (0..ports).map(move |port| (ip, port)));
+            ends.map(|(ip, port)| {
+                FlowShards::of(&Layers {
+                    link: None,
+                    network: Some(Ends {
+                        protocol: NetworkProtocol::Ipv4,
+                        source: u128::from(0x0a00_0000 + ip),
+                        destination: 0xc000_0201,
+                    }),
+                    transport: Some(Ends {
+                        protocol: TransportProtocol::Tcp,
+                        source: 1024 + port,
+                        destination: 443,
+                    }),
+                })
+            })
+        };
+        assert_even(shards(1, 60_000).map(|shards| shards.flow));
+        assert_even(shards(100, 100).map(|shards| shards.flow));
+        assert_even(shards(100, 100).map(|shards| shards.connection));
+        assert_even(shards(20_000, 1).map(|shards| shards.network));
+        assert_even(shards(1, 60_000).map(|shards| shards.transport));
     }
 }

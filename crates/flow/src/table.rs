@@ -106,7 +106,13 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
             let entry = entries.get(idler.place as usize)?.as_ref()?;
             (entry.serial == idler.serial).then_some(Look {
                 last: entry.last(),
-                is_proved: entry.counts().packets > 1,
+                is_proved: entry
+                    .ways
+                    .as_ref()
+                    .iter()
+                    .map(|way| way.packets)
+                    .sum::<u64>()
+                    > 1,
             })
         };
         self.idle.pop(before, look)
@@ -148,7 +154,8 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
             && let Some(entry) = &mut entries[place as usize]
         {
             let timeout = self.limits.timeout;
-            if timeout == 0 || entry.last() >= packets.clock.before(timeout) {
+            let latest = packets.clock.before(timeout);
+            if timeout == 0 || entry.ways.as_ref().iter().any(|way| way.last() >= latest) {
                 entry.ways.as_mut()[way].merge(&packets.counts);
                 return;
             }

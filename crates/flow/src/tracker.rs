@@ -123,9 +123,9 @@ struct Tracker<M: Model> {
     closed: Vec<EntryOf<M>>,
     /// When they closed, and their places.
     order: Vec<(Turn, usize)>,
-    /// What is yet to be closed at the end, the earliest last: number of the first packet, table and
-    /// place.
-    closing: Option<Vec<(u64, usize, u32)>>,
+    /// What is yet to be closed at the end, the earliest last: number of the first packet, place and
+    /// table.
+    closing: Option<Vec<(u64, u32, u8)>>,
 }
 
 impl<M: Model> Tracker<M> {
@@ -249,15 +249,16 @@ impl<M: Model> Tracker<M> {
     }
 
     /// What is yet to be closed at the end.
-    fn closing(&mut self) -> &mut Vec<(u64, usize, u32)> {
+    fn closing(&mut self) -> &mut Vec<(u64, u32, u8)> {
         let tables = &mut self.tables;
         self.closing.get_or_insert_with(|| {
-            let open = tables.iter_mut().enumerate().flat_map(|(table, entries)| {
-                let open = entries.close();
-                open.map(move |(serial, place)| (serial, table, place))
-            });
-            let mut open: Vec<_> = open.collect();
-            open.sort_unstable_by(|a, b| b.cmp(a));
+            let mut open = Vec::with_capacity(tables.iter().map(FlowTable::len).sum());
+            for (table, number) in tables.iter_mut().zip(0..) {
+                open.extend(table.close().map(|(serial, place)| (serial, place, number)));
+            }
+            // Each table is nearly in order, which this sort makes use of.
+            open.sort();
+            open.reverse();
             open
         })
     }
@@ -302,14 +303,14 @@ impl<M: Model> Track for Tracker<M> {
     }
 
     fn close(&mut self, up_to: u64, registry: &Registry, output: &mut Output) -> bool {
-        while let Some((serial, table, place)) =
+        while let Some((serial, place, table)) =
             self.closing().pop_if(|(serial, _, _)| *serial <= up_to)
         {
             let turn = Turn {
                 serial,
                 ..Turn::default()
             };
-            if let Some(entry) = self.tables[table].take(place) {
+            if let Some(entry) = self.tables[usize::from(table)].take(place) {
                 emit::<M>(turn, &entry, registry, output);
             }
         }
