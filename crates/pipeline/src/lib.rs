@@ -1,20 +1,19 @@
-//! Reader, workers, sequencer, sinks: packets in, files of records out.
+//! Packets in, records out: reader, workers, lanes, sequencer, outlets.
 //!
-//! One thread reads batches from the source. Any number of workers turn a batch into encoded
-//! records; a worker has no state, so a batch's output depends on nothing but the batch. The
-//! calling thread puts the outputs back into capture order, feeds the fragments to the one
-//! defragmenter, and appends to the files. Gzip members are cut by the octets of each file's
-//! stream, not by batches, and compressed by the workers too.
+//! One thread reads batches from the source. Any number of workers turn a batch into encoded records;
+//! that needs no state, so a batch's output depends on nothing but the batch. State across packets is
+//! kept by lanes, which take the batches in their order, one at a time, on whatever worker is free. The
+//! calling thread sees to the order, and gives what comes of it to an [`Outlet`]: [`Files`], a
+//! [`Stream`], [`records`] one by one, or one that the program brings. Outlets have workers compress and
+//! write. Gzip members are cut by the octets of each file's stream, not by batches.
 //!
-//! So the octets of every file depend on the packets and the options alone: neither the number of
-//! workers nor the size of batches nor the compression of the input changes one of them.
+//! So the output depends on the packets and the options alone: neither the number of workers or lanes
+//! nor the size of batches nor the compression of the input changes an octet of it.
 //!
 //! Live sources bring the wall clock in, at two places: batches without packets say how late it is,
 //! so that flows and streams end while nothing happens; and output may be cut into periods.
 //!
-//! Memory is bounded: batches come from a fixed pool, which is the only back-pressure; every
-//! channel has room for the whole pool, so nobody waits for anybody but the reader for a free
-//! batch.
+//! Memory is bounded: batches come from a fixed pool, which is the only back-pressure.
 
 mod bodies;
 mod ceiling;

@@ -22,7 +22,9 @@ fn standard_output_equals_the_files() {
         let out = folder.path().display();
         let fixed = "-quiet -created 1.5 -source x";
         output(&format!("-r {capture} -out {out} -csv -comp=false {fixed}"));
-        output(&format!("-r {capture} -out {out} -comp=false {fixed}"));
+        output(&format!(
+            "-r {capture} -out {out} -comp=false -overwrite {fixed}"
+        ));
         let mut types = 0;
         for entry in fs::read_dir(folder.path()).unwrap() {
             let path = entry.unwrap().path();
