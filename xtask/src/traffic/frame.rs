@@ -125,9 +125,9 @@ impl Frame {
         self.wire_length = self.octets.len();
     }
 
-    /// Leaves of a finished frame what a capture with this snapshot length has.
-    pub(super) fn cut_to(&mut self, snapshot_length: usize) {
-        self.octets.truncate(snapshot_length);
+    /// Leaves of a finished frame so many octets, as a capture may.
+    pub(super) fn cut_to(&mut self, length: usize) {
+        self.octets.truncate(length);
     }
 
     pub(super) fn u16(&mut self, value: u16) {

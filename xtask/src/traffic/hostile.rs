@@ -16,8 +16,6 @@ const IPV6_FRAGMENT: u8 = 44;
 const WAITING: u32 = 3_900;
 /// Segments that were cut and lie over these.
 const CUT: u32 = 12_000;
-/// Octets that stay of a packet, as if the capture had a snapshot length.
-const SNAPSHOT: usize = 80;
 const SYN: u8 = 0x02;
 const ACK: u8 = 0x10;
 
@@ -88,7 +86,7 @@ impl Hostile {
     }
 
     /// Two that open, then single octets with holes before all of them, then segments of which
-    /// the capture has next to nothing, over what waits and beyond. The first octet never comes.
+    /// the capture has the headers, over what waits and beyond. The first octet never comes.
     fn segment(&mut self, ends: &Ends, world: &mut World, frame: &mut Frame) {
         match self.step {
             0 => self.tcp(SYN, 0, 0, ends, world, frame),
@@ -107,7 +105,8 @@ impl Hostile {
         }
     }
 
-    /// A segment with a payload of so many octets, from so many on in the stream.
+    /// A segment with a payload of so many octets, from so many on in the stream. Of more than one
+    /// octet the capture has none.
     fn tcp(
         &self,
         flags: u8,
@@ -130,8 +129,11 @@ impl Hostile {
         frame.octets.extend_from_slice(&[5 << 4, flags]);
         frame.u16(u16::MAX);
         frame.u32(0);
+        let headers = frame.octets.len();
         world.random.fill(&mut frame.octets, length as usize);
         frame.finish(from);
-        frame.cut_to(SNAPSHOT);
+        if length > 1 {
+            frame.cut_to(headers);
+        }
     }
 }
