@@ -10,7 +10,7 @@ use netcap_store::{About, OutputFile};
 
 use super::{FileConfig, FileReport, Kinds};
 use crate::Error;
-use crate::files::sink::Sink;
+use crate::files::sink::{Sink, Spare};
 use crate::registry::schemas;
 use crate::side::Side;
 
@@ -76,7 +76,7 @@ impl Folder {
         mut head: Vec<u8>,
     ) -> Result<usize, Error> {
         let mut sink = Sink::create(&self.path, &name, is_compressed)?;
-        sink.append(&mut head, &mut Vec::new());
+        sink.append(&mut head, &mut Spare::default());
         self.sinks.push(sink);
         self.names.push((name, record_type));
         Ok(self.sinks.len() - 1)

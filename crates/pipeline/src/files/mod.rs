@@ -19,13 +19,10 @@ use config::Kinds;
 pub use config::{FileConfig, FileReport};
 use folder::Folder;
 use periods::Periods;
-use sink::{Block, Piece, Placed};
+use sink::{Block, Piece, Placed, Spare};
 
 pub use periods::{PeriodLedger, Rotation};
 pub(crate) use sink::BLOCK;
-
-/// Buffers that are kept for further use at most, when what they held is written.
-const SPARE: usize = 24;
 
 /// Writes records to files, which appear when their period ends. Dropped before that, it leaves
 /// nothing of the period.
@@ -37,7 +34,7 @@ pub struct Files {
     open: Option<Folder>,
     /// What workers have done, and have not been asked about: at most what is under way there.
     ended: (Sender<Ended>, Receiver<Ended>),
-    spare: Vec<Vec<u8>>,
+    spare: Spare,
 }
 
 /// What a worker has done for a file.
@@ -65,7 +62,7 @@ impl Files {
             kinds,
             periods,
             ended: unbounded(),
-            spare: Vec::new(),
+            spare: Spare::default(),
         })
     }
 
@@ -89,7 +86,7 @@ impl Files {
         let Some(sink) = self.open.as_mut().and_then(|open| open.sinks.get_mut(file)) else {
             return;
         };
-        while let Some(block) = sink.block(rest, &mut self.spare) {
+        while let Some(block) = sink.block(rest) {
             let ended = self.ended.0.clone();
             if sink.is_compressed {
                 let number = block.number;
@@ -204,12 +201,9 @@ impl Outlet for Files {
                     buffers
                 }
             };
-            for mut buffer in buffers {
-                if self.spare.len() < SPARE {
-                    buffer.clear();
-                    self.spare.push(buffer);
-                }
-            }
+            buffers
+                .into_iter()
+                .for_each(|buffer| self.spare.push(buffer));
         }
         Ok(())
     }

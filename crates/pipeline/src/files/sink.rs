@@ -15,6 +15,11 @@ use netcap_store::{Error, OutputFile, Placer};
 pub(crate) const BLOCK: usize = 256 << 10;
 /// Pieces from so many octets on are kept; what is smaller costs less to copy than to keep.
 const LARGE: usize = 16 << 10;
+/// Buffers that have more room than this, twice as much as most pieces need, are not used again: they
+/// would keep the room for pieces that do not need it.
+const ROOMY: usize = 160 << 10;
+/// Buffers that are kept for further use at most.
+const SPARE: usize = 16;
 
 /// A stream of octets on its way into a file.
 pub(crate) struct Sink {
@@ -60,6 +65,20 @@ impl Piece {
     }
 }
 
+/// Buffers that wait to be used again.
+#[derive(Default)]
+pub(crate) struct Spare(Vec<Vec<u8>>);
+
+impl Spare {
+    /// Takes a buffer, whatever it holds.
+    pub(crate) fn push(&mut self, mut buffer: Vec<u8>) {
+        if self.0.len() < SPARE && buffer.capacity() <= ROOMY {
+            buffer.clear();
+            self.0.push(buffer);
+        }
+    }
+}
+
 /// A block that is full, or the last of a period.
 pub(crate) struct Block {
     /// Which of its stream's.
@@ -94,20 +113,19 @@ impl Sink {
 
     /// Appends to the stream. Takes the octets where they are many, and leaves a buffer from `spare`
     /// in their place.
-    pub(crate) fn append(&mut self, octets: &mut Vec<u8>, spare: &mut Vec<Vec<u8>>) {
+    pub(crate) fn append(&mut self, octets: &mut Vec<u8>, spare: &mut Spare) {
         if octets.len() < LARGE {
             self.tail.extend_from_slice(octets);
             return;
         }
-        self.push_tail(spare);
-        let buffer = spare.pop().unwrap_or_default();
+        self.push_tail();
+        let buffer = spare.0.pop().unwrap_or_default();
         self.push(std::mem::replace(octets, buffer));
     }
 
-    fn push_tail(&mut self, spare: &mut Vec<Vec<u8>>) {
+    fn push_tail(&mut self) {
         if !self.tail.is_empty() {
-            let buffer = spare.pop().unwrap_or_default();
-            let tail = std::mem::replace(&mut self.tail, buffer);
+            let tail = std::mem::take(&mut self.tail);
             self.push(tail);
         }
     }
@@ -118,9 +136,9 @@ impl Sink {
     }
 
     /// The next block, if one is full; with `rest`, also one that is not.
-    pub(crate) fn block(&mut self, rest: bool, spare: &mut Vec<Vec<u8>>) -> Option<Block> {
+    pub(crate) fn block(&mut self, rest: bool) -> Option<Block> {
         if self.waiting + self.tail.len() >= BLOCK || rest {
-            self.push_tail(spare);
+            self.push_tail();
         }
         if self.waiting == 0 || self.waiting < BLOCK && !rest {
             return None;
@@ -205,20 +223,20 @@ mod tests {
         let stream: Vec<u8> = (0..3 * BLOCK + 1000).map(|n| (n / 7) as u8).collect();
         for sizes in [[1_000, 20_000], [LARGE, 3 * BLOCK], [17, BLOCK], [BLOCK, 1]] {
             let mut sink = Sink::create(folder.path(), "x", false).expect("a file");
-            let (mut spare, mut blocks) = (Vec::new(), Vec::new());
+            let (mut spare, mut blocks) = (Spare::default(), Vec::new());
             let (mut rest, mut sizes) = (stream.as_slice(), sizes.into_iter().cycle());
             while !rest.is_empty() {
                 let size = sizes.next().unwrap_or(1).min(rest.len());
                 let (piece, after) = rest.split_at(size);
                 sink.append(&mut piece.to_vec(), &mut spare);
-                while let Some(block) = sink.block(false, &mut spare) {
+                while let Some(block) = sink.block(false) {
                     blocks.push(octets(block));
                 }
                 rest = after;
             }
             assert!(blocks.iter().all(|block| block.len() == BLOCK));
-            blocks.extend(sink.block(true, &mut spare).map(octets));
-            assert!(sink.block(true, &mut spare).is_none());
+            blocks.extend(sink.block(true).map(octets));
+            assert!(sink.block(true).is_none());
             assert_eq!(blocks.len(), 4);
             assert!(blocks.concat() == stream);
         }
