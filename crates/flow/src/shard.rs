@@ -170,8 +170,11 @@ fn fold(address: u128) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZero;
+
+    use netcap_dissect::{Ends, IpVersion};
+
     use super::*;
-    use crate::summary::{Ends, NetworkProtocol, TransportProtocol};
 
     #[test]
     fn every_shard_has_one_owner() {
@@ -259,12 +262,12 @@ mod tests {
                 FlowShards::of(&Layers {
                     link: None,
                     network: Some(Ends {
-                        protocol: NetworkProtocol::Ipv4,
+                        protocol: IpVersion::V4,
                         source: u128::from(0x0a00_0000 + ip),
                         destination: 0xc000_0201,
                     }),
                     transport: Some(Ends {
-                        protocol: TransportProtocol::Tcp,
+                        protocol: NonZero::new(6).expect("not zero"),
                         source: 1024 + port,
                         destination: 443,
                     }),

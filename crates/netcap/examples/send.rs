@@ -36,7 +36,11 @@ impl Outlet for Socket {
         Arc::new(Frames)
     }
 
-    fn take(&mut self, delivery: &mut Delivery<'_>, workers: &mut Workers) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        delivery: &mut Delivery<'_>,
+        workers: &mut Workers<'_>,
+    ) -> Result<(), Error> {
         let types = delivery.registry.selected();
         for (schema, chunk) in types.iter().zip(delivery.chunks.iter_mut()) {
             if chunk.is_empty() {
@@ -55,7 +59,7 @@ impl Outlet for Socket {
         Ok(())
     }
 
-    fn task_ended(&mut self, _workers: &mut Workers) -> Result<(), Error> {
+    fn task_ended(&mut self, _workers: &mut Workers<'_>) -> Result<(), Error> {
         while let Ok(block) = self.compressed.1.try_recv() {
             self.early.insert(block.0, block);
         }

@@ -1,6 +1,5 @@
 //! What travels between the threads, and what a worker does with it.
 
-use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::Sender;
@@ -11,6 +10,7 @@ use crate::fragments::Fragments;
 use crate::lanes::{LaneWork, Seat};
 use crate::outlet::{Task, Tools};
 use crate::queue::Queue;
+use crate::stages::Stages;
 use crate::worker::{Walked, Worker};
 
 /// A batch and what became of it: used again and again.
@@ -47,9 +47,10 @@ pub(crate) enum Job {
 
 /// What the sequencer hears.
 pub(crate) enum Done {
-    Walked(Box<Parcel>),
-    Fragments(Box<Fragments>, Box<Parcel>),
-    Lane(Box<Seat>, LaneWork, Output),
+    /// A batch is through all stages; batches come in order, with what lanes gave.
+    Finished(Box<Parcel>, Vec<Output>),
+    /// What a lane was asked for at the end.
+    Answer(LaneWork, Output),
     Task,
     /// The reader is at its end.
     End(End),
@@ -76,30 +77,32 @@ impl Drop for Alarm {
 }
 
 /// A worker's thread. It has no state but buffers, so any worker may do any job.
-pub(crate) fn work(mut worker: Worker<'_>, jobs: &Arc<Queue<Job>>, done: &Sender<Done>) {
+pub(crate) fn work(
+    mut worker: Worker<'_>,
+    jobs: &Queue<Job>,
+    stages: &Stages<'_>,
+    done: &Sender<Done>,
+) {
     let _alarm = Alarm(done.clone());
     let mut tools = Tools::default();
     while let Some(job) = jobs.pop() {
-        let result = match job {
+        match job {
             Job::Walk(mut parcel) => {
                 worker.process(&parcel.batch, &mut parcel.walked);
-                Done::Walked(parcel)
+                stages.walked(parcel);
             }
             Job::Fragments(mut fragments, mut parcel) => {
                 fragments.take(&mut parcel, &mut worker);
-                Done::Fragments(fragments, parcel)
+                stages.put_together(fragments, parcel);
             }
             Job::Lane(mut seat, mut work, mut output) => {
                 seat.work(&mut work, &mut worker, &mut output);
-                Done::Lane(seat, work, output)
+                stages.left_lane(seat, work, output);
             }
             Job::Task(task) => {
                 task(&mut tools);
-                Done::Task
+                let _ = done.send(Done::Task);
             }
-        };
-        if done.send(result).is_err() {
-            break;
         }
     }
 }

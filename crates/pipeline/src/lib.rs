@@ -32,6 +32,7 @@ mod registry;
 mod run;
 mod sequencer;
 mod side;
+mod stages;
 mod stream;
 mod worker;
 

@@ -28,13 +28,14 @@ pub trait Outlet {
     ///
     /// # Errors
     /// What ends the run.
-    fn take(&mut self, delivery: &mut Delivery<'_>, workers: &mut Workers) -> Result<(), Error>;
+    fn take(&mut self, delivery: &mut Delivery<'_>, workers: &mut Workers<'_>)
+    -> Result<(), Error>;
 
     /// Learns that a task which it gave to the workers has ended.
     ///
     /// # Errors
     /// What ends the run.
-    fn task_ended(&mut self, _workers: &mut Workers) -> Result<(), Error> {
+    fn task_ended(&mut self, _workers: &mut Workers<'_>) -> Result<(), Error> {
         Ok(())
     }
 
@@ -47,7 +48,7 @@ pub trait Outlet {
     ///
     /// # Errors
     /// What ends the run.
-    fn end_period(&mut self, _workers: &mut Workers) -> Result<(), Error> {
+    fn end_period(&mut self, _workers: &mut Workers<'_>) -> Result<(), Error> {
         Ok(())
     }
 
@@ -125,14 +126,14 @@ pub struct Tools {
 }
 
 /// The worker threads, as an outlet sees them.
-pub struct Workers {
-    queue: Arc<Queue<Job>>,
+pub struct Workers<'a> {
+    queue: &'a Queue<Job>,
     under_way: usize,
     most: usize,
 }
 
-impl Workers {
-    pub(crate) fn new(queue: Arc<Queue<Job>>, most: usize) -> Workers {
+impl<'a> Workers<'a> {
+    pub(crate) fn new(queue: &'a Queue<Job>, most: usize) -> Workers<'a> {
         Workers {
             queue,
             under_way: 0,
@@ -150,10 +151,6 @@ impl Workers {
     /// Tasks given that have not ended.
     pub fn under_way(&self) -> usize {
         self.under_way
-    }
-
-    pub(crate) fn queue(&self) -> &Queue<Job> {
-        &self.queue
     }
 
     pub(crate) fn are_busy(&self) -> bool {

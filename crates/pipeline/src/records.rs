@@ -159,7 +159,11 @@ impl Outlet for Sending {
         Arc::new(Frames)
     }
 
-    fn take(&mut self, delivery: &mut Delivery<'_>, _workers: &mut Workers) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        delivery: &mut Delivery<'_>,
+        _workers: &mut Workers<'_>,
+    ) -> Result<(), Error> {
         let types = delivery.registry.selected();
         let records = delivery.in_order();
         let records = records.filter_map(|(place, packet, octets)| {

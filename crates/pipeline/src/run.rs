@@ -13,13 +13,12 @@ use netcap_capture::Source;
 use netcap_dissect::Registry;
 
 use crate::bodies::BodySink;
-use crate::fragments::Fragments;
 use crate::job::{Done, Job, Parcel, work};
-use crate::lanes::Lanes;
 use crate::outlet::{Outlet, Workers};
 use crate::queue::Queue;
 use crate::reader::read;
 use crate::sequencer::{Sequencer, State, Stopped};
+use crate::stages::Stages;
 use crate::worker::Worker;
 use crate::{Config, Error, Report, Watch};
 
@@ -61,24 +60,24 @@ pub fn run(
         named("reader").spawn(read).map_err(Error::Thread)?
     };
     let (encoding, wants_sides) = (outlet.encoding(), outlet.wants_sides());
+    let stages = Stages::new(registry, config, &queue, done_in.clone());
     let result = thread::scope(|scope| {
         let _closing = Closing(&queue);
+        let (queue, stages) = (&*queue, &stages);
         for number in 0..workers {
-            let (queue, done) = (Arc::clone(&queue), done_in.clone());
+            let done = done_in.clone();
             let worker = Worker::new(registry, config, Arc::clone(&encoding), wants_sides);
             named(&format!("worker {number}"))
-                .spawn_scoped(scope, move || work(worker, &queue, &done))
+                .spawn_scoped(scope, move || work(worker, queue, stages, &done))
                 .map_err(Error::Thread)?;
         }
-        drop(done_in);
         let sequencer = Sequencer {
             registry,
             outlet,
-            workers: Workers::new(Arc::clone(&queue), pool),
+            stages,
+            workers: Workers::new(queue, pool),
             done: done_out,
             free: free_in,
-            fragments: Some(Box::new(Fragments::new(registry, config.fragments))),
-            lanes: Lanes::new(registry, config),
             bodies,
             is_live,
             state: State::default(),

@@ -1,26 +1,22 @@
-//! The calling thread of a run: has every batch go its way in its turn, and gives what it becomes to
-//! the outlet. It dissects nothing, keeps no table and writes nothing itself.
-//!
-//! ```text
-//! walked -> in order -> fragments, where there are any -> lanes -> in order -> outlet
-//! ```
+//! The calling thread of a run: gives what every batch became to the outlet, in order, and the batch
+//! back to the reader. It dissects nothing, keeps no table and writes nothing itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use netcap_capture::Progress;
 use netcap_dissect::{Chunk, Output, Registry};
-use netcap_flow::StreamLedger;
+use netcap_flow::FragmentLedger;
 
 use crate::bodies::BodySink;
-use crate::fragments::Fragments;
-use crate::job::{Done, End, Job, Parcel};
-use crate::lanes::{LaneWork, Lanes, Seat};
+use crate::job::{Done, End, Parcel};
+use crate::lanes::LaneWork;
 use crate::merge::merge;
 use crate::outlet::{Delivery, Outlet, Workers};
 use crate::side::Side;
+use crate::stages::Stages;
 use crate::{Error, Ledger, Report, Watch};
 
 /// How often the caller hears of progress, and an idle run looks whether it should stop.
@@ -45,12 +41,10 @@ impl<E: Into<Error>> From<E> for Stopped {
 pub(crate) struct Sequencer<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) outlet: &'a mut dyn Outlet,
-    pub(crate) workers: Workers,
+    pub(crate) stages: &'a Stages<'a>,
+    pub(crate) workers: Workers<'a>,
     pub(crate) done: Receiver<Done>,
     pub(crate) free: Sender<Box<Parcel>>,
-    /// Away while a worker has them.
-    pub(crate) fragments: Option<Box<Fragments>>,
-    pub(crate) lanes: Lanes,
     pub(crate) bodies: Option<BodySink>,
     pub(crate) is_live: bool,
     pub(crate) state: State,
@@ -60,18 +54,17 @@ pub(crate) struct Sequencer<'a> {
 #[derive(Default)]
 pub(crate) struct State {
     ledger: Ledger,
-    /// Batches that came before their turn.
-    early: BTreeMap<u64, Box<Parcel>>,
-    /// Number of the batch whose turn it is to go to the fragments and the lanes, and to the outlet.
-    next: u64,
+    /// Batches that are finished and wait to be delivered, and what lanes gave for them.
+    finished: VecDeque<(Box<Parcel>, Vec<Output>)>,
+    /// Batches delivered.
     delivered: u64,
     progress: Progress,
     /// How the reader came to its end, once it has.
     end: Option<End>,
     /// The errors that the logs of closed periods have told of.
     told: BTreeMap<String, u64>,
-    /// Lanes that have done what they were asked for at the end, and what they gave.
-    closing: Vec<(Box<Seat>, LaneWork, Output)>,
+    /// What lanes answered at the end.
+    answers: Vec<(LaneWork, Output)>,
 }
 
 impl Sequencer<'_> {
@@ -93,13 +86,17 @@ impl Sequencer<'_> {
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     let over = stop.load(Ordering::Relaxed) && self.state.end.is_none();
-                    if over && self.lanes.are_empty() && quiet_since.elapsed() > PATIENCE {
+                    if over && self.stages.are_empty() && quiet_since.elapsed() > PATIENCE {
                         abandoned = true;
                         break;
                     }
                 }
             }
-            self.advance()?;
+            while !self.workers.are_busy()
+                && let Some((parcel, outputs)) = self.state.finished.pop_front()
+            {
+                self.deliver(parcel, outputs)?;
+            }
             if self.outlet.is_over(SystemTime::now()) {
                 self.close_period(true)?;
             }
@@ -109,17 +106,18 @@ impl Sequencer<'_> {
                 watch(self.watch(removed));
             }
         }
-        let streams = self.close_lanes()?;
-        self.state.ledger.streams = streams;
+        self.close_lanes()?;
         if let Some(bodies) = &self.bodies {
             self.state.ledger.bodies = bodies.ledger();
         }
         self.close_period(false)?;
-        if let Some(fragments) = &self.fragments {
-            let cut = self.state.ledger.fragments.cut;
-            self.state.ledger.fragments = fragments.ledger();
-            self.state.ledger.fragments.cut = cut;
-        }
+        let ledger = &mut self.state.ledger;
+        let (fragments, streams, evicted) = self.stages.ledgers();
+        ledger.fragments = FragmentLedger {
+            cut: ledger.fragments.cut,
+            ..fragments
+        };
+        (ledger.streams, ledger.flows_evicted) = (streams, evicted);
         let report = Report {
             ledger: self.state.ledger,
             trouble: self.state.end.and_then(|end| end.trouble),
@@ -143,7 +141,7 @@ impl Sequencer<'_> {
             is_live: self.is_live,
             lost: ledger.lost(),
             ended: ledger.ended(),
-            flows: self.lanes.open(),
+            flows: self.stages.open(),
             removed,
         }
     }
@@ -151,21 +149,8 @@ impl Sequencer<'_> {
     /// Takes what a thread has done.
     fn receive(&mut self, done: Done) -> Result<(), Stopped> {
         match done {
-            Done::Walked(parcel) => {
-                self.state.early.insert(parcel.batch.sequence, parcel);
-            }
-            Done::Fragments(fragments, parcel) => {
-                self.fragments = Some(fragments);
-                let queue = self.workers.queue();
-                self.lanes.enter(parcel, self.registry, queue);
-            }
-            Done::Lane(seat, LaneWork::Batch(parcel), output) => {
-                // The lanes keep the one that the batch comes back from.
-                drop(parcel);
-                let queue = self.workers.queue();
-                self.lanes.leave(seat, output, self.registry, queue);
-            }
-            Done::Lane(seat, work, output) => self.state.closing.push((seat, work, output)),
+            Done::Finished(parcel, outputs) => self.state.finished.push_back((parcel, outputs)),
+            Done::Answer(work, output) => self.state.answers.push((work, output)),
             Done::Task => {
                 self.workers.task_ended();
                 self.outlet.task_ended(&mut self.workers)?;
@@ -179,35 +164,11 @@ impl Sequencer<'_> {
         Ok(())
     }
 
-    /// Has all batches go on that can.
-    fn advance(&mut self) -> Result<(), Stopped> {
-        while let Some(fragments) = self.fragments.take() {
-            let Some(mut parcel) = self.state.early.remove(&self.state.next) else {
-                self.fragments = Some(fragments);
-                break;
-            };
-            self.state.next += 1;
-            if let Some(trouble) = parcel.walked.rest.trouble.take() {
-                return Err(trouble.into());
-            }
-            let queue = self.workers.queue();
-            if Fragments::are_in(&parcel.walked) {
-                queue.push_urgent(Job::Fragments(fragments, parcel));
-            } else {
-                self.fragments = Some(fragments);
-                self.lanes.enter(parcel, self.registry, queue);
-            }
-        }
-        while !self.workers.are_busy()
-            && let Some((parcel, outputs)) = self.lanes.finished()
-        {
-            self.deliver(parcel, outputs)?;
-        }
-        Ok(())
-    }
-
     /// Gives what a batch became to the outlet, and the batch back to the reader.
-    fn deliver(&mut self, mut parcel: Parcel, outputs: Vec<Output>) -> Result<(), Stopped> {
+    fn deliver(&mut self, mut parcel: Box<Parcel>, outputs: Vec<Output>) -> Result<(), Stopped> {
+        if let Some(trouble) = parcel.walked.rest.trouble.take() {
+            return Err(trouble.into());
+        }
         let first = parcel.batch.first_index + 1;
         self.merge(&mut parcel.walked.output.chunks, first, outputs)?;
         let (state, walked) = (&mut self.state, &mut parcel.walked);
@@ -225,7 +186,7 @@ impl Sequencer<'_> {
             sides: &mut walked.rest.sides.0,
         };
         self.give(delivery)?;
-        let _ = self.free.try_send(Box::new(parcel));
+        let _ = self.free.try_send(parcel);
         Ok(())
     }
 
@@ -242,14 +203,14 @@ impl Sequencer<'_> {
         };
         for mut output in outputs {
             all.append(&mut output);
-            self.lanes.reuse(output);
+            self.stages.reuse(output);
         }
         all.sort_by_turn();
         merge(chunks, first, &mut all);
         if let (Some(sink), Some(bodies)) = (&mut self.bodies, &mut all.bodies) {
             sink.take(bodies.events.drain(..).map(|(_, event)| event))?;
         }
-        self.lanes.reuse(all);
+        self.stages.reuse(all);
         Ok(())
     }
 
@@ -258,9 +219,8 @@ impl Sequencer<'_> {
         Ok(self.outlet.take(&mut delivery, &mut self.workers)?)
     }
 
-    /// Closes all flows and streams, piece by piece in the order in which they began. Gives what
-    /// became of the streams.
-    fn close_lanes(&mut self) -> Result<StreamLedger, Stopped> {
+    /// Closes all flows and streams, piece by piece in the order in which they began.
+    fn close_lanes(&mut self) -> Result<(), Stopped> {
         let mut up_to = 0;
         while up_to != u64::MAX {
             let answers = self.ask_lanes(|| LaneWork::Measure(0))?;
@@ -283,9 +243,7 @@ impl Sequencer<'_> {
                 self.wait()?;
             }
         }
-        let (streams, evicted) = self.lanes.ledgers();
-        self.state.ledger.flows_evicted = evicted;
-        Ok(streams)
+        Ok(())
     }
 
     /// Has all lanes, which have nothing else to do, answer something.
@@ -293,16 +251,11 @@ impl Sequencer<'_> {
         &mut self,
         work: impl Fn() -> LaneWork,
     ) -> Result<Vec<(LaneWork, Output)>, Stopped> {
-        let asked = self.lanes.ask(work, self.registry, self.workers.queue());
-        while self.state.closing.len() < asked {
+        let asked = self.stages.ask_lanes(work);
+        while self.state.answers.len() < asked {
             self.wait()?;
         }
-        let mut answers = Vec::new();
-        for (seat, work, output) in std::mem::take(&mut self.state.closing) {
-            self.lanes.sit(seat);
-            answers.push((work, output));
-        }
-        Ok(answers)
+        Ok(std::mem::take(&mut self.state.answers))
     }
 
     /// Ends a period, and begins another one if it `goes_on`.

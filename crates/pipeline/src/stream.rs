@@ -58,7 +58,11 @@ impl<W: Write> Outlet for Stream<W> {
         Arc::clone(&self.encoding)
     }
 
-    fn take(&mut self, delivery: &mut Delivery<'_>, _workers: &mut Workers) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        delivery: &mut Delivery<'_>,
+        _workers: &mut Workers<'_>,
+    ) -> Result<(), Error> {
         match delivery.chunks {
             [chunk] if self.buffer.is_empty() => {
                 self.out.write_all(&chunk.octets)?;
@@ -73,7 +77,7 @@ impl<W: Write> Outlet for Stream<W> {
         self.write()
     }
 
-    fn end_period(&mut self, _workers: &mut Workers) -> Result<(), Error> {
+    fn end_period(&mut self, _workers: &mut Workers<'_>) -> Result<(), Error> {
         self.encoding.tail(&mut self.buffer);
         self.write()
     }

@@ -164,7 +164,11 @@ impl Outlet for Bad {
         Arc::new(Frames)
     }
 
-    fn take(&mut self, _delivery: &mut Delivery<'_>, workers: &mut Workers) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        _delivery: &mut Delivery<'_>,
+        workers: &mut Workers<'_>,
+    ) -> Result<(), Error> {
         self.left = self.left.saturating_sub(1);
         match (self.left, self.panics) {
             (0, true) => workers.give(Box::new(|_| panic!("as a test"))),

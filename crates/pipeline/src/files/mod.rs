@@ -82,7 +82,7 @@ impl Files {
     }
 
     /// Sends the blocks of a file that are full on their way; with `rest`, the last one too.
-    fn cut(&mut self, file: usize, rest: bool, workers: &mut Workers) {
+    fn cut(&mut self, file: usize, rest: bool, workers: &mut Workers<'_>) {
         let Some(sink) = self.open.as_mut().and_then(|open| open.sinks.get_mut(file)) else {
             return;
         };
@@ -104,7 +104,7 @@ impl Files {
         }
     }
 
-    fn cut_all(&mut self, workers: &mut Workers) {
+    fn cut_all(&mut self, workers: &mut Workers<'_>) {
         let files = self.open.as_ref().map_or(0, |open| open.sinks.len());
         for file in 0..files {
             self.cut(file, true, workers);
@@ -112,7 +112,7 @@ impl Files {
     }
 
     /// Takes a member: those whose turn it is are written.
-    fn member(&mut self, file: usize, number: u64, member: Vec<u8>, workers: &mut Workers) {
+    fn member(&mut self, file: usize, number: u64, member: Vec<u8>, workers: &mut Workers<'_>) {
         let sink = self.open.as_mut().and_then(|open| open.sinks.get_mut(file));
         for (placed, member) in sink
             .map(|sink| sink.member(number, member))
@@ -164,7 +164,11 @@ impl Outlet for Files {
         true
     }
 
-    fn take(&mut self, delivery: &mut Delivery<'_>, workers: &mut Workers) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        delivery: &mut Delivery<'_>,
+        workers: &mut Workers<'_>,
+    ) -> Result<(), Error> {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
@@ -189,7 +193,7 @@ impl Outlet for Files {
         Ok(())
     }
 
-    fn task_ended(&mut self, workers: &mut Workers) -> Result<(), Error> {
+    fn task_ended(&mut self, workers: &mut Workers<'_>) -> Result<(), Error> {
         while let Ok(ended) = self.ended.1.try_recv() {
             let buffers = match ended {
                 Ended::Member(file, number, member, buffers) => {
@@ -212,7 +216,7 @@ impl Outlet for Files {
         self.periods.is_over(now, self.octets())
     }
 
-    fn end_period(&mut self, workers: &mut Workers) -> Result<(), Error> {
+    fn end_period(&mut self, workers: &mut Workers<'_>) -> Result<(), Error> {
         self.cut_all(workers);
         Ok(())
     }
