@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// A queue with two classes.
 pub(crate) struct Queue<T> {
@@ -18,7 +19,13 @@ struct State<T> {
     urgent: VecDeque<T>,
     others: VecDeque<T>,
     is_closed: bool,
+    /// Threads that wait: waking nobody would cost a call of the system too.
+    waiting: usize,
 }
+
+/// How often a thread lets others run before it waits: who has something to do for it mostly brings it
+/// soon, and waiting and waking cost more.
+const YIELDS: usize = 4;
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Queue<T> {
@@ -27,6 +34,7 @@ impl<T> Queue<T> {
                 urgent: VecDeque::new(),
                 others: VecDeque::new(),
                 is_closed: false,
+                waiting: 0,
             }),
             more: Condvar::new(),
         }
@@ -34,17 +42,29 @@ impl<T> Queue<T> {
 
     /// Adds a job that goes before those of [`Queue::push`].
     pub(crate) fn push_urgent(&self, job: T) {
-        self.lock().urgent.push_back(job);
-        self.more.notify_one();
+        let mut state = self.lock();
+        state.urgent.push_back(job);
+        self.wake(state);
     }
 
     pub(crate) fn push(&self, job: T) {
-        self.lock().others.push_back(job);
-        self.more.notify_one();
+        let mut state = self.lock();
+        state.others.push_back(job);
+        self.wake(state);
+    }
+
+    /// Wakes a thread for a job that was added, if one waits.
+    fn wake(&self, state: MutexGuard<'_, State<T>>) {
+        let is_awaited = state.waiting > 0;
+        drop(state);
+        if is_awaited {
+            self.more.notify_one();
+        }
     }
 
     /// Waits for a job; none once the queue is closed.
     pub(crate) fn pop(&self) -> Option<T> {
+        let mut yields = 0;
         let mut state = self.lock();
         loop {
             if state.is_closed {
@@ -54,10 +74,18 @@ impl<T> Queue<T> {
             if let Some(job) = job.or_else(|| state.others.pop_front()) {
                 return Some(job);
             }
-            state = self
-                .more
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            if yields < YIELDS {
+                yields += 1;
+                drop(state);
+                thread::yield_now();
+                state = self.lock();
+                continue;
+            }
+            state.waiting += 1;
+            let woken = self.more.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
+            yields = 0;
         }
     }
 

@@ -99,9 +99,9 @@ pub fn run(
     }
 }
 
-/// Batches that are under way at most: each worker has one, and one waits for it.
+/// Batches that are under way at most: each worker has one, one waits for it, and one is being filled.
 pub(crate) fn pool(workers: usize) -> usize {
-    2 * workers.max(1) + 2
+    2 * workers.max(1) + 1
 }
 
 /// A thread by its name, which tools that list threads show.

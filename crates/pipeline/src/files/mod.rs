@@ -141,12 +141,8 @@ fn join<'a>(block: &'a Block, room: &'a mut Vec<u8>) -> &'a [u8] {
 
 /// Writes a block to its place.
 fn write(block: &Block, placed: &Placed) -> Result<(), StoreError> {
-    let mut place = placed.place;
-    for octets in block.pieces.iter().map(Piece::octets) {
-        placed.placer.write(octets, place)?;
-        place += octets.len() as u64;
-    }
-    Ok(())
+    let pieces: Vec<&[u8]> = block.pieces.iter().map(Piece::octets).collect();
+    placed.placer.write_pieces(&pieces, placed.place)
 }
 
 /// The buffers of a block that nobody needs any more.

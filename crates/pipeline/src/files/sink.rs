@@ -19,7 +19,7 @@ const LARGE: usize = 16 << 10;
 /// would keep the room for pieces that do not need it.
 const ROOMY: usize = 160 << 10;
 /// Buffers that are kept for further use at most.
-const SPARE: usize = 16;
+const SPARE: usize = 8;
 
 /// A stream of octets on its way into a file.
 pub(crate) struct Sink {
@@ -115,6 +115,11 @@ impl Sink {
     /// in their place.
     pub(crate) fn append(&mut self, octets: &mut Vec<u8>, spare: &mut Spare) {
         if octets.len() < LARGE {
+            let needed = self.tail.len() + octets.len();
+            if needed > self.tail.capacity() && needed > BLOCK / 4 {
+                // It is cut before it has more; doubled it would have twice that.
+                self.tail.reserve_exact(BLOCK + LARGE - self.tail.len());
+            }
             self.tail.extend_from_slice(octets);
             return;
         }
