@@ -63,6 +63,8 @@ pub struct Context<'p, 'c> {
     pub(crate) packet: PacketInfo,
     timestamp: Timestamp,
     pub(crate) layers: Vec<Layer<'p>>,
+    /// Number of the protocol whose layer is being read.
+    pub(crate) entry: u16,
     /// How many of these are the first line, each inside the one before.
     pub(crate) line: usize,
     /// What else is to be walked.
@@ -99,6 +101,7 @@ impl<'p, 'c> Context<'p, 'c> {
             },
             timestamp: Timestamp::new(0, 0),
             layers: Vec::with_capacity(crate::MAX_LAYERS),
+            entry: 0,
             line: 0,
             branches: Vec::new(),
             muted: false,

@@ -12,7 +12,7 @@ use std::num::NonZero;
 
 use netcap_record::{Ip, Mac};
 
-use crate::{Context, Protocol, Selector};
+use crate::{Context, Selector};
 
 /// Two ends of a protocol, and the number of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,29 +262,21 @@ pub struct SegmentFacts<'p> {
     pub payload: &'p [u8],
 }
 
-/// Who read the innermost octets of a packet.
+/// Who read the innermost octets of a packet; [`Registry::application`](crate::Registry::application)
+/// has the name.
 ///
-/// A reference to a name, so that it is as small as may be where many are kept.
+/// A number, so that it is as small as may be where many are kept: that of a protocol in the registry,
+/// from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Application(Option<&'static &'static str>);
+pub struct Application(pub(crate) u16);
 
 impl Application {
     /// Nobody that counts as an application.
-    pub const NONE: Application = Application(None);
+    pub const NONE: Application = Application(0);
     /// Nobody: octets that no dissector claims.
-    pub const PAYLOAD: Application = Application(Some(&"Payload"));
+    pub const PAYLOAD: Application = Application(u16::MAX);
     /// Nobody yet: a piece of a datagram.
-    pub const FRAGMENT: Application = Application(Some(&"Fragment"));
-
-    /// A protocol.
-    pub const fn of(protocol: &'static Protocol) -> Application {
-        Application(Some(&protocol.name))
-    }
-
-    /// Its name, empty for none.
-    pub fn name(self) -> &'static str {
-        self.0.copied().unwrap_or_default()
-    }
+    pub const FRAGMENT: Application = Application(u16::MAX - 1);
 }
 
 /// Where in a level the layers are.
@@ -524,10 +516,21 @@ impl<'p> Context<'p, '_> {
         }
     }
 
-    /// If this layer is the innermost, it was read by `application`, and these octets count as its
+    /// If this layer is the innermost, its protocol is the application, and these octets count as its
     /// own.
     #[inline]
-    pub fn application(&mut self, application: Application, octets: &'p [u8]) {
+    pub fn application(&mut self, octets: &'p [u8]) {
+        self.read_by(Application(self.entry), octets);
+    }
+
+    /// If this layer is the innermost, these octets are a piece of a datagram.
+    #[inline]
+    pub fn fragmented(&mut self, octets: &'p [u8]) {
+        self.read_by(Application::FRAGMENT, octets);
+    }
+
+    #[inline]
+    fn read_by(&mut self, application: Application, octets: &'p [u8]) {
         self.path.said = (self.layers.len(), application, octets);
     }
 
@@ -535,7 +538,7 @@ impl<'p> Context<'p, '_> {
     #[inline]
     pub fn unclaimed(&mut self, octets: &'p [u8]) {
         if !octets.is_empty() {
-            self.application(Application::PAYLOAD, octets);
+            self.read_by(Application::PAYLOAD, octets);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use netcap_record::{Columns, Schema};
 
-use crate::{Protocol, Selector};
+use crate::{Application, Protocol, Selector};
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,8 @@ pub struct Registry {
 pub(crate) struct Entry {
     pub(crate) protocol: &'static Protocol,
     pub(crate) excluded: bool,
+    /// Its place among the entries, from 1.
+    pub(crate) number: u16,
 }
 
 impl Registry {
@@ -100,14 +102,15 @@ impl Registry {
             },
         };
         for protocol in protocols {
+            let entry = registry.entries.len() as u16 + 1;
             registry.entries.push(Entry {
                 protocol,
+                number: entry,
                 excluded: protocol
                     .schemas
                     .first()
                     .is_some_and(|s| named(&selection.exclude, s)),
             });
-            let entry = registry.entries.len() as u16;
             for selector in protocol.selectors {
                 let (kind, number) = selector.place();
                 if let Some(table) = registry.tables.get_mut(kind) {
@@ -166,6 +169,19 @@ impl Registry {
     /// Name of the protocol that answers to a number; empty where nobody does.
     pub fn name(&self, selector: Selector) -> &'static str {
         self.find(selector).map_or("", |entry| entry.protocol.name)
+    }
+
+    /// Name of who read what is innermost in a packet; empty where that is nobody.
+    pub fn application(&self, application: Application) -> &'static str {
+        match application {
+            Application::PAYLOAD => "Payload",
+            Application::FRAGMENT => "Fragment",
+            Application(number) => {
+                let place = usize::from(number).checked_sub(1);
+                let entry = place.and_then(|place| self.entries.get(place));
+                entry.map_or("", |entry| entry.protocol.name)
+            }
+        }
     }
 
     #[inline]

@@ -98,7 +98,7 @@ pub fn walk_cut(
             .iter()
             .map(without_segment)
             .collect(),
-        application: (application.name(), own.len()),
+        application: (registry.application(application), own.len()),
         records: records(&registry, &output),
         fragments: output.fragments,
     }

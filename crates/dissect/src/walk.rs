@@ -78,6 +78,7 @@ fn follow<'p>(
     loop {
         let protocol = entry.protocol;
         context.muted |= entry.excluded;
+        context.entry = entry.number;
         if context.layers.len() == deepest {
             let cursor = Cursor::new(protocol.name, layer);
             return Fate::Malformed(cursor.malformed(Reason::Depth));

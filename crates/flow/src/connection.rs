@@ -43,15 +43,19 @@ pub(crate) struct Shown {
     application_octets: u32,
 }
 
-/// Which layers of a packet have their ends the other way round than the key.
+/// Which layers of a packet have their ends the other way round than the key: a bit for each.
 #[derive(Clone, Copy, Debug)]
-struct Exchanged {
-    link: bool,
-    network: bool,
-    transport: bool,
-}
+struct Exchanged(u8);
 
 impl Exchanged {
+    const LINK: u8 = 1;
+    const NETWORK: u8 = 2;
+    const TRANSPORT: u8 = 4;
+
+    fn has(self, layer: u8) -> bool {
+        self.0 & layer != 0
+    }
+
     /// The direction of the packet: that of its addresses, or where both are the same, of its ports,
     /// or of its MAC addresses.
     fn way(self, key: &Layers) -> usize {
@@ -62,9 +66,9 @@ impl Exchanged {
             .transport
             .is_some_and(|ends| ends.source != ends.destination);
         usize::from(match (network, transport) {
-            (true, _) => self.network,
-            (false, true) => self.transport,
-            (false, false) => self.link,
+            (true, _) => self.has(Exchanged::NETWORK),
+            (false, true) => self.has(Exchanged::TRANSPORT),
+            (false, false) => self.has(Exchanged::LINK),
         })
     }
 }
@@ -89,11 +93,18 @@ impl Model for Connection<'_> {
             network: network.map(|(ends, _)| ends),
             transport: transport.map(|(ends, _)| ends),
         };
-        let exchanged = Exchanged {
-            link: link.is_some_and(|(_, exchanged)| exchanged),
-            network: network.is_some_and(|(_, exchanged)| exchanged),
-            transport: transport.is_some_and(|(_, exchanged)| exchanged),
+        let bit = |is_exchanged: Option<bool>, layer| match is_exchanged {
+            Some(true) => layer,
+            _ => 0,
         };
+        let exchanged = Exchanged(
+            bit(link.map(|(_, exchanged)| exchanged), Exchanged::LINK)
+                | bit(network.map(|(_, exchanged)| exchanged), Exchanged::NETWORK)
+                | bit(
+                    transport.map(|(_, exchanged)| exchanged),
+                    Exchanged::TRANSPORT,
+                ),
+        );
         Some(Reading {
             way: exchanged.way(&key),
             key,
@@ -113,11 +124,15 @@ impl Model for Connection<'_> {
             octets: shown.application_octets,
         };
         let layers = Layers {
-            link: key.link.map(|ends| ends.exchanged(exchanged.link)),
-            network: key.network.map(|ends| ends.exchanged(exchanged.network)),
+            link: key
+                .link
+                .map(|ends| ends.exchanged(exchanged.has(Exchanged::LINK))),
+            network: key
+                .network
+                .map(|ends| ends.exchanged(exchanged.has(Exchanged::NETWORK))),
             transport: key
                 .transport
-                .map(|ends| ends.exchanged(exchanged.transport)),
+                .map(|ends| ends.exchanged(exchanged.has(Exchanged::TRANSPORT))),
         };
         let uid = uid::connection(
             key.link.as_ref(),

@@ -117,7 +117,7 @@ pub(crate) fn with_record(
         link: text(link.map(|link| link.selector())),
         network: text(network.map(|network| network.selector())),
         transport: text(transport.map(|transport| transport.selector())),
-        application: Text(opening.application.name().as_bytes()),
+        application: Text(registry.application(opening.application).as_bytes()),
         source_mac: Maybe(macs.map(|(source, _)| source)),
         destination_mac: Maybe(macs.map(|(_, destination)| destination)),
         source_ip: Maybe(ips.map(|(source, _)| source)),

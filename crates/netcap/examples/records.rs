@@ -2,6 +2,8 @@
 //!
 //!     cargo run --example records -- traffic.pcap
 
+#![expect(clippy::print_stdout, reason = "examples print")]
+
 use netcap::capture::open;
 use netcap::dissect::Selection;
 use netcap::pipeline::{Config, records, registry};

@@ -7,6 +7,8 @@
 //! four octets each, big-endian; then records as in `.ncap` files, each with its length before it.
 //! Blocks are compressed by the workers, and sent in order.
 
+#![expect(clippy::print_stdout, reason = "examples print")]
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::TcpStream;

@@ -9,8 +9,7 @@
 //! than 4 leaves no record.
 
 use netcap_dissect::{
-    Application, Context, Cursor, FragmentKey, IpVersion, Malformed, Network, Next, Protocol,
-    Reason, Selector,
+    Context, Cursor, FragmentKey, IpVersion, Malformed, Network, Next, Protocol, Reason, Selector,
 };
 use netcap_record::{Each, Ip, Record, Timestamp};
 
@@ -269,7 +268,7 @@ fn say<'p>(header: &[u8; FIXED], whole: &'p [u8], context: &mut Context<'p, '_>)
     // A fragment of a tunnel is part of the tunnel's packet, unless this is a fragment too.
     if context.path().piece().is_some() {
         let payload = whole.get(length.max(FIXED)..).unwrap_or_default();
-        context.application(Application::FRAGMENT, payload);
+        context.fragmented(payload);
     }
 }
 

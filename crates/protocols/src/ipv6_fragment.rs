@@ -5,9 +5,7 @@
 //! never put together with others (RFC 6946 section 4). A fragment header that no IPv6 header
 //! precedes has its record and cannot be put together.
 
-use netcap_dissect::{
-    Application, Context, Cursor, FragmentKey, Malformed, Next, Protocol, Selector,
-};
+use netcap_dissect::{Context, Cursor, FragmentKey, Malformed, Next, Protocol, Selector};
 use netcap_record::{Record, Timestamp};
 
 use crate::{ipv6, ipv6_extension};
@@ -47,10 +45,7 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    context.application(
-        Application::FRAGMENT,
-        input.rest().get(8..).unwrap_or_default(),
-    );
+    context.fragmented(input.rest().get(8..).unwrap_or_default());
     let header = *input.array::<8>()?;
     let place = u16::from_be_bytes([header[2], header[3]]);
     let more = place & 1 != 0;

@@ -4,7 +4,7 @@
 //! private ones (mode 7) share only the first octet with it: their records hold that octet's three
 //! fields and leave the others empty, whatever their length.
 
-use netcap_dissect::{Application, Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
 use netcap_record::{Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("NTP", dissect)
@@ -103,7 +103,7 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    context.application(Application::of(&PROTOCOL), &[]);
+    context.application(&[]);
     let mut peek = *input;
     let common = Ntp::first_octet(context.timestamp(), peek.u8()?);
     match common.mode {

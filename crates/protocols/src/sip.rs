@@ -14,8 +14,8 @@
 //! message are keep-alives (section 7.5, RFC 5626 section 3.5.1).
 
 use netcap_dissect::{
-    Application, Beginning, Context, Cursor, Framed, Framing, Malformed, Measure, Next, Protocol,
-    Reason, Recognition, Selector, StreamProtocol,
+    Beginning, Context, Cursor, Framed, Framing, Malformed, Measure, Next, Protocol, Reason,
+    Recognition, Selector, StreamProtocol,
 };
 use netcap_record::{Each, Element, Record, Text, Timestamp, Type, put};
 
@@ -412,7 +412,7 @@ fn dissect<'p>(
     let octets = input.rest();
     let body = octets.windows(4).position(|four| four == b"\r\n\r\n");
     let body = body.and_then(|at| octets.get(at + 4..));
-    context.application(Application::of(&PROTOCOL), body.unwrap_or_default());
+    context.application(body.unwrap_or_default());
     let (first, end) = first_line(octets);
     let Some(start) = StartLine::read(first) else {
         if end.is_none() && may_begin_message(first) && context.is_cut() {
