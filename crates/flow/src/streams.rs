@@ -135,6 +135,8 @@ struct Stream {
     ends: StreamEnds,
     link_type: u32,
     last: Time,
+    /// Number of the packet that had this time, in the run.
+    last_number: u64,
     /// Number of the segment that opened it, in the run.
     serial: u64,
     to_server: Half,
@@ -493,6 +495,7 @@ impl Streams {
             ends: segment.ends(),
             link_type: segment.packet.link_type,
             last: now.time,
+            last_number: segment.packet.number,
             serial: now.number,
             to_server: Half::default(),
             to_client: Half::default(),
@@ -660,7 +663,9 @@ impl Stream {
             return;
         };
         let (syn, ack) = (segment.has(flag::SYN), segment.has(flag::ACK));
-        self.last = self.last.max(now.time);
+        if now.time >= self.last {
+            (self.last, self.last_number) = (now.time, segment.packet.number);
+        }
         if segment.has(flag::RST) {
             self.reset = true;
             desk.ledger.resets += 1;
@@ -745,7 +750,7 @@ impl Stream {
             link_type: self.link_type,
             original_len: 0,
             index: 0,
-            number: 0,
+            number: self.last_number,
         }
     }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use netcap_capture::Batch;
 use netcap_dissect::Selection;
 use netcap_pipeline::{Config, FileConfig, Files, run};
-use netcap_record::{Message, PACKET_NUMBER, Scalar, Schema, put};
+use netcap_record::{Message, PACKET_NUMBER, Scalar, Schema, Timestamp, put};
 use netcap_store::Reader;
 
 /// The time of a packet or a record.
@@ -93,21 +93,32 @@ fn number(message: &Message<'_>) -> u64 {
 
 #[test]
 fn the_number_and_the_time_are_of_one_packet() {
-    let mut seen = 0;
+    let (mut seen, mut flows, mut disordered) = (0, 0, 0);
     for capture in captures() {
         let name = expectation::name_of(&capture);
         let times = times(&capture);
         for (stem, (schema, records)) in records(&capture, true, 2, 7) {
-            // Of flows the first packet is told by what keeps them.
-            if schema.field("Timestamp").is_none() {
-                continue;
-            }
             for record in records {
                 let message = Message::parse(schema, &record).unwrap();
                 let number = number(&message);
-                let time = message.timestamp().map(|t| (t.seconds(), t.nanos()));
                 let place = usize::try_from(number).unwrap().checked_sub(1);
                 let packet = place.and_then(|place| times.get(place)).copied();
+                if let Some(field) = schema.field("TimestampFirst") {
+                    // The earliest packet of a flow is mostly, and never after, the first one.
+                    let Some(Scalar::Timestamp(text)) = message.value(field) else {
+                        panic!("{name} {stem}: no time");
+                    };
+                    let earliest = Timestamp::parse(text).map(|t| (t.seconds(), t.nanos()));
+                    let first = packet.map(|(seconds, nanos)| (seconds, nanos / 1000 * 1000));
+                    assert!(
+                        first >= earliest && first.is_some(),
+                        "{name} {stem}: {number}"
+                    );
+                    flows += 1;
+                    disordered += usize::from(first != earliest);
+                    continue;
+                }
+                let time = message.timestamp().map(|t| (t.seconds(), t.nanos()));
                 assert!(
                     time.is_some() && time == packet,
                     "{name} {stem}: {number}, {time:?}"
@@ -117,6 +128,10 @@ fn the_number_and_the_time_are_of_one_packet() {
         }
     }
     assert!(seen > 5000, "{seen} records");
+    assert!(
+        flows > 1000 && disordered < flows / 50,
+        "{disordered} of {flows}"
+    );
 }
 
 #[test]

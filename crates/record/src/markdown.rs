@@ -137,7 +137,7 @@ mod tests {
 
 | Field | No. | Type | |
 |---|---|---|---|
-| PacketNumber | 200 | uint64 | Number of the packet that has the record's time, `Timestamp` or `TimestampFirst`: from 1, in the order in which packets were read, before any filter. `frame.number` of Wireshark. 0 where it was not asked for. A column only with `-packet-numbers`. |
+| PacketNumber | 200 | uint64 | Number of the packet that has the record's time, of a flow that of the first packet: from 1, in the order in which packets were read, before any filter. `frame.number` of Wireshark. 0 where it was not asked for. A column only with `-packet-numbers`. |
 
 ## TCP
 

@@ -99,7 +99,7 @@ pub const PACKET_NUMBER: Field = Field {
     ty: Type::Uint64,
     repeated: false,
     csv: Csv::PacketNumber,
-    doc: "Number of the packet that has the record's time, `Timestamp` or `TimestampFirst`: from 1, in\n\
+    doc: "Number of the packet that has the record's time, of a flow that of the first packet: from 1, in\n\
           the order in which packets were read, before any filter. `frame.number` of Wireshark. 0 where\n\
           it was not asked for.",
 };

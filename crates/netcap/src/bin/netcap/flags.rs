@@ -218,7 +218,9 @@ pub(crate) struct Flags {
     /// Flows of each kind that may be open at a time
     ///
     /// Beyond that the idlest flow of a single packet ends early, or the idlest of all where each
-    /// has more; the summary counts those.
+    /// has more; the summary counts those. A table with room for 8192 or more is kept in eight parts
+    /// by address and port, each with an eighth of the room; so are streams, if -stream-memory is 32
+    /// or more.
     #[arg(
         long,
         value_name = "N",
