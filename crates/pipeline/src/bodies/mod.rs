@@ -19,7 +19,6 @@ mod sniff;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use netcap_dissect::{BodyEvent, BodyId};
@@ -28,7 +27,7 @@ use netcap_store::OutputFile;
 use crate::Error;
 use coding::Coding;
 pub use limits::{BodyConfig, BodyLedger, BodyLimits};
-use name::{file_name, safe};
+use name::{file_name, make_folder, safe};
 use sniff::{LOOKED_AT, media_type};
 
 /// Octets of a coding's name in a file's.
@@ -288,19 +287,6 @@ impl BodySink {
             }
         }
         Ok(path)
-    }
-}
-
-/// Makes a folder, or sees that it is one.
-fn make_folder(path: &Path) -> io::Result<()> {
-    match fs::create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            match path.symlink_metadata()?.is_dir() {
-                true => Ok(()),
-                false => Err(io::ErrorKind::NotADirectory.into()),
-            }
-        }
-        made => made,
     }
 }
 

@@ -1,4 +1,7 @@
-//! Names of files that are safe, whatever the traffic asks for.
+//! Names of files that are safe, whatever the traffic asks for, and folders for them.
+
+use std::path::Path;
+use std::{fs, io};
 
 /// Octets of a file's name at most.
 pub(super) const LONGEST_NAME: usize = 120;
@@ -44,6 +47,19 @@ pub(super) fn safe(octets: &[u8], limit: usize) -> String {
         }
     });
     characters.collect()
+}
+
+/// Makes a folder, or sees that it is one.
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            match path.symlink_metadata()?.is_dir() {
+                true => Ok(()),
+                false => Err(io::ErrorKind::NotADirectory.into()),
+            }
+        }
+        made => made,
+    }
 }
 
 #[cfg(test)]
