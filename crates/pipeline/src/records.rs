@@ -26,7 +26,12 @@ pub struct AuditRecord {
 }
 
 impl AuditRecord {
-    /// Its type.
+    /// Name of its type, which the selection takes and files are called by: `TLS`.
+    pub fn kind(&self) -> &'static str {
+        self.schema.stem
+    }
+
+    /// The definition of its type.
     pub fn schema(&self) -> &'static Schema {
         self.schema
     }

@@ -82,7 +82,7 @@ fn records_by_name_and_by_type() {
     let report = found.report().unwrap();
     assert!(report.ledger.balances() && report.ledger.records == all.len() as u64);
     let first = all.first().unwrap();
-    assert_eq!((first.schema().name, first.packet() > 0), ("TCP", true));
+    assert_eq!((first.kind(), first.packet() > 0), ("TCP", true));
     let Some(Scalar::Int(port)) = first.get("SrcPort") else {
         panic!("{:?}", first.get("SrcPort"));
     };

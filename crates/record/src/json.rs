@@ -29,14 +29,18 @@ pub fn line(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>)
     out.push(b'\n');
 }
 
-/// The same, with the name of the record's type first, as `"Type":"DNS"`: for lines of several types.
+/// The key of the type's name in [`typed_line`]: no field has this name.
+pub const TYPE_KEY: &str = "RecordType";
+
+/// The same, with the name of the type first, by which its file is called too: `"RecordType":"DNS"`. For
+/// lines of several types.
 pub fn typed_line(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
     let start = out.len();
     line(message, types, out);
-    let name = message.schema().name;
+    let name = message.schema().stem;
     let is_empty = out.get(start + 1) == Some(&b'}');
     let separator = if is_empty { "" } else { "," };
-    let key = format!("\"Type\":\"{name}\"{separator}");
+    let key = format!("\"{TYPE_KEY}\":\"{name}\"{separator}");
     out.splice(start + 1..start + 1, key.into_bytes());
 }
 

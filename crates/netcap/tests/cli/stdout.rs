@@ -68,7 +68,10 @@ fn several_types_are_told_apart_and_in_order() {
         text.lines().map(name).collect()
     };
     let names = types(&all);
-    assert!(all.lines().all(|line| line.starts_with("{\"Type\":\"")));
+    assert!(
+        all.lines()
+            .all(|line| line.starts_with("{\"RecordType\":\""))
+    );
     // The layers of the first packet come before anything of the second.
     assert_eq!(names[..3], ["Ethernet", "IPv4", "TCP"]);
     assert!(names.contains(&"HTTP".to_owned()) && names.contains(&"Connection".to_owned()));
@@ -96,9 +99,11 @@ fn the_account_goes_to_standard_error() {
 fn what_makes_no_sense_is_refused() {
     let capture = capture("example.pcap");
     for (flags, message) in [
-        ("-csv", "name one with -include"),
-        ("", "name one with -include"),
-        ("-include DNS -json -select ID", "-select is for CSV"),
+        ("-csv", "choose one with -include"),
+        ("", "choose one with -include"),
+        ("-include DNS -json -select ID", "jq"),
+        ("-include DNS -json -csv", "-json and CSV"),
+        ("-include HTTP -nohttp -json", "-nohttp"),
         ("-include DNS -csv -select Nothing", "Nothing"),
         ("-include DNS -table", "-table"),
         ("-include DNS -csv -rotate 1h", "-rotate"),

@@ -1,7 +1,7 @@
 //! Files of audit records into text.
 
 use std::io::{BufWriter, StdoutLock, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::table::Table;
@@ -30,7 +30,7 @@ pub(crate) fn run(flags: &Flags, paths: &[PathBuf]) -> Result<(), Failure> {
     let layout = layout(flags)?;
     let mut inputs = Vec::new();
     for path in paths {
-        let (path, reader) = (path.clone(), Reader::open(path)?);
+        let (path, reader) = (path.clone(), open(path)?);
         inputs.push(Input { path, reader });
     }
     if layout == Layout::Header {
@@ -85,6 +85,16 @@ pub(crate) fn run(flags: &Flags, paths: &[PathBuf]) -> Result<(), Failure> {
         Some(failure) => Err(failure),
         None => printer.verdict(),
     }
+}
+
+/// Opens a file. What comes by standard input may well be a capture.
+fn open(path: &Path) -> Result<Reader, Failure> {
+    Reader::open(path).map_err(|error| match path.to_str() {
+        Some("-") if error.is_input_fault() => Failure::Input(format!(
+            "{error}; if it is a capture, add -out - to print its records"
+        )),
+        _ => error.into(),
+    })
 }
 
 /// Prints the records of one file.

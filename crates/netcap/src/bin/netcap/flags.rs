@@ -160,11 +160,12 @@ pub(crate) struct Flags {
     )]
     pub(crate) exclude: Vec<String>,
 
-    /// Directory for the files, made if need be; `-` is standard output
+    /// Directory for the files, created if needed; `-` is standard output
     ///
-    /// To standard output go the records of one type, which -include names, as they come: as protobuf,
-    /// or as text with -csv, -tsv or -json. Lines of JSON can be of several types, and say so then.
-    /// They are never compressed, and packets that were not understood are only counted.
+    /// `-` writes records to standard output as they come, uncompressed: those of one type, chosen with
+    /// -include, as protobuf, or as text with -csv, -tsv, -select or -json. -json can mix several types;
+    /// each line then begins with its RecordType. Packets that could not be decoded are counted, but
+    /// not kept.
     #[arg(
         long,
         value_name = "DIR",
@@ -357,10 +358,10 @@ pub(crate) struct Flags {
 
     /// Give every record the number of its packet, in the field PacketNumber
     ///
-    /// It joins records with packets in Wireshark, where it is frame.number: the packet that has the
-    /// record's time, counted from 1; of a flow the first. Packets that -bpf leaves out of files are
-    /// counted too; several inputs are counted as merged. Costs some 4 octets a record. Of record
-    /// files, show it as a column: the last one.
+    /// Wireshark's frame.number of the packet that has the record's time; for a flow, of its first
+    /// packet; for HTTP, of the request. Packets dropped by -bpf still count, and several inputs are
+    /// numbered as merged. Costs about 4 octets a record. When record files are read: show it as the
+    /// last column.
     #[arg(long, help_heading = "Collect")]
     pub(crate) packet_numbers: bool,
 

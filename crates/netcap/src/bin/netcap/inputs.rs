@@ -130,16 +130,15 @@ fn check_flags(flags: &Flags, given_by: &str, input: &Path) -> Result<(), Failur
         ];
         return match layouts.iter().find(|(_, is_given)| *is_given) {
             Some((flag, _)) => Err(Failure::Usage(format!(
-                "{flag} is for audit record files; with -out - records are written as -csv, -tsv, \
-                 -json or protobuf"
+                "{flag} needs an audit record file; with -out -, use -csv, -tsv or -json"
             ))),
             None => Ok(()),
         };
     }
     match printing_flags(flags).first() {
         Some(flag) => Err(Failure::Usage(format!(
-            "{flag} is for audit record files, and {} is a capture; make some of it first: \
-             `netcap {given_by} {0} -out DIR`, or write to standard output with -out -",
+            "{flag} prints audit record files, and {} is a capture; turn it into some first: \
+             `netcap {given_by} {0} -out DIR`, or print its records with -out -",
             input.display()
         ))),
         None => Ok(()),

@@ -17,10 +17,22 @@ pub(crate) fn encoding(flags: &Flags, registry: &Registry) -> Result<Arc<dyn Enc
         ));
     }
     let types = registry.selected();
+    if types.is_empty() {
+        return Err(Failure::Usage(
+            "no type of record is left to be written; see -include, -exclude and -nohttp"
+                .to_owned(),
+        ));
+    }
     if flags.json {
         if flags.select.is_some() {
             return Err(Failure::Usage(
-                "-json prints all fields; -select is for CSV".to_owned(),
+                "-json prints all fields; choose some with jq, or use -select with -csv or -tsv"
+                    .to_owned(),
+            ));
+        }
+        if flags.csv || flags.tsv || flags.sep.is_some() {
+            return Err(Failure::Usage(
+                "-json and CSV cannot be had at once; leave one of them out".to_owned(),
             ));
         }
         return Ok(Arc::new(Json {
@@ -30,8 +42,8 @@ pub(crate) fn encoding(flags: &Flags, registry: &Registry) -> Result<Arc<dyn Enc
     }
     let [schema] = types else {
         return Err(Failure::Usage(format!(
-            "-out - writes records of one type, and {} are selected; name one with -include, as in \
-             -include DNS, or ask for -json, whose lines can be of several types",
+            "-out - writes records of one type, and {} are selected; choose one with -include, as in \
+             -include DNS, or use -json, which can mix several types",
             types.len()
         )));
     };
