@@ -140,20 +140,59 @@ impl Groups {
         self.groups.iter().zip(&self.shards)
     }
 
-    /// Puts something else in the place of what a packet was that is a fragment, or holds one.
-    pub(crate) fn amend(&mut self, place: u32, summary: PacketSummary) {
-        let found = self.steps.binary_search_by_key(&place, |step| step.place);
-        let Some(step) = found.ok().and_then(|found| self.steps.get_mut(found)) else {
-            return;
-        };
-        step.application = summary.application;
-        step.application_octets = summary.application_octets;
-        // A fragment is a group of its own. Where one lies further within, only what is innermost
-        // changes.
-        let group = &mut self.groups[step.group as usize];
-        if group.first as usize == found.unwrap_or_default() {
-            group.summary = summary;
+    /// Puts what other packets are in the place of those at their places, which are fragments or hold
+    /// some.
+    pub(crate) fn amend(&mut self, amended: &Groups) {
+        let mut is_regrouped = false;
+        for step in &amended.steps {
+            let summary = amended.packet(step);
+            let Some(place) = self.find(step.place) else {
+                continue;
+            };
+            let own = &mut self.steps[place];
+            own.application = summary.application;
+            own.application_octets = summary.application_octets;
+            let group = &mut self.groups[own.group as usize];
+            // A fragment is a group of its own, and its shards are found when its ports are known.
+            // Of others, whose fragments lie further within, mostly only what is innermost changes.
+            if group.summary.piece.is_some() {
+                group.summary = summary;
+            } else if group.summary.layers == summary.layers {
+                if group.first as usize == place {
+                    group.summary = summary;
+                }
+            } else {
+                is_regrouped = true;
+            }
         }
+        if is_regrouped {
+            self.regroup(amended);
+        }
+    }
+
+    /// Takes all packets anew, with others in the place of those at their places.
+    fn regroup(&mut self, amended: &Groups) {
+        let packets: Vec<(u32, PacketSummary)> = self
+            .steps
+            .iter()
+            .map(|step| {
+                let summary = match amended.find(step.place) {
+                    Some(place) => amended.packet(&amended.steps[place]),
+                    None => self.packet(step),
+                };
+                (step.place, summary)
+            })
+            .collect();
+        self.clear();
+        for (place, summary) in packets {
+            self.add(place, summary);
+        }
+    }
+
+    /// Which of the steps is the packet at a place of the batch.
+    fn find(&self, place: u32) -> Option<usize> {
+        let found = self.steps.binary_search_by_key(&place, |step| step.place);
+        found.ok()
     }
 
     /// Gives `complete` the fragments. It may change the layers that they are keyed by.

@@ -39,9 +39,7 @@ impl Notes {
     ///
     /// [`FragmentPorts`](crate::FragmentPorts) must complete the notes afterwards.
     pub fn amend(&mut self, amended: &mut Notes, places: &[u32]) {
-        for step in amended.groups.steps() {
-            self.groups.amend(step.place, amended.groups.packet(step));
-        }
+        self.groups.amend(&amended.groups);
         self.segments.amend(&mut amended.segments, places);
     }
 }

@@ -47,7 +47,7 @@ pub(crate) enum Job {
 
 /// What the sequencer hears.
 pub(crate) enum Done {
-    /// A batch is through all stages; batches come in order, with what lanes gave.
+    /// A batch is through all stages, with what lanes gave for it.
     Finished(Box<Parcel>, Vec<Output>),
     /// What a lane was asked for at the end.
     Answer(LaneWork, Output),

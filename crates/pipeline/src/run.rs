@@ -46,7 +46,7 @@ pub fn run(
     let pool = pool(workers);
     let queue = Arc::new(Queue::new());
     let (free_in, free_out) = bounded(pool);
-    // The sequencer waits for nothing else, so how many fit matters little.
+    // The sequencer always comes back to it, and nobody sends while holding what it needs.
     let (done_in, done_out) = bounded::<Done>(2 * pool);
     for _ in 0..pool {
         let parcel = Parcel::new(registry, BATCH_OCTETS, config.batch_packets);

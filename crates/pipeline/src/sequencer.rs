@@ -1,7 +1,7 @@
 //! The calling thread of a run: gives what every batch became to the outlet, in order, and the batch
 //! back to the reader. It dissects nothing, keeps no table and writes nothing itself.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -54,8 +54,9 @@ pub(crate) struct Sequencer<'a> {
 #[derive(Default)]
 pub(crate) struct State {
     ledger: Ledger,
-    /// Batches that are finished and wait to be delivered, and what lanes gave for them.
-    finished: VecDeque<(Box<Parcel>, Vec<Output>)>,
+    /// Batches that are finished and wait for their turn to be delivered, by number, and what lanes
+    /// gave for them.
+    finished: BTreeMap<u64, (Box<Parcel>, Vec<Output>)>,
     /// Batches delivered.
     delivered: u64,
     progress: Progress,
@@ -93,7 +94,7 @@ impl Sequencer<'_> {
                 }
             }
             while !self.workers.are_busy()
-                && let Some((parcel, outputs)) = self.state.finished.pop_front()
+                && let Some((parcel, outputs)) = self.state.finished.remove(&self.state.delivered)
             {
                 self.deliver(parcel, outputs)?;
             }
@@ -149,7 +150,10 @@ impl Sequencer<'_> {
     /// Takes what a thread has done.
     fn receive(&mut self, done: Done) -> Result<(), Stopped> {
         match done {
-            Done::Finished(parcel, outputs) => self.state.finished.push_back((parcel, outputs)),
+            Done::Finished(parcel, outputs) => {
+                let number = parcel.batch.sequence;
+                self.state.finished.insert(number, (parcel, outputs));
+            }
             Done::Answer(work, output) => self.state.answers.push((work, output)),
             Done::Task => {
                 self.workers.task_ended();

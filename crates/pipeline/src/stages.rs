@@ -78,19 +78,24 @@ impl<'a> Stages<'a> {
     }
 
     /// Takes a lane back, and what it gave for a batch or as an answer.
+    ///
+    /// What comes of it is sent without the lock, which whoever empties the channel needs too; so
+    /// batches may be sent out of their order.
     pub(crate) fn left_lane(&self, seat: Box<Seat>, work: LaneWork, output: Output) {
-        let mut state = self.lock();
         if let LaneWork::Batch(parcel) = work {
             // The lanes keep the one that the batch comes back from.
             drop(parcel);
-            state.lanes.leave(seat, output, self.registry, self.queue);
-            while let Some((parcel, outputs)) = state.lanes.finished() {
-                // In order, so still under the lock. Whoever is behind the channel needs none to
-                // empty it.
+            let mut finished = Vec::new();
+            {
+                let mut state = self.lock();
+                state.lanes.leave(seat, output, self.registry, self.queue);
+                finished.extend(std::iter::from_fn(|| state.lanes.finished()));
+            }
+            for (parcel, outputs) in finished {
                 let _ = self.done.send(Done::Finished(Box::new(parcel), outputs));
             }
         } else {
-            state.lanes.sit(seat);
+            self.lock().lanes.sit(seat);
             let _ = self.done.send(Done::Answer(work, output));
         }
     }

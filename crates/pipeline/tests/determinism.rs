@@ -325,6 +325,37 @@ fn lanes_change_nothing_where_limits_are_met() {
     assert!(tiny.flows_evicted > met.flows_evicted);
 }
 
+/// Datagrams in fragments within a tunnel become whole in whatever batch: their ports, and so the flows
+/// that the tunnel's packets belong to, are the same.
+#[test]
+fn fragments_in_tunnels_are_the_same_in_any_batch() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("tunnels.pcap");
+    let mut file = pcap_writer::file_header(LinkType::ETHERNET, 65_535).to_vec();
+    for i in 0..60_u32 {
+        let datagram = udp(&query(i * 77));
+        let (first, second) = datagram.split_at(24);
+        // Now in order, now not, and now and then without the first.
+        let pieces = [(0x2000, first), (3, second)];
+        let order: &[usize] = [&[0, 1][..], &[1, 0], &[1], &[0, 1, 1]][i as usize % 4];
+        for piece in order {
+            let (flags_and_offset, piece) = pieces[*piece];
+            let mut packet = ipv4(7000 + i, 0, &ipv4(i / 2 % 5, flags_and_offset, piece));
+            packet[9] = 4;
+            let frame = ethernet(0x0800, &packet);
+            let time = netcap_capture::Timestamp {
+                seconds: 1_600_000_000 + i64::from(i),
+                nanos: 0,
+            };
+            pcap_writer::append_record(&mut file, time, frame.len() as u32, &frame);
+        }
+    }
+    fs::write(&path, file).unwrap();
+    let (ledger, files) = assert_same_in(all_ways(), &path, "csv", |_| {});
+    assert!(ledger.fragments.completed > 20, "{ledger:?}");
+    assert!(files["TransportFlow.csv"].len() > 100);
+}
+
 /// Every number of lanes, and of workers, and every size of batches but the smallest.
 fn few_ways() -> impl Iterator<Item = (usize, usize, usize)> {
     LANES

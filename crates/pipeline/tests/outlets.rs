@@ -179,6 +179,52 @@ impl Outlet for Bad {
     }
 }
 
+/// Gives many tasks for each delivery, and takes its time.
+struct Busy {
+    tasks: usize,
+}
+
+impl Outlet for Busy {
+    fn encoding(&self) -> Arc<dyn Encoding> {
+        Arc::new(Frames)
+    }
+
+    fn take(
+        &mut self,
+        _delivery: &mut Delivery<'_>,
+        workers: &mut Workers<'_>,
+    ) -> Result<(), Error> {
+        for _ in 0..100 {
+            self.tasks += 1;
+            workers.give(Box::new(|_| {}));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        Ok(())
+    }
+}
+
+/// However many threads have something to say at a time, nobody waits for who waits for him.
+#[test]
+fn many_tasks_do_not_bring_a_run_to_a_halt() {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for workers in [1, 2, 5] {
+            let registry = selected(&[]);
+            let mut outlet = Busy { tasks: 0 };
+            let mut config = config(workers, 1);
+            config.limits.packets = Some(400);
+            let source = endless(&Arc::default());
+            let stop = Arc::default();
+            let report = run(source, &registry, &config, &mut outlet, &stop, &mut |_| {});
+            assert_eq!(report.unwrap().ledger.packets, 400);
+            assert!(outlet.tasks > 100 * 400);
+        }
+        done.send(()).unwrap();
+    });
+    let ended = ended.recv_timeout(Duration::from_secs(120));
+    assert!(ended.is_ok(), "it hangs, or failed");
+}
+
 #[test]
 fn an_outlet_that_fails_ends_the_run() {
     let (filled, registry) = (Arc::default(), selected(&["TCP"]));
