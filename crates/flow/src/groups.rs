@@ -140,6 +140,11 @@ impl Groups {
         self.groups.iter().zip(&self.shards)
     }
 
+    /// Whether some of the packets are fragments.
+    pub(crate) fn has_pieces(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
     /// Puts what other packets are in the place of those at their places, which are fragments or hold
     /// some.
     pub(crate) fn amend(&mut self, amended: &Groups) {
@@ -153,16 +158,17 @@ impl Groups {
             own.application = summary.application;
             own.application_octets = summary.application_octets;
             let group = &mut self.groups[own.group as usize];
-            // A fragment is a group of its own, and its shards are found when its ports are known.
-            // Of others, whose fragments lie further within, mostly only what is innermost changes.
-            if group.summary.piece.is_some() {
-                group.summary = summary;
-            } else if group.summary.layers == summary.layers {
-                if group.first as usize == place {
-                    group.summary = summary;
+            let has_same_layers = group.summary.layers == summary.layers;
+            match (group.summary.piece.is_some(), summary.piece.is_some()) {
+                // A fragment is a group of its own, and its shards are found when its ports are known.
+                (true, true) => group.summary = summary,
+                // Where fragments lie further within, mostly only what is innermost changes.
+                (false, false) if has_same_layers => {
+                    if group.first as usize == place {
+                        group.summary = summary;
+                    }
                 }
-            } else {
-                is_regrouped = true;
+                _ => is_regrouped = true,
             }
         }
         if is_regrouped {

@@ -25,6 +25,12 @@ impl Notes {
         self.segments.clear();
     }
 
+    /// Whether some of the packets are fragments: then [`FragmentPorts`](crate::FragmentPorts) must
+    /// complete the notes before lanes take them.
+    pub fn have_pieces(&self) -> bool {
+        self.groups.has_pieces()
+    }
+
     /// Appends what other packets say, which come behind.
     pub fn append(&mut self, other: &mut Notes) {
         for step in other.groups.steps() {

@@ -37,9 +37,10 @@ impl Fragments {
         }
     }
 
-    /// Whether a batch has anything for it.
+    /// Whether a batch has anything for it: fragments, or packets that say they are some and cannot be
+    /// put together.
     pub(crate) fn are_in(walked: &Walked) -> bool {
-        !walked.rest.fragmented.is_empty()
+        !walked.rest.fragmented.is_empty() || walked.rest.notes.have_pieces()
     }
 
     pub(crate) fn ledger(&self) -> FragmentLedger {

@@ -335,6 +335,19 @@ fn fragments_in_tunnels_are_the_same_in_any_batch() {
     for i in 0..60_u32 {
         let datagram = udp(&query(i * 77));
         let (first, second) = datagram.split_at(24);
+        let mut append = |packet: &[u8]| {
+            let frame = ethernet(0x0800, packet);
+            let time = netcap_capture::Timestamp {
+                seconds: 1_600_000_000 + i64::from(i),
+                nanos: 0,
+            };
+            pcap_writer::append_record(&mut file, time, frame.len() as u32, &frame);
+        };
+        // A piece that cannot be used, as its header claims options beyond its end, is of its flow too.
+        append(&ipv4(9000 + i, 0x2000, first));
+        let mut useless = ipv4(9000 + i, 3, &second[..8]);
+        useless[0] = 0x4f;
+        append(&useless);
         // Now in order, now not, and now and then without the first.
         let pieces = [(0x2000, first), (3, second)];
         let order: &[usize] = [&[0, 1][..], &[1, 0], &[1], &[0, 1, 1]][i as usize % 4];
@@ -342,12 +355,7 @@ fn fragments_in_tunnels_are_the_same_in_any_batch() {
             let (flags_and_offset, piece) = pieces[*piece];
             let mut packet = ipv4(7000 + i, 0, &ipv4(i / 2 % 5, flags_and_offset, piece));
             packet[9] = 4;
-            let frame = ethernet(0x0800, &packet);
-            let time = netcap_capture::Timestamp {
-                seconds: 1_600_000_000 + i64::from(i),
-                nanos: 0,
-            };
-            pcap_writer::append_record(&mut file, time, frame.len() as u32, &frame);
+            append(&packet);
         }
     }
     fs::write(&path, file).unwrap();
