@@ -26,7 +26,7 @@ pub(crate) enum LaneWork {
     Batch(Arc<Parcel>),
     /// To say up to which first packet it can close at once.
     Measure(u64),
-    /// To close what began up to this packet, and say whether that was not all.
+    /// To close what began up to this packet.
     Close(u64),
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// Does what is asked for; the answer stands in `work` too.
+    /// Does what is asked for; the answer to a question takes its place in `work`.
     pub(crate) fn work(
         &mut self,
         work: &mut LaneWork,

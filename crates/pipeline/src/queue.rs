@@ -2,8 +2,8 @@
 //! on their way out; new batches are walked when there is nothing else.
 //!
 //! It has no limit of its own. Batches come from a fixed pool, a lane has one job at a time, and the
-//! sequencer takes no batch in its turn while as many tasks of the outlet are under way as the pool
-//! has batches, so what waits here is bounded by these.
+//! sequencer delivers no batch while as many tasks of the outlet are under way as the pool has
+//! batches, so what waits here is bounded by these.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,7 +1,8 @@
 //! One run: the threads, and what they share.
 //!
-//! The reader fills batches, any number of workers do whatever is to be done, and the calling thread,
-//! the [sequencer](crate::sequencer), sees to it that everything happens in order.
+//! The reader fills batches, any number of workers do whatever is to be done, each batch through the
+//! [stages](crate::stages) in its turn, and the calling thread, the [sequencer](crate::sequencer),
+//! delivers what comes of them in order.
 
 use std::panic;
 use std::sync::Arc;

@@ -266,7 +266,7 @@ impl Sequencer<'_> {
     fn close_period(&mut self, goes_on: bool) -> Result<(), Stopped> {
         let mut log = Chunk::default();
         self.summarise(&mut log.octets);
-        if !log.octets.is_empty() {
+        if !log.octets.is_empty() && self.outlet.wants_sides() {
             self.give(Delivery {
                 registry: self.registry,
                 first: 0,

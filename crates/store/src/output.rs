@@ -34,8 +34,7 @@ impl Placer {
     /// # Errors
     /// Where the system refuses, as on a full disk.
     pub fn write(&self, octets: &[u8], place: u64) -> Result<(), Error> {
-        let written = self.file.write_all_at(octets, place);
-        written.map_err(|source| self.trouble(source))
+        self.write_pieces(&[octets], place)
     }
 
     /// Writes pieces one behind the other, in as few calls of the system as it allows.
@@ -45,6 +44,8 @@ impl Placer {
     pub fn write_pieces(&self, pieces: &[&[u8]], mut place: u64) -> Result<(), Error> {
         let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         let mut rest = slices.as_mut_slice();
+        // Of nothing but empty pieces the system would write nothing.
+        IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
             let at =
                 i64::try_from(place).map_err(|_| self.trouble(ErrorKind::FileTooLarge.into()))?;
@@ -161,5 +162,27 @@ impl Drop for OutputFile {
     fn drop(&mut self) {
         // After `finish` there is nothing by this name; otherwise there is nobody to tell.
         let _ = fs::remove_file(&self.partial);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_stand_one_behind_the_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut file = OutputFile::create(folder.path(), "x").expect("a file");
+        let placer = file.placer().expect("an open file");
+        let (first, second) = (file.reserve(3), file.reserve(4));
+        placer
+            .write_pieces(&[b"", b"de", b"", b"fg", b""], second)
+            .expect("written");
+        placer.write(b"abc", first).expect("written");
+        placer.write(b"", first).expect("nothing to write");
+        placer.write_pieces(&[b"", b""], first).expect("nothing");
+        file.finish(false).expect("a name");
+        let octets = fs::read(folder.path().join("x")).expect("the file");
+        assert_eq!(octets, b"abcdefg");
     }
 }
