@@ -21,7 +21,7 @@ const SHORT: usize = 128;
 pub struct Entropy {
     terms: Box<[i64; TERMS]>,
     /// What counting one more octet adds to the sum, by the count before.
-    steps: [i64; SHORT],
+    steps: Box<[i64; TERMS]>,
     counts: [u16; 256],
     /// `sum c log2 c` over `counts`.
     sum: i64,
@@ -33,11 +33,9 @@ impl Default for Entropy {
         for (count, slot) in terms.iter_mut().enumerate() {
             *slot = compute(count);
         }
-        let mut steps = [0; SHORT];
-        for (step, pair) in steps.iter_mut().zip(terms.windows(2)) {
-            if let [before, after] = pair {
-                *step = after - before;
-            }
+        let mut steps = Box::new([0; TERMS]);
+        for (count, step) in steps.iter_mut().enumerate() {
+            *step = compute(count + 1) - compute(count);
         }
         Entropy {
             terms,
@@ -96,7 +94,7 @@ impl Entropy {
         if payload.len() <= SHORT {
             for octet in payload {
                 let count = &mut self.counts[usize::from(*octet)];
-                self.sum += self.steps[usize::from(*count as u8)];
+                self.sum += self.steps[usize::from(*count) % TERMS];
                 *count += 1;
             }
             return;
@@ -122,9 +120,12 @@ impl Entropy {
     #[inline]
     fn take(&mut self, octet: u8) {
         let count = &mut self.counts[usize::from(octet)];
-        let old = usize::from(*count);
         *count = count.saturating_sub(1);
-        self.sum += self.term(old.saturating_sub(1)) - self.term(old);
+        let left = usize::from(*count);
+        self.sum -= match self.steps.get(left) {
+            Some(step) => *step,
+            None => compute(left + 1) - compute(left),
+        };
     }
 }
 

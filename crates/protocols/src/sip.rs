@@ -171,6 +171,15 @@ fn may_begin_message(line: &[u8]) -> bool {
     begins(b"SIP/2.0") || METHODS.into_iter().any(begins)
 }
 
+/// Whether a space follows a method or a version, or nothing yet.
+fn begins_with_word(octets: &[u8]) -> bool {
+    let is_part = |octet: &u8| is_token(octet) || *octet == b'/';
+    match octets.iter().position(|octet| !is_part(octet)) {
+        Some(end) => end > 0 && octets.get(end) == Some(&b' '),
+        None => true,
+    }
+}
+
 /// Schemes of addresses by which a request line is known before it ends: RFC 3261 section 19.1.1 and
 /// RFC 3966.
 const SCHEMES: [&[u8]; 3] = [b"sip:", b"sips:", b"tel:"];
@@ -398,7 +407,12 @@ fn recognise(beginning: &Beginning<'_>) -> Recognition {
     let empty_lines = beginning.octets.iter();
     let empty_lines = empty_lines.take_while(|octet| matches!(octet, b'\r' | b'\n'));
     let octets = beginning.octets.get(empty_lines.count()..);
-    match first_line(octets.unwrap_or_default()) {
+    let octets = octets.unwrap_or_default();
+    // Most of what is asked about is no SIP, and its first octets tell: the line need not be sought.
+    if !begins_with_word(octets) {
+        return Recognition::No;
+    }
+    match first_line(octets) {
         (line, Some(_)) if StartLine::read(line).is_some() => Recognition::Yes,
         (_, Some(_)) | (b"", None) => Recognition::No,
         (line, None) => recognise_unfinished(line),

@@ -5,6 +5,17 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::digits::HEX;
 use crate::{Element, Type, put};
 
+/// Each octet as two digits with a colon behind, first character lowest.
+const PAIRS: [u32; 256] = {
+    let mut all = [0; 256];
+    let mut octet = 0;
+    while octet < all.len() {
+        all[octet] = u32::from_le_bytes([HEX[octet >> 4], HEX[octet & 15], b':', 0]);
+        octet += 1;
+    }
+    all
+};
+
 /// A MAC address, written `aa:bb:cc:dd:ee:ff`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Mac(pub [u8; 6]);
@@ -13,11 +24,14 @@ impl Mac {
     /// The text of the address.
     #[inline]
     pub fn text(&self) -> [u8; 17] {
-        let mut text = [b':'; 17];
+        // In a register, as IPv4 addresses are; the last digit has no room there.
+        let mut first = 0;
         for (i, octet) in self.0.iter().enumerate() {
-            text[3 * i] = HEX[usize::from(octet >> 4)];
-            text[3 * i + 1] = HEX[usize::from(octet & 15)];
+            first |= u128::from(PAIRS[usize::from(*octet)]) << (24 * i);
         }
+        let mut text = [0; 17];
+        text[..16].copy_from_slice(&first.to_le_bytes());
+        text[16] = HEX[usize::from(self.0[5] & 15)];
         text
     }
 }
@@ -47,23 +61,40 @@ pub enum Ip {
     Absent,
 }
 
+/// Each number in decimal with a dot behind, first character lowest, and how many characters that is.
+const DECIMAL: [(u32, u8); 256] = {
+    let mut all = [(0, 0); 256];
+    let mut number = 0;
+    while number < all.len() {
+        let (mut text, mut len) = (b'.' as u32, 1);
+        let mut rest = number as u32;
+        while len == 1 || rest > 0 {
+            text = text << 8 | b'0' as u32 + rest % 10;
+            rest /= 10;
+            len += 1;
+        }
+        all[number] = (text, len);
+        number += 1;
+    }
+    all
+};
+
 impl Ip {
     /// The text of the address, appended.
     pub fn write_text(&self, out: &mut Vec<u8>) {
         match self {
             Ip::V4(octets) => {
-                for (i, octet) in octets.iter().enumerate() {
-                    if i > 0 {
-                        out.push(b'.');
-                    }
-                    if *octet >= 100 {
-                        out.push(b'0' + octet / 100);
-                    }
-                    if *octet >= 10 {
-                        out.push(b'0' + octet / 10 % 10);
-                    }
-                    out.push(b'0' + octet % 10);
+                // Put together in a register: octets written one by one into memory, and then read
+                // from there in one, would have to wait for each other.
+                let (mut text, mut end) = (0, 0);
+                for octet in octets {
+                    let (digits, len) = DECIMAL[usize::from(*octet)];
+                    text |= u128::from(digits) << (8 * end);
+                    end += usize::from(len);
                 }
+                let before = out.len();
+                out.extend_from_slice(&text.to_le_bytes());
+                out.truncate(before + end - 1);
             }
             Ip::V6(octets) => write_v6(octets, out),
             Ip::Absent => out.extend_from_slice(b"<nil>"),
@@ -174,7 +205,10 @@ mod tests {
             &Mac([0, 0x1b, 0xff, 9, 0xa0, 1]).text(),
             b"00:1b:ff:09:a0:01"
         );
-        assert_eq!(text(Ip::V4([10, 0, 255, 199])), "10.0.255.199");
+        for octet in 0..=255 {
+            let address = Ipv4Addr::new(octet, 10, 0, 255 - octet);
+            assert_eq!(text(address.into()), address.to_string());
+        }
         assert_eq!(text(Ipv6Addr::LOCALHOST.into()), "::1");
         assert_eq!(
             text("2001:db8::1:0:0:1".parse::<Ipv6Addr>().unwrap().into()),
