@@ -69,7 +69,7 @@ const DECIMAL: [(u32, u8); 256] = {
         let (mut text, mut len) = (b'.' as u32, 1);
         let mut rest = number as u32;
         while len == 1 || rest > 0 {
-            text = text << 8 | b'0' as u32 + rest % 10;
+            text = text << 8 | (b'0' as u32 + rest % 10);
             rest /= 10;
             len += 1;
         }
