@@ -101,7 +101,17 @@ struct Queue {
     due: BinaryHeap<Reverse<Idler>>,
     come: i64,
     /// Items of later seconds.
-    waiting: BTreeMap<i64, Vec<Idler>>,
+    waiting: BTreeMap<i64, Vec<Later>>,
+}
+
+/// An item of a second that has not come: half as large as [`Idler`], of which there may be one for
+/// every entry of every table.
+#[derive(Clone, Copy, Debug)]
+struct Later {
+    /// Nanoseconds of [`Idler::since`].
+    nanos: u32,
+    place: u32,
+    serial: u64,
 }
 
 impl Default for Queue {
@@ -121,7 +131,11 @@ impl Queue {
             self.due.push(Reverse(idler));
         } else {
             let second = self.waiting.entry(idler.since.seconds).or_default();
-            second.push(idler);
+            second.push(Later {
+                nanos: idler.since.nanos,
+                place: idler.place,
+                serial: idler.serial,
+            });
         }
     }
 
@@ -166,9 +180,14 @@ impl Queue {
 
     /// Brings the items of the next second in order, each with the time that its entry has now.
     fn open(&mut self, look: &impl Fn(&Idler) -> Option<Look>) {
-        if let Some((second, idlers)) = self.waiting.pop_first() {
+        if let Some((second, laters)) = self.waiting.pop_first() {
             self.come = second;
-            for idler in idlers {
+            for later in laters {
+                let idler = Idler {
+                    since: Time::new(second, later.nanos),
+                    serial: later.serial,
+                    place: later.place,
+                };
                 if let Some(found) = look(&idler) {
                     self.push(idler.renewed(found));
                 }

@@ -21,6 +21,7 @@ mod reassembly;
 mod segment;
 mod segment_note;
 mod shard;
+mod slab;
 mod stream_ledger;
 mod stream_limits;
 mod stream_shards;

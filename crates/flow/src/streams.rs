@@ -26,6 +26,7 @@ use crate::claim::{Claim, Desk};
 use crate::idle::{Idle, Idler, Look};
 use crate::reassembly::{Arrival, Half, Moment, Reader};
 use crate::segment::{Segment, flag};
+use crate::slab::Slab;
 use crate::stream_ledger::StreamLedger;
 use crate::stream_limits::StreamLimits;
 
@@ -35,8 +36,7 @@ pub struct Streams {
     limits: StreamLimits,
     hasher: RandomState,
     index: HashTable<u32>,
-    streams: Vec<Option<Stream>>,
-    vacant: Vec<u32>,
+    streams: Slab<Stream>,
     /// What is yet to be ended at the end, the earliest last: number of the stream, and place.
     closing: Option<Vec<(u64, u32)>>,
     due: Due,
@@ -185,8 +185,7 @@ impl Streams {
             limits,
             hasher: RandomState::default(),
             index: HashTable::new(),
-            streams: Vec::new(),
-            vacant: Vec::new(),
+            streams: Slab::default(),
             closing: None,
             due: Due::default(),
             idle: Idle::default(),
@@ -286,9 +285,9 @@ impl Streams {
     /// What is yet to be ended at the end.
     fn closing(&mut self) -> &mut Vec<(u64, u32)> {
         self.closing.get_or_insert_with(|| {
-            let places = self.streams.iter().zip(0..);
-            let mut open: Vec<(u64, u32)> = places
-                .filter_map(|(stream, place)| Some((stream.as_ref()?.serial, place)))
+            let streams = self.streams.iter();
+            let mut open: Vec<(u64, u32)> = streams
+                .map(|(place, stream)| (stream.serial, place))
                 .collect();
             open.sort_unstable_by(|one, other| other.cmp(one));
             self.idle = Idle::default();
@@ -305,7 +304,7 @@ impl Streams {
     fn find(&self, segment: &Segment<'_>) -> Option<u32> {
         let hash = Streams::hash(&self.hasher, &segment.source, &segment.destination);
         let found = self.index.find(hash, |place| {
-            let stream = self.streams.get(*place as usize).and_then(Option::as_ref);
+            let stream = self.streams.get(*place);
             stream.is_some_and(|stream| stream.direction(segment).is_some())
         });
         found.copied()
@@ -327,7 +326,7 @@ impl Streams {
             let latest = now.time.before(self.limits.close_timeout);
             let mut places = Vec::new();
             while let Some(place) = self.idlest(Some(latest)) {
-                let stream = self.streams.get(place as usize).and_then(Option::as_ref);
+                let stream = self.streams.get(place);
                 places.push((stream.map_or(0, |stream| stream.serial), place));
             }
             places.sort_unstable();
@@ -431,17 +430,15 @@ impl Streams {
         registry: &Registry,
         output: &mut Output,
     ) {
-        let stream = self.streams.get(place as usize).and_then(Option::as_ref);
+        let stream = self.streams.get(place);
         if stream.is_none_or(|stream| !stream.is_replaced_by(segment)) {
             return;
         }
         self.with(place, registry, output, Stream::finish);
         let stream = self.begin(segment, now);
         // The item of the old stream among the idle ones serves the new one.
-        if let Some(slot) = self.streams.get_mut(place as usize)
-            && let Some(before) = slot.replace(stream)
-        {
-            self.held -= before.cost();
+        if let Some(slot) = self.streams.get_mut(place) {
+            self.held -= std::mem::replace(slot, stream).cost();
         }
     }
 
@@ -461,16 +458,7 @@ impl Streams {
         }
         let stream = self.begin(segment, now);
         let serial = stream.serial;
-        let place = match self.vacant.pop() {
-            Some(place) => {
-                self.streams[place as usize] = Some(stream);
-                place
-            }
-            None => {
-                self.streams.push(Some(stream));
-                self.streams.len() as u32 - 1
-            }
-        };
+        let place = self.streams.insert(stream);
         self.idle.push(Idler {
             since: now.time,
             serial,
@@ -480,7 +468,7 @@ impl Streams {
         let (streams, hasher) = (&self.streams, &self.hasher);
         let hash = Streams::hash(hasher, &segment.source, &segment.destination);
         self.index.insert_unique(hash, place, |at| {
-            let stream = streams[*at as usize].as_ref();
+            let stream = streams.get(*at);
             stream.map_or(0, |stream| {
                 Streams::hash(hasher, &stream.ends.client, &stream.ends.server)
             })
@@ -507,8 +495,7 @@ impl Streams {
     /// Ends a stream and forgets it.
     fn remove(&mut self, place: u32, registry: &Registry, output: &mut Output) {
         self.with(place, registry, output, Stream::finish);
-        let slot = self.streams.get_mut(place as usize);
-        let Some(stream) = slot.and_then(Option::take) else {
+        let Some(stream) = self.streams.remove(place) else {
             return;
         };
         self.held -= stream.cost();
@@ -516,7 +503,6 @@ impl Streams {
         if let Ok(found) = self.index.find_entry(hash, |at| *at == place) {
             found.remove();
         }
-        self.vacant.push(place);
     }
 
     /// Has something done to a stream, and keeps account of what waits in it.
@@ -527,8 +513,7 @@ impl Streams {
         output: &mut Output,
         act: impl FnOnce(&mut Stream, &mut Desk<'_>),
     ) {
-        let slot = self.streams.get_mut(place as usize);
-        let Some(stream) = slot.and_then(Option::as_mut) else {
+        let Some(stream) = self.streams.get_mut(place) else {
             return;
         };
         if let Some(bodies) = &mut output.bodies {
@@ -564,7 +549,7 @@ impl Streams {
     fn idlest(&mut self, before: Option<Time>) -> Option<u32> {
         let streams = &self.streams;
         let look = |idler: &Idler| {
-            let stream = streams.get(idler.place as usize)?.as_ref()?;
+            let stream = streams.get(idler.place)?;
             Some(Look {
                 last: stream.last,
                 is_proved: stream.is_proved(),

@@ -14,6 +14,7 @@ use netcap_record::Time;
 
 use crate::counts::{Counts, Ways};
 use crate::idle::{Idle, Idler, Look};
+use crate::slab::Slab;
 
 /// How a table is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +58,7 @@ pub(crate) struct FlowTable<K, S, W> {
     limits: TableLimits,
     hasher: RandomState,
     index: HashTable<u32>,
-    entries: Vec<Option<Entry<K, S, W>>>,
-    vacant: Vec<u32>,
+    entries: Slab<Entry<K, S, W>>,
     idle: Idle,
     evicted: u64,
 }
@@ -69,8 +69,7 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
             limits,
             hasher: RandomState::default(),
             index: HashTable::new(),
-            entries: Vec::new(),
-            vacant: Vec::new(),
+            entries: Slab::default(),
             idle: Idle::default(),
             evicted: 0,
         }
@@ -103,7 +102,7 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
     fn idlest(&mut self, before: Option<Time>) -> Option<u32> {
         let entries = &self.entries;
         let look = |idler: &Idler| {
-            let entry = entries.get(idler.place as usize)?.as_ref()?;
+            let entry = entries.get(idler.place)?;
             (entry.serial == idler.serial).then_some(Look {
                 last: entry.last(),
                 is_proved: entry
@@ -119,12 +118,11 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
     }
 
     fn remove(&mut self, place: u32) -> Option<Entry<K, S, W>> {
-        let entry = self.entries.get_mut(place as usize)?.take()?;
+        let entry = self.entries.remove(place)?;
         let hash = self.hasher.hash_one(&entry.key);
         if let Ok(found) = self.index.find_entry(hash, |at| *at == place) {
             found.remove();
         }
-        self.vacant.push(place);
         Some(entry)
     }
 
@@ -148,10 +146,10 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
         let entries = &mut self.entries;
         let found = self.index.find(
             hash,
-            |place| matches!(&entries[*place as usize], Some(entry) if entry.key == key),
+            |place| matches!(entries.get(*place), Some(entry) if entry.key == key),
         );
         if let Some(place) = found.copied()
-            && let Some(entry) = &mut entries[place as usize]
+            && let Some(entry) = entries.get_mut(place)
         {
             let timeout = self.limits.timeout;
             let latest = packets.clock.before(timeout);
@@ -182,22 +180,12 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
         }
         let mut ways = W::default();
         ways.as_mut()[way] = packets.counts;
-        let entry = Some(Entry {
+        let place = self.entries.insert(Entry {
             key,
             shown,
             ways,
             serial: packets.serial,
         });
-        let place = match self.vacant.pop() {
-            Some(place) => {
-                self.entries[place as usize] = entry;
-                place
-            }
-            None => {
-                self.entries.push(entry);
-                self.entries.len() as u32 - 1
-            }
-        };
         self.idle.push(Idler {
             since: packets.counts.first(),
             serial: packets.serial,
@@ -205,7 +193,7 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
         });
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.index.insert_unique(hash, place, |at| {
-            let entry = entries[*at as usize].as_ref();
+            let entry = entries.get(*at);
             entry.map_or(0, |entry| hasher.hash_one(&entry.key))
         });
     }
@@ -215,14 +203,13 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
     pub(crate) fn close(&mut self) -> impl Iterator<Item = (u64, u32)> {
         self.index = HashTable::new();
         self.idle = Idle::default();
-        self.vacant = Vec::new();
-        let places = self.entries.iter().zip(0..);
-        places.filter_map(|(entry, place)| Some((entry.as_ref()?.serial, place)))
+        let entries = self.entries.iter();
+        entries.map(|(place, entry)| (entry.serial, place))
     }
 
     /// Takes out an entry after [`FlowTable::close`].
     pub(crate) fn take(&mut self, place: u32) -> Option<Entry<K, S, W>> {
-        self.entries.get_mut(place as usize)?.take()
+        self.entries.remove(place)
     }
 }
 
