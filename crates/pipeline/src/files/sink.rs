@@ -1,7 +1,7 @@
 //! One output file as a stream of octets: collected into blocks, which workers compress and write.
 //!
-//! A block is exactly [`BLOCK`] octets of the stream, whatever pieces it came in, so the members of
-//! a gzip file do not depend on batches. Large pieces are kept as they come, and put together by the
+//! A block has so many octets of the stream, whatever pieces it came in, so the members of a gzip
+//! file do not depend on batches. Large pieces are kept as they come, and put together by the
 //! worker that needs them in one; small ones are collected in a buffer.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,18 +13,22 @@ use netcap_store::{Error, OutputFile, Placer};
 
 /// Octets of a gzip member before compression.
 pub(crate) const BLOCK: usize = 256 << 10;
+/// Octets that are written at once where nothing is compressed.
+const PLAIN: usize = 128 << 10;
 /// Pieces from so many octets on are kept; what is smaller costs less to copy than to keep.
 const LARGE: usize = 16 << 10;
 /// Buffers that have more room than this, twice as much as most pieces need, are not used again: they
 /// would keep the room for pieces that do not need it.
 const ROOMY: usize = 160 << 10;
 /// Buffers that are kept for further use at most.
-const SPARE: usize = 8;
+const SPARE: usize = 4;
 
 /// A stream of octets on its way into a file.
 pub(crate) struct Sink {
     file: OutputFile,
     placer: Option<Placer>,
+    /// Octets of a block.
+    block: usize,
     /// What fills no block yet, and its octets.
     pieces: VecDeque<Piece>,
     waiting: usize,
@@ -100,6 +104,7 @@ impl Sink {
         Ok(Sink {
             placer: file.placer(),
             file,
+            block: if is_compressed { BLOCK } else { PLAIN },
             pieces: VecDeque::new(),
             waiting: 0,
             tail: Vec::new(),
@@ -116,9 +121,10 @@ impl Sink {
     pub(crate) fn append(&mut self, octets: &mut Vec<u8>, spare: &mut Spare) {
         if octets.len() < LARGE {
             let needed = self.tail.len() + octets.len();
-            if needed > self.tail.capacity() && needed > BLOCK / 4 {
+            if needed > self.tail.capacity() && needed > self.block / 4 {
                 // It is cut before it has more; doubled it would have twice that.
-                self.tail.reserve_exact(BLOCK + LARGE - self.tail.len());
+                let most = self.block + LARGE;
+                self.tail.reserve_exact(most - self.tail.len());
             }
             self.tail.extend_from_slice(octets);
             return;
@@ -142,13 +148,13 @@ impl Sink {
 
     /// The next block, if one is full; with `rest`, also one that is not.
     pub(crate) fn block(&mut self, rest: bool) -> Option<Block> {
-        if self.waiting + self.tail.len() >= BLOCK || rest {
+        if self.waiting + self.tail.len() >= self.block || rest {
             self.push_tail();
         }
-        if self.waiting == 0 || self.waiting < BLOCK && !rest {
+        if self.waiting == 0 || self.waiting < self.block && !rest {
             return None;
         }
-        let octets = self.waiting.min(BLOCK);
+        let octets = self.waiting.min(self.block);
         self.waiting -= octets;
         let (mut pieces, mut left) = (Vec::new(), octets);
         while left > 0
@@ -227,7 +233,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let stream: Vec<u8> = (0..3 * BLOCK + 1000).map(|n| (n / 7) as u8).collect();
         for sizes in [[1_000, 20_000], [LARGE, 3 * BLOCK], [17, BLOCK], [BLOCK, 1]] {
-            let mut sink = Sink::create(folder.path(), "x", false).expect("a file");
+            let mut sink = Sink::create(folder.path(), "x", true).expect("a file");
             let (mut spare, mut blocks) = (Spare::default(), Vec::new());
             let (mut rest, mut sizes) = (stream.as_slice(), sizes.into_iter().cycle());
             while !rest.is_empty() {
