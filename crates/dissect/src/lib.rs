@@ -34,8 +34,8 @@ pub use framed::{Framed, Framing, Measure};
 pub use malformed::{Malformed, Reason};
 pub use output::{Chunk, Mark, Output, Turn};
 pub use path::{
-    Application, Ends, IpVersion, Level, Link, Network, Path, Piece, SegmentFacts, Transport,
-    Tunnel, TunnelKind, Vlans,
+    Application, Ends, IpNumber, IpVersion, Level, Link, Network, Path, Piece, SegmentFacts,
+    Transport, Tunnel, TunnelKind, Vlans,
 };
 pub use protocol::{Dissect, Next, Protocol, Selector};
 pub use registry::{Registry, Selection, UnknownEncoder};

@@ -28,9 +28,35 @@ pub struct Ends<P, A> {
 /// MAC addresses, as numbers of 48 bits, and the LINKTYPE of frames that have them.
 pub type Link = Ends<NonZero<u16>, u64>;
 /// IP addresses, as numbers of 32 or 128 bits.
-pub type Network = Ends<IpVersion, u128>;
+pub type Network = Ends<IpVersion, IpNumber>;
 /// Ports, and the IP protocol number of what has them.
 pub type Transport = Ends<NonZero<u8>, u16>;
+
+/// An IP address as a number. In halves: tables are full of them, and where a `u128` lies it takes
+/// up to fifteen octets around it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IpNumber {
+    // In this order, by which they compare as the number does.
+    upper: u64,
+    lower: u64,
+}
+
+impl From<u128> for IpNumber {
+    #[inline]
+    fn from(number: u128) -> IpNumber {
+        IpNumber {
+            upper: (number >> 64) as u64,
+            lower: number as u64,
+        }
+    }
+}
+
+impl From<IpNumber> for u128 {
+    #[inline]
+    fn from(number: IpNumber) -> u128 {
+        u128::from(number.upper) << 64 | u128::from(number.lower)
+    }
+}
 
 /// Version of the Internet Protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,8 +107,8 @@ impl Hash for Network {
     /// The version is left out: hardly any addresses of one are numbers of the other.
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u128(self.source);
-        state.write_u128(self.destination);
+        state.write_u128(self.source.into());
+        state.write_u128(self.destination.into());
     }
 }
 
@@ -126,9 +152,9 @@ impl Network {
 
     /// Source and destination as records have them.
     pub fn ips(&self) -> (Ip, Ip) {
-        let ip = |address: u128| match self.protocol {
-            IpVersion::V4 => Ip::V4((address as u32).to_be_bytes()),
-            IpVersion::V6 => Ip::V6(address.to_be_bytes()),
+        let ip = |address: IpNumber| match self.protocol {
+            IpVersion::V4 => Ip::V4((address.lower as u32).to_be_bytes()),
+            IpVersion::V6 => Ip::V6(u128::from(address).to_be_bytes()),
         };
         (ip(self.source), ip(self.destination))
     }

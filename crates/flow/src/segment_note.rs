@@ -150,8 +150,8 @@ mod tests {
             let address = u128::from(number);
             let network = Ends {
                 protocol: IpVersion::V4,
-                source: address,
-                destination: address + 1,
+                source: address.into(),
+                destination: (address + 1).into(),
             };
             match kind {
                 b'l' => context.link(1, &[number; 12]),

@@ -116,9 +116,9 @@ impl FlowShards {
     pub(crate) fn of(layers: &Layers) -> FlowShards {
         let pair = |source, destination| spread(source).wrapping_add(spread(destination));
         let link = layers.link.map_or(0, |e| pair(e.source, e.destination));
-        let network = layers
-            .network
-            .map_or(0, |e| pair(fold(e.source), fold(e.destination)));
+        let network = layers.network.map_or(0, |e| {
+            pair(fold(e.source.into()), fold(e.destination.into()))
+        });
         let transport = layers
             .transport
             .map_or(0, |e| pair(e.source.into(), e.destination.into()));
@@ -263,8 +263,8 @@ mod tests {
                     link: None,
                     network: Some(Ends {
                         protocol: IpVersion::V4,
-                        source: u128::from(0x0a00_0000 + ip),
-                        destination: 0xc000_0201,
+                        source: u128::from(0x0a00_0000 + ip).into(),
+                        destination: 0xc000_0201_u128.into(),
                     }),
                     transport: Some(Ends {
                         protocol: NonZero::new(6).expect("not zero"),

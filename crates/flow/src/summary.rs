@@ -115,7 +115,7 @@ mod tests {
     /// a number for its ends.
     static LAYERS: Protocol = Protocol::new("layers", |input, context| {
         while let Ok(&[kind, number]) = input.array() {
-            let address = u128::from(number);
+            let address = u128::from(number).into();
             let ends = |protocol| Ends {
                 protocol,
                 source: address,
@@ -159,7 +159,7 @@ mod tests {
             let layers = summary(octets).layers;
             [
                 layers.link.map(|ends| ends.source & 0xff),
-                layers.network.map(|ends| ends.source as u64),
+                layers.network.map(|ends| u128::from(ends.source) as u64),
                 layers.transport.map(|ends| ends.source.into()),
             ]
         };
@@ -193,7 +193,7 @@ mod tests {
             summary(octets).piece.map(|piece| {
                 let datagram = piece.datagram;
                 let transport = piece.transport.map(|ends| ends.source);
-                (datagram.network.source, datagram.id, transport)
+                (u128::from(datagram.network.source), datagram.id, transport)
             })
         };
         assert_eq!(found(b"4\x01f\x02"), Some((1, 2, Some(2))));

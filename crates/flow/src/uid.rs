@@ -29,10 +29,10 @@ pub(crate) fn link(link: &Link) -> u64 {
 }
 
 pub(crate) fn network(network: &Network) -> u64 {
-    let (source, destination) = (network.source, network.destination);
+    let (source, destination): (u128, u128) = (network.source.into(), network.destination.into());
     match network.protocol {
         IpVersion::V4 => {
-            let octets = |address| (address as u32).to_be_bytes();
+            let octets = |address: u128| (address as u32).to_be_bytes();
             both_ways(&octets(source), &octets(destination), 1)
         }
         IpVersion::V6 => both_ways(&source.to_be_bytes(), &destination.to_be_bytes(), 2),
@@ -140,8 +140,8 @@ mod tests {
     fn addresses() -> Network {
         Ends {
             protocol: IpVersion::V4,
-            source: 0x0a00_0001,
-            destination: 0x0a00_0002,
+            source: 0x0a00_0001_u128.into(),
+            destination: 0x0a00_0002_u128.into(),
         }
     }
 

@@ -85,8 +85,8 @@ fn dissect<'p>(
     let (source, destination) = addresses(header);
     let network = Network {
         protocol: IpVersion::V6,
-        source: u128::from_be_bytes(source),
-        destination: u128::from_be_bytes(destination),
+        source: u128::from_be_bytes(source).into(),
+        destination: u128::from_be_bytes(destination).into(),
     };
     let missing = usize::from(length).saturating_sub(input.remaining());
     context.network(network, next_header, missing);
