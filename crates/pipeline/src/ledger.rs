@@ -138,4 +138,15 @@ impl Ledger {
         });
         malformed.chain(cut)
     }
+
+    /// The closing lines of `errors.log`: the errors beyond those `told` before, which it adds.
+    pub(crate) fn write_news(&self, told: &mut BTreeMap<String, u64>, text: &mut Vec<u8>) {
+        for (name, count) in self.errors() {
+            let before = told.get(&name).copied().unwrap_or_default();
+            if count > before {
+                text.extend_from_slice(format!("{name}: {}\n", count - before).as_bytes());
+                told.insert(name, count);
+            }
+        }
+    }
 }

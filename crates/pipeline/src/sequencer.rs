@@ -265,7 +265,8 @@ impl Sequencer<'_> {
     /// Ends a period, and begins another one if it `goes_on`.
     fn close_period(&mut self, goes_on: bool) -> Result<(), Stopped> {
         let mut log = Chunk::default();
-        self.summarise(&mut log.octets);
+        let State { ledger, told, .. } = &mut self.state;
+        ledger.write_news(told, &mut log.octets);
         if !log.octets.is_empty() && self.outlet.wants_sides() {
             self.give(Delivery {
                 registry: self.registry,
@@ -286,18 +287,6 @@ impl Sequencer<'_> {
         match self.done.recv() {
             Ok(done) => self.receive(done),
             Err(_) => Err(Stopped::Panicked),
-        }
-    }
-
-    /// The closing lines of `errors.log`: the errors since the last ones.
-    fn summarise(&mut self, text: &mut Vec<u8>) {
-        let State { ledger, told, .. } = &mut self.state;
-        for (name, count) in ledger.errors() {
-            let before = told.get(&name).copied().unwrap_or_default();
-            if count > before {
-                text.extend_from_slice(format!("{name}: {}\n", count - before).as_bytes());
-                told.insert(name, count);
-            }
         }
     }
 }
