@@ -107,6 +107,10 @@ impl Sequencer<'_> {
                 watch(self.watch(removed));
             }
         }
+        if let Some(end) = &mut self.state.end {
+            // Only now: batches that were delivered after the end was known told an older account.
+            self.state.ledger.origins = std::mem::take(&mut end.origins);
+        }
         self.close_lanes()?;
         if let Some(bodies) = &self.bodies {
             self.state.ledger.bodies = bodies.ledger();
@@ -159,10 +163,7 @@ impl Sequencer<'_> {
                 self.workers.task_ended();
                 self.outlet.task_ended(&mut self.workers)?;
             }
-            Done::End(mut end) => {
-                self.state.ledger.origins = std::mem::take(&mut end.origins);
-                self.state.end = Some(end);
-            }
+            Done::End(end) => self.state.end = Some(end),
             Done::Panicked => return Err(Stopped::Panicked),
         }
         Ok(())

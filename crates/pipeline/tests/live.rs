@@ -19,9 +19,11 @@ enum Step {
     Packet(i64),
     /// It is that second, and nothing comes.
     Clock(i64),
+    /// Nothing happens for longer than an account of the origins stands.
+    Pause,
 }
 
-use Step::{Clock, Packet};
+use Step::{Clock, Packet, Pause};
 
 struct Script {
     steps: Vec<Step>,
@@ -30,6 +32,8 @@ struct Script {
     goes_on: bool,
     stopped: bool,
     packets: u64,
+    /// How often it was asked for its account.
+    accounts: u64,
 }
 
 /// A UDP datagram in an Ethernet frame.
@@ -53,6 +57,7 @@ impl Source for Script {
                     batch.push(at(seconds), LinkType::ETHERNET, 0, 46, &octets);
                     self.packets += 1;
                 }
+                Pause => std::thread::sleep(Duration::from_millis(600)),
                 Clock(_) if !batch.is_empty() => break,
                 Clock(seconds) => {
                     batch.clock = Some(at(seconds));
@@ -86,10 +91,12 @@ impl Source for Script {
     }
 
     fn origins(&mut self) -> Vec<Origin> {
+        self.accounts += 1;
         vec![Origin {
             name: "made-up".to_owned(),
             packets: self.packets,
             lost: 7,
+            events: vec![("accounts", self.accounts)],
             ..Origin::default()
         }]
     }
@@ -125,6 +132,7 @@ fn outcome(config: &Config, files: FileConfig, steps: &[Step], goes_on: bool) ->
         goes_on,
         stopped: false,
         packets: 0,
+        accounts: 0,
     };
     let packets = steps.iter().filter(|step| matches!(step, Packet(_)));
     let packets = packets.count() as u64;
@@ -195,6 +203,19 @@ fn a_stop_ends_a_silent_source_at_once() {
 }
 
 #[test]
+fn the_last_account_stands() {
+    let out = tempfile::tempdir().unwrap();
+    let config = Config {
+        batch_packets: 8192,
+        ..config()
+    };
+    // Batches that take long are still under way when the source tells its last account.
+    let steps = [vec![Pause], vec![Packet(1); 8000]].concat();
+    let report = report(&config, files(out.path()), &steps, false);
+    assert_eq!(report.ledger.origins[0].events, [("accounts", 2)]);
+}
+
+#[test]
 fn limits_end_the_run() {
     for packets in [0, 1, 4, 5, 9] {
         let out = tempfile::tempdir().unwrap();
@@ -220,6 +241,7 @@ fn limits_end_the_run() {
         goes_on: true,
         stopped: false,
         packets: 0,
+        accounts: 0,
     };
     let registry = netcap_pipeline::registry(&Selection::default()).unwrap();
     let source = Box::new(source_goes_on);
