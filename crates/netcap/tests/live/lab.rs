@@ -16,6 +16,8 @@ use nix::unistd::Pid;
 
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Where the traffic comes from.
+const SENDER: &str = "10.9.0.1:4444";
 /// Whom the traffic is for, who is not there.
 const RECEIVER: &str = "10.9.0.2:5555";
 
@@ -94,7 +96,14 @@ impl Lab {
         let sender = thread::spawn(move || {
             // Of this thread only.
             setns(namespace, CloneFlags::CLONE_NEWNET).expect("root may");
-            let socket = UdpSocket::bind("10.9.0.1:4444").expect("the address is ours");
+            // A program that another test is about to start holds the socket before for a moment.
+            let mut socket = UdpSocket::bind(SENDER);
+            let mut waits = 0..100;
+            while socket.is_err() && waits.next().is_some() {
+                thread::sleep(Duration::from_millis(10));
+                socket = UdpSocket::bind(SENDER);
+            }
+            let socket = socket.expect("the address is ours");
             let mut octets = vec![0; size];
             let sent = (0..datagrams).filter(|number| {
                 if let Some(first) = octets.first_chunk_mut() {
