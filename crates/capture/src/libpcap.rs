@@ -138,7 +138,7 @@ impl Default for LiveOptions {
 /// What an interface counts since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LiveStatistics {
-    /// Packets that the filter let pass, those dropped for want of room among them (on Linux).
+    /// Packets that the filter let pass, including those dropped because the ring was full (on Linux).
     pub received: u64,
     /// Packets dropped because the ring was full.
     pub dropped: u64,

@@ -7,6 +7,8 @@
 // Every index here is an octet into 256 places; the compiler drops the checks.
 #![allow(clippy::indexing_slicing)]
 
+use std::sync::LazyLock;
+
 /// Fraction bits of a term. The largest sum, of `EXACT` octets, stays below 2^56.
 const FRACTION: u32 = 36;
 /// Octets up to which counts fit; longer payloads are summed in floating point.
@@ -17,11 +19,22 @@ const TERMS: usize = 2048;
 /// Octets up to which it is faster to add up while counting.
 const SHORT: usize = 128;
 
+/// What is the same for all who count.
+struct Tables {
+    /// `c log2 c` by count.
+    terms: [i64; TERMS],
+    /// What counting one more octet adds to the sum, by the count before.
+    steps: [i64; TERMS],
+}
+
+static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
+    terms: std::array::from_fn(compute),
+    steps: std::array::from_fn(step),
+});
+
 /// Counts octets and knows the entropy of what it counted last.
 pub struct Entropy {
-    terms: Box<[i64; TERMS]>,
-    /// What counting one more octet adds to the sum, by the count before.
-    steps: Box<[i64; TERMS]>,
+    tables: &'static Tables,
     counts: [u16; 256],
     /// `sum c log2 c` over `counts`.
     sum: i64,
@@ -29,17 +42,8 @@ pub struct Entropy {
 
 impl Default for Entropy {
     fn default() -> Entropy {
-        let mut terms = Box::new([0; TERMS]);
-        for (count, slot) in terms.iter_mut().enumerate() {
-            *slot = compute(count);
-        }
-        let mut steps = Box::new([0; TERMS]);
-        for (count, step) in steps.iter_mut().enumerate() {
-            *step = compute(count + 1) - compute(count);
-        }
         Entropy {
-            terms,
-            steps,
+            tables: &TABLES,
             counts: [0; 256],
             sum: 0,
         }
@@ -53,6 +57,11 @@ fn compute(count: usize) -> i64 {
     }
     let count = count as f64;
     (count * count.log2() * (1u64 << FRACTION) as f64).round() as i64
+}
+
+/// The step from one count to the next.
+fn step(count: usize) -> i64 {
+    compute(count + 1) - compute(count)
 }
 
 impl Entropy {
@@ -81,7 +90,7 @@ impl Entropy {
 
     #[inline]
     fn term(&self, count: usize) -> i64 {
-        match self.terms.get(count) {
+        match self.tables.terms.get(count) {
             Some(term) => *term,
             None => compute(count),
         }
@@ -94,7 +103,7 @@ impl Entropy {
         if payload.len() <= SHORT {
             for octet in payload {
                 let count = &mut self.counts[usize::from(*octet)];
-                self.sum += self.steps[usize::from(*count) % TERMS];
+                self.sum += self.tables.steps[usize::from(*count) % TERMS];
                 *count += 1;
             }
             return;
@@ -102,7 +111,7 @@ impl Entropy {
         self.counts = histogram(payload);
         self.sum = if payload.len() < TERMS {
             // No count can exceed the table, so the remainder is the count.
-            let term = |count: &u16| self.terms[usize::from(*count) % TERMS];
+            let term = |count: &u16| self.tables.terms[usize::from(*count) % TERMS];
             let (groups, _) = self.counts.as_chunks::<4>();
             groups
                 .iter()
@@ -122,9 +131,9 @@ impl Entropy {
         let count = &mut self.counts[usize::from(octet)];
         *count = count.saturating_sub(1);
         let left = usize::from(*count);
-        self.sum -= match self.steps.get(left) {
+        self.sum -= match self.tables.steps.get(left) {
             Some(step) => *step,
-            None => compute(left + 1) - compute(left),
+            None => step(left),
         };
     }
 }

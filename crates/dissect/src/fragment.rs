@@ -38,7 +38,7 @@ pub struct Fragment {
     pub data: Box<[u8]>,
 }
 
-/// A datagram made whole, and the fragment that completed it.
+/// A reassembled datagram, and the fragment that completed it.
 #[derive(Clone, Debug)]
 pub struct Completed {
     /// Which packet of the batch.

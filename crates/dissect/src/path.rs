@@ -51,6 +51,16 @@ impl From<u128> for IpNumber {
     }
 }
 
+impl From<u32> for IpNumber {
+    #[inline]
+    fn from(number: u32) -> IpNumber {
+        IpNumber {
+            upper: 0,
+            lower: number.into(),
+        }
+    }
+}
+
 impl From<IpNumber> for u128 {
     #[inline]
     fn from(number: IpNumber) -> u128 {

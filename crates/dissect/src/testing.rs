@@ -14,7 +14,7 @@ use crate::{
 /// What a walk gave.
 #[derive(Debug)]
 pub struct Walked {
-    /// What became of the packet.
+    /// The outcome of the packet.
     pub fate: Fate,
     /// The records, each type's in order of emission: type and encoded octets, without a length.
     pub records: Vec<(&'static Schema, Vec<u8>)>,

@@ -178,8 +178,8 @@ mod tests {
             };
             let network: Network = Ends {
                 protocol: IpVersion::V4,
-                source: u128::from(end(3)).into(),
-                destination: u128::from(end(3)).into(),
+                source: u32::from(end(3)).into(),
+                destination: u32::from(end(3)).into(),
             };
             let transport: Transport = Ends {
                 protocol: NonZero::new([6, 17][usize::from(end(2))]).expect("not zero"),
@@ -532,7 +532,6 @@ mod tests {
         while input.remaining() > 0 {
             let &[is_answer, client, sequence, acknowledgment, flags, length] = input.array()?;
             let (from, to) = if is_answer == 1 { (2, 1) } else { (1, 2) };
-            let [from, to] = [from, to].map(|address: u128| address.into());
             let (client, server) = (5000 + u16::from(client), 80);
             let (source, destination) = if is_answer == 1 {
                 (server, client)
@@ -541,8 +540,8 @@ mod tests {
             };
             let network = Ends {
                 protocol: IpVersion::V4,
-                source: from,
-                destination: to,
+                source: u32::into(from),
+                destination: u32::into(to),
             };
             context.network(network, 6, 0);
             context.segment(SegmentFacts {

@@ -147,7 +147,7 @@ mod tests {
         let told = input.remaining();
         while input.remaining() > PAYLOAD {
             let &[kind, number] = input.array()?;
-            let address = u128::from(number);
+            let address = u32::from(number);
             let network = Ends {
                 protocol: IpVersion::V4,
                 source: address.into(),

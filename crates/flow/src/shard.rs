@@ -263,8 +263,8 @@ mod tests {
                     link: None,
                     network: Some(Ends {
                         protocol: IpVersion::V4,
-                        source: u128::from(0x0a00_0000 + ip).into(),
-                        destination: 0xc000_0201_u128.into(),
+                        source: (0x0a00_0000 + ip).into(),
+                        destination: 0xc000_0201_u32.into(),
                     }),
                     transport: Some(Ends {
                         protocol: NonZero::new(6).expect("not zero"),

@@ -115,7 +115,7 @@ mod tests {
     /// a number for its ends.
     static LAYERS: Protocol = Protocol::new("layers", |input, context| {
         while let Ok(&[kind, number]) = input.array() {
-            let address = u128::from(number).into();
+            let address = u32::from(number).into();
             let ends = |protocol| Ends {
                 protocol,
                 source: address,

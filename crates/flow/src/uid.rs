@@ -140,8 +140,8 @@ mod tests {
     fn addresses() -> Network {
         Ends {
             protocol: IpVersion::V4,
-            source: 0x0a00_0001_u128.into(),
-            destination: 0x0a00_0002_u128.into(),
+            source: 0x0a00_0001_u32.into(),
+            destination: 0x0a00_0002_u32.into(),
         }
     }
 

@@ -203,7 +203,7 @@ impl Outlet for Busy {
     }
 }
 
-/// However many threads have something to say at a time, nobody waits for who waits for him.
+/// However many tasks end at once, no two threads wait for each other.
 #[test]
 fn many_tasks_do_not_bring_a_run_to_a_halt() {
     let (done, ended) = std::sync::mpsc::channel();

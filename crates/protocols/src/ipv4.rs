@@ -253,8 +253,8 @@ fn say<'p>(header: &[u8; FIXED], whole: &'p [u8], context: &mut Context<'p, '_>)
     let [s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
     let network = Network {
         protocol: IpVersion::V4,
-        source: u128::from(u32::from_be_bytes([s0, s1, s2, s3])).into(),
-        destination: u128::from(u32::from_be_bytes([d0, d1, d2, d3])).into(),
+        source: u32::from_be_bytes([s0, s1, s2, s3]).into(),
+        destination: u32::from_be_bytes([d0, d1, d2, d3]).into(),
     };
     let told = usize::from(u16::from_be_bytes([l0, l1]));
     context.network(network, protocol, told.saturating_sub(whole.len()));

@@ -205,6 +205,7 @@ mod tests {
             &Mac([0, 0x1b, 0xff, 9, 0xa0, 1]).text(),
             b"00:1b:ff:09:a0:01"
         );
+        assert_eq!(text(Ip::V4([10, 0, 255, 199])), "10.0.255.199");
         for octet in 0..=255 {
             let address = Ipv4Addr::new(octet, 10, 0, 255 - octet);
             assert_eq!(text(address.into()), address.to_string());

@@ -36,7 +36,7 @@ pub(crate) struct Endpoint {
     pub(crate) offset: i64,
 }
 
-/// What became of a stream.
+/// How a stream ended.
 struct Ended {
     /// Whether it began with a file header.
     began: bool,

@@ -48,7 +48,7 @@ pub struct TlsOptions {
     pub cert: Option<PathBuf>,
     /// The key of our certificate (PEM); a file that everybody may read is refused.
     pub key: Option<PathBuf>,
-    /// Believe any server. Who can come between can then read and change what is sent.
+    /// Accept any certificate. Anyone on the path can then read and change what is sent.
     pub insecure: bool,
     /// As a listener, demand certificates of peers, signed by these authorities (PEM).
     pub client_ca: Option<PathBuf>,

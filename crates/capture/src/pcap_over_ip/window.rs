@@ -32,7 +32,7 @@ const PACKET_OVERHEAD: usize = 64;
 /// Chunks kept for further use.
 const SPARE_CHUNKS: usize = 16;
 
-/// A lane: by its address, then by connection, so that ties do not depend on the weather.
+/// A lane: by its address, then by connection, so that ties do not depend on timing.
 pub(crate) type LaneId = (usize, u64);
 
 /// Some packets that came at about the same time.

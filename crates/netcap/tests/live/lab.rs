@@ -96,13 +96,12 @@ impl Lab {
         let sender = thread::spawn(move || {
             // Of this thread only.
             setns(namespace, CloneFlags::CLONE_NEWNET).expect("root may");
-            // A program that another test is about to start holds the socket before for a moment.
-            let mut socket = UdpSocket::bind(SENDER);
-            let mut waits = 0..100;
-            while socket.is_err() && waits.next().is_some() {
-                thread::sleep(Duration::from_millis(10));
-                socket = UdpSocket::bind(SENDER);
-            }
+            // A program that another test is starting may hold the previous socket for a moment.
+            let mut socket = None;
+            wait_for(|| {
+                socket = UdpSocket::bind(SENDER).ok();
+                socket.is_some()
+            });
             let socket = socket.expect("the address is ours");
             let mut octets = vec![0; size];
             let sent = (0..datagrams).filter(|number| {

@@ -1,8 +1,8 @@
 //! One output file as a stream of octets: collected into blocks, which workers compress and write.
 //!
-//! A block has so many octets of the stream, whatever pieces it came in, so the members of a gzip
-//! file do not depend on batches. Large pieces are kept as they come, and put together by the
-//! worker that needs them in one; small ones are collected in a buffer.
+//! All blocks but the last have the same number of octets, whatever pieces the stream came in, so the
+//! members of a gzip file do not depend on batches. Large pieces are kept as they come, and put together
+//! by the worker that needs them in one; small ones are collected in a buffer.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -27,8 +27,6 @@ const SPARE: usize = 4;
 pub(crate) struct Sink {
     file: OutputFile,
     placer: Option<Placer>,
-    /// Octets of a block.
-    block: usize,
     /// What fills no block yet, and its octets.
     pieces: VecDeque<Piece>,
     waiting: usize,
@@ -104,7 +102,6 @@ impl Sink {
         Ok(Sink {
             placer: file.placer(),
             file,
-            block: if is_compressed { BLOCK } else { PLAIN },
             pieces: VecDeque::new(),
             waiting: 0,
             tail: Vec::new(),
@@ -121,9 +118,9 @@ impl Sink {
     pub(crate) fn append(&mut self, octets: &mut Vec<u8>, spare: &mut Spare) {
         if octets.len() < LARGE {
             let needed = self.tail.len() + octets.len();
-            if needed > self.tail.capacity() && needed > self.block / 4 {
+            if needed > self.tail.capacity() && needed > self.block_size() / 4 {
                 // It is cut before it has more; doubled it would have twice that.
-                let most = self.block + LARGE;
+                let most = self.block_size() + LARGE;
                 self.tail.reserve_exact(most - self.tail.len());
             }
             self.tail.extend_from_slice(octets);
@@ -132,6 +129,11 @@ impl Sink {
         self.push_tail();
         let buffer = spare.0.pop().unwrap_or_default();
         self.push(std::mem::replace(octets, buffer));
+    }
+
+    /// Octets of a block.
+    fn block_size(&self) -> usize {
+        if self.is_compressed { BLOCK } else { PLAIN }
     }
 
     fn push_tail(&mut self) {
@@ -148,13 +150,14 @@ impl Sink {
 
     /// The next block, if one is full; with `rest`, also one that is not.
     pub(crate) fn block(&mut self, rest: bool) -> Option<Block> {
-        if self.waiting + self.tail.len() >= self.block || rest {
+        let size = self.block_size();
+        if self.waiting + self.tail.len() >= size || rest {
             self.push_tail();
         }
-        if self.waiting == 0 || self.waiting < self.block && !rest {
+        if self.waiting == 0 || self.waiting < size && !rest {
             return None;
         }
-        let octets = self.waiting.min(self.block);
+        let octets = self.waiting.min(size);
         self.waiting -= octets;
         let (mut pieces, mut left) = (Vec::new(), octets);
         while left > 0
@@ -230,27 +233,39 @@ mod tests {
 
     #[test]
     fn blocks_do_not_depend_on_pieces() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let stream: Vec<u8> = (0..3 * BLOCK + 1000).map(|n| (n / 7) as u8).collect();
-        for sizes in [[1_000, 20_000], [LARGE, 3 * BLOCK], [17, BLOCK], [BLOCK, 1]] {
-            let mut sink = Sink::create(folder.path(), "x", true).expect("a file");
-            let (mut spare, mut blocks) = (Spare::default(), Vec::new());
-            let (mut rest, mut sizes) = (stream.as_slice(), sizes.into_iter().cycle());
-            while !rest.is_empty() {
-                let size = sizes.next().unwrap_or(1).min(rest.len());
-                let (piece, after) = rest.split_at(size);
-                sink.append(&mut piece.to_vec(), &mut spare);
-                while let Some(block) = sink.block(false) {
-                    blocks.push(octets(block));
-                }
-                rest = after;
+        for (is_compressed, length) in [(true, BLOCK), (false, PLAIN)] {
+            let stream: Vec<u8> = (0..3 * length + 1000).map(|n| (n / 7) as u8).collect();
+            for sizes in [
+                [1_000, 20_000],
+                [LARGE, 3 * length],
+                [17, length],
+                [length, 1],
+            ] {
+                blocks_are(length, is_compressed, &stream, sizes);
             }
-            assert!(blocks.iter().all(|block| block.len() == BLOCK));
-            blocks.extend(sink.block(true).map(octets));
-            assert!(sink.block(true).is_none());
-            assert_eq!(blocks.len(), 4);
-            assert!(blocks.concat() == stream);
         }
+    }
+
+    /// Pieces of these sizes, in turns, become blocks of this length.
+    fn blocks_are(length: usize, is_compressed: bool, stream: &[u8], sizes: [usize; 2]) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut sink = Sink::create(folder.path(), "x", is_compressed).expect("a file");
+        let (mut spare, mut blocks) = (Spare::default(), Vec::new());
+        let (mut rest, mut sizes) = (stream, sizes.into_iter().cycle());
+        while !rest.is_empty() {
+            let size = sizes.next().unwrap_or(1).min(rest.len());
+            let (piece, after) = rest.split_at(size);
+            sink.append(&mut piece.to_vec(), &mut spare);
+            while let Some(block) = sink.block(false) {
+                blocks.push(octets(block));
+            }
+            rest = after;
+        }
+        assert!(blocks.iter().all(|block| block.len() == length));
+        blocks.extend(sink.block(true).map(octets));
+        assert!(sink.block(true).is_none());
+        assert_eq!(blocks.len(), 4);
+        assert!(blocks.concat() == stream);
     }
 
     #[test]
