@@ -224,6 +224,10 @@ impl<F: Format> Source for FileSource<F> {
     fn name(&self) -> &str {
         &self.name
     }
+
+    fn may_wait(&self) -> bool {
+        self.input.eager
+    }
 }
 
 #[cfg(test)]

@@ -120,6 +120,10 @@ impl Source for Merge {
     fn name(&self) -> &str {
         &self.name
     }
+
+    fn may_wait(&self) -> bool {
+        self.inputs.iter().any(|head| head.source.may_wait())
+    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,12 @@ pub trait Source: Send {
         false
     }
 
+    /// Whether [`Source::fill`] may wait for somebody: the writer of a pipe, a peer, an interface.
+    /// What is on disk does not.
+    fn may_wait(&self) -> bool {
+        true
+    }
+
     /// Says that no more is wanted than what has been captured by now: [`Source::fill`] gives that,
     /// and then the end; after [`LAST_WORDS`] the end at once, and the rest is counted as lost. What
     /// has no packets waiting anywhere need not listen: it is not asked much longer.

@@ -10,6 +10,7 @@ use crate::fragments::Fragments;
 use crate::lanes::{LaneWork, Seat};
 use crate::outlet::{Task, Tools};
 use crate::queue::Queue;
+use crate::reader::{Reader, Supply};
 use crate::stages::Stages;
 use crate::worker::{Walked, Worker};
 
@@ -35,6 +36,8 @@ impl Parcel {
 
 /// What a worker is asked for.
 pub(crate) enum Job {
+    /// Fill a batch, and dissect it.
+    Read(Box<Reader>, Box<Parcel>),
     /// Dissect a batch.
     Walk(Box<Parcel>),
     /// Put its fragments together.
@@ -80,6 +83,7 @@ impl Drop for Alarm {
 pub(crate) fn work(
     mut worker: Worker<'_>,
     jobs: &Queue<Job>,
+    supply: &Supply,
     stages: &Stages<'_>,
     done: &Sender<Done>,
 ) {
@@ -87,10 +91,12 @@ pub(crate) fn work(
     let mut tools = Tools::default();
     while let Some(job) = jobs.pop() {
         match job {
-            Job::Walk(mut parcel) => {
-                worker.process(&parcel.batch, &mut parcel.walked);
-                stages.walked(parcel);
+            Job::Read(reader, parcel) => {
+                if let Some(parcel) = supply.read(reader, parcel, done) {
+                    stages.walked(worker.walk(parcel));
+                }
             }
+            Job::Walk(parcel) => stages.walked(worker.walk(parcel)),
             Job::Fragments(mut fragments, mut parcel) => {
                 fragments.take(&mut parcel, &mut worker);
                 stages.put_together(fragments, parcel);

@@ -1,10 +1,9 @@
 //! One run: the threads, and what they share.
 //!
-//! The reader fills batches, any number of workers do whatever is to be done, each batch through the
-//! [stages](crate::stages) in its turn, and the calling thread, the [sequencer](crate::sequencer),
-//! delivers what comes of them in order.
+//! The [reader](crate::reader) fills batches, any number of workers do whatever is to be done, each batch
+//! through the [stages](crate::stages) in its turn, and the calling thread, the
+//! [sequencer](crate::sequencer), delivers what comes of them in order.
 
-use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -17,7 +16,7 @@ use crate::bodies::BodySink;
 use crate::job::{Done, Job, Parcel, work};
 use crate::outlet::{Outlet, Workers};
 use crate::queue::Queue;
-use crate::reader::read;
+use crate::reader::{Reader, Supply};
 use crate::sequencer::{Sequencer, State, Stopped};
 use crate::stages::Stages;
 use crate::worker::Worker;
@@ -46,30 +45,26 @@ pub fn run(
     let workers = config.workers.max(1);
     let pool = pool(workers);
     let queue = Arc::new(Queue::new());
-    let (free_in, free_out) = bounded(pool);
     // The sequencer always comes back to it, and nobody sends while holding what it needs.
     let (done_in, done_out) = bounded::<Done>(2 * pool);
+    let is_live = source.is_live();
+    let reader = Reader::new(source, config.limits, stop);
+    let supply = Supply::new(reader, pool, &queue, &done_in).map_err(Error::Thread)?;
     for _ in 0..pool {
         let parcel = Parcel::new(registry, BATCH_OCTETS, config.batch_packets);
-        let _ = free_in.send(Box::new(parcel));
+        supply.give(Box::new(parcel));
     }
-    let is_live = source.is_live();
-    let reader = {
-        let (queue, done, stop) = (Arc::clone(&queue), done_in.clone(), Arc::clone(stop));
-        let limits = config.limits;
-        let read = move || read(source, limits, &free_out, &queue, &done, &stop);
-        named("reader").spawn(read).map_err(Error::Thread)?
-    };
     let (encoding, wants_sides) = (outlet.encoding(), outlet.wants_sides());
     let stages = Stages::new(registry, config, &queue, done_in.clone());
     let result = thread::scope(|scope| {
         let _closing = Closing(&queue);
-        let (queue, stages) = (&*queue, &stages);
+        let (queue, supply, stages) = (&*queue, &supply, &stages);
         for number in 0..workers {
             let done = done_in.clone();
             let worker = Worker::new(registry, config, Arc::clone(&encoding), wants_sides);
-            named(&format!("worker {number}"))
-                .spawn_scoped(scope, move || work(worker, queue, stages, &done))
+            thread::Builder::new()
+                .name(format!("worker {number}"))
+                .spawn_scoped(scope, move || work(worker, queue, supply, stages, &done))
                 .map_err(Error::Thread)?;
         }
         let sequencer = Sequencer {
@@ -78,7 +73,7 @@ pub fn run(
             stages,
             workers: Workers::new(queue, pool),
             done: done_out,
-            free: free_in,
+            supply,
             bodies,
             is_live,
             state: State::default(),
@@ -91,8 +86,8 @@ pub fn run(
         Err(Stopped::Panicked) => (None, true),
     };
     // A reader that still waits for a silent pipe is left to end with the program.
-    if reader_ended && let Err(panic) = reader.join() {
-        panic::resume_unwind(panic);
+    if reader_ended {
+        supply.join();
     }
     match report {
         Some(report) => Ok(report),
@@ -100,14 +95,9 @@ pub fn run(
     }
 }
 
-/// Batches that are under way at most: each worker has one, one waits for it, and one is being filled.
+/// Batches that are under way at most: each worker has one, and one waits for its turn.
 pub(crate) fn pool(workers: usize) -> usize {
-    2 * workers.max(1) + 1
-}
-
-/// A thread by its name, which tools that list threads show.
-fn named(name: &str) -> thread::Builder {
-    thread::Builder::new().name(name.to_owned())
+    2 * workers.max(1)
 }
 
 /// Sends the workers away in the end, whatever that is.

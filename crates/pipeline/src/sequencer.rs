@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use netcap_capture::Progress;
 use netcap_dissect::{Chunk, Output, Registry};
 use netcap_flow::FragmentLedger;
@@ -15,6 +15,7 @@ use crate::job::{Done, End, Parcel};
 use crate::lanes::LaneWork;
 use crate::merge::merge;
 use crate::outlet::{Delivery, Outlet, Workers};
+use crate::reader::Supply;
 use crate::side::Side;
 use crate::stages::Stages;
 use crate::{Error, Ledger, Report, Watch};
@@ -44,7 +45,7 @@ pub(crate) struct Sequencer<'a> {
     pub(crate) stages: &'a Stages<'a>,
     pub(crate) workers: Workers<'a>,
     pub(crate) done: Receiver<Done>,
-    pub(crate) free: Sender<Box<Parcel>>,
+    pub(crate) supply: &'a Supply,
     pub(crate) bodies: Option<BodySink>,
     pub(crate) is_live: bool,
     pub(crate) state: State,
@@ -191,7 +192,7 @@ impl Sequencer<'_> {
             sides: &mut walked.rest.sides.0,
         };
         self.give(delivery)?;
-        let _ = self.free.try_send(parcel);
+        self.supply.give(parcel);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use netcap_flow::{Notes, PacketSummary};
 use netcap_record::{Field, Time, split_frame};
 use netcap_store::Encoding;
 
+use crate::job::Parcel;
 use crate::registry::stream_ports;
 use crate::side::Sides;
 use crate::{Config, Ledger};
@@ -119,7 +120,8 @@ impl<'r> Worker<'r> {
     }
 
     /// Walks all packets of a batch that the filter keeps.
-    pub(crate) fn process(&mut self, batch: &Batch, walked: &mut Walked) {
+    pub(crate) fn walk(&mut self, mut parcel: Box<Parcel>) -> Box<Parcel> {
+        let Parcel { batch, walked, .. } = &mut *parcel;
         walked.clear();
         let Walked { output, rest } = walked;
         rest.notes.first_number = batch.first_index + 1;
@@ -143,6 +145,7 @@ impl<'r> Worker<'r> {
             rest.walk(&mut context, &self.wanted, info, (packet, octets));
         }
         self.encode(output);
+        parcel
     }
 
     /// Walks one packet of a batch with the datagrams that its fragments complete, and nothing else.

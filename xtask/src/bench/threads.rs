@@ -1,7 +1,7 @@
 //! `cargo xtask threads`: how the CPU time of netcap divides among its threads.
 //!
-//! No thread may have so large a share that more cores are of no use: the reader and the sequencer
-//! are one each, the workers are as many as asked for.
+//! No thread may have so large a share that more cores are of no use: there is one sequencer, and as
+//! many workers as asked for, who also read the file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,7 +28,7 @@ pub(crate) const COMMAND: Command = Command {
 /// How often threads are looked at; what they do after the last look is missed.
 const INTERVAL: Duration = Duration::from_millis(2);
 
-/// Nanoseconds on a processor, by the name of the thread: `reader`, `worker 0`.
+/// Nanoseconds on a processor, by the name of the thread: `netcap`, `worker 0`.
 type Times = BTreeMap<String, u64>;
 
 fn run(mut arguments: Arguments) -> Result<()> {
@@ -39,8 +39,8 @@ fn run(mut arguments: Arguments) -> Result<()> {
     arguments.finish()?;
     let places = Places::find(build_netcap())?;
     let netcap = places.netcap.as_ref().context("netcap cannot be built")?;
-    println!("| capture | output | workers | CPU s | reader | sequencer | largest worker |");
-    println!("|---|---|--:|--:|--:|--:|--:|");
+    println!("| capture | output | workers | CPU s | sequencer | largest worker |");
+    println!("|---|---|--:|--:|--:|--:|");
     for profile in profiles.split(',') {
         let kind: Profile = profile.parse()?;
         let capture = capture(&places, kind, size)?;
@@ -71,9 +71,8 @@ fn shares(times: &Times) -> Result<String> {
     let workers = times.iter().filter(|(name, _)| name.starts_with("worker"));
     let largest = workers.map(|(_, nanos)| *nanos).max().unwrap_or_default();
     Ok(format!(
-        "{:.2} | {} | {} | {} |",
+        "{:.2} | {} | {} |",
         all as f64 / 1e9,
-        share(of("reader")),
         share(of("netcap")),
         share(largest)
     ))
@@ -131,15 +130,10 @@ mod tests {
 
     #[test]
     fn shares_add_up() {
-        let times = [
-            ("netcap", 5),
-            ("reader", 15),
-            ("worker 0", 50),
-            ("worker 1", 30),
-        ];
+        let times = [("netcap", 5), ("worker 0", 65), ("worker 1", 30)];
         let times = times.map(|(name, nanos)| (name.to_owned(), nanos * 100_000_000));
         let text = shares(&Times::from(times)).expect("shares");
-        assert_eq!(text, "10.00 | 15.0 % | 5.0 % | 50.0 % |");
+        assert_eq!(text, "10.00 | 5.0 % | 65.0 % |");
         assert!(shares(&Times::new()).is_err());
     }
 }
