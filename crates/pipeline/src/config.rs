@@ -118,6 +118,9 @@ pub enum Error {
     /// Records cannot be handed on.
     #[error("cannot hand records on: {0}")]
     Output(#[from] std::io::Error),
+    /// What an outlet of another crate cannot do.
+    #[error(transparent)]
+    Outlet(Box<dyn std::error::Error + Send + Sync>),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}; fewer -workers may help")]
     Thread(std::io::Error),

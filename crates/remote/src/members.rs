@@ -1,0 +1,252 @@
+//! A file on the server is a chain of gzip members (RFC 1952), each with whole records. An extra field
+//! (section 2.3.1.1) of each says how long the member is and which records it holds, so that a file tells
+//! by itself what has come of a stream, and where its last whole member ends. Other readers of gzip
+//! pass over the field.
+//!
+//! ```text
+//!  0..10  header, FLG = FEXTRA      10..12  XLEN = 36
+//! 12..14  "Nc"    14..16  LEN = 32  16..20  octets of the whole member, little endian as all
+//! 20..28  number of the first record in its stream
+//! 28..32  number of records         32..48  the stream, zeros where there is none
+//! ```
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+
+use flate2::bufread::GzDecoder;
+
+use crate::batch::StreamId;
+
+const HEADER: usize = 10;
+const EXTRA: usize = 38;
+const MARKED: usize = HEADER + EXTRA;
+/// ID1, ID2 and CM (RFC 1952, section 2.3.1): deflate is the only method there is.
+const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+/// FLG.FEXTRA (RFC 1952, section 2.3.1).
+const FEXTRA: u8 = 4;
+/// Octets at the end of a file that are inflated when it is opened again: a server that ended without
+/// warning may have left what the disk did not keep.
+const DOUBTFUL: u64 = 4 << 20;
+
+/// Which records a member holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// The stream; zeros where records have no numbers.
+    pub stream: StreamId,
+    /// Number of the first record.
+    pub first: u64,
+    /// How many there are.
+    pub count: u32,
+}
+
+impl Mark {
+    /// The number after the last one.
+    pub fn end(&self) -> u64 {
+        self.first.saturating_add(u64::from(self.count))
+    }
+}
+
+/// Puts a mark into a member that has a plain header; none where it has another.
+pub(crate) fn marked(member: &[u8], mark: &Mark) -> Option<Vec<u8>> {
+    let (header, rest) = member.split_first_chunk::<HEADER>()?;
+    if !header.starts_with(&MAGIC) || header[3] != 0 {
+        return None;
+    }
+    let length = u32::try_from(member.len() + EXTRA).ok()?;
+    let mut out = Vec::with_capacity(member.len() + EXTRA);
+    out.extend_from_slice(header);
+    out[3] = FEXTRA;
+    out.extend_from_slice(&[36, 0, b'N', b'c', 32, 0]);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&mark.first.to_le_bytes());
+    out.extend_from_slice(&mark.count.to_le_bytes());
+    out.extend_from_slice(&mark.stream);
+    out.extend_from_slice(rest);
+    Some(out)
+}
+
+/// The length of a member and its mark, if it has one.
+fn mark(head: &[u8; MARKED]) -> Option<(u64, Mark)> {
+    if !head.starts_with(&MAGIC) || head[3] != FEXTRA || head[10..16] != [36, 0, b'N', b'c', 32, 0]
+    {
+        return None;
+    }
+    let length = u32::from_le_bytes(*head[16..].first_chunk()?);
+    let mark = Mark {
+        first: u64::from_le_bytes(*head[20..].first_chunk()?),
+        count: u32::from_le_bytes(*head[28..].first_chunk()?),
+        stream: *head[32..].first_chunk()?,
+    };
+    (length as usize > MARKED).then_some((u64::from(length), mark))
+}
+
+/// Inflates a member that must be alone and whole, and hold at most so many octets.
+pub fn inflate(member: &[u8], most: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    let mut decoder = GzDecoder::new(member);
+    out.clear();
+    (&mut decoder).take(most as u64 + 1).read_to_end(out)?;
+    if out.len() > most || !decoder.into_inner().is_empty() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(())
+}
+
+/// Walks over the members of a file: each one's mark, if it has one. Gives where the last whole member
+/// ends.
+pub(crate) fn walk(file: &File, mut each: impl FnMut(Option<Mark>)) -> io::Result<u64> {
+    let length = file.metadata()?.len();
+    let mut place = 0;
+    while place < length {
+        let (end, mark) = match head(file, place)?.as_ref().and_then(mark) {
+            Some((octets, mark)) => {
+                let end = place + octets;
+                let is_doubtful = end + DOUBTFUL > length;
+                if end > length || is_doubtful && whole(file, place)? != Some(end) {
+                    return Ok(place);
+                }
+                (end, Some(mark))
+            }
+            // A member of another program, or the beginning of one of ours.
+            None => match whole(file, place)? {
+                Some(end) => (end, None),
+                None => return Ok(place),
+            },
+        };
+        each(mark);
+        place = end;
+    }
+    Ok(place)
+}
+
+/// The first octets of a member, if there are as many.
+fn head(mut file: &File, place: u64) -> io::Result<Option<[u8; MARKED]>> {
+    let mut head = [0; MARKED];
+    file.seek(SeekFrom::Start(place))?;
+    match file.read_exact(&mut head) {
+        Ok(()) => Ok(Some(head)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where a member ends, if it is whole.
+fn whole(mut file: &File, place: u64) -> io::Result<Option<u64>> {
+    file.seek(SeekFrom::Start(place))?;
+    let mut decoder = GzDecoder::new(BufReader::new(file));
+    match io::copy(&mut decoder, &mut io::sink()) {
+        Ok(_) => {}
+        Err(error) if is_damage(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let mut rest = decoder.into_inner();
+    rest.stream_position().map(Some)
+}
+
+/// Whether the octets are wrong, and not the disk.
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    [InvalidData, InvalidInput, UnexpectedEof].contains(&error.kind())
+}
+
+/// What the first member of a file holds, up to so many octets.
+pub(crate) fn beginning(mut file: &File, most: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut out = Vec::new();
+    GzDecoder::new(BufReader::new(file))
+        .take(most)
+        .read_to_end(&mut out)?;
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use netcap_store::Gzip;
+
+    use super::*;
+
+    fn chain(file: &mut File, blocks: &[(&[u8], Option<Mark>)]) -> Vec<u64> {
+        let mut gzip = Gzip::default();
+        let mut ends = Vec::new();
+        for (block, mark) in blocks {
+            let mut member = gzip.member(block);
+            if let Some(mark) = mark {
+                member = marked(&member, mark).expect("a plain member");
+            }
+            file.write_all(&member).expect("written");
+            ends.push(file.metadata().expect("a length").len());
+        }
+        ends
+    }
+
+    #[test]
+    fn a_file_tells_what_it_holds() {
+        let mut file = tempfile::tempfile().expect("a file");
+        let marks = [0, 3].map(|first| Mark {
+            stream: [7; 16],
+            first,
+            count: 3,
+        });
+        let ends = chain(
+            &mut file,
+            &[
+                (b"one", Some(marks[0])),
+                (b"of another program", None),
+                (b"two", Some(marks[1])),
+            ],
+        );
+        let mut seen = Vec::new();
+        let end = walk(&file, |mark| seen.push(mark)).expect("read");
+        assert_eq!(seen, [Some(marks[0]), None, Some(marks[1])]);
+        assert_eq!(end, ends[2]);
+        assert_eq!(beginning(&file, 100).expect("read"), b"one");
+        // Other readers see one file.
+        file.seek(SeekFrom::Start(0)).expect("the beginning");
+        let mut all = String::new();
+        let mut decoder = flate2::read::MultiGzDecoder::new(&file);
+        decoder.read_to_string(&mut all).expect("gzip");
+        assert_eq!(all, "oneof another programtwo");
+    }
+
+    #[test]
+    fn what_is_cut_off_or_damaged_is_not_whole() {
+        let mut file = tempfile::tempfile().expect("a file");
+        let mark = Mark::default();
+        let ends = chain(
+            &mut file,
+            &[(b"some", Some(mark)), (b"more records", Some(mark))],
+        );
+        for length in (ends[0]..ends[1]).rev() {
+            file.set_len(length).expect("cut");
+            assert_eq!(walk(&file, |_| ()).expect("read"), ends[0], "{length}");
+        }
+        for length in 0..ends[0] {
+            file.set_len(length).expect("cut");
+            assert_eq!(walk(&file, |_| ()).expect("read"), 0, "{length}");
+        }
+        file.set_len(0).expect("cut");
+        file.seek(SeekFrom::Start(0)).expect("the beginning");
+        let ends = chain(
+            &mut file,
+            &[(b"some", Some(mark)), (b"more records", Some(mark))],
+        );
+        file.seek(SeekFrom::Start(ends[1] - 10)).expect("a place");
+        file.write_all(b"x").expect("written");
+        assert_eq!(walk(&file, |_| ()).expect("read"), ends[0]);
+    }
+
+    #[test]
+    fn only_one_whole_member_is_inflated() {
+        let member = Gzip::default().member(b"records");
+        let mut out = Vec::new();
+        inflate(&member, 7, &mut out).expect("whole");
+        assert_eq!(out, b"records");
+        assert!(inflate(&member, 6, &mut out).is_err());
+        assert!(inflate(&[&member[..], b"x"].concat(), 7, &mut out).is_err());
+        for end in 0..member.len() {
+            assert!(inflate(&member[..end], 7, &mut out).is_err());
+        }
+        assert!(marked(b"\x1f\x8b\x08\x01", &Mark::default()).is_none());
+    }
+}
