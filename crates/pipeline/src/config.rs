@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netcap_capture::{Filter, FilterError};
+use netcap_capture::{Filter, FilterError, Progress};
 use netcap_flow::{FlowLimits, Limits, StreamLimits};
 
 use crate::{BodyConfig, Ledger};
@@ -68,21 +68,16 @@ pub struct RunLimits {
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug)]
-pub struct Watch {
-    /// Packets done.
-    pub packets: u64,
-    /// Their captured octets.
-    pub octets: u64,
-    /// Octets of input read.
-    pub done: u64,
-    /// Octets of input in all, where known.
-    pub total: Option<u64>,
+pub struct Watch<'a> {
+    /// What became of the packets that are done; of fragments, streams, evicted flows and bodies
+    /// nothing is told before the end.
+    pub ledger: &'a Ledger,
+    /// Records so far, by the place of the type in [`Registry::selected`](crate::Registry::selected).
+    pub records: &'a [u64],
+    /// How far the input has been read.
+    pub progress: Progress,
     /// Whether the packets come as they happen.
     pub is_live: bool,
-    /// Packets that were lost where they come from.
-    pub lost: u64,
-    /// Of the origins of packets, those that give no more while others do.
-    pub ended: usize,
     /// Flows open, of the model that has most.
     pub flows: usize,
     /// Closed periods that were removed.

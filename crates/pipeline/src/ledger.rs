@@ -110,7 +110,7 @@ impl Ledger {
     }
 
     /// Origins that give no more packets while others do.
-    pub(crate) fn ended(&self) -> usize {
+    pub fn ended(&self) -> usize {
         let has_ended = |origin: &&Origin| origin.events.iter().any(|(name, _)| *name == ENDED);
         let ended = self.origins.iter().filter(has_ended).count();
         if ended < self.origins.len() { ended } else { 0 }

@@ -39,7 +39,7 @@ pub fn run(
     config: &Config,
     outlet: &mut dyn Outlet,
     stop: &Arc<AtomicBool>,
-    watch: &mut dyn FnMut(Watch),
+    watch: &mut dyn FnMut(Watch<'_>),
 ) -> Result<Report, Error> {
     let bodies = config.bodies.clone().map(BodySink::new).transpose()?;
     let workers = config.workers.max(1);

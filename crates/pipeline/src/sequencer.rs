@@ -55,6 +55,8 @@ pub(crate) struct Sequencer<'a> {
 #[derive(Default)]
 pub(crate) struct State {
     ledger: Ledger,
+    /// Records by the place of their type.
+    records: Vec<u64>,
     /// Batches that are finished and wait for their turn to be delivered, by number, and what lanes
     /// gave for them.
     finished: BTreeMap<u64, (Box<Parcel>, Vec<Output>)>,
@@ -74,7 +76,7 @@ impl Sequencer<'_> {
     pub(crate) fn run(
         mut self,
         stop: &AtomicBool,
-        watch: &mut dyn FnMut(Watch),
+        watch: &mut dyn FnMut(Watch<'_>),
     ) -> Result<(Report, bool), Stopped> {
         let mut watched = Instant::now();
         let mut quiet_since = Instant::now();
@@ -137,16 +139,12 @@ impl Sequencer<'_> {
         end.is_some_and(|end| end.batches == self.state.delivered)
     }
 
-    fn watch(&self, removed: u64) -> Watch {
-        let ledger = &self.state.ledger;
+    fn watch(&self, removed: u64) -> Watch<'_> {
         Watch {
-            packets: ledger.packets,
-            octets: ledger.octets,
-            done: self.state.progress.done,
-            total: self.state.progress.total,
+            ledger: &self.state.ledger,
+            records: &self.state.records,
+            progress: self.state.progress,
             is_live: self.is_live,
-            lost: ledger.lost(),
-            ended: ledger.ended(),
             flows: self.stages.open(),
             removed,
         }
@@ -221,7 +219,14 @@ impl Sequencer<'_> {
     }
 
     fn give(&mut self, mut delivery: Delivery<'_>) -> Result<(), Stopped> {
-        self.state.ledger.records += delivery.records();
+        let State {
+            ledger, records, ..
+        } = &mut self.state;
+        records.resize(records.len().max(delivery.chunks.len()), 0);
+        for (records, chunk) in records.iter_mut().zip(delivery.chunks.iter()) {
+            *records += chunk.records();
+        }
+        ledger.records += delivery.records();
         Ok(self.outlet.take(&mut delivery, &mut self.workers)?)
     }
 

@@ -140,10 +140,10 @@ fn outcome(config: &Config, files: FileConfig, steps: &[Step], goes_on: bool) ->
     let stop = Arc::new(AtomicBool::new(false));
     let mut watched = 0;
     let mut files = Files::new(files, &registry).unwrap();
-    let mut watch = |watch: Watch| {
+    let mut watch = |watch: Watch<'_>| {
         watched += 1;
         assert!(watch.is_live);
-        if goes_on && watch.packets == packets && watched > 3 {
+        if goes_on && watch.ledger.packets == packets && watched > 3 {
             stop.store(true, Ordering::Relaxed);
         }
     };

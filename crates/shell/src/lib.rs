@@ -25,6 +25,7 @@ pub mod console;
 mod failure;
 pub mod figures;
 mod given;
+pub mod metrics;
 pub mod peers;
 pub mod privileges;
 mod program;

@@ -11,6 +11,7 @@ use netcap_capture::{Filter, Source};
 use netcap_dissect::Selection;
 use netcap_pipeline::{
     Config, Csv, Encoding, FileConfig, Files, FlowLimits, FragmentLimits, Frames, Outlet, Stream,
+    Watch,
 };
 use netcap_record::Timestamp;
 use netcap_shell::console::{has_colours, print, say};
@@ -84,7 +85,7 @@ pub(crate) fn run(
     let started = Instant::now();
     // Lines of records and one that changes all the time do not go together on a terminal.
     let mut progress = Progress::new(flags.quiet || stdout.is_some() && io::stdout().is_terminal());
-    let mut show = |watch| progress.show(watch);
+    let mut show = |watch: Watch<'_>| progress.show(&watch);
     let name = flags.source.clone();
     let name = name.unwrap_or_else(|| source.name().to_owned());
     let outcome = |outlet: &mut dyn Outlet| {

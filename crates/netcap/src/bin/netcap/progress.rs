@@ -17,11 +17,18 @@ pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     is_quiet: bool,
     started: Instant,
-    /// What a live capture said last, and when.
-    second: Option<(Instant, Watch)>,
+    /// What a live capture said last.
+    second: Option<Second>,
     /// What the user knows of: interfaces that have ended, periods that were removed.
     ended: usize,
     removed: u64,
+}
+
+/// What a live capture had at some time.
+struct Second {
+    at: Instant,
+    packets: u64,
+    octets: u64,
 }
 
 impl Progress {
@@ -38,11 +45,11 @@ impl Progress {
     }
 
     /// Shows what is known now.
-    pub(crate) fn show(&mut self, watch: Watch) {
-        if watch.ended > self.ended {
+    pub(crate) fn show(&mut self, watch: &Watch<'_>) {
+        let ended = watch.ledger.ended();
+        if ended > self.ended {
             self.note(&format!(
-                "{} of the interfaces give no more packets; the others go on",
-                watch.ended
+                "{ended} of the interfaces give no more packets; the others go on"
             ));
         }
         if watch.removed > self.removed {
@@ -51,7 +58,7 @@ impl Progress {
                 watch.removed
             ));
         }
-        (self.ended, self.removed) = (watch.ended, watch.removed);
+        (self.ended, self.removed) = (ended, watch.removed);
         if watch.is_live {
             self.show_live(watch);
         } else {
@@ -69,46 +76,53 @@ impl Progress {
     }
 
     /// Shows the rates of the last second, and what there is now.
-    fn show_live(&mut self, watch: Watch) {
+    fn show_live(&mut self, watch: &Watch<'_>) {
         let Some(bar) = &self.bar else { return };
-        let Some((since, before)) = self.second else {
-            self.second = Some((Instant::now(), watch));
+        let (packets, octets) = (watch.ledger.packets, watch.ledger.octets);
+        let now = Second {
+            at: Instant::now(),
+            packets,
+            octets,
+        };
+        let Some(before) = &self.second else {
+            self.second = Some(now);
             return;
         };
-        if since.elapsed() >= SECOND {
-            let seconds = since.elapsed().as_secs_f64();
+        if before.at.elapsed() >= SECOND {
+            let seconds = before.at.elapsed().as_secs_f64();
             let rate = |now: u64, then: u64| (now.saturating_sub(then) as f64 / seconds) as u64;
             let memory = memory().map_or(String::new(), |octets| format!(", {}", size(octets)));
             bar.set_message(format!(
                 "{} packets, {}/s, {}bit/s, {} dropped, {} flows{memory}",
-                grouped(watch.packets),
-                grouped(rate(watch.packets, before.packets)),
-                scaled(8 * rate(watch.octets, before.octets)),
-                grouped(watch.lost),
+                grouped(packets),
+                grouped(rate(packets, before.packets)),
+                scaled(8 * rate(octets, before.octets)),
+                grouped(watch.ledger.lost()),
                 grouped(watch.flows as u64),
             ));
-            self.second = Some((Instant::now(), watch));
+            self.second = Some(now);
         }
         bar.tick();
     }
 
     /// Shows the packets, their rate and, of an input whose length is known, share and time left.
-    fn show_file(&self, watch: Watch) {
+    fn show_file(&self, watch: &Watch<'_>) {
         let Some(bar) = &self.bar else { return };
         let seconds = self.started.elapsed().as_secs_f64().max(0.001);
-        let rate = (watch.packets as f64 / seconds) as u64;
-        let mut message = format!("{} packets, {}/s", grouped(watch.packets), grouped(rate));
-        if watch.total.is_none() {
-            message.push_str(&format!(", {}", size(watch.done)));
+        let packets = watch.ledger.packets;
+        let rate = (packets as f64 / seconds) as u64;
+        let mut message = format!("{} packets, {}/s", grouped(packets), grouped(rate));
+        if watch.progress.total.is_none() {
+            message.push_str(&format!(", {}", size(watch.progress.done)));
         }
         // The message first: each of these may draw the line.
         bar.set_message(message);
-        if let Some(total) = watch.total {
+        if let Some(total) = watch.progress.total {
             if bar.length().is_none() {
                 bar.set_style(style("[{bar:30}] {percent:>3}%, {eta} left, {msg}"));
                 bar.set_length(total);
             }
-            bar.set_position(watch.done);
+            bar.set_position(watch.progress.done);
         }
         bar.tick();
     }

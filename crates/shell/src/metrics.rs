@@ -1,0 +1,293 @@
+//! Metrics for Prometheus: the text exposition format, version 0.0.4, at `http://ADDRESS/metrics`.
+//!
+//! Guarantees: who asks gets the latest page that was published, and can hold nobody up but others who
+//! ask, for two seconds at most; a request has at most 8 KiB, and nothing of it is used but its first
+//! line.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use netcap_pipeline::{Registry, Watch};
+
+use crate::Failure;
+
+/// How long a request and its answer may take, each.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often the thread looks whether it should end.
+const TICK: Duration = Duration::from_millis(100);
+/// Octets of a request.
+const REQUEST: usize = 8 << 10;
+
+/// A page of metrics being written.
+#[derive(Debug, Default)]
+pub struct Page(String);
+
+impl Page {
+    /// Begins a metric that only grows; the name should end in `_total`.
+    pub fn counter(&mut self, name: &'static str, help: &str) -> Family<'_> {
+        self.family(name, "counter", help)
+    }
+
+    /// Begins a metric that goes up and down.
+    pub fn gauge(&mut self, name: &'static str, help: &str) -> Family<'_> {
+        self.family(name, "gauge", help)
+    }
+
+    fn family(&mut self, name: &'static str, kind: &str, help: &str) -> Family<'_> {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        Family {
+            name,
+            out: &mut self.0,
+        }
+    }
+
+    /// What a capture has come to: packets by interface and by fate, records by type.
+    pub fn capture(&mut self, watch: &Watch<'_>, registry: &Registry) {
+        let ledger = watch.ledger;
+        self.counter("netcap_packets_total", "Packets read.")
+            .value(&[], ledger.packets);
+        self.counter(
+            "netcap_packet_bytes_total",
+            "Captured bytes of the packets read.",
+        )
+        .value(&[], ledger.octets);
+        let mut fates = self.counter(
+            "netcap_packet_fates_total",
+            "Packets read, by what became of them.",
+        );
+        for (fate, packets) in [
+            ("decoded", ledger.decoded),
+            ("filtered", ledger.filtered),
+            ("unknown", ledger.unknown.values().sum()),
+            ("malformed", ledger.malformed.values().sum()),
+            ("cut short", ledger.cut_short.values().sum()),
+            (
+                "unsupported link type",
+                ledger.unsupported_link.values().sum(),
+            ),
+        ] {
+            fates.value(&[("fate", fate)], packets);
+        }
+        let mut packets = self.counter(
+            "netcap_interface_packets_total",
+            "Packets read, by interface or peer.",
+        );
+        for origin in &ledger.origins {
+            packets.value(&[("interface", &origin.name)], origin.packets);
+        }
+        let mut lost = self.counter(
+            "netcap_interface_dropped_packets_total",
+            "Packets that the kernel or the interface dropped.",
+        );
+        for origin in &ledger.origins {
+            lost.value(&[("interface", &origin.name)], origin.lost);
+        }
+        let mut records = self.counter("netcap_records_total", "Audit records, by type.");
+        for (schema, count) in registry.selected().iter().zip(watch.records) {
+            records.value(&[("type", schema.encoder)], *count);
+        }
+        self.gauge(
+            "netcap_open_flows",
+            "Flows open, of the model that has most.",
+        )
+        .value(&[], watch.flows);
+    }
+}
+
+/// The values of one metric.
+pub struct Family<'a> {
+    name: &'static str,
+    out: &'a mut String,
+}
+
+impl Family<'_> {
+    /// Adds a value with its labels, whose values may be any text.
+    pub fn value(&mut self, labels: &[(&str, &str)], value: impl fmt::Display) {
+        self.out.push_str(self.name);
+        for (place, (label, text)) in labels.iter().enumerate() {
+            self.out.push(if place == 0 { '{' } else { ',' });
+            let _ = write!(self.out, "{label}=\"");
+            for c in text.chars() {
+                match c {
+                    '\\' => self.out.push_str("\\\\"),
+                    '"' => self.out.push_str("\\\""),
+                    '\n' => self.out.push_str("\\n"),
+                    c => self.out.push(c),
+                }
+            }
+            self.out.push('"');
+        }
+        if !labels.is_empty() {
+            self.out.push('}');
+        }
+        let _ = writeln!(self.out, " {value}");
+    }
+}
+
+/// Answers those who ask for metrics, until dropped.
+pub struct Metrics {
+    page: Arc<Mutex<String>>,
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Metrics {
+    /// Listens on `address:port`.
+    ///
+    /// # Errors
+    ///
+    /// The address is none, or cannot be listened on.
+    pub fn listen(address: &str) -> Result<Metrics, Failure> {
+        let addresses: Vec<SocketAddr> = address
+            .to_socket_addrs()
+            .map_err(|error| {
+                Failure::Usage(format!(
+                    "-metrics {}: {error}; use an address and a port, as in 127.0.0.1:9100",
+                    address.escape_debug()
+                ))
+            })?
+            .collect();
+        let failed = |error: io::Error| {
+            Failure::Environment(format!(
+                "-metrics {address}: cannot listen: {error}; choose a free port and an address of this machine"
+            ))
+        };
+        let listener = TcpListener::bind(addresses.as_slice()).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let page = Arc::<Mutex<String>>::default();
+        let stop = Arc::<AtomicBool>::default();
+        let (served, stopped) = (Arc::clone(&page), Arc::clone(&stop));
+        let thread = thread::Builder::new()
+            .name("metrics".to_owned())
+            .spawn(move || serve(&listener, &served, &stopped))
+            .map_err(failed)?;
+        Ok(Metrics {
+            page,
+            address,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Replaces the page.
+    pub fn publish(&self, page: Page) {
+        *self.page.lock().unwrap_or_else(PoisonError::into_inner) = page.0;
+    }
+}
+
+impl Drop for Metrics {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(listener: &TcpListener, page: &Mutex<String>, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        match listener.accept() {
+            // Whoever asks badly gets no answer, and that is all.
+            Ok((stream, _)) => drop(answer(stream, page)),
+            Err(_) => thread::sleep(TICK),
+        }
+    }
+}
+
+fn answer(mut stream: TcpStream, page: &Mutex<String>) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let until = Instant::now() + PATIENCE;
+    let mut request = Vec::new();
+    let mut octets = [0; 1024];
+    // The head ends in an empty line (RFC 9112, section 2.1).
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() || request.len() > REQUEST {
+            return Ok(());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut octets)? {
+            0 => return Ok(()),
+            n => request.extend_from_slice(&octets[..n]),
+        }
+    }
+    let line = request.split(|octet| *octet == b'\r').next();
+    let line = String::from_utf8_lossy(line.unwrap_or_default());
+    let mut words = line.split(' ');
+    let (status, body) = match (words.next(), words.next()) {
+        (Some("GET" | "HEAD"), Some("/metrics" | "/")) => {
+            let page = page.lock().unwrap_or_else(PoisonError::into_inner);
+            ("200 OK", page.clone())
+        }
+        (Some("GET" | "HEAD"), _) => ("404 Not Found", "see /metrics\n".to_owned()),
+        _ => ("405 Method Not Allowed", "only GET\n".to_owned()),
+    };
+    let mut answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    if !line.starts_with("HEAD") {
+        answer.push_str(&body);
+    }
+    stream.write_all(answer.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(metrics: &Metrics, request: &str) -> String {
+        let mut stream = TcpStream::connect(metrics.address()).expect("connected");
+        stream.write_all(request.as_bytes()).expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        answer
+    }
+
+    #[test]
+    fn the_latest_page_is_served() {
+        let metrics = Metrics::listen("127.0.0.1:0").expect("listening");
+        let mut page = Page::default();
+        page.counter("netcap_things_total", "Things.")
+            .value(&[("name", "a\"b\\c\nd"), ("kind", "x")], 7);
+        page.gauge("netcap_now", "Now.").value(&[], 1);
+        metrics.publish(page);
+        let answer = ask(&metrics, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"));
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
+        assert_eq!(
+            body,
+            "# HELP netcap_things_total Things.\n# TYPE netcap_things_total counter\n\
+             netcap_things_total{name=\"a\\\"b\\\\c\\nd\",kind=\"x\"} 7\n\
+             # HELP netcap_now Now.\n# TYPE netcap_now gauge\nnetcap_now 1\n"
+        );
+    }
+
+    #[test]
+    fn bad_requests_end_nothing() {
+        let metrics = Metrics::listen("127.0.0.1:0").expect("listening");
+        assert!(ask(&metrics, "GET /../x HTTP/1.1\r\n\r\n").contains(" 404 "));
+        assert!(ask(&metrics, "POST /metrics HTTP/1.1\r\n\r\n").contains(" 405 "));
+        assert!(ask(&metrics, "\r\n\r\n").contains(" 405 "));
+        drop(TcpStream::connect(metrics.address()));
+        assert!(ask(&metrics, "GET / HTTP/1.0\r\n\r\n").contains(" 200 "));
+        assert!(ask(&metrics, "HEAD / HTTP/1.0\r\n\r\n").ends_with("\r\n\r\n"));
+        assert!(Metrics::listen("nowhere").is_err());
+    }
+}
