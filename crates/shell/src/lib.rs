@@ -20,6 +20,7 @@
 //! }
 //! ```
 
+pub mod certificate;
 mod command_line;
 pub mod console;
 mod failure;
