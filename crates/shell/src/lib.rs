@@ -1,5 +1,6 @@
 //! The shell around every program: how it reads its command line, what it says and where, how it is
-//! stopped, and the exit code it ends with.
+//! stopped, and the exit code it ends with; and of those that make records of packets also the flags
+//! for that, and what these open ([`capture`]).
 //!
 //! Libraries here never print, exit, read the command line or the environment. This one does all
 //! four, as that is its purpose; only programs depend on it. A program is a [`Program`] and a function:
@@ -20,23 +21,32 @@
 //! }
 //! ```
 
+pub mod capture;
 pub mod certificate;
 mod command_line;
 pub mod console;
+pub mod encoders;
 mod failure;
 pub mod figures;
 mod given;
+mod input_flags;
 pub mod metrics;
 pub mod peers;
+mod pipeline_flags;
 pub mod privileges;
 mod program;
 pub mod quantity;
+mod record_flags;
 pub mod signals;
 mod spelling;
 mod tls_flags;
 
+pub use capture::Capture;
 pub use failure::{EXIT_CODES, Failure};
 pub use given::Given;
+pub use input_flags::{InputFlags, Inputs};
+pub use pipeline_flags::PipelineFlags;
 pub use program::Program;
+pub use record_flags::RecordFlags;
 pub use spelling::{Retired, Spelling};
 pub use tls_flags::TlsFlags;

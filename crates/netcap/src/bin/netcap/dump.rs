@@ -44,14 +44,14 @@ pub(crate) fn run(flags: &Flags, paths: &[PathBuf]) -> Result<(), Failure> {
     let mut headers = inputs.iter().map(|input| input.reader.header());
     let shown = Columns {
         payloads: headers.any(|header| header.contains_payloads),
-        packet_numbers: flags.packet_numbers,
+        packet_numbers: flags.records.packet_numbers,
     };
     let mut columns = match &flags.select {
         Some(names) => csv::select(schema, shown, names)
             .map_err(|unknown| Failure::Usage(unknown.to_string()))?,
         None => schema.columns(shown).collect(),
     };
-    if flags.packet_numbers && !columns.contains(&&PACKET_NUMBER) {
+    if flags.records.packet_numbers && !columns.contains(&&PACKET_NUMBER) {
         columns.push(&PACKET_NUMBER);
     }
     let mut out = stdout();

@@ -2,21 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
-use clap::{ArgAction, Command, CommandFactory, Parser};
-use netcap_capture::LinkType;
-use netcap_capture::libpcap::LiveOptions;
-use netcap_pipeline::{
-    BodyConfig, BodyLimits, FlowLimits, FragmentLimits, OverlapPolicy, Rotation, RunLimits,
-    StreamLimits,
-};
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, Command, CommandFactory, Parser};
+use netcap_pipeline::{BodyConfig, BodyLimits, Rotation};
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
-use netcap_shell::peers::ReaderFlags;
-use netcap_shell::quantity::{Quantity, octets, time};
-use netcap_shell::{EXIT_CODES, Failure, Given, TlsFlags};
+use netcap_shell::quantity::{Quantity, octets};
+use netcap_shell::{EXIT_CODES, Failure, InputFlags, PipelineFlags, RecordFlags};
 
 use crate::PROGRAM;
 use crate::retired::RETIRED;
@@ -60,105 +53,13 @@ pub(crate) struct Flags {
     #[arg(value_name = "FILE", hide = true)]
     pub(crate) more: Vec<PathBuf>,
 
-    /// Keep only packets that match this expression of tcpdump's language, as in 'tcp port 443'
-    ///
-    /// It is compiled by libpcap for the link type of each packet; `man pcap-filter` tells the
-    /// language. Other packets are counted as filtered, and are in no file. Of an interface the
-    /// kernel filters, and what it refuses is not counted. Captures and interfaces only.
-    #[arg(
-        long,
-        alias = "filter",
-        value_name = "EXPRESSION",
-        help_heading = "Input"
-    )]
-    pub(crate) bpf: Option<String>,
+    #[command(flatten)]
+    pub(crate) input: InputFlags,
 
-    /// First layer of all packets, whatever the capture says: ethernet, usb, or a link type's name
-    /// or number
-    #[arg(long, value_name = "LINK", value_parser = link_type, help_heading = "Input")]
-    pub(crate) base: Option<u32>,
-
-    /// End after so many packets
-    #[arg(long, value_name = "N", help_heading = "Input")]
-    pub(crate) count: Option<u64>,
-
-    /// Interfaces to capture from, comma separated or one by one; `any` is all of them
-    ///
-    /// Until Ctrl-C or SIGTERM. Several are merged in order of time. Needs libpcap and permission to
-    /// capture: root's, or a capability, as the message says where it is missing. Also takes the
-    /// addresses that -r takes.
-    #[arg(
-        long,
-        aliases = ["interface", "i"],
-        value_name = "NAME",
-        value_delimiter = ',',
-        value_parser = NonEmptyStringValueParser::new(),
-        help_heading = "Live capture"
-    )]
-    pub(crate) iface: Vec<String>,
-
+    // Right after -iface, which has the same place.
     /// List the interfaces that can be captured from
-    #[arg(long, help_heading = "Live capture")]
+    #[arg(long, display_order = 0, help_heading = "Live capture")]
     pub(crate) interfaces: bool,
-
-    /// Also capture packets that are not for this host [default: true]
-    #[arg(
-        long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", hide_possible_values = true, help_heading = "Live capture"
-    )]
-    pub(crate) promisc: Option<bool>,
-
-    /// Octets kept of each packet [default: 262144]
-    #[arg(
-        long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=262_144),
-        help_heading = "Live capture"
-    )]
-    pub(crate) snaplen: Option<u32>,
-
-    /// Megabytes of packets that the kernel holds for each interface while netcap is busy
-    #[arg(
-        long, value_name = "MB", default_value_t = LiveOptions::default().ring >> 20,
-        value_parser = clap::value_parser!(u32).range(1..=2047), help_heading = "Live capture"
-    )]
-    pub(crate) ring: u32,
-
-    /// End after this time: 10s, 5m, 1h
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Live capture")]
-    pub(crate) duration: Option<Duration>,
-
-    /// Become this user once the interfaces are open
-    ///
-    /// By default whoever called sudo; who is root without sudo stays root, as -user root does
-    /// always. Directories that netcap makes belong to that user.
-    #[arg(long, value_name = "NAME", help_heading = "Live capture")]
-    pub(crate) user: Option<String>,
-
-    #[command(flatten)]
-    pub(crate) reader: Given<ReaderFlags>,
-
-    #[command(flatten)]
-    pub(crate) tls: Given<TlsFlags>,
-
-    /// Write only records of these encoders, comma separated
-    #[arg(
-        long,
-        value_name = "LIST",
-        value_delimiter = ',',
-        help_heading = "Collect"
-    )]
-    pub(crate) include: Vec<String>,
-
-    /// Do not write records of these encoders, nor of what they encapsulate
-    ///
-    /// Excluding IPv4 also drops the records of TCP, UDP and all else inside IPv4, in the same
-    /// packet.
-    #[arg(
-        long,
-        value_name = "LIST",
-        value_delimiter = ',',
-        help_heading = "Collect"
-    )]
-    pub(crate) exclude: Vec<String>,
 
     /// Directory for the files, created if needed; `-` is standard output
     ///
@@ -196,98 +97,6 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "SIZE", value_parser = octets, help_heading = "Collect")]
     pub(crate) disk_limit: Option<u64>,
 
-    /// Seconds without a packet, in the time of the capture, after which a flow ends; 0 is never
-    ///
-    /// Of Flow, LinkFlow, NetworkFlow and TransportFlow. A later packet begins a new record.
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = FlowLimits::default().flow_timeout,
-        help_heading = "Flows and streams"
-    )]
-    pub(crate) flow_timeout: u32,
-
-    /// The same for Connection
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = FlowLimits::default().connection_timeout,
-        help_heading = "Flows and streams"
-    )]
-    pub(crate) conn_timeout: u32,
-
-    /// Flows of each kind that may be open at a time
-    ///
-    /// Beyond that the idlest flow of a single packet ends early, or the idlest of all where each
-    /// has more; the summary counts those. A table with room for 8192 or more is kept in eight parts
-    /// by address and port, each with an eighth of the room; so are streams, if -stream-memory is 32
-    /// or more.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = FlowLimits::default().entries,
-        help_heading = "Flows and streams"
-    )]
-    pub(crate) max_flows: usize,
-
-    /// Megabytes of IP fragments that may wait for the rest of their datagrams
-    #[arg(
-        long,
-        value_name = "MB",
-        default_value_t = FragmentLimits::default().octets >> 20,
-        help_heading = "Flows and streams"
-    )]
-    pub(crate) fragment_memory: usize,
-
-    /// Seconds that octets of a TCP stream wait for those missing before them
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = StreamLimits::default().data_timeout,
-        help_heading = "Flows and streams"
-    )]
-    pub(crate) tcp_timeout: u32,
-
-    /// Seconds without a segment after which a TCP stream ends
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = StreamLimits::default().close_timeout,
-        help_heading = "Flows and streams"
-    )]
-    pub(crate) tcp_close_timeout: u32,
-
-    /// Which octets count where TCP segments that came early contradict each other
-    ///
-    /// Those of the segment that came first or last, or what the stacks of BSD and Linux keep.
-    #[arg(
-        long,
-        value_name = "POLICY",
-        default_value = "bsd",
-        value_parser = PossibleValuesParser::new(["first", "last", "bsd", "linux"]),
-        help_heading = "Flows and streams"
-    )]
-    pub(crate) overlap: String,
-
-    /// TCP streams that may be open at a time
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = StreamLimits::default().streams,
-        help_heading = "Flows and streams"
-    )]
-    pub(crate) max_streams: usize,
-
-    /// Megabytes of all TCP streams that may wait for octets missing before them or for the rest of
-    /// their messages
-    #[arg(
-        long,
-        value_name = "MB",
-        default_value_t = StreamLimits::default().octets >> 20,
-        help_heading = "Flows and streams"
-    )]
-    pub(crate) stream_memory: usize,
-
     /// Keep the bodies of HTTP responses as files in this directory, made if need be
     ///
     /// A body is DIR/TYPE/SUBTYPE/NAME: its type is told by its first octets, its name is the end
@@ -319,10 +128,6 @@ pub(crate) struct Flags {
     )]
     pub(crate) files_count: u64,
 
-    /// Do not write HTTP records
-    #[arg(long, help_heading = "Flows and streams")]
-    pub(crate) nohttp: bool,
-
     /// Write CSV files instead of audit record files
     #[arg(long, help_heading = "Collect")]
     pub(crate) csv: bool,
@@ -343,27 +148,11 @@ pub(crate) struct Flags {
     )]
     pub(crate) buf: bool,
 
-    /// Threads that dissect packets, 1 to 4096 [default: number of cores]
-    ///
-    /// The files are the same whatever the number. More threads than cores are of no use.
-    #[arg(
-        long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096),
-        help_heading = "Collect"
-    )]
-    pub(crate) workers: Option<u16>,
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineFlags,
 
-    /// Keep payloads in the records of TCP, UDP, ModbusTCP and USB
-    #[arg(long, help_heading = "Collect")]
-    pub(crate) payload: bool,
-
-    /// Give every record the number of its packet, in the field PacketNumber
-    ///
-    /// Wireshark's frame.number of the packet that has the record's time; for a flow, of its first
-    /// packet; for HTTP, of the request. Packets dropped by -bpf still count, and several inputs are
-    /// numbered as merged. Costs about 4 octets a record. When record files are read: show it as the
-    /// last column.
-    #[arg(long, help_heading = "Collect")]
-    pub(crate) packet_numbers: bool,
+    #[command(flatten)]
+    pub(crate) records: RecordFlags,
 
     /// Do not write packets that nobody could dissect to unknown.pcap
     #[arg(long, help_heading = "Collect")]
@@ -472,10 +261,6 @@ pub(crate) struct Flags {
         value_parser = PossibleValuesParser::new(["lazy", "default", "nocopy"])
     )]
     pub(crate) opts: Option<String>,
-
-    /// Packets in a batch, for tests: the files are the same whatever the number
-    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub(crate) batch: Option<u32>,
 }
 
 /// The end of the long help, but for the exit codes.
@@ -510,28 +295,9 @@ Examples:
   netcap -r TCP.ncap.gz -check -sep \";\"        whether \";\" is a good separator";
 
 impl Flags {
-    /// All inputs, in the order given.
-    pub(crate) fn inputs(&self) -> Vec<PathBuf> {
+    /// All that -r names, in the order given.
+    pub(crate) fn files_to_read(&self) -> Vec<PathBuf> {
         self.read.iter().chain(&self.more).cloned().collect()
-    }
-
-    /// How interfaces are opened.
-    pub(crate) fn live_options(&self) -> LiveOptions {
-        let default = LiveOptions::default();
-        LiveOptions {
-            snaplen: self.snaplen.unwrap_or(default.snaplen),
-            promiscuous: self.promisc.unwrap_or(default.promiscuous),
-            ring: self.ring << 20,
-            ..default
-        }
-    }
-
-    /// When the run ends by itself.
-    pub(crate) fn run_limits(&self) -> RunLimits {
-        RunLimits {
-            packets: self.count,
-            time: self.duration,
-        }
     }
 
     /// When new files begin, if ever. Of several times or sizes the last counts.
@@ -557,23 +323,6 @@ impl Flags {
             }
         }
         Ok(Some(rotation))
-    }
-
-    /// How TCP streams are put together.
-    pub(crate) fn stream_limits(&self) -> StreamLimits {
-        StreamLimits {
-            streams: self.max_streams,
-            octets: self.stream_memory << 20,
-            close_timeout: self.tcp_close_timeout,
-            data_timeout: self.tcp_timeout,
-            policy: match self.overlap.as_str() {
-                "last" => OverlapPolicy::Last,
-                "bsd" => OverlapPolicy::Bsd,
-                "linux" => OverlapPolicy::Linux,
-                _ => OverlapPolicy::First,
-            },
-            ..StreamLimits::default()
-        }
     }
 
     /// Where bodies go, if they are kept.
@@ -622,28 +371,29 @@ impl Flags {
 /// The parser's description of the flags.
 pub(crate) fn command() -> Command {
     // As it was called when there was no other -allow.
-    Flags::command().mut_arg("allow_client", |flag| flag.alias("allow"))
+    let command = Flags::command().mut_arg("allow_client", |flag| flag.alias("allow"));
+    // What the flags do besides, in this program.
+    command
+        .mut_arg("user", |flag| {
+            explained(flag, "Directories that netcap makes belong to that user.")
+        })
+        .mut_arg("packet_numbers", |flag| {
+            explained(
+                flag,
+                "When record files are read: show it as the last column.",
+            )
+        })
+}
+
+/// The flag with one more sentence at the end of its long help.
+fn explained(flag: Arg, sentence: &str) -> Arg {
+    let help = flag.get_long_help().map(ToString::to_string);
+    flag.long_help(format!("{} {sentence}", help.unwrap_or_default()))
 }
 
 /// Reads a command line. `None` where it asked for help, and got it.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
     PROGRAM.parse(command(), &RETIRED, args)
-}
-
-/// Reads the value of `-base`.
-fn link_type(name: &str) -> Result<u32, String> {
-    let wanted = match name {
-        "usb" => LinkType::USB_LINUX_MMAPPED.to_string(),
-        name => name.to_uppercase(),
-    };
-    if let Ok(number) = wanted.parse() {
-        return Ok(number);
-    }
-    (0..=u32::from(u16::MAX))
-        .find(|number| LinkType(*number).name() == Some(&wanted))
-        .ok_or_else(|| {
-            "not ethernet, usb, or a name or number of tcpdump.org/linktypes.html".to_owned()
-        })
 }
 
 /// Reads a time in seconds.microseconds.
@@ -678,12 +428,5 @@ mod tests {
         for arg in command().get_arguments() {
             assert!(arg.get_help().is_some(), "{}", arg.get_id());
         }
-    }
-
-    #[test]
-    fn link_types_by_name_and_number() {
-        let numbers = ["ethernet", "usb", "linux_sll2", "113"].map(link_type);
-        assert_eq!(numbers, [Ok(1), Ok(220), Ok(276), Ok(113)]);
-        assert!(link_type("token-ring").is_err());
     }
 }

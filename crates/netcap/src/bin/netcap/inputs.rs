@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use netcap_capture::pcap_over_ip::Address;
-use netcap_shell::{Failure, peers};
+use netcap_shell::{Failure, Inputs};
 use netcap_store::Kind;
 
 use crate::PROGRAM;
@@ -12,77 +11,78 @@ use crate::flags::Flags;
 /// What the program is asked to do with its inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// Turn captures into files of records.
-    Collect,
-    /// Turn what comes from these peers into files of records.
-    Receive(Vec<Address>),
-    /// Turn files of records into text.
-    Print,
+    /// Turn packets into records.
+    Collect(Inputs),
+    /// Turn these files of records into text.
+    Print(Vec<PathBuf>),
 }
 
 /// Finds out by the contents of the inputs what is to be done with them.
-pub(crate) fn task(flags: &Flags, inputs: &[PathBuf]) -> Result<Task, Failure> {
-    let names = inputs
-        .iter()
-        .map(|input| input.to_string_lossy().into_owned());
-    let names: Vec<String> = names.chain(flags.iface.iter().cloned()).collect();
-    let addresses = peers::addresses(&names)?;
-    if let Some(address) = addresses.first() {
-        check_flags(flags, "-r", Path::new(&address.to_string()))?;
-        return Ok(Task::Receive(addresses));
-    }
-    if let Some(flag) = flags.reader.given().or(flags.tls.given()) {
-        let flag = PROGRAM.flag(flag);
-        return Err(Failure::Usage(format!(
-            "{flag} is for PCAP-over-IP, and no input is an address; addresses look like \
-             tcp://sensor:57012"
-        )));
-    }
-    if let Some(interface) = flags.iface.first() {
-        if let Some(input) = inputs.first() {
-            return Err(Failure::Usage(format!(
-                "{interface} and {}: interfaces and files cannot be read in one run",
-                input.display()
-            )));
+pub(crate) fn task(flags: &Flags) -> Result<Task, Failure> {
+    let inputs = flags.input.inputs(PROGRAM, flags.files_to_read())?;
+    match &inputs {
+        Inputs::Peers(addresses) => {
+            if let Some(address) = addresses.first() {
+                check_flags(flags, "-r", Path::new(&address.to_string()))?;
+            }
         }
-        check_flags(flags, "-iface", Path::new(interface))?;
-        return Ok(Task::Collect);
+        Inputs::Interfaces(names) => {
+            if let Some(name) = names.first() {
+                check_flags(flags, "-iface", Path::new(name))?;
+            }
+        }
+        Inputs::Files(files) => {
+            let (first, hold) = files_hold(flags, files)?;
+            if hold == Content::Records {
+                if flags.input.has_filter() {
+                    return Err(Failure::Usage(format!(
+                        "-bpf is for captures, and {} is an audit record file; filter when it is \
+                         made: `netcap -r traffic.pcap -bpf EXPRESSION`",
+                        first.display()
+                    )));
+                }
+                return Ok(Task::Print(files.clone()));
+            }
+            check_flags(flags, "-r", first)?;
+        }
     }
-    let mut first: Option<(&Path, Task)> = None;
-    for input in inputs {
-        let task = task_of(flags, input)?;
-        match first {
-            None => first = Some((input, task)),
-            Some((other, found)) if found != task => {
+    Ok(Task::Collect(inputs))
+}
+
+/// What a file has in it, or what comes by a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Packets,
+    Records,
+}
+
+/// The first of the files, and what all of them have in them.
+fn files_hold<'a>(flags: &Flags, files: &'a [PathBuf]) -> Result<(&'a Path, Content), Failure> {
+    let mut all: Option<(&Path, Content)> = None;
+    for file in files {
+        let content = content_of(flags, file)?;
+        match all {
+            None => all = Some((file, content)),
+            Some((other, found)) if found != content => {
                 return Err(Failure::Usage(format!(
                     "{} and {}: captures and audit record files cannot be read in one run",
                     other.display(),
-                    input.display()
+                    file.display()
                 )));
             }
             Some(_) => {}
         }
     }
-    match first {
-        Some((input, Task::Collect)) => {
-            check_flags(flags, "-r", input)?;
-            Ok(Task::Collect)
-        }
-        Some((input, Task::Print)) if flags.bpf.is_some() => Err(Failure::Usage(format!(
-            "-bpf is for captures, and {} is an audit record file; filter when it is made: \
-             `netcap -r traffic.pcap -bpf EXPRESSION`",
-            input.display()
-        ))),
-        Some((_, task)) => Ok(task),
-        None => Err(Failure::Usage(
+    all.ok_or_else(|| {
+        Failure::Usage(
             "nothing to do: name a capture or an audit record file, as in `netcap -r traffic.pcap`, \
              or an interface, as in `netcap -iface eth0`; -help lists all flags"
                 .to_owned(),
-        )),
-    }
+        )
+    })
 }
 
-fn task_of(flags: &Flags, input: &Path) -> Result<Task, Failure> {
+fn content_of(flags: &Flags, input: &Path) -> Result<Content, Failure> {
     let unreadable = |error| {
         Failure::Environment(format!(
             "cannot read {}: {error}; check that it exists and may be read",
@@ -103,17 +103,17 @@ fn task_of(flags: &Flags, input: &Path) -> Result<Task, Failure> {
     if is_pipe {
         let is_for_records = !flags.csv && !flags.to_stdout() && !printing_flags(flags).is_empty();
         return Ok(if is_for_records {
-            Task::Print
+            Content::Records
         } else {
-            Task::Collect
+            Content::Packets
         });
     }
     Ok(match netcap_store::sniff(input).map_err(unreadable)? {
-        Kind::Records => Task::Print,
-        Kind::Capture => Task::Collect,
+        Kind::Records => Content::Records,
+        Kind::Capture => Content::Packets,
         // Whoever reads it will say what is wrong; the name tells what it was meant to be.
-        Kind::Unknown if input.to_string_lossy().contains(".ncap") => Task::Print,
-        Kind::Unknown => Task::Collect,
+        Kind::Unknown if input.to_string_lossy().contains(".ncap") => Content::Records,
+        Kind::Unknown => Content::Packets,
     })
 }
 

@@ -1,13 +1,12 @@
 //! `netcap`: turns packets into audit records, and audit records into text.
 //!
 //! The command line becomes [`Flags`](flags::Flags), the inputs say what is to be done with them,
-//! and [`collect`] or [`dump`] does it; every way to fail is a [`Failure`]. What every program
-//! needs is in `netcap_shell`.
+//! and [`collect`] or [`dump`] does it; every way to fail is a [`Failure`]. What other programs
+//! need too is in `netcap_shell`.
 
 mod check;
 mod collect;
 mod dump;
-mod encoders;
 mod flags;
 mod inputs;
 mod interfaces;
@@ -20,7 +19,7 @@ use std::process::ExitCode;
 
 use inputs::Task;
 use netcap_shell::console::print;
-use netcap_shell::{Failure, Program, Spelling};
+use netcap_shell::{Failure, Program, Spelling, encoders};
 
 /// The program, as its users know it.
 const PROGRAM: &Program = &Program {
@@ -57,10 +56,8 @@ fn run() -> Result<(), Failure> {
     if flags.interfaces {
         return print(&interfaces::table()?);
     }
-    let inputs = flags.inputs();
-    match inputs::task(&flags, &inputs)? {
-        Task::Collect => collect::run(&flags, &inputs, Vec::new()),
-        Task::Receive(addresses) => collect::run(&flags, &[], addresses),
-        Task::Print => dump::run(&flags, &inputs),
+    match inputs::task(&flags)? {
+        Task::Collect(inputs) => collect::run(&flags, inputs),
+        Task::Print(files) => dump::run(&flags, &files),
     }
 }

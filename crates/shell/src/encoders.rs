@@ -1,9 +1,7 @@
 //! The encoders, that is the types of audit records, as `-encoders` and `-overview` list them.
 
-use netcap_dissect::{Registry, Selection};
 use netcap_pipeline::schemas;
-use netcap_record::{Columns, Schema, closest};
-use netcap_shell::Failure;
+use netcap_record::{Columns, Schema};
 
 /// Encoders whose records come of more than one packet, in the order in which they are shown.
 const CUSTOM: &[&str] = &[
@@ -71,22 +69,8 @@ const LAYERS: &[&str] = &[
     "NortelDiscovery",
 ];
 
-/// The table of protocols for what the user selected.
-pub(crate) fn registry(selection: &Selection) -> Result<Registry, Failure> {
-    netcap_pipeline::registry(selection).map_err(|unknown| {
-        let known = schemas();
-        match closest(&unknown.name, known.iter().map(|schema| schema.encoder)) {
-            Some(near) => Failure::Usage(format!(
-                "there is no encoder {:?}, did you mean {near}? -encoders lists all",
-                unknown.name
-            )),
-            None => Failure::Usage(unknown.to_string()),
-        }
-    })
-}
-
 /// The text of `-encoders`.
-pub(crate) fn list() -> String {
+pub fn list() -> String {
     let mut text = String::new();
     for (title, schemas) in [("custom:", custom()), ("layer:", layers())] {
         if !schemas.is_empty() {
@@ -101,7 +85,7 @@ pub(crate) fn list() -> String {
 }
 
 /// The text of `-overview`: every encoder with its columns.
-pub(crate) fn overview() -> String {
+pub fn overview() -> String {
     let mut text = String::new();
     for (title, schemas) in [("LayerEncoders", layers()), ("CustomEncoders", custom())] {
         if !schemas.is_empty() {
