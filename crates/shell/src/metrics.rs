@@ -8,16 +8,19 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use netcap_pipeline::{Registry, Watch};
 
-use crate::Failure;
+use crate::{Failure, Program};
 
 /// How long a request and its answer may take, each.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How often the page is written anew.
+const INTERVAL: Duration = Duration::from_secs(1);
 /// How often the thread looks whether it should end.
 const TICK: Duration = Duration::from_millis(100);
 /// Octets of a request.
@@ -130,9 +133,38 @@ impl Family<'_> {
     }
 }
 
+/// The flag of all programs that have metrics.
+#[derive(Debug, Args)]
+pub struct MetricsFlags {
+    /// Give metrics to Prometheus at this address and port, as in 127.0.0.1:9100
+    ///
+    /// At http://ADDRESS/metrics, new ones every second. Whoever reaches the address may read them.
+    #[arg(long, value_name = "ADDRESS", help_heading = "Service")]
+    metrics: Option<String>,
+}
+
+impl MetricsFlags {
+    /// Listens, if that is asked for, and says where.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Metrics::listen`].
+    pub fn listen(&self, program: &Program, quiet: bool) -> Result<Option<Metrics>, Failure> {
+        let metrics = self.metrics.as_deref().map(Metrics::listen).transpose()?;
+        if let Some(metrics) = metrics.as_ref().filter(|_| !quiet) {
+            program.note(format_args!(
+                "metrics at http://{}/metrics",
+                metrics.address
+            ));
+        }
+        Ok(metrics)
+    }
+}
+
 /// Answers those who ask for metrics, until dropped.
 pub struct Metrics {
     page: Arc<Mutex<String>>,
+    published: Mutex<Option<Instant>>,
     address: SocketAddr,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -171,6 +203,7 @@ impl Metrics {
             .map_err(failed)?;
         Ok(Metrics {
             page,
+            published: Mutex::default(),
             address,
             stop,
             thread: Some(thread),
@@ -182,9 +215,21 @@ impl Metrics {
         self.address
     }
 
+    /// Replaces the page, if it is a second old.
+    pub fn refresh(&self, write: impl FnOnce(&mut Page)) {
+        let now = Instant::now();
+        let mut published = lock(&self.published);
+        if published.is_none_or(|at| now.duration_since(at) >= INTERVAL) {
+            *published = Some(now);
+            let mut page = Page::default();
+            write(&mut page);
+            self.publish(page);
+        }
+    }
+
     /// Replaces the page.
     pub fn publish(&self, page: Page) {
-        *self.page.lock().unwrap_or_else(PoisonError::into_inner) = page.0;
+        *lock(&self.page) = page.0;
     }
 }
 
@@ -205,6 +250,11 @@ fn serve(listener: &TcpListener, page: &Mutex<String>, stop: &AtomicBool) {
             Err(_) => thread::sleep(TICK),
         }
     }
+}
+
+/// Nobody panics while holding a lock here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn answer(mut stream: TcpStream, page: &Mutex<String>) -> io::Result<()> {
@@ -229,10 +279,7 @@ fn answer(mut stream: TcpStream, page: &Mutex<String>) -> io::Result<()> {
     let line = String::from_utf8_lossy(line.unwrap_or_default());
     let mut words = line.split(' ');
     let (status, body) = match (words.next(), words.next()) {
-        (Some("GET" | "HEAD"), Some("/metrics" | "/")) => {
-            let page = page.lock().unwrap_or_else(PoisonError::into_inner);
-            ("200 OK", page.clone())
-        }
+        (Some("GET" | "HEAD"), Some("/metrics" | "/")) => ("200 OK", lock(page).clone()),
         (Some("GET" | "HEAD"), _) => ("404 Not Found", "see /metrics\n".to_owned()),
         _ => ("405 Method Not Allowed", "only GET\n".to_owned()),
     };

@@ -6,6 +6,7 @@ mod dump;
 mod files;
 mod filters;
 mod flags;
+mod metrics;
 mod numbers;
 mod peers;
 mod run;

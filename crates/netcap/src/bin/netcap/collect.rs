@@ -30,6 +30,7 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
     let stdout = stdout
         .then(|| stdout::encoding(flags, &registry))
         .transpose()?;
+    let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
     let (input, pipeline) = (&flags.input, &flags.pipeline);
     let mut capture = Capture::open(PROGRAM, input, pipeline, inputs, flags.quiet)?;
     check_rotation(flags, capture.source.as_ref())?;
@@ -45,7 +46,12 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
     let started = Instant::now();
     // Lines of records and one that changes all the time do not go together on a terminal.
     let mut progress = Progress::new(flags.quiet || stdout.is_some() && io::stdout().is_terminal());
-    let mut show = |watch: Watch<'_>| progress.show(&watch);
+    let mut show = |watch: Watch<'_>| {
+        progress.show(&watch);
+        if let Some(metrics) = &metrics {
+            metrics.refresh(|page| page.capture(&watch, &registry));
+        }
+    };
     let name = flags.source.clone();
     let name = name.unwrap_or_else(|| source.name().to_owned());
     let outcome = |outlet: &mut dyn Outlet| {

@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory, Parser};
 use netcap_pipeline::{BodyConfig, BodyLimits, Rotation};
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
+use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::{Quantity, octets};
 use netcap_shell::{EXIT_CODES, Failure, InputFlags, PipelineFlags, RecordFlags};
 
@@ -55,6 +56,9 @@ pub(crate) struct Flags {
 
     #[command(flatten)]
     pub(crate) input: InputFlags,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsFlags,
 
     // Right after -iface, which has the same place.
     /// List the interfaces that can be captured from
