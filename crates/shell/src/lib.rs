@@ -35,10 +35,12 @@ pub mod peers;
 mod pipeline_flags;
 pub mod privileges;
 mod program;
+pub mod progress;
 pub mod quantity;
 mod record_flags;
 pub mod signals;
 mod spelling;
+pub mod summary;
 mod tls_flags;
 
 pub use capture::Capture;

@@ -8,12 +8,12 @@ use netcap_capture::Source;
 use netcap_pipeline::{Csv, Encoding, FileConfig, Files, Frames, Outlet, Stream, Watch};
 use netcap_record::Timestamp;
 use netcap_shell::console::{has_colours, print, say};
+use netcap_shell::progress::Progress;
+use netcap_shell::summary::summary;
 use netcap_shell::{Capture, Failure, Inputs, signals};
 
 use crate::flags::Flags;
-use crate::progress::Progress;
 use crate::stdout;
-use crate::summary::summary;
 use crate::{PROGRAM, VERSION};
 
 /// Processes the packets and tells what came of them.
@@ -45,7 +45,10 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
 
     let started = Instant::now();
     // Lines of records and one that changes all the time do not go together on a terminal.
-    let mut progress = Progress::new(flags.quiet || stdout.is_some() && io::stdout().is_terminal());
+    let mut progress = Progress::new(
+        PROGRAM,
+        flags.quiet || stdout.is_some() && io::stdout().is_terminal(),
+    );
     let mut show = |watch: Watch<'_>| {
         progress.show(&watch);
         if let Some(metrics) = &metrics {

@@ -10,10 +10,8 @@ mod dump;
 mod flags;
 mod inputs;
 mod interfaces;
-mod progress;
 mod retired;
 mod stdout;
-mod summary;
 
 use std::process::ExitCode;
 

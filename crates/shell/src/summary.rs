@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::figures::{grouped, size};
 use netcap_capture::{LinkType, Origin};
 use netcap_pipeline::{
     BodyLedger, FileReport, Files, FragmentLedger, Ledger, PeriodLedger, Report, StreamLedger,
 };
 use netcap_record::table::{Colour, Table};
-use netcap_shell::figures::{grouped, size};
 
 /// Origins that are listed; the rest are added up.
 const MOST_ORIGINS: usize = 20;
@@ -18,7 +18,7 @@ const MOST_CAUSES: usize = 10;
 
 /// Records of each type, the ledger, what was written, and how long it took. Without files it went to
 /// standard output.
-pub(crate) fn summary(
+pub fn summary(
     report: &Report,
     files_in: Option<(&Files, &Path)>,
     elapsed: Duration,

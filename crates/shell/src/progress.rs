@@ -2,18 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use crate::console::is_watched;
+use crate::figures::{grouped, size};
 use indicatif::{ProgressBar, ProgressStyle};
 use netcap_pipeline::Watch;
-use netcap_shell::console::is_watched;
-use netcap_shell::figures::{grouped, size};
 
-use crate::PROGRAM;
+use crate::program::Program;
 
 /// How often the line of a live capture changes.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A line on standard error that is always up to date, or nothing where nobody would see it.
-pub(crate) struct Progress {
+pub struct Progress {
+    program: &'static Program,
     bar: Option<ProgressBar>,
     is_quiet: bool,
     started: Instant,
@@ -32,9 +33,12 @@ struct Second {
 }
 
 impl Progress {
-    pub(crate) fn new(quiet: bool) -> Progress {
+    /// Nothing is shown where that is not wanted, or nobody watches; what happens meanwhile is told
+    /// unless it is not wanted.
+    pub fn new(program: &'static Program, quiet: bool) -> Progress {
         let is_seen = !quiet && is_watched();
         Progress {
+            program,
             bar: is_seen.then(|| ProgressBar::new_spinner().with_style(style("{spinner} {msg}"))),
             is_quiet: quiet,
             started: Instant::now(),
@@ -45,7 +49,7 @@ impl Progress {
     }
 
     /// Shows what is known now.
-    pub(crate) fn show(&mut self, watch: &Watch<'_>) {
+    pub fn show(&mut self, watch: &Watch<'_>) {
         let ended = watch.ledger.ended();
         if ended > self.ended {
             self.note(&format!(
@@ -70,8 +74,8 @@ impl Progress {
     fn note(&self, text: &str) {
         match &self.bar {
             _ if self.is_quiet => {}
-            Some(bar) => bar.suspend(|| PROGRAM.note(text)),
-            None => PROGRAM.note(text),
+            Some(bar) => bar.suspend(|| self.program.note(text)),
+            None => self.program.note(text),
         }
     }
 
@@ -128,7 +132,7 @@ impl Progress {
     }
 
     /// Removes the line.
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
