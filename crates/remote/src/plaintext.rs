@@ -137,6 +137,7 @@ fn header(schema: &Schema, record: &[u8]) -> Option<FileHeader> {
 #[cfg(test)]
 mod tests {
     use netcap_record::{Type, frame};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -273,6 +274,51 @@ mod tests {
             encode(b"", place, &frames, &mut octets);
             let received = decode(&schemas, &octets).expect("a batch");
             assert_eq!(received.payloads, expected);
+        }
+    }
+
+    fn decodes_to_whole_records(octets: &[u8]) {
+        let schemas = netcap_pipeline::schemas();
+        if let Ok(received) = decode(&schemas, octets) {
+            assert_eq!(
+                crate::count_frames(received.frames),
+                Some(received.count),
+                "{octets:x?}"
+            );
+            let mut rest = received.frames;
+            while let Some((record, behind)) = split_frame(rest) {
+                Message::parse(received.schema, record).expect("of its type");
+                rest = behind;
+            }
+            assert!(rest.is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_do_harm(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
+            decodes_to_whole_records(&octets);
+        }
+
+        #[test]
+        fn no_change_does_harm(
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            cut in any::<prop::sample::Index>(),
+            is_cut in any::<bool>(),
+        ) {
+            let mut frames = Vec::new();
+            frame(&header_of(tcp()), &mut frames);
+            frames.extend_from_slice(b"\x03\x0a\x011\x03\x0a\x012");
+            let mut octets = Vec::new();
+            encode(b"alice", tcp(), &frames, &mut octets);
+            for (place, octet) in changes {
+                let place = place.index(octets.len());
+                octets[place] = octet;
+            }
+            if is_cut {
+                octets.truncate(cut.index(octets.len()));
+            }
+            decodes_to_whole_records(&octets);
         }
     }
 }
