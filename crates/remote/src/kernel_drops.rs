@@ -57,4 +57,27 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn drops_are_counted() {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let Some(0) = kernel_drops(&socket) else {
+            return; // Not on this system.
+        };
+        // The smallest buffer that the system has.
+        let options = socket2::SockRef::from(&socket);
+        options.set_recv_buffer_size(0).expect("a size");
+        let address = socket.local_addr().expect("an address");
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        for _ in 0..100 {
+            sender.send_to(&[0; 1000], address).expect("sent");
+        }
+        socket.set_nonblocking(true).expect("set");
+        let mut received = 0;
+        while socket.recv(&mut [0; 1000]).is_ok() {
+            received += 1;
+        }
+        assert!(received < 100);
+        assert_eq!(kernel_drops(&socket), Some(100 - received));
+    }
 }

@@ -241,8 +241,10 @@ pub fn read_public(path: &Path) -> Result<PublicKey, Error> {
 pub fn read_private(path: &Path) -> Result<PrivateKey, Error> {
     let file = File::open(path).map_err(Error::io(path))?;
     // Of the file that was opened: the name may lead elsewhere a moment later.
-    let mode = file.metadata().map_err(Error::io(path))?.mode();
-    if mode & 0o077 != 0 {
+    let metadata = file.metadata().map_err(Error::io(path))?;
+    let mode = metadata.mode();
+    // A folder is no file of anybody's: reading it fails below.
+    if mode & 0o077 != 0 && !metadata.is_dir() {
         return Err(Error::Key {
             path: path.to_owned(),
             reason: format!(
@@ -427,6 +429,8 @@ mod tests {
         fs::write(&path, "00".repeat(32)).expect("written");
         read_public(&path).expect_err("a weak key");
         read_public(folder.path()).expect_err("a folder");
+        let error = read_private(folder.path()).expect_err("a folder");
+        assert!(!error.to_string().contains("chmod"), "{error}");
         read_public(&folder.path().join("missing")).expect_err("no file");
     }
 

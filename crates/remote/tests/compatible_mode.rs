@@ -31,11 +31,14 @@ struct Server {
 
 impl Server {
     fn start(options: &CollectorOptions) -> Server {
+        Server::with(PrivateKey::random().expect("random"), options)
+    }
+
+    fn with(secret: PrivateKey, options: &CollectorOptions) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         let archive = Archive::open(&folder.path().join("out"), "test").expect("an archive");
         let archive = Arc::new(archive);
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let secret = PrivateKey::random().expect("random");
         Server {
             folder,
             address: socket.local_addr().expect("an address"),
@@ -235,6 +238,31 @@ fn all_records_arrive_once_and_in_order() {
         .filter(|((client, _), _)| *client == "alice");
     let all: usize = all.map(|(_, all)| all.len()).sum();
     assert_eq!(alice.records, all as u64);
+}
+
+/// Made with PyNaCl 1.6.2 and Python's gzip: a batch of one TCP record, behind a header as the sensor of
+/// 2019 writes it. The server's private key is 0, 1 .. 31.
+const OF_ANOTHER_SENSOR: &str = "\
+    7d9c24316539825c1896e57f28197746793ce60cbee3ad47da9d07b85fa55e2ac8c9cacbcccdcecfd0d1d2d3\
+    d4d5d6d7d8d9dadbdcdddedfce472acebc8905c2473f625662ddf775a2ddb68147cb3d282aebb8407a1a6e49\
+    dc15d6cd0d1df4b31f106c30376e152ca4d0935b86dbbdcf2508dd03106af1443eb259545970cc8c2ed865e7\
+    64384617a760c0750e754caeca6e3a";
+
+#[test]
+fn datagrams_of_another_sensor_are_kept() {
+    let secret = PrivateKey::from_octets(std::array::from_fn(|place| place as u8));
+    let server = Server::with(secret, &CollectorOptions::default());
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let digits = OF_ANOTHER_SENSOR.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).expect("digits");
+        u8::from_str_radix(pair, 16).expect("digits")
+    });
+    let mut sent = 0;
+    server.send(&socket, &mut sent, &digits.collect::<Vec<u8>>());
+    let counts = server.settled(sent);
+    assert_eq!(counts.refusals.values().sum::<u64>(), 0);
+    let kept = server.stopped(b"alice", schema("TCP"));
+    assert_eq!(kept, [record("1552143256.5")]);
 }
 
 #[test]
