@@ -28,6 +28,17 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A file with a key cannot be used, or is not replaced.
+    #[error("{}: {reason}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what to do, without the key.
+        reason: String,
+    },
+    /// The system gives no random numbers, so nothing can be sealed.
+    #[error("the system gives no random numbers (getrandom); nothing can be sealed without")]
+    NoRandomNumbers,
 }
 
 impl Error {

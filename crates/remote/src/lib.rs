@@ -4,6 +4,9 @@
 //! [`Sender`] takes them to the server, which keeps them in an [`Archive`]: a folder for each client,
 //! a file for each type of record.
 //!
+//! In the *compatible mode*, that of the sensors and servers of 2019, a batch is one UDP datagram:
+//! [`UdpSender`] seals it, [`Collector`] opens it. What the network loses is lost.
+//!
 //! Guarantees: nothing that comes from the network names a path, ends the server, or makes it allocate
 //! more than was received; what is refused is counted by reason.
 
@@ -11,12 +14,27 @@ mod archive;
 mod batch;
 mod batcher;
 mod client_name;
+mod collector;
+mod datagrams;
 mod error;
+mod kernel_drops;
+mod keys;
 mod members;
+mod plaintext;
+mod refusal;
+mod sealed;
 
 pub use archive::{Appended, Archive, Client};
 pub use batch::{Batch, LONGEST_BATCH, Sender, StreamId, count_frames};
 pub use batcher::Batcher;
 pub use client_name::ClientName;
+pub use collector::{ClientCounts, Collector, CollectorCounts, CollectorOptions};
+pub use datagrams::{LONGEST_DATAGRAM, SenderCounters, SenderCounts, SenderOptions, UdpSender};
 pub use error::Error;
+pub use keys::{
+    PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, PrivateKey, PublicKey, read_private, read_public,
+    write_key_pair,
+};
 pub use members::{Mark, inflate};
+pub use refusal::Refusal;
+pub use sealed::{OVERHEAD, Opener, Sealed, Sealer};
