@@ -47,7 +47,7 @@ impl Identity {
         for path in [&certificate_path, &key_path] {
             if !overwrite && path.exists() {
                 return Err(Failure::Output(format!(
-                    "{} is there already, and peers may know it; --overwrite replaces it",
+                    "{} is there already, and peers may know it; move it away first",
                     path.display()
                 )));
             }
