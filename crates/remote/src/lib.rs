@@ -13,6 +13,7 @@ mod batcher;
 mod client_name;
 mod error;
 mod members;
+pub mod reliable;
 
 pub use archive::{Appended, Archive, Client};
 pub use batch::{Batch, LONGEST_BATCH, Sender, StreamId, count_frames};
