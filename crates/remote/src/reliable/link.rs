@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use netcap_capture::pcap_over_ip::{Backoff, Connection, connect, tls_fault};
+use netcap_capture::pcap_over_ip::{Backoff, Connection, connect};
 
-use super::client::{ReliableOptions, Shared, State};
+use super::client::{Shared, State};
+use super::fault::{Fault, odd, refused};
 use super::inbox::{Inbox, write_all};
+use super::options::ReliableOptions;
 use super::queue::Next;
 use super::status;
-use super::wire::{LONGEST_PROGRAM, LONGEST_SOURCE, Malformed, Message, REPEATABLE, VERSION};
+use super::wire::{LONGEST_PROGRAM, LONGEST_SOURCE, Message, REPEATABLE, VERSION};
 use crate::batch::StreamId;
 
 /// How often the status is sent.
@@ -25,44 +27,6 @@ const SILENCE: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(20);
 /// How long a wait for batches is.
 const IDLE: Duration = Duration::from_millis(100);
-
-/// Why a connection has ended, or there was none.
-struct Fault {
-    reason: String,
-    /// Only a person can mend it.
-    is_lasting: bool,
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Fault {
-        match tls_fault(&error) {
-            Some(reason) => Fault {
-                reason: format!("{reason}; is this sensor's key enrolled there?"),
-                is_lasting: true,
-            },
-            None => Fault {
-                reason: match error.kind() {
-                    io::ErrorKind::UnexpectedEof => "the server has closed the connection".into(),
-                    _ => format!("the connection was lost: {error}"),
-                },
-                is_lasting: false,
-            },
-        }
-    }
-}
-
-impl From<Malformed> for Fault {
-    fn from(malformed: Malformed) -> Fault {
-        odd(malformed)
-    }
-}
-
-fn odd(what: impl std::fmt::Display) -> Fault {
-    Fault {
-        reason: format!("the server says what it should not: {what}"),
-        is_lasting: true,
-    }
-}
 
 pub(crate) struct Link {
     options: ReliableOptions,
@@ -342,15 +306,4 @@ impl Link {
 /// Whether nobody waits for the rest.
 fn over(state: &State, shared: &Shared) -> bool {
     state.is_abandoned || shared.gives_up()
-}
-
-fn refused(reason: &[u8]) -> Fault {
-    let reason: String = String::from_utf8_lossy(reason)
-        .chars()
-        .flat_map(char::escape_debug)
-        .collect();
-    Fault {
-        reason: format!("the server refused: {reason}"),
-        is_lasting: true,
-    }
 }

@@ -24,8 +24,11 @@
 mod checks;
 mod client;
 mod enrolment;
+mod fault;
 mod inbox;
+mod intake;
 mod link;
+mod options;
 mod queue;
 mod sensors;
 mod server;
@@ -39,8 +42,9 @@ use std::sync::Arc;
 use netcap_capture::pcap_over_ip::{ClientTls, ServerTls, TlsError, TlsOptions};
 use ring::rand::{SecureRandom, SystemRandom};
 
-pub use client::{Gauges, OnFull, ReliableOptions, ReliableSender, SenderCounts};
+pub use client::ReliableSender;
 pub use enrolment::Enrolment;
+pub use options::{Gauges, OnFull, ReliableOptions, SenderCounts};
 pub use sensors::{Refusals, SensorCounts};
 pub use server::{ReliableServer, ServerCounts, ServerOptions};
 

@@ -1,26 +1,18 @@
-//! One connection on the server.
+//! One connection on the server: the handshake, and when what is acknowledged.
 //!
-//! Guarantees: a message is acknowledged only when all records up to there are on the disk; nothing of
-//! a batch is appended unless all of it is in order.
+//! Guarantees: a message is acknowledged only when all records up to there are on the disk.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use netcap_capture::pcap_over_ip::{ConnectError, Connection, Pending, Pin};
-use netcap_record::{Schema, find_schema};
 
-use super::checks::check;
 use super::inbox::{Inbox, write_all};
-use super::sensors::Sensor;
+use super::intake::Intake;
 use super::server::Shared;
-use super::wire::{LONGEST_REASON, Malformed, Message, PAYLOADS, VERSION};
+use super::wire::{LONGEST_REASON, Malformed, Message, VERSION};
 use crate::Error;
-use crate::archive::{Appended, Client};
 use crate::batch::StreamId;
-use crate::client_name::ClientName;
-use crate::members::Mark;
 
 /// Octets that are taken before they are acknowledged, at most.
 const OCTETS: usize = 4 << 20;
@@ -32,7 +24,7 @@ const TICK: Duration = Duration::from_millis(250);
 const CHECK: Duration = Duration::from_secs(1);
 
 /// Why a connection ends before its sensor closes it.
-enum Fault {
+pub(crate) enum Fault {
     /// The sensor is gone, or the server stops.
     Gone,
     Message(Malformed),
@@ -124,16 +116,10 @@ pub(crate) fn serve(pending: Pending, shared: &Shared) {
 /// A sensor that has said what it reads.
 struct Session<'s> {
     shared: &'s Shared,
-    sensor: Arc<Sensor>,
-    client: Arc<Mutex<Client>>,
-    stream: StreamId,
-    generation: u64,
-    /// Up to which number, and from which, a type's records are known to be lost.
-    lost: HashMap<u16, (u64, u64)>,
-    frames: Vec<u8>,
-    /// Messages after Hello, and octets and time since they were acknowledged.
+    intake: Intake<'s>,
+    /// Messages after Hello.
     messages: u64,
-    octets: usize,
+    /// Since when something is not acknowledged.
     since: Option<Instant>,
 }
 
@@ -160,7 +146,13 @@ fn converse(connection: &mut Connection, peer: SocketAddr, shared: &Shared) -> R
             program,
             ..
         }) if stream != StreamId::default() => {
-            begin(shared, &name, stream, (peer, pin), (source, program))?
+            let from = (peer, pin);
+            Session {
+                shared,
+                intake: Intake::begin(shared, &name, stream, from, (source, program))?,
+                messages: 0,
+                since: None,
+            }
         }
         Some(Message::Hello { .. }) => return Err(Fault::Place("this version is not spoken here")),
         _ => return Err(Fault::Place("the first message is not Hello")),
@@ -173,49 +165,15 @@ fn converse(connection: &mut Connection, peer: SocketAddr, shared: &Shared) -> R
         Some(_) => shared.archive.commit(),
         None => Ok(()),
     };
-    session.sensor.end(session.generation);
+    session.intake.end();
     ended.and(committed.map_err(Fault::Disk))
-}
-
-/// The connection becomes the one that counts.
-fn begin<'s>(
-    shared: &'s Shared,
-    name: &str,
-    stream: StreamId,
-    from: (SocketAddr, Pin),
-    about: (&[u8], &[u8]),
-) -> Result<Session<'s>, Fault> {
-    let sensor = shared.sensors.get(name);
-    let client = shared.archive.client(&ClientName::new(name.as_bytes()))?;
-    let generation = {
-        let _files = client.lock().unwrap_or_else(PoisonError::into_inner);
-        sensor.begin(stream, from, about)
-    };
-    Ok(Session {
-        shared,
-        sensor,
-        client,
-        stream,
-        generation,
-        lost: HashMap::new(),
-        frames: Vec::new(),
-        messages: 0,
-        octets: 0,
-        since: None,
-    })
 }
 
 impl Session<'_> {
     /// Says how far the stream has come. The sensor forgets what is before that, so it must be on the
     /// disk.
     fn welcome(&self, connection: &mut Connection) -> Result<(), Fault> {
-        let positions = {
-            let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-            if !self.sensor.is_latest(self.generation) {
-                return Err(Fault::Superseded);
-            }
-            client.positions(&self.shared.types, &self.stream)?
-        };
+        let positions = self.intake.positions()?;
         self.shared.archive.commit()?;
         let pairs = positions
             .into_iter()
@@ -246,9 +204,11 @@ impl Session<'_> {
         let mut checked = heard;
         loop {
             while let Some(message) = inbox.next()? {
-                self.take(&message)?;
+                self.intake.take(&message)?;
+                self.messages += 1;
+                self.since.get_or_insert_with(Instant::now);
                 let waited = self.since.is_some_and(|since| since.elapsed() >= PATIENCE);
-                if self.octets >= OCTETS || waited {
+                if self.intake.octets >= OCTETS || waited {
                     self.acknowledge(connection)?;
                 }
             }
@@ -266,14 +226,12 @@ impl Session<'_> {
                 if self.since.is_some() {
                     self.acknowledge(connection)?;
                 }
-                if !self.sensor.is_latest(self.generation) {
-                    return Err(Fault::Superseded);
-                }
+                self.intake.check_latest()?;
                 came = inbox.fill(connection, Some(TICK))?;
             }
             if came {
                 heard = Instant::now();
-                self.sensor.hear();
+                self.intake.sensor.hear();
             } else if heard.elapsed() >= self.shared.options.silence {
                 return Err(Fault::Silent);
             }
@@ -283,101 +241,8 @@ impl Session<'_> {
     /// Waits for the disk, and tells the sensor.
     fn acknowledge(&mut self, connection: &mut Connection) -> Result<(), Fault> {
         self.shared.archive.commit()?;
-        self.octets = 0;
+        self.intake.octets = 0;
         self.since = None;
         self.say(connection, &Message::Ack(self.messages))
-    }
-
-    fn take(&mut self, message: &Message<'_>) -> Result<(), Fault> {
-        match message {
-            Message::Batch {
-                number,
-                first,
-                count,
-                flags,
-                member,
-            } => {
-                let numbers = (*number, *first, *count);
-                self.append(numbers, flags & PAYLOADS != 0, member)?;
-                self.octets += member.len();
-            }
-            Message::Lost {
-                number,
-                first,
-                count,
-            } => {
-                let end = first.checked_add(*count);
-                let end = end.ok_or(Fault::Place("numbers of lost records are too large"))?;
-                if find_schema(&self.shared.types, *number).is_none() {
-                    return Err(Fault::Place(
-                        "lost records are of a type that is unknown here",
-                    ));
-                }
-                let lost = self.lost.entry(*number).or_insert((*first, end));
-                *lost = match *first <= lost.1 && lost.0 <= *first {
-                    true => (lost.0, lost.1.max(end)),
-                    false => (*first, end),
-                };
-                self.sensor.count_gap(*number, *first, end);
-            }
-            Message::Status(values) => self.sensor.count(|counts| {
-                counts.status.clone_from(values);
-            }),
-            Message::End { is_complete } => {
-                self.sensor
-                    .count(|counts| counts.ended = Some(*is_complete));
-            }
-            _ => return Err(Fault::Place("a message is not one that a sensor sends now")),
-        }
-        self.messages += 1;
-        self.since.get_or_insert_with(Instant::now);
-        Ok(())
-    }
-
-    fn append(
-        &mut self,
-        (number, first, count): (u16, u64, u32),
-        payloads: bool,
-        member: &[u8],
-    ) -> Result<(), Fault> {
-        let schema: &'static Schema = check(
-            &self.shared.types,
-            (number, first, count),
-            member,
-            &mut self.frames,
-        )
-        .map_err(Fault::Batch)?;
-        let mark = Mark {
-            stream: self.stream,
-            first,
-            count,
-        };
-        let appended = {
-            let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-            if !self.sensor.is_latest(self.generation) {
-                return Err(Fault::Superseded);
-            }
-            let next = client.next(schema, payloads, &self.stream)?;
-            let is_announced = self
-                .lost
-                .get(&number)
-                .is_some_and(|(from, upto)| *from <= next && *upto >= first);
-            if first > next && !is_announced {
-                return Err(Fault::Batch("records are missing before it"));
-            }
-            client.append(schema, payloads, member, &mark)?
-        };
-        match appended {
-            Appended::InTurn | Appended::After(_) => self.sensor.count(|counts| {
-                counts.batches += 1;
-                counts.records += u64::from(count);
-                counts.octets += member.len() as u64;
-            }),
-            Appended::Known => self
-                .sensor
-                .count(|counts| counts.duplicates += u64::from(count)),
-            Appended::Overlaps => return Err(Fault::Overlap),
-        }
-        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod hostile;
+mod killed;
 mod parts;
 mod refusals;
 
@@ -64,21 +65,13 @@ impl World {
     }
 
     fn start(&self, port: u16, options: ServerOptions) -> Running {
-        let out = self.folder.path().join("out");
-        let archive = Arc::new(Archive::open(&out, "test").expect("an archive"));
-        let tls = server_tls(&self.server, &self.enrolment).expect("an identity");
-        let address = format!("tls-listen://127.0.0.1:{port}").parse();
-        let server = ReliableServer::start(
-            &address.expect("an address"),
-            &tls,
-            &archive,
+        start(
+            self.folder.path(),
+            &self.server,
             &self.enrolment,
+            port,
             options,
-        );
-        Running {
-            server: server.expect("listening"),
-            _archive: archive,
-        }
+        )
     }
 
     fn path(&self, sensor: &str, schema: &Schema) -> PathBuf {
@@ -108,6 +101,24 @@ impl Running {
         let sensors = self.server.counts().sensors;
         let found = sensors.into_iter().find(|sensor| sensor.name == name);
         found.expect("a sensor")
+    }
+}
+
+fn start(
+    folder: &Path,
+    server: &TlsOptions,
+    enrolment: &Arc<Enrolment>,
+    port: u16,
+    options: ServerOptions,
+) -> Running {
+    let archive = Arc::new(Archive::open(&folder.join("out"), "test").expect("an archive"));
+    let tls = server_tls(server, enrolment).expect("an identity");
+    let address = format!("tls-listen://127.0.0.1:{port}").parse();
+    let address = address.expect("an address");
+    let server = ReliableServer::start(&address, &tls, &archive, enrolment, options);
+    Running {
+        server: server.expect("listening"),
+        _archive: archive,
     }
 }
 
