@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use netcap_capture::pcap_over_ip::ConnectError;
+
 /// Why records cannot be kept or sent; the message is one line and names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -22,6 +24,19 @@ pub enum Error {
         /// What it is instead.
         reason: String,
     },
+    /// The server cannot be reached, or has not taken everything.
+    #[error("{server}: {}{reason}", not_delivered(*records))]
+    Undelivered {
+        /// The address as given.
+        server: String,
+        /// How many records it has not acknowledged.
+        records: u64,
+        /// What keeps it.
+        reason: String,
+    },
+    /// An address cannot be listened on, or TLS is not set up for it.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// Another server has the folder.
     #[error("{}: another netcap-server writes here; give this one another folder with -out", path.display())]
     InUse {
@@ -39,6 +54,14 @@ pub enum Error {
     /// The system gives no random numbers, so nothing can be sealed.
     #[error("the system gives no random numbers (getrandom); nothing can be sealed without")]
     NoRandomNumbers,
+}
+
+fn not_delivered(records: u64) -> String {
+    match records {
+        0 => String::new(),
+        1 => "1 record was not delivered: ".to_owned(),
+        records => format!("{records} records were not delivered: "),
+    }
 }
 
 impl Error {

@@ -22,6 +22,7 @@ mod keys;
 mod members;
 mod plaintext;
 mod refusal;
+pub mod reliable;
 mod sealed;
 
 pub use archive::{Appended, Archive, Client};

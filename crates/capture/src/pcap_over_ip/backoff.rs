@@ -1,5 +1,5 @@
-//! How long to wait before trying again: 1 s, doubled up to 30 s, each 20 % more or less by chance,
-//! so that peers that lost the same server do not all come back in the same instant.
+//! How long to wait before trying again: 1 s, doubled up to 30 s (or as asked), each 20 % more or less by
+//! chance, so that peers that lost the same server do not all come back in the same instant.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -13,6 +13,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Backoff {
     next: Duration,
+    first: Duration,
+    longest: Duration,
     chance: RandomState,
     count: u64,
 }
@@ -26,8 +28,15 @@ impl Default for Backoff {
 impl Backoff {
     /// The waits from their beginning.
     pub fn new() -> Backoff {
+        Backoff::between(FIRST, LONGEST)
+    }
+
+    /// Waits from their beginning, the first and the longest as given (before chance).
+    pub fn between(first: Duration, longest: Duration) -> Backoff {
         Backoff {
-            next: FIRST,
+            next: first,
+            first,
+            longest,
             chance: RandomState::new(),
             count: 0,
         }
@@ -40,19 +49,19 @@ impl Backoff {
     )]
     pub fn next(&mut self) -> Duration {
         let wait = self.next;
-        self.next = (wait * 2).min(LONGEST);
+        self.next = (wait * 2).min(self.longest);
         self.vary(wait)
     }
 
     /// The longest wait, for peers whose mistake only a person can mend.
     pub fn longest(&mut self) -> Duration {
-        self.next = LONGEST;
-        self.vary(LONGEST)
+        self.next = self.longest;
+        self.vary(self.longest)
     }
 
     /// After a success: the next wait is the first again.
     pub fn reset(&mut self) {
-        self.next = FIRST;
+        self.next = self.first;
     }
 
     /// The wait times 0.8 to 1.2. The standard library's hash keys are its only source of chance.

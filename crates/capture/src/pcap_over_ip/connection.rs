@@ -76,6 +76,14 @@ pub enum ConnectError {
         /// What is wrong, with the remedy.
         reason: String,
     },
+    /// The peer has shown that it holds a key, but one that is not let in.
+    #[error("{peer}: its key {pin} is not enrolled here")]
+    Unknown {
+        /// The peer's address.
+        peer: String,
+        /// The pin of its certificate.
+        pin: Pin,
+    },
     /// Our own side of TLS is not in order.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -85,7 +93,10 @@ impl ConnectError {
     /// Whether only a person can mend it, so that trying again soon is of no use: certificates,
     /// pins, protocols.
     pub fn is_permanent(&self) -> bool {
-        matches!(self, ConnectError::Refused { .. } | ConnectError::Tls(_))
+        matches!(
+            self,
+            ConnectError::Refused { .. } | ConnectError::Unknown { .. } | ConnectError::Tls(_)
+        )
     }
 
     /// Whether it is about TLS (exit code 4) and not about reaching the peer (exit code 2).
@@ -178,6 +189,14 @@ impl Connection {
     /// Whether the stream ended without the close_notify by which TLS says that nothing was cut off.
     pub fn is_unclean(&self) -> bool {
         self.unclean
+    }
+
+    /// Reads what has come, without waiting; an error of kind `WouldBlock` where that is nothing.
+    pub fn read_now(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        on_socket!(&self.socket, stream => stream.set_nonblocking(true))?;
+        let result = self.read(buffer);
+        on_socket!(&self.socket, stream => stream.set_nonblocking(false))?;
+        result
     }
 
     /// Reads and discards what has come, without waiting, until there is no more or it is `most`
@@ -289,9 +308,12 @@ impl Shaken {
     fn with(self, peer: String) -> ConnectError {
         match self {
             Shaken::Io(source) => ConnectError::Handshake { peer, source },
-            Shaken::Tls(error) => ConnectError::Refused {
-                peer,
-                reason: tls::explain(&error),
+            Shaken::Tls(error) => match tls::not_admitted(&error) {
+                Some(pin) => ConnectError::Unknown { peer, pin },
+                None => ConnectError::Refused {
+                    peer,
+                    reason: tls::explain(&error),
+                },
             },
         }
     }
@@ -309,7 +331,7 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 
 /// What an error from reading a connection means, if it is TLS that is at fault: a peer that
 /// refuses our certificate says so only then.
-pub(crate) fn tls_fault(error: &io::Error) -> Option<String> {
+pub fn tls_fault(error: &io::Error) -> Option<String> {
     error
         .get_ref()?
         .downcast_ref::<rustls::Error>()

@@ -18,18 +18,22 @@ use std::sync::{Arc, PoisonError, RwLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::digest::{SHA256, digest};
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring as provider};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, ServerConfig,
-    SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, OtherError,
+    RootCertStore, ServerConfig, SignatureScheme, SupportedProtocolVersion,
 };
 use x509_parser::extensions::{GeneralName, ParsedExtension};
+
+/// The versions that are spoken unless only the newest is asked for.
+const ALL: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 
 /// The longest name of a peer that is shown: host names have at most 253 octets (RFC 1035).
 const MAX_NAME: usize = 253;
@@ -252,6 +256,19 @@ pub struct ClientTls {
 impl ClientTls {
     /// Reads the files that the options name.
     pub fn new(options: &TlsOptions) -> Result<Arc<ClientTls>, TlsError> {
+        ClientTls::of(options, ALL)
+    }
+
+    /// As [`ClientTls::new`], but speaks TLS 1.3 only, and every connection has a handshake with both
+    /// certificates: no session is resumed, and nothing is sent before the handshake is over.
+    pub fn only_tls13(options: &TlsOptions) -> Result<Arc<ClientTls>, TlsError> {
+        ClientTls::of(options, &[&TLS13])
+    }
+
+    fn of(
+        options: &TlsOptions,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Result<Arc<ClientTls>, TlsError> {
         let provider = Arc::new(provider::default_provider());
         if options.insecure && !(options.pins.is_empty() && options.ca.is_none()) {
             return Err(TlsError::Options(
@@ -278,16 +295,19 @@ impl ClientTls {
             provider: Arc::clone(&provider),
         });
         let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13, &TLS12])
+            .with_protocol_versions(versions)
             .map_err(unusable)?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let config = match identity(options)? {
+        let mut config = match identity(options)? {
             Some((certificates, key)) => config
                 .with_client_auth_cert(certificates, key)
                 .map_err(|error| identity_error(options, &error))?,
             None => config.with_no_client_auth(),
         };
+        if versions.len() == 1 {
+            config.resumption = Resumption::disabled();
+        }
         let server_name = options
             .server_name
             .as_deref()
@@ -395,9 +415,88 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// Says of a peer's pin whether it is let in.
+pub type Admit = Arc<dyn Fn(&Pin) -> bool + Send + Sync>;
+
+/// Lets in peers by the pin of their certificate alone, as [`Admit`] says. No authority is asked, and
+/// neither name nor validity of the certificate count: the pin decides. That the peer holds the key is
+/// shown by its signature over the handshake (RFC 8446 section 4.4.3), which is verified.
+struct ByPin {
+    admit: Admit,
+    provider: Arc<CryptoProvider>,
+}
+
+/// A peer's certificate is one that is not let in.
+#[derive(Debug, thiserror::Error)]
+#[error("the peer's key {0} is not enrolled here")]
+struct NotAdmitted(Pin);
+
+/// The pin of the certificate, if the error is that it was not let in.
+pub(crate) fn not_admitted(error: &rustls::Error) -> Option<Pin> {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(error)) => error
+            .0
+            .downcast_ref::<NotAdmitted>()
+            .map(|NotAdmitted(pin)| *pin),
+        _ => None,
+    }
+}
+
+impl fmt::Debug for ByPin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ByPin")
+    }
+}
+
+impl ClientCertVerifier for ByPin {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let pin = Pin::of_certificate(end_entity).ok_or(CertificateError::BadEncoding)?;
+        if (self.admit)(&pin) {
+            return Ok(ClientCertVerified::assertion());
+        }
+        Err(CertificateError::Other(OtherError(Arc::new(NotAdmitted(pin)))).into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        // Only TLS 1.3 is offered beside this verifier.
+        Err(CertificateError::BadSignature.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
 /// TLS as a server.
 pub struct ServerTls {
     options: TlsOptions,
+    by_pin: Option<Admit>,
     config: RwLock<Arc<ServerConfig>>,
 }
 
@@ -412,14 +511,25 @@ impl ServerTls {
             ));
         }
         Ok(Arc::new(ServerTls {
-            config: RwLock::new(server_config(options)?),
+            config: RwLock::new(server_config(options, None)?),
             options: options.clone(),
+            by_pin: None,
+        }))
+    }
+
+    /// TLS 1.3 only, and only for peers with a certificate whose pin `admit` lets in; it is asked at
+    /// every handshake, as no session is resumed. Of the options, only `cert` and `key` count.
+    pub fn by_pin(options: &TlsOptions, admit: Admit) -> Result<Arc<ServerTls>, TlsError> {
+        Ok(Arc::new(ServerTls {
+            config: RwLock::new(server_config(options, Some(&admit))?),
+            options: options.clone(),
+            by_pin: Some(admit),
         }))
     }
 
     /// Reads the files again, for the connections to come; if that fails all stays as it was.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let config = server_config(&self.options)?;
+        let config = server_config(&self.options, self.by_pin.as_ref())?;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
     }
@@ -430,6 +540,11 @@ impl ServerTls {
 
     /// The name by which a peer with this verified certificate is known, or why it is not let in.
     pub(crate) fn admit(&self, certificate: &CertificateDer<'_>) -> Result<String, String> {
+        if self.by_pin.is_some() {
+            // Nobody but the peer itself has signed the names in its certificate.
+            let pin = Pin::of_certificate(certificate);
+            return Ok(pin.map_or_else(String::new, |pin| pin.to_string()));
+        }
         let names = names(certificate);
         let name = names
             .first()
@@ -455,27 +570,40 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-fn server_config(options: &TlsOptions) -> Result<Arc<ServerConfig>, TlsError> {
+fn server_config(
+    options: &TlsOptions,
+    by_pin: Option<&Admit>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let Some((certificates, key)) = identity(options)? else {
         return Err(TlsError::Options(
             "a TLS listener needs a certificate (cert) and its key (key)".to_owned(),
         ));
     };
     let provider = Arc::new(provider::default_provider());
+    let versions = if by_pin.is_some() { &ALL[..1] } else { ALL };
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&[&TLS13, &TLS12])
+        .with_protocol_versions(versions)
         .map_err(unusable)?;
-    let config = match &options.client_ca {
-        Some(path) => {
+    let config = match (&options.client_ca, by_pin) {
+        (_, Some(admit)) => config.with_client_cert_verifier(Arc::new(ByPin {
+            admit: Arc::clone(admit),
+            provider,
+        })),
+        (Some(path), None) => {
             let roots = Arc::new(authorities(path)?);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
             config.with_client_cert_verifier(verifier.build().map_err(unusable)?)
         }
-        None => config.with_no_client_auth(),
+        (None, None) => config.with_no_client_auth(),
     };
-    let config = config
+    let mut config = config
         .with_single_cert(certificates, key)
         .map_err(|error| identity_error(options, &error))?;
+    if by_pin.is_some() {
+        // A resumed session would not ask whether the peer is still let in.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+    }
     Ok(Arc::new(config))
 }
 
