@@ -1,6 +1,7 @@
 //! Records of one type on their way.
 
 use netcap_record::Schema;
+use ring::digest::{Context, SHA256};
 
 use crate::Error;
 
@@ -10,6 +11,20 @@ pub const LONGEST_BATCH: usize = 1 << 20;
 /// Names what a sensor reads, from its beginning to its end: the same input, read with the same
 /// options, gives the same records by number. A run that cannot be repeated has a random one.
 pub type StreamId = [u8; 16];
+
+/// The stream that parts of any length name together.
+pub fn stream_id(parts: &[Vec<u8>]) -> StreamId {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_le_bytes());
+        context.update(part);
+    }
+    let mut stream = StreamId::default();
+    for (octet, of_sum) in stream.iter_mut().zip(context.finish().as_ref()) {
+        *octet = *of_sum;
+    }
+    stream
+}
 
 /// Records of one type, one after the other in their stream.
 #[derive(Clone, Debug)]

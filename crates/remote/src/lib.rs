@@ -26,7 +26,7 @@ pub mod reliable;
 mod sealed;
 
 pub use archive::{Appended, Archive, Client};
-pub use batch::{Batch, LONGEST_BATCH, Sender, StreamId, count_frames};
+pub use batch::{Batch, LONGEST_BATCH, Sender, StreamId, count_frames, stream_id};
 pub use batcher::Batcher;
 pub use client_name::ClientName;
 pub use collector::{ClientCounts, Collector, CollectorCounts, CollectorOptions};

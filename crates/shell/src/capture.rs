@@ -106,12 +106,17 @@ impl Capture {
         drop_after_opening(self.user.as_deref(), directories.into_iter())
     }
 
+    /// Octets of memory that the run takes at most. What an outlet of the program's own holds is not in
+    /// it.
+    pub fn ceiling(&self, registry: &Registry) -> u64 {
+        memory_ceiling(&self.config, registry) + self.source.ceiling()
+    }
+
     /// Says how many octets of memory a live capture takes at most, and which flags decide that. Of
-    /// others, and to users who want quiet, it says nothing. What an outlet of the program's own holds
-    /// is not in it.
+    /// others, and to users who want quiet, it says nothing.
     pub fn tell_ceiling(&self, registry: &Registry) {
         if self.source.is_live() && !self.quiet {
-            let ceiling = memory_ceiling(&self.config, registry) + self.source.ceiling();
+            let ceiling = self.ceiling(registry);
             self.program.tell_ceiling(ceiling, DECISIVE);
         }
     }

@@ -22,7 +22,26 @@ pub struct Identity {
     pub pin: Pin,
 }
 
+/// Days that a certificate is good for whose pin is believed whatever its age.
+const DAYS: u32 = 3650;
+
 impl Identity {
+    /// Makes `PATH.pem` and `PATH.key` for a program whose peers believe the pin.
+    ///
+    /// # Errors
+    ///
+    /// A path that names no file, and those of [`Identity::make`].
+    pub fn make_at(path: &Path, program: &str) -> Result<Identity, Failure> {
+        let Some(stem) = path.file_name().and_then(|name| name.to_str()) else {
+            return Err(Failure::Usage(format!(
+                "-identity {}: names no file; use a path without extension, as in `-identity sensor`",
+                path.display()
+            )));
+        };
+        let directory = path.parent().unwrap_or(Path::new(""));
+        Identity::make(&[program.to_owned()], directory, stem, DAYS, false)
+    }
+
     /// Makes `STEM.pem` and `STEM.key` in a directory, good for so many days, for a server as for a
     /// client.
     ///

@@ -154,6 +154,15 @@ impl From<netcap_store::Error> for Failure {
     }
 }
 
+impl From<netcap_remote::Error> for Failure {
+    fn from(error: netcap_remote::Error) -> Failure {
+        match error {
+            netcap_remote::Error::Connect(error) => error.into(),
+            error => Failure::Environment(error.to_string()),
+        }
+    }
+}
+
 impl From<netcap_pipeline::Error> for Failure {
     fn from(error: netcap_pipeline::Error) -> Failure {
         match error {

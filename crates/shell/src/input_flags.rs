@@ -143,9 +143,9 @@ impl InputFlags {
         }
     }
 
-    /// Whether packets must match something, which only captures can be asked.
-    pub fn has_filter(&self) -> bool {
-        self.bpf.is_some()
+    /// What packets must match, if anything, as it was given. Only captures can be asked.
+    pub fn expression(&self) -> Option<&str> {
+        self.bpf.as_deref()
     }
 
     /// What packets must match, if anything.

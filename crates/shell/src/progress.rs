@@ -139,6 +139,38 @@ impl Progress {
     }
 }
 
+/// A line on standard error that changes, for programs that watch over something else than a run.
+pub struct Line(ProgressBar);
+
+impl Default for Line {
+    fn default() -> Line {
+        Line::new()
+    }
+}
+
+impl Line {
+    /// Nothing is shown yet.
+    pub fn new() -> Line {
+        Line(ProgressBar::new_spinner().with_style(style("{spinner} {msg}")))
+    }
+
+    /// Shows this text.
+    pub fn show(&self, text: &str) {
+        self.0.set_message(text.to_owned());
+        self.0.tick();
+    }
+
+    /// Has something written above the line.
+    pub fn note(&self, write: impl FnOnce()) {
+        self.0.suspend(write);
+    }
+
+    /// Removes the line.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// A number with its SI prefix: `1.2 M`.
 fn scaled(number: u64) -> String {
     let text = size(number);

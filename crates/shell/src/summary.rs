@@ -16,16 +16,28 @@ const MOST_ORIGINS: usize = 20;
 /// Kinds of trouble that are listed for each fate; the rest are added up.
 const MOST_CAUSES: usize = 10;
 
-/// Records of each type, the ledger, what was written, and how long it took. Without files it went to
-/// standard output.
+/// Where records went.
+#[derive(Clone, Copy)]
+pub enum Destination<'a> {
+    /// Files in a directory.
+    Files(&'a Files, &'a Path),
+    /// Elsewhere, in words: `written to standard output`.
+    Elsewhere(&'a str),
+}
+
+/// Records of each type, where there are files of them, the ledger, what was written, and how long it
+/// took.
 pub fn summary(
     report: &Report,
-    files_in: Option<(&Files, &Path)>,
+    destination: Destination<'_>,
     elapsed: Duration,
     colours: bool,
 ) -> String {
     let ledger = &report.ledger;
-    let outlet = files_in.map(|(files, _)| files);
+    let outlet = match destination {
+        Destination::Files(files, _) => Some(files),
+        Destination::Elsewhere(_) => None,
+    };
     let written = outlet.map(Files::reports).unwrap_or_default();
     let periods = outlet.map(Files::periods).unwrap_or_default();
     let mut text = String::new();
@@ -60,13 +72,13 @@ pub fn summary(
         n => format!("{} periods of up to {names} files", grouped(n)),
     };
     let records = grouped(ledger.records);
-    text.push_str(&match files_in {
-        Some((_, directory)) => format!(
+    text.push_str(&match destination {
+        Destination::Files(_, directory) => format!(
             "{records} records, {} in {files}, written to {}\n",
             size(octets),
             directory.display()
         ),
-        None => format!("{records} records, written to standard output\n"),
+        Destination::Elsewhere(place) => format!("{records} records, {place}\n"),
     });
     text.push_str(&removed(&periods));
     text.push_str(&format!(

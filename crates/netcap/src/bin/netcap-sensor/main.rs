@@ -7,6 +7,7 @@
 mod flags;
 mod identity;
 mod send;
+mod stream;
 
 use std::process::ExitCode;
 

@@ -105,7 +105,12 @@ pub(crate) struct Flags {
     pub(crate) enroll: Option<String>,
 
     /// Let nobody in with the key that -pin tells
-    #[arg(long, requires = "pin", conflicts_with = "enroll", help_heading = "Keys")]
+    #[arg(
+        long,
+        requires = "pin",
+        conflicts_with = "enroll",
+        help_heading = "Keys"
+    )]
     pub(crate) revoke: bool,
 
     /// Pin of a sensor's certificate, as `netcap-sensor -gen-keypair` printed it

@@ -9,7 +9,7 @@ use netcap_pipeline::{Csv, Encoding, FileConfig, Files, Frames, Outlet, Stream, 
 use netcap_record::Timestamp;
 use netcap_shell::console::{has_colours, print, say};
 use netcap_shell::progress::Progress;
-use netcap_shell::summary::summary;
+use netcap_shell::summary::{Destination, summary};
 use netcap_shell::{Capture, Failure, Inputs, signals};
 
 use crate::flags::Flags;
@@ -81,11 +81,12 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
     let printed = match &written {
         _ if flags.quiet => Ok(()),
         Some(files) => {
-            let files = Some((files, flags.out.as_path()));
+            let files = Destination::Files(files, &flags.out);
             print(&summary(&report, files, started.elapsed(), has_colours()))
         }
         None => {
-            say(summary(&report, None, started.elapsed(), false).trim_end());
+            let stdout = Destination::Elsewhere("written to standard output");
+            say(summary(&report, stdout, started.elapsed(), false).trim_end());
             Ok(())
         }
     };

@@ -34,7 +34,7 @@ pub(crate) fn task(flags: &Flags) -> Result<Task, Failure> {
         Inputs::Files(files) => {
             let (first, hold) = files_hold(flags, files)?;
             if hold == Content::Records {
-                if flags.input.has_filter() {
+                if flags.input.expression().is_some() {
                     return Err(Failure::Usage(format!(
                         "-bpf is for captures, and {} is an audit record file; filter when it is \
                          made: `netcap -r traffic.pcap -bpf EXPRESSION`",

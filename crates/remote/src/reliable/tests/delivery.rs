@@ -164,12 +164,14 @@ fn the_newer_of_two_connections_wins() {
     let told = notes(&mut slow);
     let mut older = ReliableSender::connect(slow, [1; 16]).expect("connected");
     older.send(batch(tcp, 0..10)).expect("sent");
-    until("acknowledged", || older.counts().acknowledged == 10);
+    until("acknowledged", || {
+        older.counters().snapshot().acknowledged == 10
+    });
     let mut newer =
         ReliableSender::connect(options(&sensor, running.port()), [1; 16]).expect("connected");
     assert_eq!(newer.position(tcp), 10);
     older.send(batch(tcp, 10..20)).expect("sent");
-    until("refused", || !older.counts().is_connected);
+    until("refused", || !older.counters().snapshot().is_connected);
     newer.send(batch(tcp, 10..15)).expect("sent");
     newer.finish(true).expect("delivered");
     assert_eq!(world.records("alice", tcp), (0..15).collect::<Vec<_>>());

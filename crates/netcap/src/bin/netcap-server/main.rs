@@ -1,0 +1,46 @@
+//! `netcap-server`: receives audit records from `netcap-sensor`s, and keeps them in files.
+//!
+//! The command line becomes [`Flags`](flags::Flags); [`keys`] makes keys and lets sensors in, [`serve`]
+//! receives, [`status`] tells of it; every way to fail is a [`Failure`]. What every program needs is in
+//! `netcap_shell`, what goes over the network and into files in `netcap_remote`.
+
+mod flags;
+mod keys;
+mod serve;
+mod snapshot;
+mod status;
+
+use std::process::ExitCode;
+
+use netcap_shell::console::print;
+use netcap_shell::{Failure, Program, Spelling};
+
+/// The program, as its users know it.
+const PROGRAM: &Program = &Program {
+    name: "netcap-server",
+    spelling: Spelling::Go,
+    unwritable: 2,
+};
+
+/// The version, as `-version` prints it.
+const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+
+fn main() -> ExitCode {
+    PROGRAM.run(run)
+}
+
+fn run() -> Result<(), Failure> {
+    let Some(flags) = flags::parse(std::env::args_os())? else {
+        return Ok(());
+    };
+    if flags.version {
+        return print(&format!("{VERSION}\n"));
+    }
+    if flags.gen_keypair {
+        return keys::make(&flags);
+    }
+    if let Some(pin) = flags.pin {
+        return keys::enrol(&flags, pin);
+    }
+    serve::run(&flags)
+}

@@ -1,0 +1,192 @@
+//! Receiving, until Ctrl-C.
+
+use std::net::UdpSocket;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use netcap_capture::pcap_over_ip::TlsOptions;
+use netcap_remote::reliable::{Enrolment, ReliableServer, ServerOptions, server_tls};
+use netcap_remote::{Archive, Collector, CollectorOptions, read_private};
+use netcap_shell::{Failure, signals};
+
+use crate::flags::Flags;
+use crate::snapshot::Snapshot;
+use crate::status::Status;
+use crate::{PROGRAM, VERSION};
+
+/// How often the main thread looks whether to stop.
+const TICK: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
+/// Seconds in a row in which the disk refuses before the server gives up, so that who watches over it
+/// hears of it.
+const PATIENCE: u32 = 30;
+
+/// What receives.
+struct Receivers {
+    datagrams: Option<Collector>,
+    reliable: Option<ReliableServer>,
+}
+
+pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
+    let mut receivers = Receivers::start(flags)?;
+    let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
+    let stop = signals::stop()?;
+    let mut status = Status::new(flags.quiet);
+    let mut second = Instant::now();
+    let mut refused = 0;
+    while !stop.load(Ordering::Relaxed) {
+        thread::sleep(TICK);
+        if second.elapsed() < SECOND {
+            continue;
+        }
+        second = Instant::now();
+        let snapshot = receivers.snapshot();
+        if let Some(metrics) = &metrics {
+            metrics.refresh(|page| snapshot.write(page));
+        }
+        status.show(&snapshot);
+        match receivers.trouble() {
+            Some(trouble) => {
+                refused += 1;
+                status.warn(&trouble);
+                if refused >= PATIENCE {
+                    return Err(Failure::Environment(trouble));
+                }
+            }
+            None => refused = 0,
+        }
+    }
+    let snapshot = receivers.stop()?;
+    status.end(&snapshot);
+    Ok(())
+}
+
+impl Receivers {
+    fn start(flags: &Flags) -> Result<Receivers, Failure> {
+        let has_datagrams = flags.privkey.is_some() || !flags.reliable;
+        // Keys first: a wrong one is the likelier mistake, and nothing is made or listened on then.
+        let secret = has_datagrams.then(|| secret(flags)).transpose()?;
+        let tls = flags.reliable.then(|| tls(flags)).transpose()?;
+        let archive = Archive::open(&flags.out, &format!("netcap-server {VERSION}"))?;
+        let archive = Arc::new(archive);
+        let mut receivers = Receivers {
+            datagrams: None,
+            reliable: None,
+        };
+        if let Some(secret) = secret {
+            let socket = UdpSocket::bind(&*flags.addr).map_err(|error| {
+                Failure::Environment(format!(
+                    "-addr {}: cannot receive: {error}; choose a free port and an address of this machine",
+                    flags.addr.escape_debug()
+                ))
+            })?;
+            let defaults = CollectorOptions::default();
+            let options = CollectorOptions {
+                workers: flags.workers.map_or_else(cores, usize::from),
+                clients: flags.max_clients as usize,
+                ..defaults
+            };
+            let local = socket.local_addr().map(|local| local.to_string());
+            let collector = Collector::start(socket, &secret, Arc::clone(&archive), &options)?;
+            receivers.datagrams = Some(collector);
+            tell(flags, "datagrams", &local.unwrap_or_default());
+        }
+        if let Some((options, enrolment)) = tls {
+            let address = format!("tls-listen://{}", flags.addr).parse()?;
+            let tls = server_tls(&options, &enrolment)?;
+            let limits = ServerOptions {
+                connections: flags.max_clients as usize,
+                ..ServerOptions::default()
+            };
+            let server = ReliableServer::start(&address, &tls, &archive, &enrolment, limits)?;
+            tell(flags, "sensors over TLS", &server.local_addr().to_string());
+            if enrolment.keys() == 0 && !flags.quiet {
+                PROGRAM.note("no sensor is enrolled yet; `netcap-server -enroll NAME -pin PIN` lets one in, while this server runs too");
+            }
+            receivers.reliable = Some(server);
+        }
+        Ok(receivers)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        if let Some(collector) = &self.datagrams {
+            snapshot.add_datagrams(&collector.counts());
+        }
+        if let Some(server) = &self.reliable {
+            snapshot.add_reliable(&server.counts());
+        }
+        snapshot
+    }
+
+    /// What keeps records from the disk.
+    fn trouble(&self) -> Option<String> {
+        let datagrams = self.datagrams.as_ref().and_then(Collector::trouble);
+        let reliable = self.reliable.as_ref().and_then(ReliableServer::trouble);
+        datagrams.map(|error| error.to_string()).or(reliable)
+    }
+
+    /// Ends; what was received is on the disk then.
+    fn stop(&mut self) -> Result<Snapshot, Failure> {
+        let mut snapshot = Snapshot::default();
+        if let Some(server) = &mut self.reliable {
+            server.stop();
+            snapshot.add_reliable(&server.counts());
+        }
+        if let Some(collector) = self.datagrams.take() {
+            snapshot.add_datagrams(&collector.stop()?);
+        }
+        Ok(snapshot)
+    }
+}
+
+fn tell(flags: &Flags, what: &str, local: &str) {
+    if !flags.quiet {
+        let out = flags.out.display();
+        PROGRAM.note(format_args!(
+            "waiting for {what} on {local}; records go to {out}"
+        ));
+    }
+}
+
+fn secret(flags: &Flags) -> Result<netcap_remote::PrivateKey, Failure> {
+    let path = flags.privkey.clone();
+    let path = path.unwrap_or_else(|| PathBuf::from(netcap_remote::PRIVATE_KEY_FILE));
+    if flags.privkey.is_none() && !path.exists() {
+        return Err(Failure::Usage(format!(
+            "{}: no such key; `netcap-server -gen-keypair` makes one, -privkey names another",
+            path.display()
+        )));
+    }
+    Ok(read_private(&path)?)
+}
+
+/// What TLS needs: our certificate, and the list of sensors.
+fn tls(flags: &Flags) -> Result<(TlsOptions, Arc<Enrolment>), Failure> {
+    let file = |extension: &str| {
+        let mut path = flags.identity.clone().into_os_string();
+        path.push(extension);
+        PathBuf::from(path)
+    };
+    let (cert, key) = (file(".pem"), file(".key"));
+    if !cert.exists() {
+        return Err(Failure::Usage(format!(
+            "{}: no such certificate; `netcap-server -reliable -gen-keypair` makes one",
+            cert.display()
+        )));
+    }
+    let enrolment = Arc::new(Enrolment::open(&flags.sensors)?);
+    let options = TlsOptions {
+        cert: Some(cert),
+        key: Some(key),
+        ..TlsOptions::default()
+    };
+    Ok((options, enrolment))
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
