@@ -124,7 +124,7 @@ fn the_list_of_sensors() {
     assert_eq!(enrolment.trouble(), None);
 }
 
-fn entry(number: u16, numbers: std::ops::Range<u64>) -> Entry {
+pub(super) fn entry(number: u16, numbers: std::ops::Range<u64>) -> Entry {
     let batch = batch(schema("TCP"), numbers);
     Entry {
         number,

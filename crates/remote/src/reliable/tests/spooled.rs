@@ -1,6 +1,9 @@
 //! What has no room in memory waits in files.
 
+use super::super::queue::{Next, Queue};
+use super::super::spool::Folder;
 use super::killed::{Process, free_port, given, known};
+use super::parts::entry;
 use super::*;
 
 /// A live sensor with little memory, and so many octets of files.
@@ -122,7 +125,7 @@ fn files_are_bounded_and_damage_is_told_as_a_gap() {
     sender.finish(true).expect("delivered");
     assert!(files(folder).is_empty());
     let counts = running.sensor("alice");
-    assert!(counts.records > 0 && counts.records % 50 == 0);
+    assert!(counts.records > 0 && counts.records.is_multiple_of(50));
     assert!(
         counts.gaps >= 100,
         "memory, and the damaged one: {counts:?}"
@@ -131,6 +134,49 @@ fn files_are_bounded_and_damage_is_told_as_a_gap() {
         let records = world.records("alice", schema);
         assert!(records.is_sorted_by(|one, other| one < other));
     }
+}
+
+#[test]
+fn a_file_stays_until_the_server_has_all_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let directory = folder.path().join("spool");
+    let stream = [0xab; 16];
+    let tcp = schema("TCP").number.expect("a number");
+    let (_, spool) = Folder::open(&directory, 1 << 20, stream).expect("opened");
+    assert!(Folder::open(&directory, 1 << 20, stream).is_err(), "in use");
+    let mut queue = Queue::new(1, Some(spool));
+    for part in 0..3 {
+        assert!(queue.push(entry(tcp, part * 5..part * 5 + 5)).is_ok());
+    }
+    // The first is in memory only.
+    assert_eq!((queue.records(), files(folder.path()).len()), (15, 1));
+    queue.begin(&[]);
+    let mut known = 0;
+    for part in 1..=3 {
+        assert!(queue.next(&mut known).is_some() && queue.next(&mut known).is_none());
+        assert_eq!(files(folder.path()).len(), 1, "before {part}");
+        assert_eq!(queue.acknowledge(part), Some(5));
+    }
+    assert!(queue.is_empty() && files(folder.path()).is_empty());
+    // What goes before others at the end comes first.
+    for part in 3..6 {
+        assert!(queue.push(entry(tcp, part * 5..part * 5 + 5)).is_ok());
+    }
+    assert_eq!(queue.save(), 5);
+    drop(queue);
+    let (older, own) = Folder::open(&directory, 1 << 20, stream).expect("opened");
+    assert!(older.is_empty());
+    let mut queue = Queue::new(1 << 20, Some(own));
+    queue.begin(&[(tcp, 15)]);
+    for first in [15, 20, 25] {
+        let next = queue.next(&mut known);
+        assert!(matches!(next, Some(Next::Batch(entry)) if entry.first == first));
+    }
+    assert!(queue.is_sent() && queue.next(&mut known).is_none());
+    assert_eq!(queue.acknowledge(2), Some(10));
+    assert_eq!(files(folder.path()).len(), 1);
+    assert_eq!(queue.acknowledge(3), Some(5));
+    assert!(files(folder.path()).is_empty());
 }
 
 #[test]
