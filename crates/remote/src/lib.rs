@@ -17,6 +17,8 @@ mod client_name;
 mod collector;
 mod datagrams;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod kernel_drops;
 mod keys;
 mod members;

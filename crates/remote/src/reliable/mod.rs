@@ -41,7 +41,7 @@ mod shared;
 mod spool;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 
