@@ -4,8 +4,8 @@
 //! again; what was dropped at the bound is counted here and told the server.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
@@ -14,61 +14,18 @@ use netcap_record::Schema;
 use netcap_store::Gzip;
 
 use super::checks::{longest, place_of};
+use super::entry::Entry;
 use super::link::Link;
 use super::options::{Gauges, OnFull, ReliableOptions, SenderCounts};
-use super::queue::{Entry, Queue};
+use super::queue::Queue;
+use super::shared::{Shared, State};
+use super::spool::Folder;
 use super::wire::LONGEST_MESSAGE;
 use crate::Error;
 use crate::batch::{Batch, Sender, StreamId};
 
 /// How often who waits looks whether to give up.
 const TICK: Duration = Duration::from_millis(100);
-
-/// What the thread and the run share.
-pub(crate) struct Shared {
-    state: Mutex<State>,
-    pub(crate) changed: Condvar,
-    pub(crate) gauges: Arc<Gauges>,
-    pub(crate) give_up: Arc<AtomicBool>,
-}
-
-#[derive(Default)]
-pub(crate) struct State {
-    pub(crate) queue: Queue,
-    pub(crate) counts: SenderCounts,
-    pub(crate) last_ack: Option<Instant>,
-    /// Of the first connection.
-    pub(crate) positions: Option<HashMap<u16, u64>>,
-    /// The run has ended: whether the input was read to its end.
-    pub(crate) finishing: Option<bool>,
-    /// Nobody waits for what is left.
-    pub(crate) is_abandoned: bool,
-    /// The thread has ended.
-    pub(crate) is_done: bool,
-    /// What keeps records from the server.
-    pub(crate) trouble: Option<String>,
-}
-
-impl Shared {
-    /// Nobody panics while holding the lock but by a bug, which ends the program.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until something changes, but not for long.
-    pub(crate) fn wait<'s>(
-        &self,
-        state: MutexGuard<'s, State>,
-        most: Duration,
-    ) -> MutexGuard<'s, State> {
-        let woken = self.changed.wait_timeout(state, most);
-        woken.unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    pub(crate) fn gives_up(&self) -> bool {
-        self.give_up.load(Ordering::Relaxed)
-    }
-}
 
 /// What a sender counts.
 #[derive(Clone)]
@@ -80,6 +37,7 @@ impl SenderCounters {
         let state = self.0.lock();
         SenderCounts {
             queue: state.queue.octets(),
+            spool: state.queue.spooled(),
             oldest: state.queue.age(),
             last_ack: state.last_ack.map(|last| last.elapsed()),
             ..state.counts
@@ -93,9 +51,9 @@ pub struct ReliableSender {
     address: Address,
     positions: HashMap<u16, u64>,
     gzip: Gzip,
-    most: usize,
     on_full: OnFull,
     finish_deadline: Option<Duration>,
+    spool: Option<PathBuf>,
 }
 
 impl ReliableSender {
@@ -105,8 +63,19 @@ impl ReliableSender {
     /// # Errors
     /// Where the server was waited for in vain.
     pub fn connect(options: ReliableOptions, stream: StreamId) -> Result<ReliableSender, Error> {
+        let mut state = State::default();
+        let spool = match &options.spool {
+            Some((folder, most)) => {
+                let (older, own) = Folder::open(folder, *most, stream)?;
+                let queue = |(stream, spool)| (stream, Queue::new(options.queue, Some(spool)));
+                state.older = older.into_iter().map(queue).collect();
+                Some(own)
+            }
+            None => None,
+        };
+        state.queue = Queue::new(options.queue, spool);
         let shared = Arc::new(Shared {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             changed: Condvar::new(),
             gauges: Arc::default(),
             give_up: Arc::clone(&options.give_up),
@@ -116,9 +85,9 @@ impl ReliableSender {
             address: options.address.clone(),
             positions: HashMap::new(),
             gzip: Gzip::default(),
-            most: options.queue,
             on_full: options.on_full,
             finish_deadline: options.finish_deadline,
+            spool: options.spool.as_ref().map(|(folder, _)| folder.clone()),
         };
         let deadline = options.connect_deadline;
         let mut link = Link::new(options, stream, Arc::clone(&shared));
@@ -173,33 +142,40 @@ impl ReliableSender {
             member: self.gzip.member(frames).into(),
             since: Instant::now(),
             was_sent: false,
+            segment: None,
         };
         // A few octets of the message are not the member's.
-        let is_sendable =
+        let mut is_sendable =
             frames.len() <= longest(batch.count) && entry.member.len() < LONGEST_MESSAGE - 64;
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
-        while is_sendable && !state.queue.has_room(entry.octets(), self.most) {
-            if self.on_full == OnFull::Drop {
-                break;
+        let count = u64::from(batch.count);
+        let (octets, compressed) = (frames.len() as u64, entry.member.len() as u64);
+        let mut waiting = is_sendable.then_some(entry);
+        while let Some(entry) = waiting.take() {
+            match state.queue.push(entry) {
+                Ok(()) => break,
+                Err(entry) if self.on_full == OnFull::Wait => waiting = Some(entry),
+                Err(_) => {
+                    is_sendable = false;
+                    break;
+                }
             }
             if shared.gives_up() {
-                let records = state.queue.records() + u64::from(batch.count);
+                let records = state.records() + count;
                 return Err(self.undelivered(records, "it was given up".to_owned()));
             }
             state = shared.wait(state, TICK);
         }
-        let count = u64::from(batch.count);
-        if !is_sendable || !state.queue.has_room(entry.octets(), self.most) {
+        if !is_sendable {
             state.counts.lost += count;
             state.queue.give(number, batch.first.saturating_add(count));
             return Ok(());
         }
         state.counts.batches += 1;
         state.counts.records += count;
-        state.counts.octets += frames.len() as u64;
-        state.counts.compressed += entry.member.len() as u64;
-        state.queue.push(entry);
+        state.counts.octets += octets;
+        state.counts.compressed += compressed;
         shared.changed.notify_all();
         Ok(())
     }
@@ -251,12 +227,17 @@ impl Sender for ReliableSender {
             if is_late || shared.gives_up() {
                 state.is_abandoned = true;
                 shared.changed.notify_all();
-                let records = state.queue.records();
+                let records = state.records();
                 if records == 0 {
                     return Ok(());
                 }
                 let reason = state.trouble.clone();
-                let reason = reason.unwrap_or_else(|| "the server is too slow".to_owned());
+                let mut reason = reason.unwrap_or_else(|| "the server is too slow".to_owned());
+                state.queue.save();
+                if let (Some(folder), true) = (&self.spool, state.queue.spooled() > 0) {
+                    let folder = folder.display();
+                    reason.push_str(&format!("; the next run sends what {folder} has of them"));
+                }
                 return Err(self.undelivered(records, reason));
             }
             state = shared.wait(state, TICK);

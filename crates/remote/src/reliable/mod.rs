@@ -18,21 +18,27 @@
 //! Guarantees: [`ReliableSender`] keeps what the server has not acknowledged, and the server
 //! acknowledges only what is on its disk; records have numbers by stream and type, so what is sent again
 //! is recognised. So whichever side is killed at whatever moment, nothing that was acknowledged is lost
-//! and nothing is there twice. A sensor that is killed loses what it had not yet sent, unless its input
-//! can be read again: then it is, and what the server has is passed over.
+//! and nothing is there twice. A sensor that is killed loses what was in its memory only, unless its
+//! input can be read again: then it is, and what the server has is passed over. With a spool, what has no
+//! room in memory waits in files, which outlive it.
 
 mod checks;
 mod client;
+mod delivery;
 mod enrolment;
+mod entry;
 mod fault;
 mod inbox;
 mod intake;
 mod link;
 mod options;
 mod queue;
+mod segment;
 mod sensors;
 mod server;
 mod session;
+mod shared;
+mod spool;
 #[cfg(test)]
 mod tests;
 mod wire;

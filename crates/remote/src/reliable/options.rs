@@ -1,5 +1,6 @@
 //! What a sensor is told, and what it tells.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
@@ -30,6 +31,9 @@ pub struct ReliableOptions {
     /// Octets of memory for batches that are not acknowledged: their compressed records and what is
     /// kept about each. A single batch may be longer.
     pub queue: usize,
+    /// A folder for batches that have no room in memory, and octets of its files at most. They outlive the
+    /// sensor, and what is left there by an earlier one is sent first.
+    pub spool: Option<(PathBuf, u64)>,
     /// What becomes of a batch when there is no room.
     pub on_full: OnFull,
     /// How long [`ReliableSender::connect`] waits for the server; none: not at all, and then all positions
@@ -59,6 +63,7 @@ impl ReliableOptions {
             program: String::new(),
             is_repeatable: false,
             queue: 64 << 20,
+            spool: None,
             on_full: OnFull::Drop,
             connect_deadline: None,
             finish_deadline: Some(Duration::from_secs(10)),
@@ -104,7 +109,9 @@ pub struct SenderCounts {
     pub is_connected: bool,
     /// Octets that wait in memory now.
     pub queue: usize,
-    /// How long the oldest batch has waited.
+    /// Octets that wait in files now.
+    pub spool: u64,
+    /// How long the oldest batch has waited in memory.
     pub oldest: Duration,
     /// How long ago the server has acknowledged anything.
     pub last_ack: Option<Duration>,

@@ -3,64 +3,13 @@
 //! Guarantees: a batch stays until a server has acknowledged it, or had it when a connection began. Batches
 //! of a type leave in the order of their numbers, and where numbers are missing before one, a message that
 //! says so comes first; so what was dropped needs no place in the queue.
+//! Where there is a spool, what has no room in memory goes to files, and comes from there in turn.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use netcap_store::Gzip;
-
-use super::checks::{longest, place_of};
-use super::wire::{Message, PAYLOADS};
-use crate::members::inflate;
-
-/// A batch in the queue.
-#[derive(Clone)]
-pub(crate) struct Entry {
-    pub(crate) number: u16,
-    pub(crate) first: u64,
-    pub(crate) count: u32,
-    pub(crate) payloads: bool,
-    /// A plain gzip member.
-    pub(crate) member: Arc<[u8]>,
-    pub(crate) since: Instant,
-    pub(crate) was_sent: bool,
-}
-
-impl Entry {
-    fn end(&self) -> u64 {
-        self.first.saturating_add(u64::from(self.count))
-    }
-
-    /// Octets of memory.
-    pub(crate) fn octets(&self) -> usize {
-        self.member.len() + size_of::<Entry>()
-    }
-
-    pub(crate) fn message(&self) -> Message<'_> {
-        Message::Batch {
-            number: self.number,
-            first: self.first,
-            count: self.count,
-            flags: if self.payloads { PAYLOADS } else { 0 },
-            member: &self.member,
-        }
-    }
-
-    /// The batch without its records before a number.
-    fn without(&self, before: u64) -> Option<Entry> {
-        let known = u32::try_from(before.checked_sub(self.first)?).ok()?;
-        let mut frames = Vec::new();
-        inflate(&self.member, longest(self.count), &mut frames).ok()?;
-        let rest = frames.get(place_of(&frames, known)?..)?;
-        Some(Entry {
-            first: before,
-            count: self.count.checked_sub(known)?,
-            member: Gzip::default().member(rest).into(),
-            ..self.clone()
-        })
-    }
-}
+use super::entry::Entry;
+use super::spool::Spool;
 
 /// What is to be sent next.
 pub(crate) enum Next {
@@ -71,6 +20,10 @@ pub(crate) enum Next {
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Queue {
+    /// Octets of memory at most, a single batch aside.
+    most: usize,
+    /// Where batches go that have no room in memory.
+    spool: Option<Spool>,
     entries: VecDeque<Entry>,
     /// So many from the front were sent on this connection.
     sent: usize,
@@ -91,21 +44,37 @@ struct Numbers {
 }
 
 impl Queue {
+    /// Keeps so many octets in memory, and more in files where there is a spool.
+    pub(crate) fn new(most: usize, spool: Option<Spool>) -> Queue {
+        Queue {
+            most,
+            spool,
+            ..Queue::default()
+        }
+    }
+
     /// Octets of memory.
     pub(crate) fn octets(&self) -> usize {
         self.octets
     }
 
+    /// Octets in files, those of other streams included.
+    pub(crate) fn spooled(&self) -> u64 {
+        self.spool.as_ref().map_or(0, Spool::octets)
+    }
+
     /// Records that wait.
     pub(crate) fn records(&self) -> u64 {
-        self.entries
+        let memory: u64 = self
+            .entries
             .iter()
             .map(|entry| u64::from(entry.count))
-            .sum()
+            .sum();
+        memory + self.spool.as_ref().map_or(0, Spool::records)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.spool.as_ref().is_none_or(Spool::is_read)
     }
 
     /// How long the oldest batch has waited.
@@ -114,16 +83,60 @@ impl Queue {
         oldest.map_or(Duration::ZERO, |entry| entry.since.elapsed())
     }
 
-    /// Whether there is room beside what waits. The only batch may be as long as it is.
-    pub(crate) fn has_room(&self, octets: usize, most: usize) -> bool {
-        self.entries.is_empty() || self.octets + octets <= most
+    /// Takes a batch into memory, or into files where there is no room or others are there already. Gives it
+    /// back where there is no room at all. The only batch may be as long as it is.
+    pub(crate) fn push(&mut self, entry: Entry) -> Result<(), Entry> {
+        let must_wait = self.spool.as_ref().is_some_and(|spool| !spool.is_read());
+        if !must_wait && self.has_room(&entry) {
+            self.give(entry.number, entry.end());
+            self.keep(entry);
+            return Ok(());
+        }
+        match self.spool.as_mut().map(|spool| spool.write(&entry)) {
+            Some(Ok(())) => {
+                self.give(entry.number, entry.end());
+                Ok(())
+            }
+            Some(Err(_)) | None => Err(entry),
+        }
     }
 
-    /// Takes a batch.
-    pub(crate) fn push(&mut self, entry: Entry) {
-        self.give(entry.number, entry.end());
+    fn has_room(&self, entry: &Entry) -> bool {
+        self.entries.is_empty() || self.octets + entry.octets() <= self.most
+    }
+
+    fn keep(&mut self, entry: Entry) {
         self.octets += entry.octets();
         self.entries.push_back(entry);
+    }
+
+    /// Removes a batch that the server has.
+    fn remove(&mut self, place: usize) -> Option<Entry> {
+        let entry = self.entries.remove(place)?;
+        self.octets -= entry.octets();
+        if let (Some(number), Some(spool)) = (entry.segment, &mut self.spool) {
+            spool.release(number);
+        }
+        Some(entry)
+    }
+
+    /// Takes a batch out of the files, if there is room. One may be more than the bound, as its length
+    /// is known only then.
+    fn load(&mut self) -> Option<()> {
+        if !self.entries.is_empty() && self.octets >= self.most {
+            return None;
+        }
+        let entry = self.spool.as_mut()?.read()?;
+        self.keep(entry);
+        Some(())
+    }
+
+    /// Writes what is in memory into files, for another run to send; gives how many records those are.
+    pub(crate) fn save(&mut self) -> u64 {
+        match &mut self.spool {
+            Some(spool) if !self.entries.is_empty() => spool.write_before(self.entries.iter()),
+            _ => 0,
+        }
     }
 
     /// Records up to a number were given, and those that are not in the queue are dropped.
@@ -148,12 +161,14 @@ impl Queue {
     /// What is to be sent now, and is taken for sent. Adds records that the server has to `known`.
     pub(crate) fn next(&mut self, known: &mut u64) -> Option<Next> {
         loop {
+            if self.sent == self.entries.len() {
+                self.load()?;
+            }
             let entry = self.entries.get_mut(self.sent)?;
             let numbers = self.types.entry(entry.number).or_default();
             if entry.end() <= numbers.expected {
                 *known += u64::from(entry.count);
-                self.octets -= entry.octets();
-                self.entries.remove(self.sent);
+                self.remove(self.sent);
                 continue;
             }
             if entry.first < numbers.expected
@@ -184,7 +199,7 @@ impl Queue {
 
     /// Records at the end of a type that were dropped, if no batch waits to be sent.
     pub(crate) fn trailing(&mut self) -> Option<Next> {
-        if self.sent < self.entries.len() {
+        if !self.is_sent() {
             return None;
         }
         let (number, numbers) = self
@@ -199,6 +214,11 @@ impl Queue {
         };
         self.note(false);
         Some(next)
+    }
+
+    /// Whether all batches were sent on this connection.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.sent == self.entries.len() && self.spool.as_ref().is_none_or(Spool::is_read)
     }
 
     /// A message was sent that must be acknowledged.
@@ -218,9 +238,8 @@ impl Queue {
         while self.acknowledged < messages {
             self.acknowledged += 1;
             if self.unacknowledged.pop_front()? {
-                let entry = self.entries.pop_front()?;
+                let entry = self.remove(0)?;
                 self.sent -= 1;
-                self.octets -= entry.octets();
                 records += u64::from(entry.count);
             }
         }

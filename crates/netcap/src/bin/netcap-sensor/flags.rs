@@ -21,7 +21,8 @@ const RETIRED: Retired = Retired {
 ///
 /// By default each batch of records is one encrypted UDP datagram, as in 2019: what the network loses is
 /// lost. With -reliable records go over TLS, both sides know each other by their certificates, and
-/// nothing is lost or doubled, whatever ends in between. The sensor writes nothing to disk.
+/// nothing is lost or doubled, whatever ends in between. The sensor writes nothing to disk, unless
+/// -spool says so.
 ///
 /// Flags have one dash or two, and their values follow after a space or an equals sign.
 #[derive(Debug, Parser)]
@@ -117,6 +118,25 @@ pub(crate) struct Flags {
         help_heading = "Reliable delivery"
     )]
     pub(crate) queue: u64,
+
+    /// Directory for records that have no room in memory, made if need be
+    ///
+    /// They outlive the sensor, and are delivered first when it is started again. Without it nothing is
+    /// written to disk.
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "reliable",
+        help_heading = "Reliable delivery"
+    )]
+    pub(crate) spool: Option<PathBuf>,
+
+    /// Size of the files in -spool at most, as in 10GB
+    #[arg(
+        long, value_name = "SIZE", default_value = "1GB", value_parser = octets,
+        help_heading = "Reliable delivery"
+    )]
+    pub(crate) spool_size: u64,
 
     /// Names what is read, so that a sensor that is started again goes on where it was
     ///

@@ -57,7 +57,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     // Before anything is opened: a wrong key is the likelier mistake.
     let peer = Peer::new(flags)?;
     let capture = Capture::open(PROGRAM, &flags.input, &flags.pipeline, inputs, flags.quiet)?;
-    capture.drop_privileges([])?;
+    capture.drop_privileges(&flags.spool)?;
     let stop = signals::stop()?;
     let is_live = capture.source.is_live();
     let way = peer.open(flags, &registry, &capture, &files, &stop)?;
@@ -186,6 +186,7 @@ impl Peer {
                     program: version(),
                     is_repeatable,
                     queue: usize::try_from(flags.queue).unwrap_or(usize::MAX),
+                    spool: flags.spool.clone().map(|path| (path, flags.spool_size)),
                     on_full: if is_live { OnFull::Drop } else { OnFull::Wait },
                     connect_deadline: is_repeatable.then_some(stream::PATIENCE),
                     finish_deadline: None,
@@ -316,6 +317,8 @@ fn acknowledged(
                 "Whether there is a connection to the server.",
             )
             .value(&[], u8::from(counts.is_connected));
+            page.gauge("netcap_sensor_spool_bytes", "Bytes that wait in files.")
+                .value(&[], counts.spool);
             page.gauge(
                 "netcap_sensor_queue_bytes",
                 "Bytes that wait to be acknowledged.",

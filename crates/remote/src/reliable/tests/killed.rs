@@ -8,13 +8,13 @@ const RECORDS: u64 = 60_000;
 const IN_BATCH: u64 = 50;
 
 /// A process that does not outlive the test.
-struct Process(Child);
+pub(super) struct Process(Child);
 
 impl Process {
-    fn start(test: &str, world: &World, port: u16) -> Process {
+    pub(super) fn start(test: &str, world: &World, port: u16) -> Process {
         let child = Command::new(std::env::current_exe().expect("this program"))
             .args(["--ignored", "--exact", "--nocapture"])
-            .arg(format!("reliable::tests::killed::{test}"))
+            .arg(format!("reliable::tests::{test}"))
             .env("NETCAP_TEST_FOLDER", world.folder.path())
             .env("NETCAP_TEST_PORT", port.to_string())
             .stdout(Stdio::null())
@@ -31,13 +31,13 @@ impl Drop for Process {
 }
 
 /// The folder and the port that the process was given.
-fn given() -> Option<(PathBuf, u16)> {
+pub(super) fn given() -> Option<(PathBuf, u16)> {
     let folder = std::env::var_os("NETCAP_TEST_FOLDER")?;
     let port = std::env::var("NETCAP_TEST_PORT").ok()?;
     Some((folder.into(), port.parse().expect("a port")))
 }
 
-fn known(folder: &Path, name: &str) -> TlsOptions {
+pub(super) fn known(folder: &Path, name: &str) -> TlsOptions {
     TlsOptions {
         cert: Some(folder.join(format!("{name}.pem"))),
         key: Some(folder.join(format!("{name}.key"))),
@@ -88,7 +88,7 @@ fn read_all(sensor: &TlsOptions, port: u16) {
 }
 
 /// A port that nobody listens on.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
 }
@@ -98,7 +98,7 @@ fn a_server_that_is_killed_loses_and_doubles_nothing() {
     let world = World::new();
     let sensor = world.sensor("alice");
     let port = free_port();
-    let mut server = Some(Process::start("a_server", &world, port));
+    let mut server = Some(Process::start("killed::a_server", &world, port));
     let mut kills = 0;
     let sending = thread::spawn(move || read_all(&sensor, port));
     while !sending.is_finished() {
@@ -106,7 +106,7 @@ fn a_server_that_is_killed_loses_and_doubles_nothing() {
         if kills < 12 {
             // One holds the port and the folder.
             drop(server.take());
-            server = Some(Process::start("a_server", &world, port));
+            server = Some(Process::start("killed::a_server", &world, port));
             kills += 1;
         }
     }
@@ -124,7 +124,7 @@ fn a_sensor_that_is_killed_loses_and_doubles_nothing() {
     let running = world.start(0, ServerOptions::default());
     let mut kills = 0;
     loop {
-        let mut sensor = Process::start("a_sensor", &world, running.port());
+        let mut sensor = Process::start("killed::a_sensor", &world, running.port());
         if kills >= 12 {
             assert!(sensor.0.wait().expect("an end").success());
             break;

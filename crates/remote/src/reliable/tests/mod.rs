@@ -5,6 +5,7 @@ mod hostile;
 mod killed;
 mod parts;
 mod refusals;
+mod spooled;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

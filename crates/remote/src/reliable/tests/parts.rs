@@ -3,7 +3,8 @@
 use netcap_store::Gzip;
 use proptest::prelude::*;
 
-use super::super::queue::{Entry, Next, Queue};
+use super::super::entry::Entry;
+use super::super::queue::{Next, Queue};
 use super::super::wire::{Malformed, Message, split};
 use super::*;
 
@@ -123,7 +124,7 @@ fn the_list_of_sensors() {
     assert_eq!(enrolment.trouble(), None);
 }
 
-fn entry(number: u16, numbers: std::ops::Range<u64>) -> Entry {
+pub(super) fn entry(number: u16, numbers: std::ops::Range<u64>) -> Entry {
     let batch = batch(schema("TCP"), numbers);
     Entry {
         number,
@@ -133,6 +134,7 @@ fn entry(number: u16, numbers: std::ops::Range<u64>) -> Entry {
         member: Gzip::default().member(&batch.frames).into(),
         since: Instant::now(),
         was_sent: false,
+        segment: None,
     }
 }
 
@@ -155,13 +157,13 @@ fn sent(queue: &mut Queue) -> Vec<(u16, u64, u64, bool)> {
 
 #[test]
 fn the_queue_keeps_what_is_not_acknowledged() {
-    let mut queue = Queue::default();
+    let mut queue = Queue::new(1 << 20, None);
     queue.begin(&[]);
-    queue.push(entry(1, 0..5));
-    queue.push(entry(2, 0..5));
+    assert!(queue.push(entry(1, 0..5)).is_ok());
+    assert!(queue.push(entry(2, 0..5)).is_ok());
     queue.give(1, 7);
     queue.give(1, 10);
-    queue.push(entry(1, 10..15));
+    assert!(queue.push(entry(1, 10..15)).is_ok());
     queue.give(2, 8);
     let all = [
         (1, 0, 5, true),
