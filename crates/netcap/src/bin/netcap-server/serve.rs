@@ -41,8 +41,7 @@ struct Refused {
 
 impl Refused {
     /// There was trouble, or none; gives whether it lasts too long.
-    fn lasts(&mut self, is_refused: bool) -> bool {
-        let now = Instant::now();
+    fn lasts(&mut self, is_refused: bool, now: Instant) -> bool {
         if is_refused {
             self.last = Some(now);
         }
@@ -81,7 +80,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
                 refusal = Some(trouble);
             }
         }
-        if refused.lasts(refusal.is_some())
+        if refused.lasts(refusal.is_some(), second)
             && let Some(refusal) = refusal
         {
             return Err(refusal.into());
@@ -224,4 +223,28 @@ fn tls(flags: &Flags) -> Result<(TlsOptions, Arc<Enrolment>), Failure> {
 
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trouble_that_comes_again_and_again_lasts() {
+        let begin = Instant::now();
+        let lasts = |every: u64, until: u64| {
+            let mut refused = Refused::default();
+            (0..60).any(|second| {
+                let is_refused = second % every == 0 && second <= until;
+                refused.lasts(is_refused, begin + Duration::from_secs(second))
+            })
+        };
+        assert!(lasts(1, 60));
+        // As sensors try again.
+        assert!(lasts(5, 60));
+        // Once, for a while, and now and then.
+        assert!(!lasts(1, 0));
+        assert!(!lasts(1, 15));
+        assert!(!lasts(12, 60));
+    }
 }
