@@ -125,10 +125,15 @@ impl ReliableSender {
     }
 
     fn undelivered(&self, records: u64, reason: String) -> Error {
+        let server = self.address.to_string();
         Error::Undelivered {
-            server: self.address.to_string(),
+            // Some reasons begin with the address, too.
+            reason: match reason.strip_prefix(&format!("{server}: ")) {
+                Some(rest) => rest.to_owned(),
+                None => reason,
+            },
+            server,
             records,
-            reason,
         }
     }
 

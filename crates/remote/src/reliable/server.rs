@@ -72,7 +72,7 @@ pub(crate) struct Shared {
     pub(crate) sensors: Sensors,
     pub(crate) stop: AtomicBool,
     refusals: Mutex<Refusals>,
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Option<Error>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -86,7 +86,7 @@ impl Shared {
         count(&mut lock(&self.refusals));
     }
 
-    pub(crate) fn report(&self, trouble: String) {
+    pub(crate) fn report(&self, trouble: Error) {
         *lock(&self.trouble) = Some(trouble);
     }
 
@@ -160,11 +160,10 @@ impl ReliableServer {
         }
     }
 
-    /// The last trouble with the disk or the list of sensors, in one line. Sensors keep what they
-    /// have meanwhile.
-    pub fn trouble(&self) -> Option<String> {
-        let trouble = lock(&self.shared.trouble).clone();
-        trouble.or_else(|| self.shared.enrolment.trouble())
+    /// What the disk, a file in the way, or the system has refused since this was last asked. Sensors keep
+    /// what they have meanwhile, and try again within seconds.
+    pub fn trouble(&self) -> Option<Error> {
+        lock(&self.shared.trouble).take()
     }
 
     /// Ends all connections, and waits for their threads. What came by then is on the disk.
@@ -192,7 +191,7 @@ fn accept(listener: &Listener, shared: &Arc<Shared>) {
             Ok(Some(pending)) => pending,
             Ok(None) => continue,
             Err(error) => {
-                shared.report(format!("cannot take a connection: {error}"));
+                shared.report(Error::io("a connection".as_ref())(error));
                 std::thread::sleep(TICK);
                 continue;
             }
@@ -211,7 +210,7 @@ fn accept(listener: &Listener, shared: &Arc<Shared>) {
             Ok(thread) => lock(&shared.threads).push(thread),
             Err(error) => {
                 shared.refuse(|refusals| refusals.too_many += 1);
-                shared.report(format!("cannot begin a thread for {peer}: {error}"));
+                shared.report(Error::io("a thread".as_ref())(error));
             }
         }
     }

@@ -100,7 +100,7 @@ pub(crate) fn serve(pending: Pending, shared: &Shared) {
             Some("this sensor's key is not enrolled any more".to_owned())
         }
         Fault::Disk(error) => {
-            shared.report(error.to_string());
+            shared.report(error);
             Some("the server cannot write records; see there".to_owned())
         }
     };

@@ -70,10 +70,11 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     } = way;
     if !flags.quiet {
         let ceiling = ceiling + capture.ceiling(&registry);
-        PROGRAM.tell_ceiling(
-            ceiling,
-            &["queue", "max-flows", "max-streams", "stream-memory"],
-        );
+        let deciding: &[&str] = match gauges {
+            Some(_) => &["queue", "max-flows", "max-streams", "stream-memory"],
+            None => &["max-flows", "max-streams", "stream-memory"],
+        };
+        PROGRAM.tell_ceiling(ceiling, deciding);
     }
 
     let started = Instant::now();

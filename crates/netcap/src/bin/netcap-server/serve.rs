@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use netcap_capture::pcap_over_ip::TlsOptions;
 use netcap_remote::reliable::{Enrolment, ReliableServer, ServerOptions, server_tls};
-use netcap_remote::{Archive, Collector, CollectorOptions, read_private};
+use netcap_remote::{Archive, Collector, CollectorOptions, Error, read_private};
 use netcap_shell::{Failure, signals};
 
 use crate::flags::Flags;
@@ -20,14 +20,37 @@ use crate::{PROGRAM, VERSION};
 /// How often the main thread looks whether to stop.
 const TICK: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
-/// Seconds in a row in which the disk refuses before the server gives up, so that who watches over it
-/// hears of it.
-const PATIENCE: u32 = 30;
+/// How long the disk may refuse before the server gives up, so that who watches over it hears of it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// After so long without trouble it is over: sensors try again every few seconds.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// What receives.
 struct Receivers {
     datagrams: Option<Collector>,
     reliable: Option<ReliableServer>,
+    enrolment: Option<Arc<Enrolment>>,
+}
+
+/// Trouble that comes again and again.
+#[derive(Default)]
+struct Refused {
+    first: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Refused {
+    /// There was trouble, or none; gives whether it lasts too long.
+    fn lasts(&mut self, is_refused: bool, now: Instant) -> bool {
+        if is_refused {
+            self.last = Some(now);
+        }
+        if self.last.is_none_or(|last| now - last >= PAUSE) {
+            self.first = None;
+            return false;
+        }
+        now - *self.first.get_or_insert(now) >= PATIENCE
+    }
 }
 
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
@@ -36,7 +59,8 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let stop = signals::stop()?;
     let mut status = Status::new(flags.quiet);
     let mut second = Instant::now();
-    let mut refused = 0;
+    let mut refused = Refused::default();
+    let mut known = None;
     while !stop.load(Ordering::Relaxed) {
         thread::sleep(TICK);
         if second.elapsed() < SECOND {
@@ -48,16 +72,24 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             metrics.refresh(|page| snapshot.write(page));
         }
         status.show(&snapshot);
-        match receivers.trouble() {
-            Some(trouble) => {
-                refused += 1;
-                status.warn(&trouble);
-                if refused >= PATIENCE {
-                    return Err(Failure::Environment(trouble));
-                }
+        let mut refusal = None;
+        for trouble in receivers.trouble() {
+            status.warn(&trouble.to_string());
+            // What is in the way of one sensor ends nothing for the others.
+            if !matches!(trouble, Error::Foreign { .. }) {
+                refusal = Some(trouble);
             }
-            None => refused = 0,
         }
+        if refused.lasts(refusal.is_some(), second)
+            && let Some(refusal) = refusal
+        {
+            return Err(refusal.into());
+        }
+        let mistake = receivers.enrolment.as_ref().and_then(|list| list.trouble());
+        if let Some(mistake) = mistake.as_ref().filter(|_| mistake != known) {
+            status.warn(&format!("{mistake}; what it said before still counts"));
+        }
+        known = mistake;
     }
     let snapshot = receivers.stop()?;
     status.end(&snapshot);
@@ -75,6 +107,7 @@ impl Receivers {
         let mut receivers = Receivers {
             datagrams: None,
             reliable: None,
+            enrolment: None,
         };
         if let Some(secret) = secret {
             let socket = UdpSocket::bind(&*flags.addr).map_err(|error| {
@@ -107,6 +140,7 @@ impl Receivers {
                 PROGRAM.note("no sensor is enrolled yet; `netcap-server -enroll NAME -pin PIN` lets one in, while this server runs too");
             }
             receivers.reliable = Some(server);
+            receivers.enrolment = Some(enrolment);
         }
         Ok(receivers)
     }
@@ -122,11 +156,11 @@ impl Receivers {
         snapshot
     }
 
-    /// What keeps records from the disk.
-    fn trouble(&self) -> Option<String> {
+    /// What has kept records from the disk lately.
+    fn trouble(&self) -> impl Iterator<Item = Error> {
         let datagrams = self.datagrams.as_ref().and_then(Collector::trouble);
         let reliable = self.reliable.as_ref().and_then(ReliableServer::trouble);
-        datagrams.map(|error| error.to_string()).or(reliable)
+        datagrams.into_iter().chain(reliable)
     }
 
     /// Ends; what was received is on the disk then.
@@ -189,4 +223,28 @@ fn tls(flags: &Flags) -> Result<(TlsOptions, Arc<Enrolment>), Failure> {
 
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trouble_that_comes_again_and_again_lasts() {
+        let begin = Instant::now();
+        let lasts = |every: u64, until: u64| {
+            let mut refused = Refused::default();
+            (0..60).any(|second| {
+                let is_refused = second % every == 0 && second <= until;
+                refused.lasts(is_refused, begin + Duration::from_secs(second))
+            })
+        };
+        assert!(lasts(1, 60));
+        // As sensors try again.
+        assert!(lasts(5, 60));
+        // Once, for a while, and now and then.
+        assert!(!lasts(1, 0));
+        assert!(!lasts(1, 15));
+        assert!(!lasts(12, 60));
+    }
 }

@@ -12,7 +12,7 @@ use netcap_remote::reliable::{ServerCounts, status};
 pub(crate) struct Snapshot {
     /// By the name of the sensor's folder.
     pub(crate) sensors: BTreeMap<String, Sensor>,
-    /// What was refused, by reason.
+    /// What was refused, by reason: words joined by `_`, as labels of metrics are written.
     pub(crate) refused: BTreeMap<&'static str, u64>,
     /// Datagrams that were received, if they are.
     pub(crate) datagrams: Option<u64>,
@@ -78,12 +78,12 @@ impl Snapshot {
         }
         let refusals = &counts.refusals;
         for (reason, count) in [
-            ("unknown key", refusals.unknown_key),
-            ("handshake failed", refusals.handshake),
-            ("bad message", refusals.bad_message),
-            ("bad batch", refusals.bad_batch),
+            ("unknown_key", refusals.unknown_key),
+            ("handshake_failed", refusals.handshake),
+            ("bad_message", refusals.bad_message),
+            ("bad_batch", refusals.bad_batch),
             ("overlap", refusals.overlap),
-            ("too many connections", refusals.too_many),
+            ("too_many_connections", refusals.too_many),
             ("superseded", refusals.superseded),
             ("silent", refusals.silent),
         ] {

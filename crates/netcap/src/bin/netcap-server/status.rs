@@ -185,55 +185,58 @@ fn sums(now: &Snapshot) -> [(&'static str, String); 6] {
 }
 
 impl Snapshot {
-    /// The metrics of the server.
+    /// The metrics of the server. What only sensors with -reliable tell has values only for these: of others
+    /// it is not known, and 0 would say that it is.
     pub(crate) fn write(&self, page: &mut Page) {
-        let each = |page: &mut Page, name, help, of: fn(&Sensor) -> u64| {
+        let family = |page: &mut Page, name, help, of: fn(&Sensor) -> Option<u64>| {
             let mut family = page.counter(name, help);
             for (sensor, counts) in &self.sensors {
-                family.value(&[("sensor", sensor)], of(counts));
+                if let Some(value) = of(counts) {
+                    family.value(&[("sensor", sensor)], value);
+                }
             }
         };
-        each(
+        family(
             page,
             "netcap_server_batches_total",
             "Batches kept, by sensor.",
-            |s| s.batches,
+            |s| Some(s.batches),
         );
-        each(
+        family(
             page,
             "netcap_server_records_total",
             "Records kept, by sensor.",
-            |s| s.records,
+            |s| Some(s.records),
         );
-        each(
+        family(
             page,
             "netcap_server_bytes_total",
             "Bytes of batches kept, by sensor.",
-            |s| s.octets,
+            |s| Some(s.octets),
         );
-        each(
+        family(
             page,
             "netcap_server_missing_records_total",
             "Records that the sensor had to drop.",
-            |s| s.gaps,
+            |s| s.is_connected.map(|_| s.gaps),
         );
-        each(
+        family(
             page,
             "netcap_server_duplicate_records_total",
             "Records that had come before.",
-            |s| s.duplicates,
+            |s| s.is_connected.map(|_| s.duplicates),
         );
-        each(
+        family(
             page,
             "netcap_server_sensor_packets_total",
             "Packets that the sensor has read.",
-            |s| s.packets,
+            |s| s.is_connected.map(|_| s.packets),
         );
-        each(
+        family(
             page,
             "netcap_server_sensor_dropped_packets_total",
             "Packets dropped before the sensor could read them.",
-            |s| s.packets_dropped,
+            |s| s.is_connected.map(|_| s.packets_dropped),
         );
         let mut connected = page.gauge(
             "netcap_server_sensor_connected",
