@@ -22,7 +22,10 @@ fn commands_of_the_reliable_mode() {
     assert_eq!(code, 0, "{errors}");
     let pin = output.trim_end().to_owned();
     assert!(pin.starts_with("sha256/"), "{pin}");
-    assert!(errors.contains("server.pem and server.key written"), "{errors}");
+    assert!(
+        errors.contains("server.pem and server.key written"),
+        "{errors}"
+    );
     let (code, output, errors) = lab.run(SENSOR, "-gen-keypair");
     assert_eq!(code, 0, "{errors}");
     assert!(errors.contains("-enroll NAME -pin sha256/"), "{errors}");
@@ -30,7 +33,9 @@ fn commands_of_the_reliable_mode() {
     let (server, address) = lab.serve("-reliable");
     let file = capture("example.pcap");
     let read = format!("-r {}", file.display());
-    lab.send(&format!("-reliable -server-pin {pin} -addr {address} {read}"));
+    lab.send(&format!(
+        "-reliable -server-pin {pin} -addr {address} {read}"
+    ));
     server.stop();
     lab.assert_received("lab-7", &lab.expected(&file));
 }

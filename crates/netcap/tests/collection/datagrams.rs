@@ -11,7 +11,9 @@ use crate::lab::{Lab, SENSOR, SERVER, capture, files_in, times};
 #[test]
 fn keys_are_made_once() {
     let lab = Lab::with_keys();
-    let mode = fs::metadata(lab.path("priv.key")).expect("a key").permissions();
+    let mode = fs::metadata(lab.path("priv.key"))
+        .expect("a key")
+        .permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
     let before = fs::read(lab.path("priv.key")).expect("a key");
     let (code, output, errors) = lab.run(SERVER, "-gen-keypair");
@@ -82,7 +84,12 @@ fn names_are_no_paths() {
     let folders: Vec<_> = files_in(&lab.path("records"))
         .into_iter()
         .filter(|path| path.is_dir())
-        .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+        .map(|path| {
+            path.file_name()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     for folder in &folders {
         lab.assert_received(folder, &expected);

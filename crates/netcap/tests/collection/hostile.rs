@@ -13,7 +13,9 @@ fn hostile_datagrams_are_counted_and_end_nothing() {
     let mut random = 1u64;
     let mut noise = |length: usize| -> Vec<u8> {
         let octets = (0..length).map(|_| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             (random >> 56) as u8
         });
         octets.collect()
@@ -24,7 +26,10 @@ fn hostile_datagrams_are_counted_and_end_nothing() {
         for octets in [vec![0; length], vec![255; length], noise(length)] {
             socket.send_to(&octets, &address).expect("sent");
             sent += 1;
-            metrics_with(&metrics, &[&format!("netcap_server_datagrams_total {sent}")]);
+            metrics_with(
+                &metrics,
+                &[&format!("netcap_server_datagrams_total {sent}")],
+            );
         }
     }
     let file = capture("example.pcap");

@@ -30,7 +30,7 @@ fn nothing_is_lost_and_nothing_doubled() {
     let (lab, pin) = Lab::with_identity();
     lab.enrolled("alice");
     let file = lab.path("long.pcap");
-    write_long(&file, 600);
+    write_long(&file, 150);
     let expected = lab.expected(&file);
     let (mut server, address) = lab.serve("-reliable");
     let args = format!(
@@ -39,7 +39,7 @@ fn nothing_is_lost_and_nothing_doubled() {
     );
     let mut sensor = lab.start(SENSOR, &args);
     for _ in 0..KILLS {
-        thread::sleep(Duration::from_millis(50 + chance.below(700)));
+        thread::sleep(Duration::from_millis(50 + chance.below(500)));
         look(&lab, &mut chance);
         if chance.below(2) == 0 {
             server.kill();

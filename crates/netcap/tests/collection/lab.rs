@@ -173,7 +173,12 @@ impl Lab {
         let args = format!("-r {} -out {}", capture.display(), out.path().display());
         let (code, _, errors) = self.run(NETCAP, &args);
         assert_eq!(code, 0, "{errors}");
-        self.rows(out.path())
+        let mut rows = self.rows(out.path());
+        // A server calls the file by its type.
+        if let Some(hellos) = rows.remove("TLS") {
+            rows.insert("TLSClientHello".to_owned(), hellos);
+        }
+        rows
     }
 
     fn rows(&self, folder: &Path) -> Rows {
@@ -274,6 +279,7 @@ impl Running {
         address.to_owned()
     }
 
+    /// Its standard input.
     pub(crate) fn input(&mut self) -> ChildStdin {
         self.child.stdin.take().expect("a pipe")
     }

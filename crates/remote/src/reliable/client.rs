@@ -156,8 +156,14 @@ impl ReliableSender {
     }
 
     fn undelivered(&self, records: u64, reason: String) -> Error {
+        let server = self.address.to_string();
+        // Some reasons name the server already.
+        let reason = match reason.strip_prefix(&format!("{server}: ")) {
+            Some(rest) => rest.to_owned(),
+            None => reason,
+        };
         Error::Undelivered {
-            server: self.address.to_string(),
+            server,
             records,
             reason,
         }
