@@ -143,6 +143,11 @@ impl InputFlags {
         }
     }
 
+    /// Whether a peer of PCAP-over-IP is read once, and not connected to again.
+    pub fn reads_once(&self) -> bool {
+        self.reader.once
+    }
+
     /// What packets must match, if anything, as it was given. Only captures can be asked.
     pub fn expression(&self) -> Option<&str> {
         self.bpf.as_deref()

@@ -140,8 +140,8 @@ pub(crate) struct Flags {
 
     /// Names what is read, so that a sensor that is started again goes on where it was
     ///
-    /// The same input must come again from its beginning, as from `pcap-over-ip serve`. Of files the
-    /// sensor knows by itself what has been delivered.
+    /// The same input must come again from its beginning, as from `pcap-over-ip serve`, which is read
+    /// with -once. Of files the sensor knows by itself what has been delivered.
     #[arg(
         long,
         value_name = "NAME",

@@ -49,6 +49,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             "nothing to read; give an interface with -iface, or a capture with -r".to_owned(),
         ));
     }
+    stream::check(flags, &inputs)?;
     let files = match &inputs {
         Inputs::Files(files) => files.clone(),
         _ => Vec::new(),
@@ -181,21 +182,26 @@ impl Peer {
             Peer::Reliable(address, tls) => {
                 let named = stream::id(flags, files, &capture.config, registry)?;
                 let is_repeatable = named.is_some();
+                let has_begun = Arc::<AtomicBool>::default();
                 let options = ReliableOptions {
                     source: source.to_owned(),
                     program: version(),
                     is_repeatable,
                     queue: usize::try_from(flags.queue).unwrap_or(usize::MAX),
                     spool: flags.spool.clone().map(|path| (path, flags.spool_size)),
-                    on_full: if is_live { OnFull::Drop } else { OnFull::Wait },
+                    on_full: match is_live && !is_repeatable {
+                        true => OnFull::Drop,
+                        false => OnFull::Wait,
+                    },
                     connect_deadline: is_repeatable.then_some(stream::PATIENCE),
                     finish_deadline: None,
-                    give_up: after(stop, LAST_WORDS)?,
+                    give_up: after(stop, &has_begun, LAST_WORDS)?,
                     notify: Box::new(|news| PROGRAM.note(news)),
                     ..ReliableOptions::new(address, tls)
                 };
                 let id = named.map_or_else(reliable::fresh_stream, Ok)?;
                 let sender = ReliableSender::connect(options, id)?;
+                has_begun.store(true, Ordering::Relaxed);
                 Ok(acknowledged(sender, flags, registry, stop, is_repeatable))
             }
         }
@@ -415,16 +421,22 @@ pub(crate) fn version() -> String {
     format!("netcap-sensor {VERSION}")
 }
 
-/// A flag that is set when another one has been for so long.
-fn after(stop: &Arc<AtomicBool>, wait: Duration) -> Result<Arc<AtomicBool>, Failure> {
+/// A flag that is set when the stop has been for so long, and at once where nothing has begun.
+fn after(
+    stop: &Arc<AtomicBool>,
+    has_begun: &Arc<AtomicBool>,
+    wait: Duration,
+) -> Result<Arc<AtomicBool>, Failure> {
     const TICK: Duration = Duration::from_millis(100);
     let late = Arc::<AtomicBool>::default();
-    let (stop, set) = (Arc::clone(stop), Arc::clone(&late));
+    let (stop, has_begun, set) = (Arc::clone(stop), Arc::clone(has_begun), Arc::clone(&late));
     let watch = move || {
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(TICK);
         }
-        thread::sleep(wait);
+        if has_begun.load(Ordering::Relaxed) {
+            thread::sleep(wait);
+        }
         set.store(true, Ordering::Relaxed);
     };
     // It ends with the program.

@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use netcap_pipeline::{Config, Registry};
 use netcap_remote::{StreamId, stream_id};
-use netcap_shell::Failure;
+use netcap_shell::{Failure, Inputs};
 
 use crate::flags::Flags;
 use crate::send::version;
@@ -17,6 +17,21 @@ use crate::send::version;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3600);
 /// Octets of a file's beginning that tell it apart from others.
 const BEGINNING: u64 = 64 << 10;
+
+/// Refuses a name for what cannot come again from its beginning: what came after a restart would be
+/// taken for what was delivered before.
+pub(crate) fn check(flags: &Flags, inputs: &Inputs) -> Result<(), Failure> {
+    let reason = match inputs {
+        _ if flags.stream.is_none() => return Ok(()),
+        Inputs::Files(_) => return Ok(()),
+        Inputs::Interfaces(_) => "an interface does not begin again; leave it away",
+        Inputs::Peers(_) if flags.input.reads_once() => return Ok(()),
+        Inputs::Peers(_) => {
+            "a peer that is connected to again begins again, in the middle of the stream; add -once"
+        }
+    };
+    Err(Failure::Usage(format!("-stream: {reason}")))
+}
 
 /// The stream of files, or the one that the user names; none where the input cannot come again.
 pub(crate) fn id(
