@@ -28,6 +28,9 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// What is between sensor and server refuses; all of it in one line.
+    #[error("{0}")]
+    Transport(String),
 }
 
 impl Error {

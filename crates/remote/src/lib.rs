@@ -14,7 +14,7 @@ mod client_name;
 mod error;
 mod members;
 
-pub use archive::{Appended, Archive, Client};
+pub use archive::{Appended, Archive, Client, Place};
 pub use batch::{Batch, LONGEST_BATCH, Sender, StreamId, count_frames};
 pub use batcher::Batcher;
 pub use client_name::ClientName;
