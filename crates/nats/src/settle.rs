@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use netcap_record::Schema;
@@ -86,6 +87,8 @@ pub(crate) async fn settle(
         match claimed(commits, &subject).await {
             Ok(Some(there)) if there == claim => return Verdict::Ours,
             Ok(Some(_)) => return Verdict::Others,
+            // The broker went away; that was said.
+            Ok(None) if is_gone(&refused) => {}
             Ok(None) => broker
                 .notices
                 .say(&format!("the broker takes no claims: {refused}")),
@@ -94,6 +97,11 @@ pub(crate) async fn settle(
         sleep(PAUSE).await;
     }
     Verdict::Unknown
+}
+
+fn is_gone(error: &PublishError) -> bool {
+    use PublishErrorKind::{BrokenPipe, TimedOut};
+    [BrokenPipe, TimedOut].contains(&error.kind())
 }
 
 /// Settles a copy that was most likely settled before.
