@@ -40,19 +40,26 @@ fn process() {
     send(options, arguments[1], total, Duration::from_millis(10));
 }
 
-fn start(task: &str, arguments: &[&str]) -> Child {
-    Command::new(std::env::current_exe().expect("this program"))
-        .args(["process", "--exact", "--nocapture"])
-        .env(TASK, task)
-        .env(ARGUMENTS, arguments.join("\n"))
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("a process")
+/// A process that ends with its test at the latest.
+struct Process(Child);
+
+impl Process {
+    fn start(task: &str, arguments: &[&str]) -> Process {
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command
+            .args(["process", "--exact", "--nocapture"])
+            .env(TASK, task)
+            .env(ARGUMENTS, arguments.join("\n"))
+            .stdout(Stdio::null());
+        Process(command.spawn().expect("a process"))
+    }
 }
 
-fn kill(mut process: Child) {
-    process.kill().expect("killed");
-    process.wait().expect("ended");
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn path(folder: &Path) -> &str {
@@ -67,11 +74,12 @@ fn chaos(kills_servers: bool, kills_sensors: bool, kills_broker: bool) {
     let url = broker.url();
     let parent = tempfile::tempdir().expect("a folder");
     let folders: Vec<PathBuf> = ["a", "b"].map(|name| parent.path().join(name)).into();
-    let serve_again = |number: usize| start("serve", &[&url, path(&folders[number])]);
+    let serve_again = |number: usize| Process::start("serve", &[&url, path(&folders[number])]);
     let mut servers = [0, 1].map(serve_again);
     let names = ["alpha", "beta"];
     let total = 6000u64;
-    let send_again = |number: usize| start("send", &[&url, names[number], &total.to_string()]);
+    let send_again =
+        |number: usize| Process::start("send", &[&url, names[number], &total.to_string()]);
     let mut sensors = [0, 1].map(|number| Some(send_again(number)));
     let mut random = Random::new();
     let (mut kills, mut is_done) = ([0; 3], [false; 2]);
@@ -79,8 +87,7 @@ fn chaos(kills_servers: bool, kills_sensors: bool, kills_broker: bool) {
         thread::sleep(Duration::from_millis(random.below(400)));
         let number = random.below(2) as usize;
         if kills_servers && random.below(2) == 0 {
-            servers[number].kill().expect("killed");
-            servers[number].wait().expect("ended");
+            servers[number].0.kill().expect("killed");
             kills[0] += 1;
             thread::sleep(Duration::from_millis(random.below(700)));
             servers[number] = serve_again(number);
@@ -88,7 +95,7 @@ fn chaos(kills_servers: bool, kills_sensors: bool, kills_broker: bool) {
         // In the end they are let go on, or it would never end.
         if kills_sensors && kills[1] < 30 && random.below(2) == 0 && !is_done[number] {
             if let Some(one) = sensors[number].take() {
-                kill(one);
+                drop(one);
                 kills[1] += 1;
             }
             sensors[number] = Some(send_again(number));
@@ -100,7 +107,7 @@ fn chaos(kills_servers: bool, kills_sensors: bool, kills_broker: bool) {
             broker.again();
         }
         for (sensor, is_done) in sensors.iter_mut().zip(&mut is_done) {
-            if let Some(Ok(Some(status))) = sensor.as_mut().map(Child::try_wait) {
+            if let Some(Ok(Some(status))) = sensor.as_mut().map(|one| one.0.try_wait()) {
                 assert!(status.success());
                 *sensor = None;
                 *is_done = true;
@@ -108,9 +115,9 @@ fn chaos(kills_servers: bool, kills_sensors: bool, kills_broker: bool) {
         }
     }
     println!("killed: servers, sensors, broker {kills:?}");
-    until("all is taken", || broker.messages("NETCAP") == Some(0));
+    broker.until_empty();
     // Once more, at a moment when both have just settled something or not; then they settle the rest.
-    servers.map(kill);
+    drop(servers);
     let servers: Vec<_> = folders
         .iter()
         .map(|folder| serve(broker.connection(), folder, ACK_WAIT))

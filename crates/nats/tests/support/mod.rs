@@ -16,7 +16,7 @@ use netcap_remote::{Archive, Batch, ClientName, Sender, StreamId};
 use netcap_store::Reader;
 
 /// The longest that anything may take.
-pub const DEADLINE: Duration = Duration::from_secs(240);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 /// The types of the tests' records.
 pub const TYPES: [&str; 3] = ["TCP", "UDP", "DNS"];
 
@@ -97,6 +97,55 @@ impl Broker {
             let mut stream = context.get_stream(stream).await.ok()?;
             Some(stream.info().await.ok()?.state.messages)
         })
+    }
+
+    /// What is left in the stream of records, and what the consumer thinks, for who looks into it.
+    pub fn describe(&self) -> String {
+        use std::fmt::Write as _;
+        let url = self.url();
+        runtime().block_on(async {
+            let mut out = String::new();
+            let client = async_nats::connect(url).await.expect("a client");
+            let context = async_nats::jetstream::new(client);
+            let stream = context.get_stream("NETCAP").await.expect("a stream");
+            let state = &stream.cached_info().state;
+            let _ = writeln!(out, "{state:?}");
+            let consumer = stream.consumer_info("servers").await;
+            let _ = writeln!(out, "{consumer:?}");
+            let commits = context
+                .get_stream("NETCAP_COMMITS")
+                .await
+                .expect("a stream");
+            for sequence in state.first_sequence..=state.last_sequence {
+                let Ok(message) = stream.get_raw_message(sequence).await else {
+                    continue;
+                };
+                let header = |name| {
+                    message
+                        .headers
+                        .get(name)
+                        .expect("a header")
+                        .as_str()
+                        .to_owned()
+                };
+                let extent = format!("{}-{}", header("Netcap-First"), header("Netcap-Count"));
+                let claim = message.subject.replace("records", "commits");
+                let claim = format!("{claim}.{extent}");
+                let claim = commits.get_last_raw_message_by_subject(&claim).await;
+                let claim = claim.map(|claim| claim.payload);
+                let _ = writeln!(out, "{sequence} {} {extent} {claim:?}", message.subject);
+            }
+            out
+        })
+    }
+
+    /// Waits until the stream of records has nothing left.
+    pub fn until_empty(&self) {
+        let since = Instant::now();
+        while self.messages("NETCAP") != Some(0) {
+            assert!(since.elapsed() < DEADLINE, "not taken: {}", self.describe());
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Publishes something, as anybody could; an answer is not waited for.
@@ -274,7 +323,7 @@ pub fn kept(folders: &[PathBuf]) -> Option<Vec<String>> {
 
 /// Waits until the broker has nothing left and the folders have what is expected.
 pub fn until_kept(broker: &Broker, folders: &[PathBuf], expected: &[String]) {
-    until("all is taken", || broker.messages("NETCAP") == Some(0));
+    broker.until_empty();
     let since = Instant::now();
     let mut found = None;
     while since.elapsed() < Duration::from_secs(60) {
