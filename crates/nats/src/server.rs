@@ -19,6 +19,7 @@ use crate::message::Refusal;
 use crate::server_name::server_name;
 
 mod groups;
+mod incoming;
 
 /// Messages of a group at most. Another version may have less, never more.
 const GROUP: usize = 64;

@@ -2,40 +2,37 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use async_nats::jetstream::consumer::pull::{BatchConfig, Config};
+use async_nats::jetstream::AckKind;
+use async_nats::jetstream::consumer::pull::Config;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer};
 use async_nats::jetstream::stream::Stream;
-use async_nats::jetstream::{AckKind, Message};
-use futures_util::StreamExt;
 use futures_util::future::join_all;
 use netcap_record::Schema;
 use netcap_remote::{Archive, Client, Error};
 use tokio::time::{sleep, timeout};
 
+use super::incoming::{Incoming, SLACK};
 use super::{GROUP, ServerOptions, Shared, lock};
 use crate::connection::{Broker, Notices, PAUSE, Trouble};
 use crate::message::check;
 use crate::names::{CONSUMER, RECORDS_SUBJECTS};
 use crate::settle::{Copy, Verdict, claimed, settle, settle_again};
 
-/// Octets of a group at most. The broker has no message that is larger.
-const GROUP_OCTETS: usize = 4 << 20;
-/// How long the broker waits for a message where it has none.
-const EXPIRES: Duration = Duration::from_secs(1);
-/// How long after that its answer may take.
-const SLACK: Duration = Duration::from_secs(2);
+/// How often the broker is asked for what it does not give by itself.
+const REMNANTS: Duration = Duration::from_secs(5);
 
 /// A server that is connected.
-struct Server<'a> {
+pub(super) struct Server<'a> {
     archive: &'a Archive,
     name: &'a str,
     shared: &'a Shared,
     types: Vec<&'static Schema>,
-    broker: Broker,
+    pub(super) broker: Broker,
+    pub(super) records: Stream,
     commits: Stream,
-    consumer: Consumer<Config>,
+    pub(super) consumer: Consumer<Config>,
     /// For the records of one batch.
     room: Vec<u8>,
 }
@@ -61,7 +58,7 @@ pub(super) async fn run(
                 continue;
             }
         };
-        let (commits, consumer) = match made {
+        let (records, commits, consumer) = match made {
             Ok(made) => made,
             Err(Trouble::Lasting(error)) => return Err(error),
             Err(Trouble::Passing(text)) => {
@@ -76,6 +73,7 @@ pub(super) async fn run(
             shared,
             types: netcap_pipeline::schemas(),
             broker: broker.clone(),
+            records,
             commits,
             consumer,
             room: Vec::new(),
@@ -84,8 +82,16 @@ pub(super) async fn run(
             server.recover().await?;
             is_recovered = true;
         }
+        let mut looked: Option<Instant> = None;
         while !stops() {
-            match server.pull().await {
+            let group = match looked {
+                Some(when) if when.elapsed() < REMNANTS => server.pull().await,
+                // Until there are none.
+                _ => server.remnants().await.inspect(|group| {
+                    looked = group.is_empty().then(Instant::now);
+                }),
+            };
+            match group {
                 Ok(group) => server.take(group).await?,
                 Err(text) => {
                     // It went away, or lost the consumer: both are looked after from the beginning.
@@ -108,7 +114,7 @@ pub(super) async fn run(
 async fn prepare(
     broker: &Broker,
     options: &ServerOptions,
-) -> Result<(Stream, Consumer<Config>), Trouble> {
+) -> Result<(Stream, Stream, Consumer<Config>), Trouble> {
     let (records, commits) = broker.streams().await?;
     let config = Config {
         durable_name: Some(CONSUMER.to_owned()),
@@ -121,7 +127,7 @@ async fn prepare(
     };
     let consumer = records.get_or_create_consumer(CONSUMER, config).await;
     let consumer = consumer.map_err(|error| Trouble::Passing(format!("the broker: {error}")))?;
-    Ok((commits, consumer))
+    Ok((records, commits, consumer))
 }
 
 impl Server<'_> {
@@ -151,71 +157,11 @@ impl Server<'_> {
         Ok(())
     }
 
-    /// What the broker has, or what comes within a moment.
-    async fn pull(&self) -> Result<Vec<Message>, String> {
-        let group = self.request(GROUP, Duration::ZERO).await?;
-        match group.is_empty() {
-            true => self.request(1, EXPIRES).await,
-            false => Ok(group),
-        }
-    }
-
-    /// Asks for messages. Only an answer with an address for the acknowledgement is one: whatever headers
-    /// somebody has published, they end no group.
-    async fn request(&self, batch: usize, expires: Duration) -> Result<Vec<Message>, String> {
-        let failed =
-            |error: &dyn std::fmt::Display| format!("the broker gives no batches: {error}");
-        let Broker {
-            client, context, ..
-        } = &self.broker;
-        let inbox = client.new_inbox();
-        let subscribed = client.subscribe(inbox.clone()).await;
-        let mut answers = subscribed.map_err(|error| failed(&error))?;
-        let config = BatchConfig {
-            batch,
-            expires: (!expires.is_zero()).then_some(expires),
-            no_wait: expires.is_zero(),
-            max_bytes: GROUP_OCTETS,
-            ..BatchConfig::default()
-        };
-        let requested = self.consumer.request_batch(config, inbox.into()).await;
-        requested.map_err(|error| failed(&error))?;
-        let mut group = Vec::new();
-        while group.len() < batch {
-            let answer = match timeout(expires + SLACK, answers.next()).await {
-                Ok(Some(answer)) => answer,
-                // It went away.
-                Ok(None) | Err(_) if group.is_empty() => return Err(failed(&"no answer")),
-                Ok(None) | Err(_) => break,
-            };
-            if answer.reply.is_some() {
-                group.push(Message {
-                    message: answer,
-                    context: context.clone(),
-                });
-                continue;
-            }
-            match answer.status.map(|status| status.as_u16()) {
-                // Nothing there; nothing came; no more fits.
-                Some(404 | 408) => break,
-                Some(409) if !group.is_empty() => break,
-                _ => {
-                    let reason = answer.description.unwrap_or_default();
-                    return match group.is_empty() {
-                        true => Err(failed(&reason)),
-                        false => Ok(group),
-                    };
-                }
-            }
-        }
-        Ok(group)
-    }
-
     /// Keeps what is new of a group.
-    async fn take(&mut self, group: Vec<Message>) -> Result<(), Error> {
+    async fn take(&mut self, group: Vec<Incoming>) -> Result<(), Error> {
         let mut checked = Vec::new();
         for message in group {
-            match check(&message, &self.types, &mut self.room) {
+            match check(message.message(), &self.types, &mut self.room) {
                 Ok(batch) => checked.push((message, batch)),
                 Err(refusal) => {
                     *lock(&self.shared.counts)
@@ -227,10 +173,9 @@ impl Server<'_> {
             }
         }
         let known = checked.iter().map(|(message, batch)| async {
-            let is_first = message.info().is_ok_and(|info| info.delivered <= 1);
             let subject = batch.origin.commit_subject(&batch.mark);
             // Where the broker does not tell, claiming will.
-            !is_first
+            !message.is_first()
                 && claimed(&self.commits, &subject)
                     .await
                     .is_ok_and(|claim| claim.is_some())
@@ -247,7 +192,7 @@ impl Server<'_> {
             let appended = lock(&client).append_unordered(
                 batch.origin.schema,
                 batch.payloads,
-                &message.payload,
+                &message.message().payload,
                 &batch.mark,
             )?;
             // Plain headers only were let through.
@@ -274,7 +219,7 @@ impl Server<'_> {
                     let mut counts = lock(&self.shared.counts);
                     counts.batches += 1;
                     counts.records += u64::from(copy.mark.count);
-                    counts.octets += message.payload.len() as u64;
+                    counts.octets += message.message().payload.len() as u64;
                 }
                 Verdict::Others => self.void(copy)?,
                 Verdict::Unknown => continue,
@@ -293,9 +238,17 @@ impl Server<'_> {
     }
 
     /// An acknowledgement that is lost is made up for when the message comes again.
-    async fn acknowledge(&self, message: &Message, kind: AckKind) {
-        if self.broker.is_there() {
-            let _ = message.ack_with(kind).await;
+    async fn acknowledge(&self, incoming: &Incoming, kind: AckKind) {
+        if !self.broker.is_there() {
+            return;
+        }
+        match incoming {
+            Incoming::Given(message) => {
+                let _ = message.ack_with(kind).await;
+            }
+            Incoming::Remnant(sequence, _) => {
+                let _ = self.records.delete_message(*sequence).await;
+            }
         }
     }
 }
