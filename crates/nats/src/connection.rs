@@ -150,6 +150,11 @@ impl Broker {
                 }
             });
         if let Some(path) = &connection.ca {
+            // It is read when a connection is made, over and over.
+            std::fs::File::open(path).map_err(|source| Error::Io {
+                path: path.clone(),
+                source,
+            })?;
             options = options
                 .add_root_certificates(path.clone())
                 .require_tls(true);

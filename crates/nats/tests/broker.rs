@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use netcap_nats::{Full, NatsSender, Refusal};
+use netcap_nats::{Connection, Full, NatsSender, Refusal};
 use netcap_remote::{Batch, Sender};
 use netcap_store::Gzip;
 use support::*;
@@ -321,4 +321,63 @@ fn streams_of_another_kind_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = serve(broker.connection(), folder.path(), ACK_WAIT);
     until("the server says so", || server.trouble().is_some());
+}
+
+#[test]
+fn certificates_and_passwords_are_checked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let names = ["127.0.0.1".to_owned()];
+    let parameters = rcgen::CertificateParams::new(names).expect("parameters");
+    let certificate = parameters.self_signed(&key).expect("a certificate");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("cert.pem"), certificate.pem()).expect("written");
+    std::fs::write(path("key.pem"), key.serialize_pem()).expect("written");
+    let text = |path: PathBuf| path.to_str().expect("UTF-8").to_owned();
+    let (cert_file, key_file) = (text(path("cert.pem")), text(path("key.pem")));
+    let arguments = ["--tls", "--tlscert", &cert_file, "--tlskey", &key_file];
+    let login = ["--user", "sensor", "--pass", "secret"];
+    let Some(broker) = Broker::start(&[&arguments[..], &login[..]].concat()) else {
+        return;
+    };
+    let connection = |login: &str, ca: Option<&str>| {
+        let mut connection = Connection::new(&format!("tls://{login}127.0.0.1:{}", broker.port));
+        connection.ca = ca.map(path);
+        connection
+    };
+    let good = connection("sensor:secret@", Some("cert.pem"));
+    for (bad, is_told) in [
+        (connection("sensor:secret@", None), "the broker: "),
+        (
+            connection("sensor:wrong@", Some("cert.pem")),
+            "the broker: ",
+        ),
+        (connection("", Some("cert.pem")), "the broker: "),
+    ] {
+        let (said, notify) = listen();
+        let mut options = options(bad, "alpha");
+        options.notify = notify;
+        options.patience = Duration::from_millis(100);
+        let stop = std::sync::Arc::clone(&options.stop);
+        let starting = thread::spawn(move || NatsSender::start(options).is_err());
+        until("it is told", || {
+            let said = said.lock().expect("a lock");
+            said.iter().any(|text| text.starts_with(is_told))
+        });
+        assert!(!starting.is_finished());
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(starting.join().expect("ended"));
+    }
+    let error = NatsSender::start(options(connection("", Some("none.pem")), "alpha")).err();
+    let error = error.expect("no file").to_string();
+    assert!(error.contains("none.pem"), "{error}");
+
+    let folders = folders(&folder, 1);
+    let server = serve(good.clone(), &folders[0], ACK_WAIT);
+    let sent = send(options(good, "alpha"), "alpha", 100, Duration::ZERO);
+    assert_eq!(sent.records, 300);
+    until("all is kept", || {
+        kept(&folders) == Some(expected(&["alpha"], 100))
+    });
+    assert_eq!(server.trouble(), None);
 }

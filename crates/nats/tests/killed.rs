@@ -77,14 +77,14 @@ fn chaos(kills_servers: bool, kills_sensors: bool, kills_broker: bool) {
     let serve_again = |number: usize| Process::start("serve", &[&url, path(&folders[number])]);
     let mut servers = [0, 1].map(serve_again);
     let names = ["alpha", "beta"];
-    let total = 6000u64;
+    let total = 12_000u64;
     let send_again =
         |number: usize| Process::start("send", &[&url, names[number], &total.to_string()]);
     let mut sensors = [0, 1].map(|number| Some(send_again(number)));
     let mut random = Random::new();
     let (mut kills, mut is_done) = ([0; 3], [false; 2]);
     while is_done != [true; 2] {
-        thread::sleep(Duration::from_millis(random.below(400)));
+        thread::sleep(Duration::from_millis(random.below(250)));
         let number = random.below(2) as usize;
         if kills_servers && random.below(2) == 0 {
             servers[number].0.kill().expect("killed");
