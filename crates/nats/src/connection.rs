@@ -149,6 +149,14 @@ impl Broker {
                     }
                 }
             });
+        // The library does not take them from there.
+        if let Some(name) = addresses.iter().find_map(ServerAddr::username) {
+            let password = addresses.iter().find_map(ServerAddr::password);
+            options = match password {
+                Some(password) => options.user_and_password(plain(name), plain(password)),
+                None => options.token(plain(name)),
+            };
+        }
         if let Some(path) = &connection.ca {
             // It is read when a connection is made, over and over.
             std::fs::File::open(path).map_err(|source| Error::Io {
@@ -240,5 +248,41 @@ impl Connection {
         addresses
             .collect::<Result<_, _>>()
             .map_err(|error| Error::Transport(format!("the URL of the broker: {error}")))
+    }
+}
+
+/// A part of a URL without its escapes.
+fn plain(part: &str) -> String {
+    let mut octets = Vec::new();
+    let mut rest = part.as_bytes();
+    while let Some((octet, behind)) = rest.split_first() {
+        let escaped = behind
+            .split_at_checked(2)
+            .filter(|_| *octet == b'%')
+            .and_then(|(digits, behind)| {
+                let digits = std::str::from_utf8(digits).ok()?;
+                Some((u8::from_str_radix(digits, 16).ok()?, behind))
+            });
+        let (octet, behind) = escaped.unwrap_or((*octet, behind));
+        octets.push(octet);
+        rest = behind;
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_taken_out() {
+        for (part, expected) in [
+            ("", ""),
+            ("a%40b%2Fc", "a@b/c"),
+            ("50%", "50%"),
+            ("%zz", "%zz"),
+        ] {
+            assert_eq!(plain(part), expected);
+        }
     }
 }

@@ -33,6 +33,10 @@ pub(super) struct Server<'a> {
     pub(super) records: Stream,
     commits: Stream,
     pub(super) consumer: Consumer<Config>,
+    /// The last message that the consumer had given at some time.
+    pub(super) given: Option<(Instant, u64)>,
+    /// The last message that it gave long ago.
+    pub(super) long_ago: u64,
     /// For the records of one batch.
     room: Vec<u8>,
 }
@@ -76,6 +80,8 @@ pub(super) async fn run(
             records,
             commits,
             consumer,
+            given: None,
+            long_ago: 0,
             room: Vec::new(),
         };
         if !is_recovered {

@@ -2,13 +2,15 @@
 //!
 //! The broker gives them by the consumer. One that was killed may have messages again that were acknowledged
 //! and taken away before (nats-server 2.9 does), and the consumer does not give those: they would fill the
-//! stream for ever. A broker that lost the end of its store may even give their numbers to new ones. So
-//! what there is up to where the consumer has seen acknowledgements is taken too, as [remnants]. Claims
-//! decide about them as about all others.
+//! stream for ever. A broker that lost the end of its store may even give numbers to new messages that the
+//! consumer is done with. So what the consumer had given long ago, and is there all the same, is taken
+//! too, as [remnants]. Claims decide about them as about all others, so it does no harm where a message
+//! only took long. (Where the consumer's acknowledgements begin is no measure: it may wait for ever for
+//! one of a message that is gone.)
 //!
 //! [remnants]: Server::remnants
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::pull::BatchConfig;
@@ -114,23 +116,31 @@ impl Server<'_> {
         Ok(group)
     }
 
-    /// Messages that were acknowledged, and are there all the same.
-    pub(super) async fn remnants(&self) -> Result<Vec<Incoming>, String> {
+    /// Messages that the consumer gave long ago, and that are there all the same.
+    pub(super) async fn remnants(&mut self) -> Result<Vec<Incoming>, String> {
         let failed = |error: &dyn std::fmt::Display| format!("the broker: {error}");
         let info = self.consumer.get_info().await;
-        let floor = info
-            .map_err(|error| failed(&error))?
-            .ack_floor
-            .stream_sequence;
+        let info = info.map_err(|error| failed(&error))?;
+        let given = info.delivered.stream_sequence;
+        match self.given {
+            // Whoever had one of them has settled it, or it was given again.
+            Some((when, given)) if when.elapsed() >= 2 * info.config.ack_wait => {
+                self.long_ago = given;
+                self.given = None;
+            }
+            _ => {}
+        }
+        self.given.get_or_insert((Instant::now(), given));
+        let last = self.long_ago;
         let info = self.records.get_info().await;
         let state = info.map_err(|error| failed(&error))?.state;
         let mut next = state.first_sequence;
         let (mut group, mut octets) = (Vec::new(), 0);
-        while state.messages > 0 && next <= floor && group.len() < GROUP && octets < GROUP_OCTETS {
+        while state.messages > 0 && next <= last && group.len() < GROUP && octets < GROUP_OCTETS {
             let found = self.records.raw_message_builder().sequence(next);
             let found = found.next_by_subject(RECORDS_SUBJECTS).send();
             let message = match found.await {
-                Ok(message) if message.sequence <= floor => message,
+                Ok(message) if message.sequence <= last => message,
                 Ok(_) => break,
                 Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => break,
                 Err(error) => return Err(failed(&error)),
