@@ -22,6 +22,10 @@ use crate::batch::StreamId;
 use crate::client_name::ClientName;
 use crate::members::{Mark, beginning, marked, walk};
 
+mod unordered;
+
+pub use unordered::Place;
+
 /// Octets of records without numbers that are compressed together.
 const BLOCK: usize = 64 << 10;
 /// Streams whose place is remembered for a file, the latest: a sensor has one at a time.
@@ -302,12 +306,19 @@ impl Client {
             waiting: 0,
         };
         let path = Arc::clone(&opened.path);
-        let end = walk(&file, |mark| {
-            if let Some(mark) = mark {
+        let mut unfinished = Vec::new();
+        let end = walk(&file, |member| {
+            if let Some(mark) = member.mark {
                 opened.note(&mark);
+            }
+            if member.is_unfinished {
+                unfinished.push(Place::of(&member));
             }
         });
         opened.octets = end.map_err(Error::io(&path))?;
+        for place in unfinished {
+            unordered::make_void(&path, place).map_err(Error::io(&path))?;
+        }
         if opened.octets > 0 {
             check_header(&file, schema, &path)?;
         } else if length > 0 && !is_beginning(&file).map_err(Error::io(&path))? {

@@ -45,6 +45,16 @@ impl ClientName {
         ClientName(folder)
     }
 
+    /// The name whose folder is called so; none where no folder of ours could be.
+    pub fn from_folder(folder: &str) -> Option<ClientName> {
+        let is_ours = (1..=LONGEST).contains(&folder.len())
+            && !folder.starts_with('.')
+            && folder
+                .bytes()
+                .all(|octet| octet.is_ascii_alphanumeric() || b"-_.%".contains(&octet));
+        is_ours.then(|| ClientName(folder.to_owned()))
+    }
+
     /// The name of the folder.
     pub fn folder(&self) -> &str {
         &self.0
@@ -107,6 +117,15 @@ mod tests {
             prop_assert!((1..=LONGEST).contains(&folder.len()));
             prop_assert!(!folder.starts_with('.'));
             prop_assert!(folder.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.%".contains(&octet)));
+            prop_assert_eq!(ClientName::from_folder(folder), Some(name.clone()));
+        }
+
+        #[test]
+        fn what_is_no_folder_of_ours_is_no_name(folder in ".{0,8}") {
+            if let Some(name) = ClientName::from_folder(&folder) {
+                prop_assert_eq!(name.folder(), &folder);
+                prop_assert!(!folder.contains('/') && !folder.starts_with('.') && !folder.is_empty());
+            }
         }
 
         #[test]

@@ -54,6 +54,9 @@ pub enum Error {
     /// The system gives no random numbers, so nothing can be sealed.
     #[error("the system gives no random numbers (getrandom); nothing can be sealed without")]
     NoRandomNumbers,
+    /// What is between sensor and server refuses; all of it in one line.
+    #[error("{0}")]
+    Transport(String),
 }
 
 fn not_delivered(records: u64) -> String {

@@ -9,6 +9,11 @@
 //! 20..28  number of the first record in its stream
 //! 28..32  number of records         32..48  the stream, zeros where there is none
 //! ```
+//!
+//! A member that has been taken back is a void: `FLG` says that a comment follows as well (FCOMMENT), which
+//! fills the member but for an empty deflate stream, so other readers find nothing in it. One octet makes
+//! a member a void, and the rest can be repeated ([`finished_void`]), so an interruption leaves nothing in
+//! between.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -24,6 +29,13 @@ const MARKED: usize = HEADER + EXTRA;
 const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 /// FLG.FEXTRA (RFC 1952, section 2.3.1).
 const FEXTRA: u8 = 4;
+/// Place of FLG in a member.
+pub(crate) const FLAGS_AT: u64 = 3;
+/// FLG of a void: FEXTRA and FCOMMENT (RFC 1952, section 2.3.1).
+pub(crate) const VOID: u8 = FEXTRA | 0x10;
+/// How a void ends: the end of its comment; a last block of fixed codes with only its end (RFC 1951,
+/// section 3.2.6); the sum and the length of nothing.
+const VOID_END: [u8; 11] = [0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 /// Octets at the end of a file that are inflated when it is opened again: a server that ended without
 /// warning may have left what the disk did not keep.
 const DOUBTFUL: u64 = 4 << 20;
@@ -46,6 +58,31 @@ impl Mark {
     }
 }
 
+/// A member of a file, as [`walk`] finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Where it begins.
+    pub(crate) place: u64,
+    /// How long it is.
+    pub(crate) octets: u64,
+    /// Its mark, if it has one. That of a void is of no records and no stream.
+    pub(crate) mark: Option<Mark>,
+    /// A void that was not finished: other readers cannot pass over it.
+    pub(crate) is_unfinished: bool,
+}
+
+/// What is behind the mark of a void, where the whole member has so many octets; none where that is too
+/// little, which no member with records has.
+pub(crate) fn finished_void(octets: u64) -> Option<Vec<u8>> {
+    let rest = usize::try_from(octets).ok()?.checked_sub(MARKED)?;
+    let mut out = vec![b' '; rest.checked_sub(VOID_END.len())?];
+    out.extend_from_slice(&VOID_END);
+    Some(out)
+}
+
+/// Where what [`finished_void`] gives belongs in a member.
+pub(crate) const BEHIND_MARK: u64 = MARKED as u64;
+
 /// Puts a mark into a member that has a plain header; none where it has another.
 pub(crate) fn marked(member: &[u8], mark: &Mark) -> Option<Vec<u8>> {
     let (header, rest) = member.split_first_chunk::<HEADER>()?;
@@ -65,19 +102,24 @@ pub(crate) fn marked(member: &[u8], mark: &Mark) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The length of a member and its mark, if it has one.
-fn mark(head: &[u8; MARKED]) -> Option<(u64, Mark)> {
-    if !head.starts_with(&MAGIC) || head[3] != FEXTRA || head[10..16] != [36, 0, b'N', b'c', 32, 0]
-    {
+/// The length of a member and its mark, if it has one, and whether it is a void.
+fn mark(head: &[u8; MARKED]) -> Option<(u64, Mark, bool)> {
+    let is_void = head[3] == VOID;
+    let has_flags = is_void || head[3] == FEXTRA;
+    if !head.starts_with(&MAGIC) || !has_flags || head[10..16] != [36, 0, b'N', b'c', 32, 0] {
         return None;
     }
     let length = u32::from_le_bytes(*head[16..].first_chunk()?);
+    if is_void {
+        let shortest = MARKED + VOID_END.len();
+        return (length as usize >= shortest).then_some((length.into(), Mark::default(), true));
+    }
     let mark = Mark {
         first: u64::from_le_bytes(*head[20..].first_chunk()?),
         count: u32::from_le_bytes(*head[28..].first_chunk()?),
         stream: *head[32..].first_chunk()?,
     };
-    (length as usize > MARKED).then_some((u64::from(length), mark))
+    (length as usize > MARKED).then_some((u64::from(length), mark, false))
 }
 
 /// Inflates a member that must be alone and whole, and hold at most so many octets.
@@ -91,18 +133,24 @@ pub fn inflate(member: &[u8], most: usize, out: &mut Vec<u8>) -> io::Result<()> 
     Ok(())
 }
 
-/// Walks over the members of a file: each one's mark, if it has one. Gives where the last whole member
-/// ends.
-pub(crate) fn walk(file: &File, mut each: impl FnMut(Option<Mark>)) -> io::Result<u64> {
+/// Walks over the members of a file. Gives where the last whole one ends.
+pub(crate) fn walk(file: &File, mut each: impl FnMut(Member)) -> io::Result<u64> {
     let length = file.metadata()?.len();
     let mut place = 0;
     while place < length {
+        let mut is_unfinished = false;
         let (end, mark) = match head(file, place)?.as_ref().and_then(mark) {
-            Some((octets, mark)) => {
+            Some((octets, mark, is_void)) => {
                 let end = place + octets;
-                let is_doubtful = end + DOUBTFUL > length;
-                if end > length || is_doubtful && whole(file, place)? != Some(end) {
+                if end > length {
                     return Ok(place);
+                }
+                let is_doubtful = is_void || end + DOUBTFUL > length;
+                if is_doubtful && whole(file, place)? != Some(end) {
+                    if !is_void {
+                        return Ok(place);
+                    }
+                    is_unfinished = true;
                 }
                 (end, Some(mark))
             }
@@ -112,7 +160,12 @@ pub(crate) fn walk(file: &File, mut each: impl FnMut(Option<Mark>)) -> io::Resul
                 None => return Ok(place),
             },
         };
-        each(mark);
+        each(Member {
+            place,
+            octets: end - place,
+            mark,
+            is_unfinished,
+        });
         place = end;
     }
     Ok(place)
@@ -197,7 +250,7 @@ mod tests {
             ],
         );
         let mut seen = Vec::new();
-        let end = walk(&file, |mark| seen.push(mark)).expect("read");
+        let end = walk(&file, |member| seen.push(member.mark)).expect("read");
         assert_eq!(seen, [Some(marks[0]), None, Some(marks[1])]);
         assert_eq!(end, ends[2]);
         assert_eq!(beginning(&file, 100).expect("read"), b"one");

@@ -1,0 +1,363 @@
+//! A broker of the system's, records with numbers, and what archives have of them.
+
+#![allow(dead_code, clippy::print_stdout, unreachable_pub)]
+
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use netcap_nats::{Connection, NatsSender, NatsServer, SenderOptions, ServerOptions};
+use netcap_record::{Schema, frame_octets};
+use netcap_remote::{Archive, Batch, ClientName, Sender, StreamId};
+use netcap_store::Reader;
+
+/// The longest that anything may take.
+pub const DEADLINE: Duration = Duration::from_secs(120);
+/// The types of the tests' records.
+pub const TYPES: [&str; 3] = ["TCP", "UDP", "DNS"];
+
+/// A broker that can be killed, and started again on the same store and port.
+pub struct Broker {
+    pub store: tempfile::TempDir,
+    pub port: u16,
+    pub scheme: &'static str,
+    more: Vec<String>,
+    process: Option<Child>,
+}
+
+impl Broker {
+    /// None where no broker is installed.
+    pub fn start(more: &[&str]) -> Option<Broker> {
+        let version = Command::new("nats-server").arg("-v").output();
+        if version.is_err() {
+            println!("skipped: nats-server is not installed (apt-get install nats-server)");
+            return None;
+        }
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let mut broker = Broker {
+            store: tempfile::tempdir().expect("a folder"),
+            port: listener.local_addr().expect("an address").port(),
+            scheme: "nats",
+            more: more.iter().map(|&argument| argument.to_owned()).collect(),
+            process: None,
+        };
+        drop(listener);
+        broker.again();
+        Some(broker)
+    }
+
+    /// Starts it.
+    pub fn again(&mut self) {
+        let mut command = Command::new("nats-server");
+        command
+            .args([
+                "-js",
+                "-a",
+                "127.0.0.1",
+                "-p",
+                &self.port.to_string(),
+                "-sd",
+            ])
+            .arg(self.store.path())
+            .args(&self.more)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        self.process = Some(command.spawn().expect("a broker"));
+        until("the broker listens", || {
+            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        });
+    }
+
+    /// Ends it without warning.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("killed");
+            process.wait().expect("ended");
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
+    }
+
+    pub fn connection(&self) -> Connection {
+        Connection::new(&self.url())
+    }
+
+    /// Messages in a stream.
+    pub fn messages(&self, stream: &str) -> Option<u64> {
+        let url = self.url();
+        runtime().block_on(async {
+            let client = async_nats::connect(url).await.ok()?;
+            let context = async_nats::jetstream::new(client);
+            let mut stream = context.get_stream(stream).await.ok()?;
+            Some(stream.info().await.ok()?.state.messages)
+        })
+    }
+
+    /// What is left in the stream of records, and what the consumer thinks, for who looks into it.
+    pub fn describe(&self) -> String {
+        use std::fmt::Write as _;
+        let url = self.url();
+        runtime().block_on(async {
+            let mut out = String::new();
+            let client = async_nats::connect(url).await.expect("a client");
+            let context = async_nats::jetstream::new(client);
+            let stream = context.get_stream("NETCAP").await.expect("a stream");
+            let state = &stream.cached_info().state;
+            let _ = writeln!(out, "{state:?}");
+            let consumer = stream.consumer_info("servers").await;
+            let _ = writeln!(out, "{consumer:?}");
+            let commits = context
+                .get_stream("NETCAP_COMMITS")
+                .await
+                .expect("a stream");
+            for sequence in state.first_sequence..=state.last_sequence {
+                let Ok(message) = stream.get_raw_message(sequence).await else {
+                    continue;
+                };
+                let header = |name| {
+                    message
+                        .headers
+                        .get(name)
+                        .expect("a header")
+                        .as_str()
+                        .to_owned()
+                };
+                let extent = format!("{}-{}", header("Netcap-First"), header("Netcap-Count"));
+                let claim = message.subject.replace("records", "commits");
+                let claim = format!("{claim}.{extent}");
+                let claim = commits.get_last_raw_message_by_subject(&claim).await;
+                let claim = claim.map(|claim| claim.payload);
+                let _ = writeln!(out, "{sequence} {} {extent} {claim:?}", message.subject);
+            }
+            out
+        })
+    }
+
+    /// Waits until the stream of records has nothing left.
+    pub fn until_empty(&self) {
+        let since = Instant::now();
+        while self.messages("NETCAP") != Some(0) {
+            assert!(since.elapsed() < DEADLINE, "not taken: {}", self.describe());
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Publishes something, as anybody could; an answer is not waited for.
+    pub fn publish(&self, subject: &str, headers: Option<&str>, payload: &[u8]) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        let mut octets = b"CONNECT {\"verbose\":false,\"headers\":true}\r\n".to_vec();
+        match headers {
+            Some(headers) => {
+                let total = headers.len() + payload.len();
+                let line = format!("HPUB {subject} {} {total}\r\n{headers}", headers.len());
+                octets.extend_from_slice(line.as_bytes());
+            }
+            None => {
+                octets.extend_from_slice(format!("PUB {subject} {}\r\n", payload.len()).as_bytes());
+            }
+        }
+        octets.extend_from_slice(payload);
+        octets.extend_from_slice(b"\r\nPING\r\n");
+        stream.write_all(&octets).expect("written");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"PONG\r\n") {
+            let mut octet = [0];
+            std::io::Read::read_exact(&mut stream, &mut octet).expect("an answer");
+            answer.push(octet[0]);
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().expect("a runtime")
+}
+
+/// Waits until something holds.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < DEADLINE, "{what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Numbers nobody knows before; the first is printed.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new() -> Random {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("a time");
+        println!("random numbers from {}", now.as_nanos() as u64 | 1);
+        Random(now.as_nanos() as u64 | 1)
+    }
+
+    /// Below a bound.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+pub fn schema(name: &str) -> &'static Schema {
+    let schemas = netcap_pipeline::schemas();
+    let found = schemas.into_iter().find(|schema| schema.encoder == name);
+    found.expect("a type")
+}
+
+/// A record, which says what it is in its first field.
+pub fn text(sensor: &str, name: &str, number: u64) -> String {
+    // Something that does not shrink much.
+    let noise = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("{sensor} {name} {number:06} {noise:016x}")
+}
+
+pub fn frames(sensor: &str, name: &str, numbers: std::ops::Range<u64>) -> Vec<u8> {
+    let mut frames = Vec::new();
+    for number in numbers {
+        let text = text(sensor, name, number);
+        let mut record = vec![0x0a, text.len() as u8];
+        record.extend_from_slice(text.as_bytes());
+        frame_octets(&record, &mut frames);
+    }
+    frames
+}
+
+/// All records of sensors, sorted.
+pub fn expected(sensors: &[&str], total: u64) -> Vec<String> {
+    let mut all = Vec::new();
+    for sensor in sensors {
+        for name in TYPES {
+            all.extend((0..total).map(|number| text(sensor, name, number)));
+        }
+    }
+    all.sort();
+    all
+}
+
+pub fn options(connection: Connection, sensor: &str) -> SenderOptions {
+    let name = ClientName::new(sensor.as_bytes());
+    let mut stream: StreamId = [0x5a; 16];
+    stream[..sensor.len().min(16)].copy_from_slice(&sensor.as_bytes()[..sensor.len().min(16)]);
+    let mut options = SenderOptions::new(connection, name, stream);
+    options.batch_octets = 1200;
+    options
+}
+
+/// Sends records from where the broker says, in pieces of any length, and a pause after each.
+pub fn send(
+    options: SenderOptions,
+    sensor: &str,
+    total: u64,
+    pause: Duration,
+) -> netcap_nats::Sent {
+    let mut random = Random::new();
+    let mut sender = NatsSender::start(options).expect("a sender");
+    let mut next = TYPES.map(|name| sender.position(schema(name)));
+    while next.iter().any(|next| *next < total) {
+        for (name, next) in TYPES.iter().zip(&mut next) {
+            let end = (*next + 1 + random.below(60)).min(total);
+            if *next < end {
+                let batch = Batch {
+                    schema: schema(name),
+                    first: *next,
+                    count: (end - *next) as u32,
+                    payloads: false,
+                    frames: frames(sensor, name, *next..end),
+                };
+                sender.send(batch).expect("sent");
+                *next = end;
+            }
+        }
+        sender.tick().expect("no trouble");
+        thread::sleep(pause);
+    }
+    sender.finish(true).expect("acknowledged");
+    sender.sent()
+}
+
+pub fn serve(connection: Connection, folder: &Path, ack_wait: Duration) -> NatsServer {
+    let archive = Archive::open(folder, "test").expect("an archive");
+    let mut options = ServerOptions::new(connection);
+    options.ack_wait = ack_wait;
+    options.notify = Arc::new(|text| println!("server: {text}"));
+    NatsServer::start(options, Arc::new(archive)).expect("a server")
+}
+
+/// All records in the folders of servers, sorted; none where a file cannot be read at the moment.
+pub fn kept(folders: &[PathBuf]) -> Option<Vec<String>> {
+    let mut all = Vec::new();
+    for folder in folders {
+        for client in std::fs::read_dir(folder).ok()? {
+            let client = client.ok()?.path();
+            if !client.is_dir() {
+                continue;
+            }
+            for file in std::fs::read_dir(&client).ok()? {
+                let mut reader = Reader::open(&file.ok()?.path()).ok()?;
+                while let Some(record) = reader.next_record().ok()? {
+                    all.push(String::from_utf8_lossy(&record[2..]).into_owned());
+                }
+            }
+        }
+    }
+    all.sort();
+    Some(all)
+}
+
+/// Waits until the broker has nothing left and the folders have what is expected.
+pub fn until_kept(broker: &Broker, folders: &[PathBuf], expected: &[String]) {
+    broker.until_empty();
+    let since = Instant::now();
+    let mut found = None;
+    while since.elapsed() < Duration::from_secs(60) {
+        found = kept(folders);
+        if found.as_deref() == Some(expected) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let found = found.expect("readable files");
+    let mut once = found.clone();
+    once.dedup();
+    let lost: Vec<_> = expected
+        .iter()
+        .filter(|record| once.binary_search(record).is_err())
+        .take(20)
+        .collect();
+    panic!(
+        "{} records, {} of them different, {} expected; lost {lost:?}",
+        found.len(),
+        once.len(),
+        expected.len()
+    );
+}
+
+/// What a sender or a server said.
+pub type Said = Arc<Mutex<Vec<String>>>;
+
+pub fn listen() -> (Said, netcap_nats::Notify) {
+    let said = Said::default();
+    let told = Arc::clone(&said);
+    let notify: netcap_nats::Notify = Arc::new(move |text| {
+        println!("{text}");
+        told.lock().expect("a lock").push(text.to_owned());
+    });
+    (said, notify)
+}

@@ -1,0 +1,261 @@
+//! Batches in any order, as servers that share the work of a broker get them: each of them has some of a
+//! stream's batches, and what was appended too much can be taken back.
+//!
+//! Guarantees: a batch that is taken back leaves a void of the same length, which other readers pass over;
+//! an interruption at any moment leaves the batch or the void, for a void that is unfinished is finished
+//! when its file is opened again.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use netcap_record::Schema;
+use nix::fcntl::OFlag;
+
+use super::{Archive, Client, file_name, open_no_link};
+use crate::members::{BEHIND_MARK, FLAGS_AT, Mark, Member, VOID, finished_void, marked, walk};
+use crate::{ClientName, Error};
+
+/// Where a batch lies in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    offset: u64,
+    octets: u64,
+}
+
+impl Place {
+    pub(super) fn of(member: &Member) -> Place {
+        Place {
+            offset: member.place,
+            octets: member.octets,
+        }
+    }
+
+    /// Octets before it. No other batch that was committed to the file ever has the same.
+    pub fn offset(self) -> u64 {
+        self.offset
+    }
+}
+
+impl Archive {
+    /// The names of all clients that have a folder, whether they were asked for or not.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub fn names(&self) -> Result<Vec<ClientName>, Error> {
+        let path = &self.directory;
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path).map_err(Error::io(path))? {
+            let entry = entry.map_err(Error::io(path))?;
+            if entry.file_type().map_err(Error::io(path))?.is_dir() {
+                names.extend(entry.file_name().to_str().and_then(ClientName::from_folder));
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+impl Client {
+    /// Appends a batch that came as a plain gzip member, which was looked through, whatever was there of
+    /// its stream. None where the member's header is not plain; nothing is appended then.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn append_unordered(
+        &mut self,
+        schema: &'static Schema,
+        payloads: bool,
+        member: &[u8],
+        mark: &Mark,
+    ) -> Result<Option<Place>, Error> {
+        let Some(member) = marked(member, mark) else {
+            return Ok(None);
+        };
+        let file = self.file(schema, payloads)?;
+        let place = Place {
+            offset: file.octets,
+            octets: member.len() as u64,
+        };
+        file.append(&member)?;
+        file.note(mark);
+        let path = Arc::clone(&file.path);
+        self.commits.note(path);
+        Ok(Some(place))
+    }
+
+    /// Takes a batch back that [`Client::append_unordered`] or [`Client::last_members`] gave the place of.
+    /// That is on the disk when this returns.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn void(&mut self, schema: &'static Schema, place: Place) -> Result<(), Error> {
+        let path = self.path.join(file_name(schema));
+        make_void(&path, place).map_err(Error::io(&path))
+    }
+
+    /// The last so many members of a type's file that are not void, in their order, those without numbers
+    /// left out; none where there is no file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn last_members(
+        &mut self,
+        schema: &'static Schema,
+        most: usize,
+    ) -> Result<Vec<(Mark, Place)>, Error> {
+        let path = self.path.join(file_name(schema));
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        // What was left unfinished is cut off first.
+        let path = Arc::clone(&self.file(schema, false)?.path);
+        let file = open_no_link(&path).map_err(Error::io(&path))?;
+        let mut members = Vec::new();
+        walk(&file, |member| members.push(member)).map_err(Error::io(&path))?;
+        let last = members.split_off(members.len().saturating_sub(most));
+        let last = last.iter().filter_map(|member| {
+            let mark = member.mark.filter(|mark| mark.stream != [0; 16])?;
+            Some((mark, Place::of(member)))
+        });
+        Ok(last.collect())
+    }
+}
+
+/// Makes a member a void. One octet decides, and is on the disk before the rest is touched.
+pub(super) fn make_void(path: &Path, place: Place) -> io::Result<()> {
+    let rest = finished_void(place.octets).ok_or(io::ErrorKind::InvalidData)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(path)?;
+    file.write_all_at(&[VOID], place.offset + FLAGS_AT)?;
+    file.sync_data()?;
+    file.write_all_at(&rest, place.offset + BEHIND_MARK)?;
+    file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use netcap_store::{Gzip, Reader};
+
+    use super::*;
+
+    const STREAM: [u8; 16] = [5; 16];
+
+    fn schema() -> &'static Schema {
+        let schemas = netcap_pipeline::schemas();
+        let found = schemas.into_iter().find(|schema| schema.encoder == "TCP");
+        found.expect("a type")
+    }
+
+    fn client(archive: &Archive) -> Arc<std::sync::Mutex<Client>> {
+        archive.client(&ClientName::new(b"a")).expect("a client")
+    }
+
+    fn append(archive: &Archive, first: u64, count: u32) -> Place {
+        let frames: Vec<u8> = (0..count)
+            .flat_map(|n| [3, 0x0a, 1, b'0' + ((first as u32 + n) % 10) as u8])
+            .collect();
+        let mark = Mark {
+            stream: STREAM,
+            first,
+            count,
+        };
+        let member = Gzip::default().member(&frames);
+        let client = client(archive);
+        let mut client = super::super::lock(&client);
+        let place = client.append_unordered(schema(), false, &member, &mark);
+        place.expect("appended").expect("a plain member")
+    }
+
+    fn firsts(archive: &Archive, most: usize) -> Vec<u64> {
+        let client = client(archive);
+        let mut client = super::super::lock(&client);
+        let members = client.last_members(schema(), most).expect("members");
+        members.iter().map(|(mark, _)| mark.first).collect()
+    }
+
+    /// The records by this program's reader, which must be as many by another.
+    fn records(path: &Path) -> u64 {
+        let mut all = Vec::new();
+        let file = fs::File::open(path).expect("a file");
+        let mut decoder = flate2::read::MultiGzDecoder::new(file);
+        decoder.read_to_end(&mut all).expect("gzip");
+        let mut reader = Reader::open(path).expect("readable");
+        while reader.next_record().expect("readable").is_some() {}
+        let frames = crate::count_frames(&all).expect("whole records");
+        assert_eq!(u64::from(frames), reader.records() + 1, "and the header");
+        reader.records()
+    }
+
+    #[test]
+    fn batches_in_any_order_are_taken_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a/TCP.ncap.gz");
+        let archive = Archive::open(folder.path(), "test").expect("an archive");
+        assert!(firsts(&archive, 9).is_empty());
+        let batches = [(7, 3), (0, 1), (3, 4), (1, 2)];
+        let places = batches.map(|(first, count)| append(&archive, first, count));
+        assert_eq!(records(&path), 10);
+        assert_eq!(firsts(&archive, 9), [7, 0, 3, 1]);
+        assert_eq!(firsts(&archive, 2), [3, 1]);
+        let length = fs::metadata(&path).expect("a file").len();
+        let client = client(&archive);
+        for place in [places[1], places[2], places[2]] {
+            let mut client = super::super::lock(&client);
+            client.void(schema(), place).expect("taken back");
+        }
+        assert_eq!(records(&path), 5);
+        assert_eq!(firsts(&archive, 9), [7, 1]);
+        assert_eq!(firsts(&archive, 2), [1]);
+        assert_eq!(fs::metadata(&path).expect("a file").len(), length);
+        drop((archive, client));
+
+        let archive = Archive::open(folder.path(), "test").expect("an archive");
+        assert_eq!(archive.names().expect("names"), [ClientName::new(b"a")]);
+        assert_eq!(firsts(&archive, 9), [7, 1]);
+        append(&archive, 3, 4);
+        assert_eq!(records(&path), 9);
+    }
+
+    #[test]
+    fn an_interrupted_void_is_finished() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a/TCP.ncap.gz");
+        let archive = Archive::open(folder.path(), "test").expect("an archive");
+        append(&archive, 0, 2);
+        let place = append(&archive, 2, 50);
+        append(&archive, 52, 3);
+        drop(archive);
+        let before = fs::read(&path).expect("a file");
+        let rest = finished_void(place.octets).expect("long enough");
+        for written in 0..=rest.len() {
+            let mut octets = before.clone();
+            octets[(place.offset + FLAGS_AT) as usize] = VOID;
+            let behind = (place.offset + BEHIND_MARK) as usize;
+            octets[behind..behind + written].copy_from_slice(&rest[..written]);
+            fs::write(&path, octets).expect("written");
+            let archive = Archive::open(folder.path(), "test").expect("an archive");
+            assert_eq!(firsts(&archive, 9), [0, 52], "{written}");
+            assert_eq!(records(&path), 5, "{written}");
+        }
+    }
+
+    #[test]
+    fn the_shortest_member_can_be_a_void() {
+        let member = Gzip::default().member(&[0]);
+        let member = marked(&member, &Mark::default()).expect("a plain member");
+        assert!(finished_void(member.len() as u64).is_some());
+        assert!(finished_void(58).is_none());
+    }
+}
