@@ -39,25 +39,10 @@ mod cut;
 mod lanes;
 mod options;
 
-pub use options::{Full, SenderOptions};
+pub use options::{Full, SenderOptions, Sent};
 
 /// How often a wait looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// What has become of batches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sent {
-    /// Batches that the broker has.
-    pub batches: u64,
-    /// Records in them.
-    pub records: u64,
-    /// Octets of them, compressed.
-    pub octets: u64,
-    /// Records that were dropped because the queue was full.
-    pub dropped: u64,
-    /// Records that were dropped because one is longer than is sent.
-    pub too_long: u64,
-}
 
 /// Sends batches through a broker. See the module.
 pub struct NatsSender {

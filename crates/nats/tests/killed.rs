@@ -88,6 +88,8 @@ fn chaos(kills_servers: bool, kills_sensors: bool, kills_broker: bool) {
         let number = random.below(2) as usize;
         if kills_servers && random.below(2) == 0 {
             servers[number].0.kill().expect("killed");
+            // Only then its folder is free.
+            servers[number].0.wait().expect("ended");
             kills[0] += 1;
             thread::sleep(Duration::from_millis(random.below(700)));
             servers[number] = serve_again(number);

@@ -1,4 +1,4 @@
-//! How a sensor sends.
+//! How a sensor sends, and what has become of it.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -73,4 +73,19 @@ impl SenderOptions {
             self.full
         }
     }
+}
+
+/// What has become of batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Batches that the broker has.
+    pub batches: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Octets of them, compressed.
+    pub octets: u64,
+    /// Records that were dropped because the queue was full.
+    pub dropped: u64,
+    /// Records that were dropped because one is longer than is sent.
+    pub too_long: u64,
 }
