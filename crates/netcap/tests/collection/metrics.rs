@@ -33,7 +33,7 @@ fn of_datagrams() {
     let server = [
         with("netcap_server_missing_records_total") + " 0",
         "netcap_server_duplicate_datagrams_total 0".to_owned(),
-        "netcap_server_dropped_datagrams_total 0".to_owned(),
+        "netcap_server_dropped_datagrams_total{by=\"queue\"} 0".to_owned(),
     ];
     let server: Vec<&str> = server.iter().map(String::as_str).collect();
     check(
