@@ -37,7 +37,7 @@ fn of_datagrams() {
         &[
             "netcap_server_records_total{sensor=\"alice\"} 21",
             "netcap_server_duplicate_datagrams_total 0",
-            "netcap_server_dropped_datagrams_total 0",
+            "netcap_server_dropped_datagrams_total{by=\"queue\"} 0",
         ],
     );
 }

@@ -64,7 +64,7 @@ fn wrong_pins_and_missing_keys() {
     let ours = lab.enrolled("alice");
     let file = capture("example.pcap");
     let (server, address) = lab.serve("-reliable");
-    // Our own pin is not the server's.
+    // Our own pin is not the server's; Ctrl-C ends a sensor that waits for another.
     let args = format!("-addr {address} -r {}", file.display());
     let mut sensor = lab.start(
         SENSOR,
@@ -89,6 +89,10 @@ fn wrong_pins_and_missing_keys() {
     );
     let missing = format!("-reliable -identity bob -server-pin {ours} {args}");
     one_line(&missing, 1, "netcap-sensor -gen-keypair");
+    // What cannot come again from its beginning is no stream that goes on.
+    let named = format!("-reliable -identity alice -server-pin {ours} -stream x -addr {address}");
+    one_line(&format!("{named} -r tcp://127.0.0.1:9"), 1, "add -once");
+    one_line(&format!("{named} -iface lo"), 1, "-stream");
     let (code, _, errors) = lab.run(SERVER, "-reliable -identity none -addr 127.0.0.1:0");
     assert_eq!(code, 1, "{errors}");
     assert!(errors.contains("-reliable -gen-keypair"), "{errors}");

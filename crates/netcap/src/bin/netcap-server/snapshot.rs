@@ -18,8 +18,10 @@ pub(crate) struct Snapshot {
     pub(crate) datagrams: Option<u64>,
     /// Datagrams that had come before.
     pub(crate) duplicates: u64,
-    /// Datagrams dropped by the system, where it tells, and by us.
-    pub(crate) dropped: u64,
+    /// Datagrams dropped by the system as its buffer was full; none where it does not tell.
+    pub(crate) kernel_drops: Option<u64>,
+    /// Datagrams dropped by us as the workers were late.
+    pub(crate) queue_drops: u64,
 }
 
 /// What came from a sensor.
@@ -46,7 +48,8 @@ impl Snapshot {
     pub(crate) fn add_datagrams(&mut self, counts: &CollectorCounts) {
         self.datagrams = Some(counts.datagrams);
         self.duplicates += counts.duplicates;
-        self.dropped += counts.queue_drops + counts.kernel_drops.unwrap_or_default();
+        self.kernel_drops = counts.kernel_drops;
+        self.queue_drops = counts.queue_drops;
         for (name, client) in &counts.clients {
             let sensor = self.sensors.entry(name.folder().to_owned()).or_default();
             sensor.batches += client.batches;
@@ -96,6 +99,11 @@ impl Snapshot {
     /// Over all sensors.
     pub(crate) fn sum(&self, of: impl Fn(&Sensor) -> u64) -> u64 {
         self.sensors.values().map(of).sum()
+    }
+
+    /// Datagrams dropped, as far as that is known.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.queue_drops + self.kernel_drops.unwrap_or_default()
     }
 
     pub(crate) fn refusals(&self) -> u64 {

@@ -163,7 +163,7 @@ fn losses(now: &Snapshot) -> String {
     let mut text = String::new();
     for (count, what) in [
         (now.refusals(), "refused"),
-        (now.dropped, "datagrams dropped"),
+        (now.dropped(), "datagrams dropped"),
         (now.sum(|sensor| sensor.gaps), "records missing"),
     ] {
         if count > 0 {
@@ -179,7 +179,7 @@ fn sums(now: &Snapshot) -> [(&'static str, String); 6] {
         ("records", now.sum(|sensor| sensor.records).to_string()),
         ("bytes", now.sum(|sensor| sensor.octets).to_string()),
         ("refused", now.refusals().to_string()),
-        ("dropped", now.dropped.to_string()),
+        ("dropped", now.dropped().to_string()),
         ("missing", now.sum(|sensor| sensor.gaps).to_string()),
     ]
 }
@@ -271,11 +271,14 @@ impl Snapshot {
                 "Datagrams that had come before.",
             )
             .value(&[], self.duplicates);
-            page.counter(
+            let mut dropped = page.counter(
                 "netcap_server_dropped_datagrams_total",
-                "Datagrams dropped by the system or for want of time.",
-            )
-            .value(&[], self.dropped);
+                "Datagrams dropped by the system's buffer (kernel) or the queue of the workers (queue).",
+            );
+            if let Some(drops) = self.kernel_drops {
+                dropped.value(&[("by", "kernel")], drops);
+            }
+            dropped.value(&[("by", "queue")], self.queue_drops);
         }
     }
 }
