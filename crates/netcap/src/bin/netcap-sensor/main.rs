@@ -1,13 +1,17 @@
 //! `netcap-sensor`: turns packets into audit records, and sends these to a `netcap-server`.
 //!
-//! The command line becomes [`Flags`](flags::Flags); [`send`] captures and sends; every way to fail is a
+//! The command line becomes [`Flags`](flags::Flags); [`send`] captures and sends,
+//! by one of the ways in [`way`]; every way to fail is a
 //! [`Failure`]. What every program needs is in `netcap_shell`, what goes over the network in
 //! `netcap_remote`.
 
+mod acknowledged;
+mod datagrams;
 mod flags;
 mod identity;
 mod send;
 mod stream;
+mod way;
 
 use std::process::ExitCode;
 
@@ -23,6 +27,11 @@ const PROGRAM: &Program = &Program {
 
 /// The version, as `-version` prints it.
 const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+
+/// Program and version, as headers and the server have it.
+fn version() -> String {
+    format!("netcap-sensor {VERSION}")
+}
 
 fn main() -> ExitCode {
     PROGRAM.run(run)

@@ -11,7 +11,7 @@ use netcap_remote::{StreamId, stream_id};
 use netcap_shell::{Failure, Inputs};
 
 use crate::flags::Flags;
-use crate::send::version;
+use crate::version;
 
 /// How long a run that can be repeated waits for the server before it begins.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3600);
