@@ -82,6 +82,28 @@ impl Identity {
     }
 }
 
+/// The certificate and the key that [`Identity::make_at`] makes, `PATH.pem` and `PATH.key`; `maker` is the
+/// command line that does so.
+///
+/// # Errors
+///
+/// There is no such certificate.
+pub fn files(path: &Path, maker: &str) -> Result<(PathBuf, PathBuf), Failure> {
+    let file = |extension: &str| {
+        let mut path = path.as_os_str().to_owned();
+        path.push(extension);
+        PathBuf::from(path)
+    };
+    let certificate = file(".pem");
+    if !certificate.exists() {
+        return Err(Failure::Usage(format!(
+            "{}: no such certificate; `{maker}` makes one",
+            certificate.display()
+        )));
+    }
+    Ok((certificate, file(".key")))
+}
+
 /// The certificate and the key, both PEM.
 fn generate(names: &[String], days: u32) -> Result<(String, String), rcgen::Error> {
     let key = KeyPair::generate()?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use netcap_capture::pcap_over_ip::{Address, Pin, TlsError, TlsOptions};
+use netcap_capture::pcap_over_ip::{Address, Pin, TlsOptions};
 
 use crate::failure::Failure;
 use crate::given::Given;
@@ -22,7 +22,7 @@ pub struct TlsFlags {
     ///
     /// The SHA-256 of the public key, as `pcap-over-ip tls pin` shows it. It is enough by itself; with
     /// authorities given, both must hold. May be given several times.
-    #[arg(long, value_name = "PIN", value_parser = pin)]
+    #[arg(long, value_name = "PIN")]
     pin: Vec<Pin>,
 
     /// Name that the certificate of the peer we connect to must have, if not the one connected to
@@ -52,10 +52,6 @@ pub struct TlsFlags {
     /// Take a stream that ends without close_notify for cut short, even between records
     #[arg(long)]
     strict_tls: bool,
-}
-
-fn pin(text: &str) -> Result<Pin, TlsError> {
-    text.parse()
 }
 
 impl TlsFlags {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use netcap_capture::pcap_over_ip::Pin;
 use netcap_record::{Schema, find_schema};
@@ -16,7 +16,7 @@ use super::sensors::Sensor;
 use super::server::Shared;
 use super::session::Fault;
 use super::wire::{Message, PAYLOADS};
-use crate::archive::{Appended, Client};
+use crate::archive::{Appended, Client, lock};
 use crate::batch::StreamId;
 use crate::client_name::ClientName;
 use crate::members::Mark;
@@ -33,11 +33,6 @@ pub(crate) struct Intake<'s> {
     frames: Vec<u8>,
     /// Octets of batches since this was set to 0.
     pub(crate) octets: usize,
-}
-
-/// Nobody panics while holding the lock but by a bug, which ends the program.
-fn lock(client: &Mutex<Client>) -> MutexGuard<'_, Client> {
-    client.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'s> Intake<'s> {

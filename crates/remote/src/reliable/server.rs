@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::enrolment::Enrolment;
 use super::sensors::{Refusals, SensorCounts, Sensors};
 use super::session;
 use crate::Error;
-use crate::archive::Archive;
+use crate::archive::{Archive, lock};
 
 /// How often who waits for connections looks whether to stop.
 const TICK: Duration = Duration::from_millis(200);
@@ -74,11 +74,6 @@ pub(crate) struct Shared {
     refusals: Mutex<Refusals>,
     trouble: Mutex<Option<Error>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// Nobody panics while holding a lock but by a bug, which ends the program.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {

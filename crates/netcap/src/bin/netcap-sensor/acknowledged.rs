@@ -1,6 +1,5 @@
 //! Records by the reliable mode: what the server has acknowledged is known.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,8 +7,8 @@ use std::time::Duration;
 
 use netcap_capture::pcap_over_ip::{Address, ClientTls, TlsOptions};
 use netcap_remote::reliable::{self, OnFull, ReliableOptions, ReliableSender};
-use netcap_shell::Failure;
 use netcap_shell::figures::{grouped, size};
+use netcap_shell::{Failure, certificate};
 
 use crate::flags::Flags;
 use crate::way::{Run, Way, batches};
@@ -149,11 +148,6 @@ fn way(sender: ReliableSender, run: &Run<'_>, is_repeatable: bool) -> Way {
 
 /// What TLS needs: our certificate, and the server's pins.
 fn tls(flags: &Flags) -> Result<TlsOptions, Failure> {
-    let file = |extension: &str| {
-        let mut path = flags.identity.clone().into_os_string();
-        path.push(extension);
-        PathBuf::from(path)
-    };
     if flags.server_pin.is_empty() {
         return Err(Failure::Usage(
             "the server's pin is missing: give it with -server-pin; `netcap-server -reliable \
@@ -161,13 +155,7 @@ fn tls(flags: &Flags) -> Result<TlsOptions, Failure> {
                 .to_owned(),
         ));
     }
-    let (cert, key) = (file(".pem"), file(".key"));
-    if !cert.exists() {
-        return Err(Failure::Usage(format!(
-            "{}: no such certificate; `netcap-sensor -gen-keypair` makes one",
-            cert.display()
-        )));
-    }
+    let (cert, key) = certificate::files(&flags.identity, "netcap-sensor -gen-keypair")?;
     Ok(TlsOptions {
         pins: flags.server_pin.clone(),
         cert: Some(cert),

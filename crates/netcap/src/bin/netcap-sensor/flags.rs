@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser};
-use netcap_capture::pcap_over_ip::{Pin, TlsError};
+use netcap_capture::pcap_over_ip::Pin;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::octets;
 use netcap_shell::{EXIT_CODES, Failure, InputFlags, PipelineFlags, RecordFlags, Retired};
@@ -91,7 +91,9 @@ pub(crate) struct Flags {
 
     /// Pin of the server's certificate; several while the server changes its key
     #[arg(
-        long, value_name = "PIN", value_parser = pin, requires = "reliable",
+        long,
+        value_name = "PIN",
+        requires = "reliable",
         help_heading = "Reliable delivery"
     )]
     pub(crate) server_pin: Vec<Pin>,
@@ -182,10 +184,6 @@ Examples:
       the same records, and none of them lost
   netcap-sensor -reliable -server-pin sha256/... -addr collector.example:1335 -r monday.pcap.gz
       records of a capture that is there already; started again, it goes on where it was";
-
-fn pin(text: &str) -> Result<Pin, TlsError> {
-    text.parse()
-}
 
 /// Reads a command line. `None` where it asked for help, and got it.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Flags>, Failure> {

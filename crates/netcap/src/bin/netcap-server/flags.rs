@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser};
-use netcap_capture::pcap_over_ip::{Pin, TlsError};
+use netcap_capture::pcap_over_ip::Pin;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::{EXIT_CODES, Failure, Retired};
 
@@ -114,7 +114,7 @@ pub(crate) struct Flags {
     pub(crate) revoke: bool,
 
     /// Pin of a sensor's certificate, as `netcap-sensor -gen-keypair` printed it
-    #[arg(long, value_name = "PIN", value_parser = pin, help_heading = "Keys")]
+    #[arg(long, value_name = "PIN", help_heading = "Keys")]
     pub(crate) pin: Option<Pin>,
 
     #[command(flatten)]
@@ -143,10 +143,6 @@ Examples:
       receives over TLS, with metrics for Prometheus
   netcap -r records/lab-7/DNS.ncap.gz
       what has come so far";
-
-fn pin(text: &str) -> Result<Pin, TlsError> {
-    text.parse()
-}
 
 /// Reads a command line. `None` where it asked for help, and got it.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Flags>, Failure> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use netcap_capture::pcap_over_ip::TlsOptions;
 use netcap_remote::reliable::{Enrolment, ReliableServer, ServerOptions, server_tls};
 use netcap_remote::{Archive, Collector, CollectorOptions, Error, read_private};
-use netcap_shell::{Failure, signals};
+use netcap_shell::{Failure, certificate, signals};
 
 use crate::flags::Flags;
 use crate::snapshot::Snapshot;
@@ -200,18 +200,7 @@ fn secret(flags: &Flags) -> Result<netcap_remote::PrivateKey, Failure> {
 
 /// What TLS needs: our certificate, and the list of sensors.
 fn tls(flags: &Flags) -> Result<(TlsOptions, Arc<Enrolment>), Failure> {
-    let file = |extension: &str| {
-        let mut path = flags.identity.clone().into_os_string();
-        path.push(extension);
-        PathBuf::from(path)
-    };
-    let (cert, key) = (file(".pem"), file(".key"));
-    if !cert.exists() {
-        return Err(Failure::Usage(format!(
-            "{}: no such certificate; `netcap-server -reliable -gen-keypair` makes one",
-            cert.display()
-        )));
-    }
+    let (cert, key) = certificate::files(&flags.identity, "netcap-server -reliable -gen-keypair")?;
     let enrolment = Arc::new(Enrolment::open(&flags.sensors)?);
     let options = TlsOptions {
         cert: Some(cert),
