@@ -337,20 +337,26 @@ pub(crate) fn wait_for(mut holds: impl FnMut() -> bool) {
 
 /// Waits until the metrics have all these lines; gives them all.
 pub(crate) fn metrics_with(address: &str, wanted: &[&str]) -> String {
-    let mut answer = String::new();
+    metrics_when(address, |page| {
+        let has = |wanted: &&str| page.lines().any(|line| line == *wanted);
+        wanted.iter().all(has)
+    })
+}
+
+/// Waits until something holds of the metrics; gives them all.
+pub(crate) fn metrics_when(address: &str, holds: impl Fn(&str) -> bool) -> String {
     let until = Instant::now() + PATIENCE;
     loop {
-        answer.clear();
+        let mut page = String::new();
         let mut stream = TcpStream::connect(address).expect("connected");
         stream
             .write_all(b"GET /metrics HTTP/1.1\r\n\r\n")
             .expect("asked");
-        stream.read_to_string(&mut answer).expect("answered");
-        let has = |wanted: &&str| answer.lines().any(|line| line == *wanted);
-        if wanted.iter().all(has) {
-            return answer;
+        stream.read_to_string(&mut page).expect("answered");
+        if holds(&page) {
+            return page;
         }
-        assert!(Instant::now() < until, "{wanted:?}: {answer}");
+        assert!(Instant::now() < until, "it never happened: {page}");
         thread::sleep(Duration::from_millis(50));
     }
 }
