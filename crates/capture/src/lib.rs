@@ -46,6 +46,7 @@ pub mod pcap_over_ip;
 pub mod pcap_writer;
 mod pcapng;
 pub mod pcapng_writer;
+mod private_file;
 mod source;
 mod timestamp;
 
@@ -58,6 +59,7 @@ pub use live::{LiveSource, open_interfaces};
 pub use live_merge::{MERGE_WINDOW, merge_live};
 pub use merge::merge;
 pub use open::{from_reader, open};
+pub use private_file::access_of_others;
 pub use source::{ENDED, LAST_WORDS, LIVE_TICK, Origin, Progress, Source};
 pub use timestamp::Timestamp;
 

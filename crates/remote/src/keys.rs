@@ -8,10 +8,11 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crypto_box::SecretKey;
+use netcap_capture::access_of_others;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::Error;
@@ -234,7 +235,7 @@ pub fn read_public(path: &Path) -> Result<PublicKey, Error> {
     Ok(key)
 }
 
-/// Reads a private key, which nobody but the owner of the file may be able to read.
+/// Reads a private key, which [nobody else](access_of_others) may be able to read.
 ///
 /// # Errors
 /// Where the file cannot be read, holds no key, or others may read it.
@@ -242,14 +243,12 @@ pub fn read_private(path: &Path) -> Result<PrivateKey, Error> {
     let file = File::open(path).map_err(Error::io(path))?;
     // Of the file that was opened: the name may lead elsewhere a moment later.
     let metadata = file.metadata().map_err(Error::io(path))?;
-    let mode = metadata.mode();
     // A folder is no file of anybody's: reading it fails below.
-    if mode & 0o077 != 0 && !metadata.is_dir() {
+    if let Some(mode) = access_of_others(&metadata).filter(|_| !metadata.is_dir()) {
         return Err(Error::Key {
             path: path.to_owned(),
             reason: format!(
-                "others than its owner have access to this private key (mode {:03o}); chmod 600 {}",
-                mode & 0o777,
+                "others than its owner have access to this private key (mode {mode:03o}); chmod 600 {}",
                 path.display()
             ),
         });
@@ -303,7 +302,7 @@ fn is_there(path: &Path) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use crypto_box::SalsaBox;
     use crypto_box::aead::Aead;

@@ -497,10 +497,6 @@ impl Listener {
         let Place::Tcp { host, port } = &address.place else {
             return Err(failed(ErrorKind::Unsupported.into()));
         };
-        let places = resolve(address, host, *port)?;
-        let socket = TcpListener::bind(&places[..]).map_err(failed)?;
-        socket.set_nonblocking(true).map_err(failed)?;
-        let local = socket.local_addr().map_err(failed)?;
         let tls = match (address.tls, tls) {
             (true, None) => {
                 let missing = format!("{address}: TLS is not set up");
@@ -509,6 +505,10 @@ impl Listener {
             (true, tls) => tls,
             (false, _) => None,
         };
+        let places = resolve(address, host, *port)?;
+        let socket = TcpListener::bind(&places[..]).map_err(failed)?;
+        socket.set_nonblocking(true).map_err(failed)?;
+        let local = socket.local_addr().map_err(failed)?;
         Ok(Listener { socket, local, tls })
     }
 

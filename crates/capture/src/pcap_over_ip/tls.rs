@@ -9,8 +9,9 @@
 //! in no message.
 
 use std::fmt;
+use std::fs::File;
+use std::io::BufReader;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -32,6 +33,8 @@ use rustls::{
 };
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 
+use crate::access_of_others;
+
 /// The versions that are spoken unless only the newest is asked for.
 const ALL: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 
@@ -50,7 +53,7 @@ pub struct TlsOptions {
     /// Our certificate and those between it and its authority (PEM): a listener needs one, a client
     /// if the server demands it.
     pub cert: Option<PathBuf>,
-    /// The key of our certificate (PEM); a file that everybody may read is refused.
+    /// The key of our certificate (PEM); a file that others can read is refused.
     pub key: Option<PathBuf>,
     /// Accept any certificate. Anyone on the path can then read and change what is sent.
     pub insecure: bool,
@@ -182,20 +185,20 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(certificates)
 }
 
-/// The key of a PEM file that not everybody may read.
+/// The key of a PEM file that [nobody else](access_of_others) can read.
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let failed = |error| pem_error(path, "private key", error);
-    let mode = std::fs::metadata(path)
-        .map_err(|error| failed(pem::Error::Io(error)))?
-        .permissions()
-        .mode();
-    if mode & 0o004 != 0 {
-        return Err(file_error(
-            path,
-            "everybody may read this private key; chmod 600 it",
-        ));
+    let file = File::open(path).map_err(|error| failed(pem::Error::Io(error)))?;
+    // Of the file that was opened: the name may lead elsewhere a moment later.
+    let metadata = file.metadata();
+    let metadata = metadata.map_err(|error| failed(pem::Error::Io(error)))?;
+    if let Some(mode) = access_of_others(&metadata).filter(|_| !metadata.is_dir()) {
+        let error = format!(
+            "others than its owner have access to this private key (mode {mode:03o}); chmod 600 it"
+        );
+        return Err(file_error(path, error));
     }
-    PrivateKeyDer::from_pem_file(path).map_err(failed)
+    PrivateKeyDer::from_pem_reader(BufReader::new(file)).map_err(failed)
 }
 
 /// The authorities of a PEM file.
