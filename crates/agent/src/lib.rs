@@ -5,6 +5,8 @@
 //! that reached it; nothing that comes from a wire or a peer is read beyond its end.
 
 pub mod classic;
+pub mod classify;
+pub mod config;
 pub mod mgen;
 mod record;
 

@@ -1,0 +1,460 @@
+//! What a collector is told: which traffic is of which type, and where agents are.
+//!
+//! ```text
+//! # the rest of a line is a comment
+//! 1=5000                 type 1: destination port 5000
+//! 2=5001-5010            type 2: ports in a range
+//! 2=M100-199             also type 2: flows of MGEN in a range
+//! lab:192.0.2.7:7073     an agent, with the label that its lines have
+//! west:[2001:db8::7]:7073
+//!
+//! [Video]                the first section names type 1, the second type 2
+//! Color=#1f77b4
+//! Relay=#aec7e8
+//! ```
+//!
+//! Lines have any order. Sections are as the grapher of 2019 has them in a file of its own, where `;`
+//! begins a comment too.
+//!
+//! Guarantee: a line that is wrong is told with its place and what was expected, and changes nothing.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// Longest line that is looked at; no meaningful one comes near.
+const LONGEST_LINE: usize = 4096;
+/// Octets of a label at most: it is a field of each line of output.
+const LONGEST_LABEL: usize = 64;
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Rules in the order of their lines.
+    pub rules: Vec<Rule>,
+    /// Agents in the order of their lines.
+    pub agents: Vec<Agent>,
+    /// Sections in their order: the first is of type 1.
+    pub sections: Vec<Section>,
+}
+
+/// Which traffic is of a type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The type.
+    pub id: u16,
+    /// What it holds.
+    pub what: Matches,
+}
+
+/// What traffic is looked at for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Matches {
+    /// The destination port.
+    Port(RangeInclusive<u16>),
+    /// The flow id of MGEN.
+    Flow(RangeInclusive<u32>),
+}
+
+/// Where an agent is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// What its lines are called by.
+    pub label: String,
+    /// A name or an address of it.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// How a type is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its name.
+    pub name: String,
+    /// Colour of its traffic, if there is one: a name or `#rrggbb`, as written.
+    pub color: Option<String>,
+    /// Colour of what is relayed or matched a second time.
+    pub relay: Option<String>,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, in characters from 1.
+    pub column: usize,
+    /// What was expected there.
+    pub expected: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{}:{}:{}: expected {}",
+            self.path.display(),
+            self.line,
+            self.column,
+            self.expected
+        )
+    }
+}
+
+impl Config {
+    /// Adds what a file says; gives what is wrong in it.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn read(&mut self, path: &Path) -> io::Result<Vec<Mistake>> {
+        let octets = fs::read(path)?;
+        Ok(self.parse(path, &String::from_utf8_lossy(&octets)))
+    }
+
+    /// Adds what a text says, which came from this file.
+    pub fn parse(&mut self, path: &Path, text: &str) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        let mut is_in_section = false;
+        for (number, line) in text.lines().enumerate() {
+            if let Err(wrong) = self.line(line, &mut is_in_section) {
+                mistakes.push(Mistake {
+                    path: path.to_owned(),
+                    line: number + 1,
+                    column: line[..wrong.at].chars().count() + 1,
+                    expected: wrong.expected,
+                });
+            }
+        }
+        mistakes
+    }
+
+    fn line(&mut self, line: &str, is_in_section: &mut bool) -> Result<(), Wrong> {
+        if line.len() > LONGEST_LINE {
+            return Err(wrong(0, format!("at most {LONGEST_LINE} octets in a line")));
+        }
+        let text = Text::of(line);
+        if text.is_empty() {
+            return Ok(());
+        }
+        if let Some(rest) = text.strip("[") {
+            let (name, end) = rest.split("]").ok_or_else(|| rest.end().wrong("`]`"))?;
+            end.nothing()?;
+            *is_in_section = true;
+            self.sections.push(Section {
+                name: name.label()?,
+                color: None,
+                relay: None,
+            });
+            return Ok(());
+        }
+        if let Some((key, value)) = text.split("=") {
+            if *is_in_section && !key.starts_with_digit() {
+                return self.key(key, value);
+            }
+            let rule = rule(key, value)?;
+            self.rules.push(rule);
+            return Ok(());
+        }
+        let agent = agent(text)?;
+        if self.agents.iter().any(|known| known.label == agent.label) {
+            return Err(text.wrong("a label that no other agent has"));
+        }
+        self.agents.push(agent);
+        Ok(())
+    }
+
+    fn key(&mut self, key: Text<'_>, value: Text<'_>) -> Result<(), Wrong> {
+        let Some(section) = self.sections.last_mut() else {
+            return Err(key.wrong("a section before it"));
+        };
+        match key.octets.to_ascii_lowercase().as_str() {
+            "color" | "colour" => section.color = Some(value.color()?),
+            "relay" => section.relay = Some(value.color()?),
+            // Of the grapher's other keys none is of use here.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The name of a type, if a section gives it one.
+    pub fn section(&self, id: u16) -> Option<&Section> {
+        self.sections.get(usize::from(id).checked_sub(1)?)
+    }
+}
+
+fn rule(key: Text<'_>, value: Text<'_>) -> Result<Rule, Wrong> {
+    let id = key.number(1, u16::MAX.into(), "a type from 1 to 65535")? as u16;
+    let what = match value.strip("M") {
+        Some(flows) => {
+            let (first, last) = flows.range(1, u32::MAX, "a flow id from 1 to 4294967295")?;
+            Matches::Flow(first..=last)
+        }
+        None => {
+            let expected = "a port from 1 to 65535, or M and a flow id";
+            let (first, last) = value.range(1, u16::MAX.into(), expected)?;
+            Matches::Port(first as u16..=last as u16)
+        }
+    };
+    Ok(Rule { id, what })
+}
+
+fn agent(text: Text<'_>) -> Result<Agent, Wrong> {
+    let expected = "TYPE=PORT, TYPE=MFLOW or LABEL:ADDRESS:PORT";
+    let (label, rest) = text.split(":").ok_or_else(|| text.wrong(expected))?;
+    let (host, port) = match rest.strip("[") {
+        Some(inside) => {
+            let (host, rest) = inside.split("]").ok_or_else(|| inside.end().wrong("`]`"))?;
+            let port = rest.strip(":");
+            (host, port.ok_or_else(|| rest.wrong("`:` and a port"))?)
+        }
+        None => rest.rsplit(":").ok_or_else(|| text.wrong(expected))?,
+    };
+    if host.octets.contains(':') && !rest.octets.starts_with('[') {
+        return Err(host.wrong("brackets around an IPv6 address"));
+    }
+    if host.is_empty()
+        || host
+            .octets
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control())
+    {
+        return Err(host.wrong("an address or a name"));
+    }
+    Ok(Agent {
+        label: label.label()?,
+        host: host.octets.to_owned(),
+        port: port.number(1, u16::MAX.into(), "a port from 1 to 65535")? as u16,
+    })
+}
+
+/// What is wrong at an octet of a line.
+struct Wrong {
+    at: usize,
+    expected: String,
+}
+
+fn wrong(at: usize, expected: impl Into<String>) -> Wrong {
+    Wrong {
+        at,
+        expected: expected.into(),
+    }
+}
+
+/// A part of a line without blanks around it, which knows its place.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    octets: &'a str,
+    at: usize,
+}
+
+impl<'a> Text<'a> {
+    /// A line without its comment.
+    fn of(line: &'a str) -> Text<'a> {
+        // A `#` right behind `=` is a colour.
+        let is_comment = |&(at, c): &(usize, char)| match c {
+            ';' => true,
+            '#' => !line[..at].trim_end().ends_with('='),
+            _ => false,
+        };
+        let end = line.char_indices().find(is_comment);
+        let octets = end.map_or(line, |(at, _)| &line[..at]);
+        Text { octets, at: 0 }.trimmed()
+    }
+
+    fn trimmed(self) -> Text<'a> {
+        let begin = self.octets.len() - self.octets.trim_start().len();
+        Text {
+            octets: self.octets.trim(),
+            at: self.at + begin,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.octets.is_empty()
+    }
+
+    fn starts_with_digit(&self) -> bool {
+        self.octets.starts_with(|c: char| c.is_ascii_digit())
+    }
+
+    fn part(&self, octets: &'a str, begin: usize) -> Text<'a> {
+        let at = self.at + begin;
+        Text { octets, at }.trimmed()
+    }
+
+    /// Nothing, right behind it.
+    fn end(&self) -> Text<'a> {
+        let at = self.at + self.octets.len();
+        Text { octets: "", at }
+    }
+
+    fn strip(&self, prefix: &str) -> Option<Text<'a>> {
+        let rest = self.octets.strip_prefix(prefix)?;
+        Some(self.part(rest, prefix.len()))
+    }
+
+    fn split(&self, by: &str) -> Option<(Text<'a>, Text<'a>)> {
+        let (before, behind) = self.octets.split_once(by)?;
+        let begin = before.len() + by.len();
+        Some((self.part(before, 0), self.part(behind, begin)))
+    }
+
+    fn rsplit(&self, by: &str) -> Option<(Text<'a>, Text<'a>)> {
+        let (before, behind) = self.octets.rsplit_once(by)?;
+        let begin = before.len() + by.len();
+        Some((self.part(before, 0), self.part(behind, begin)))
+    }
+
+    fn wrong(&self, expected: impl Into<String>) -> Wrong {
+        wrong(self.at, expected)
+    }
+
+    fn nothing(&self) -> Result<(), Wrong> {
+        match self.is_empty() {
+            true => Ok(()),
+            false => Err(self.wrong("the end of the line")),
+        }
+    }
+
+    fn number(&self, least: u32, most: u32, expected: &str) -> Result<u32, Wrong> {
+        let is_plain = self.octets.bytes().all(|c| c.is_ascii_digit());
+        let number = self.octets.parse().ok().filter(|_| is_plain);
+        let number = number.filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| self.wrong(expected))
+    }
+
+    fn range(&self, least: u32, most: u32, expected: &str) -> Result<(u32, u32), Wrong> {
+        let Some((first, last)) = self.split("-") else {
+            let number = self.number(least, most, expected)?;
+            return Ok((number, number));
+        };
+        let lower = first.number(least, most, expected)?;
+        let upper = last.number(least, most, expected)?;
+        match lower <= upper {
+            true => Ok((lower, upper)),
+            false => Err(last.wrong(format!("{lower} or more, as a range goes upwards"))),
+        }
+    }
+
+    fn label(&self) -> Result<String, Wrong> {
+        let is_plain = |c: char| !c.is_control() && c != ':';
+        match (1..=LONGEST_LABEL).contains(&self.octets.len()) && self.octets.chars().all(is_plain)
+        {
+            true => Ok(self.octets.to_owned()),
+            false => Err(self.wrong(format!(
+                "a name of 1 to {LONGEST_LABEL} octets, without `:`"
+            ))),
+        }
+    }
+
+    /// A colour as X11 and CSS write them.
+    fn color(&self) -> Result<String, Wrong> {
+        let is_name = |text: &str| {
+            !text.is_empty() && text.len() <= 32 && text.bytes().all(|c| c.is_ascii_alphanumeric())
+        };
+        let is_color = match self.octets.strip_prefix('#') {
+            Some(digits) => {
+                [3, 6, 12].contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_hexdigit())
+            }
+            None => is_name(self.octets),
+        };
+        match is_color {
+            true => Ok(self.octets.to_owned()),
+            false => Err(self.wrong("a colour: a name, or # and 6 hexadecimal digits")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> (Config, Vec<String>) {
+        let mut config = Config::default();
+        let mistakes = config.parse(Path::new("a.conf"), text);
+        (config, mistakes.iter().map(Mistake::to_string).collect())
+    }
+
+    #[test]
+    fn lines_are_as_documented() {
+        let (config, mistakes) = parsed(
+            "# comment\n\n1=2000 # behind it\n 2 = M1000 - 2000\n9=M4294967295\nlab:127.0.0.1:7401\n\
+             1:localhost:1\nsix:[::1]:7403\n[Video]\nColor=#1f77b4 ; blue\nRelay=red\nDelay=5\n\
+             [Voice over IP]\n3=7\n",
+        );
+        assert_eq!(mistakes, [""; 0]);
+        let rule = |id, what| Rule { id, what };
+        let rules = [
+            rule(1, Matches::Port(2000..=2000)),
+            rule(2, Matches::Flow(1000..=2000)),
+            rule(9, Matches::Flow(u32::MAX..=u32::MAX)),
+            rule(3, Matches::Port(7..=7)),
+        ];
+        assert_eq!(config.rules, rules);
+        let agent = |label: &str, host: &str, port| Agent {
+            label: label.to_owned(),
+            host: host.to_owned(),
+            port,
+        };
+        let agents = [
+            agent("lab", "127.0.0.1", 7401),
+            agent("1", "localhost", 1),
+            agent("six", "::1", 7403),
+        ];
+        assert_eq!(config.agents, agents);
+        let video = config.section(1).expect("a section");
+        assert_eq!(video.name, "Video");
+        assert_eq!(video.color.as_deref(), Some("#1f77b4"));
+        assert_eq!(video.relay.as_deref(), Some("red"));
+        assert_eq!(config.section(2).expect("a section").name, "Voice over IP");
+        assert_eq!((config.section(0), config.section(3)), (None, None));
+    }
+
+    #[test]
+    fn mistakes_have_their_place() {
+        for (text, expected) in [
+            (
+                "3=abc",
+                "1:3: expected a port from 1 to 65535, or M and a flow id",
+            ),
+            ("\nx=5", "2:1: expected a type from 1 to 65535"),
+            ("4=", "1:3: expected a port"),
+            ("5=2000-", "1:8: expected a port"),
+            ("6=70000", "1:3: expected a port"),
+            ("6=1-70000", "1:5: expected a port"),
+            ("7=-5", "1:3: expected a port"),
+            ("7=+5", "1:3: expected a port"),
+            ("-1=4000", "1:1: expected a type"),
+            ("65536=1", "1:1: expected a type"),
+            ("8=2100-2000", "1:8: expected 2100 or more"),
+            ("11=0x10", "1:4: expected a port"),
+            ("2=M1000-M2000", "1:9: expected a flow id"),
+            ("2=M4294967296", "1:4: expected a flow id"),
+            ("3:127.0.0.1:0", "1:13: expected a port from 1"),
+            ("4:127.0.0.1", "1:1: expected TYPE=PORT"),
+            ("6:127.0.0.1:7405 x", "1:13: expected a port"),
+            ("6:fe80::1:7405", "1:3: expected brackets"),
+            ("6:[fe80::1:7405", "1:16: expected `]`"),
+            ("6:[fe80::1]7405", "1:12: expected `:` and a port"),
+            (":127.0.0.1:7405", "1:1: expected a name"),
+            ("6::7405", "1:3: expected an address"),
+            ("ü 192.0.2.1", "1:1: expected TYPE=PORT"),
+            ("ü:192.0.2.1:x", "1:13: expected a port"),
+            ("[Video", "1:7: expected `]`"),
+            ("[Video] x", "1:9: expected the end"),
+            ("[a]\nColor=url(x)", "2:7: expected a colour"),
+            ("1:a:1\n1:b:1", "2:1: expected a label that no other"),
+        ] {
+            let (_, mistakes) = parsed(text);
+            assert_eq!(mistakes.len(), 1, "{text}: {mistakes:?}");
+            let expected = format!("a.conf:{expected}");
+            assert!(mistakes[0].starts_with(&expected), "{text}: {mistakes:?}");
+        }
+        let long = "#".repeat(LONGEST_LINE + 1);
+        assert!(parsed(&long).1[0].contains("at most 4096"));
+    }
+}
