@@ -114,3 +114,143 @@ pub fn record(
         flags: 0,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TIME: Timestamp = Timestamp {
+        seconds: 1_700_000_000,
+        nanos: 137_999,
+    };
+
+    /// A frame of UDP from 10.99.0.1:1111 to 10.99.0.2:5000, with options of IPv4.
+    fn udp(options: usize, payload: &[u8]) -> Vec<u8> {
+        let length = 28 + options + payload.len();
+        let mut frame = vec![2; 12];
+        frame.extend_from_slice(&[8, 0, 0x45 + (options / 4) as u8, 0]);
+        frame.extend_from_slice(&(length as u16).to_be_bytes());
+        frame.extend_from_slice(&[0, 1, 0x40, 0, 64, UDP, 0, 0, 10, 99, 0, 1, 10, 99, 0, 2]);
+        frame.resize(frame.len() + options, 1);
+        frame.extend_from_slice(&[0x04, 0x57, 0x13, 0x88]);
+        frame.extend_from_slice(&(8 + payload.len() as u16).to_be_bytes());
+        frame.extend_from_slice(&[0, 0]);
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    /// A message of MGEN for that destination.
+    fn message(flow: u32, length: u16) -> Vec<u8> {
+        let mut message = length.to_be_bytes().to_vec();
+        message.extend_from_slice(&[2, 8]);
+        message.extend_from_slice(&flow.to_be_bytes());
+        message.extend_from_slice(&[0; 12]);
+        message.extend_from_slice(&[0x13, 0x88, 1, 4, 10, 99, 0, 2]);
+        message.resize(length.into(), 0);
+        message
+    }
+
+    fn ethernet(frame: &[u8]) -> Result<Record, Skipped> {
+        record(LinkType::ETHERNET, TIME, frame, Check::Classic)
+    }
+
+    #[test]
+    fn a_datagram_is_a_record() {
+        let found = ethernet(&udp(0, b"hello")).expect("a record");
+        assert_eq!((found.seconds, found.microseconds), (1_700_000_000, 137));
+        assert_eq!(found.source, Ipv4Addr::new(10, 99, 0, 1));
+        assert_eq!(found.destination, Ipv4Addr::new(10, 99, 0, 2));
+        assert_eq!((found.source_port, found.destination_port), (1111, 5000));
+        assert_eq!((found.length, found.flow_id), (33, 0));
+        assert_eq!((found.protocol, found.flags), (UDP, 0));
+        let raw = record(LinkType::RAW, TIME, &udp(0, b"hello")[14..], Check::Classic);
+        assert_eq!(raw, Ok(found));
+    }
+
+    #[test]
+    fn ports_and_flows_lie_behind_options() {
+        for options in (0..=40).step_by(4) {
+            let frame = udp(options, &message(70_000, 64));
+            let found = ethernet(&frame[..frame.len().min(SNAPLEN as usize)]);
+            let found = found.expect("a record");
+            assert_eq!((found.source_port, found.destination_port), (1111, 5000));
+            assert_eq!(found.flow_id, 70_000, "{options}");
+        }
+    }
+
+    #[test]
+    fn a_flow_takes_28_octets_that_repeat_the_destination() {
+        let flow = |payload: &[u8], check| {
+            let found = record(LinkType::ETHERNET, TIME, &udp(0, payload), check);
+            found.expect("a record").flow_id
+        };
+        let good = message(12, 64);
+        for check in [Check::Classic, Check::Strict] {
+            assert_eq!(flow(&good, check), 12);
+            assert_eq!(flow(&message(12, 28), check), 12);
+            assert_eq!(flow(&good[..27], check), 0);
+            for place in 20..28 {
+                let mut wrong = good.clone();
+                wrong[place] ^= 1;
+                assert_eq!(flow(&wrong, check), 0, "{place}");
+            }
+        }
+        // Strict: the length, and a version that there is.
+        for place in [0, 1, 2] {
+            let mut odd = good.clone();
+            odd[place] ^= 0x40;
+            assert_eq!(flow(&odd, Check::Classic), 12);
+            assert_eq!(flow(&odd, Check::Strict), 0);
+        }
+        let mut segment = udp(0, &good);
+        segment[14 + 9] = TCP;
+        let found = |check| record(LinkType::ETHERNET, TIME, &segment, check);
+        assert_eq!(found(Check::Classic).expect("a record").flow_id, 12);
+        assert_eq!(found(Check::Strict).expect("a record").flow_id, 0);
+    }
+
+    #[test]
+    fn what_makes_no_record_is_told_apart() {
+        let frame = udp(0, b"");
+        let changed = |place: usize, octet: u8| {
+            let mut frame = frame.clone();
+            frame[place] = octet;
+            ethernet(&frame)
+        };
+        assert_eq!(changed(12, 0x86), Err(Skipped::NotIpv4));
+        assert_eq!(changed(14, 0x55), Err(Skipped::NotIpv4));
+        assert_eq!(changed(21, 1), Err(Skipped::LaterFragment));
+        // The first fragment, and flags that say nothing of fragments.
+        for flags in [0x20, 0x40, 0x80] {
+            assert!(changed(20, flags).is_ok());
+        }
+        for protocol in [0, 1, 2, 4, 47, 50, 61, 132, 136] {
+            assert_eq!(changed(23, protocol), Err(Skipped::OtherProtocol));
+        }
+        for header in [0x40, 0x41, 0x44, 0x4f] {
+            assert_eq!(changed(14, header), Err(Skipped::Malformed));
+        }
+        for length in 0..38 {
+            assert_eq!(ethernet(&frame[..length]), Err(Skipped::Malformed));
+        }
+        assert!(ethernet(&frame[..38]).is_ok());
+        let other = record(LinkType::PPP, TIME, &frame, Check::Classic);
+        assert_eq!(other, Err(Skipped::NotIpv4));
+    }
+
+    proptest! {
+        #[test]
+        fn no_frame_does_harm(octets in proptest::collection::vec(any::<u8>(), 0..130)) {
+            let mut frame = octets.clone();
+            if frame.len() > 14 {
+                frame[12..14].copy_from_slice(&[8, 0]);
+            }
+            for check in [Check::Classic, Check::Strict] {
+                let _ = record(LinkType::ETHERNET, TIME, &frame, check);
+                let _ = record(LinkType::RAW, TIME, &octets, check);
+            }
+        }
+    }
+}
