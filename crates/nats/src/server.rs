@@ -54,15 +54,10 @@ impl ServerOptions {
     }
 }
 
-/// What has become of messages since the start.
+/// What has become of messages since the start that were not kept. What was the archive
+/// [counts](Archive::counts).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Batches kept.
-    pub batches: u64,
-    /// Records in them.
-    pub records: u64,
-    /// Octets of them, compressed.
-    pub octets: u64,
     /// Messages of batches that were claimed when they came.
     pub duplicates: u64,
     /// Batches that were taken back, because another copy was claimed first.

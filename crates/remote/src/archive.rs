@@ -5,7 +5,7 @@
 //! any moment up to there; what a server that was killed left unfinished at the end of a file is cut
 //! off when the file is opened again, and counted.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -22,8 +22,11 @@ use crate::batch::StreamId;
 use crate::client_name::ClientName;
 use crate::members::{Mark, beginning, marked, walk};
 
+mod kept;
 mod unordered;
 
+use kept::Counts;
+pub use kept::{Kept, KeptTypes};
 pub use unordered::Place;
 
 /// Octets of records without numbers that are compressed together.
@@ -43,6 +46,7 @@ pub struct Archive {
     _lock: Flock<File>,
     clients: Mutex<HashMap<ClientName, Arc<Mutex<Client>>>>,
     commits: Arc<Commits>,
+    counts: Arc<Counts>,
 }
 
 impl Archive {
@@ -77,6 +81,7 @@ impl Archive {
                 state: Mutex::default(),
                 ended: Condvar::new(),
             }),
+            counts: Arc::default(),
         })
     }
 
@@ -99,6 +104,7 @@ impl Archive {
             gzip: Gzip::default(),
             cut: 0,
             commits: Arc::clone(&self.commits),
+            counts: Arc::clone(&self.counts),
         }));
         clients.insert(name.clone(), Arc::clone(&client));
         Ok(client)
@@ -107,6 +113,11 @@ impl Archive {
     /// Clients seen since the start.
     pub fn clients(&self) -> usize {
         lock(&self.clients).len()
+    }
+
+    /// What was kept since the start, by client and type. No file is waited for.
+    pub fn counts(&self) -> BTreeMap<ClientName, KeptTypes> {
+        self.counts.snapshot()
     }
 
     /// Compresses and writes what waits in blocks.
@@ -150,6 +161,7 @@ pub struct Client {
     /// Octets of unfinished members that were cut off.
     cut: u64,
     commits: Arc<Commits>,
+    counts: Arc<Counts>,
 }
 
 /// A file of one type, as far as it has been written.
@@ -190,6 +202,7 @@ impl Client {
         file.note(mark);
         let path = Arc::clone(&file.path);
         self.commits.note(path);
+        self.counts.add_member(&self.name, schema, &member, mark);
         Ok(match mark.first - next {
             0 => Appended::InTurn,
             missing => Appended::After(missing),
@@ -211,7 +224,10 @@ impl Client {
         let file = self.file(schema, payloads)?;
         file.block.extend_from_slice(frames);
         file.waiting += count;
-        if file.block.len() >= BLOCK {
+        let is_full = file.block.len() >= BLOCK;
+        let octets = frames.len() as u64;
+        self.counts.add(&self.name, schema, count, octets);
+        if is_full {
             self.flush()?;
         }
         Ok(())

@@ -294,10 +294,14 @@ pub fn send(
 
 pub fn serve(connection: Connection, folder: &Path, ack_wait: Duration) -> NatsServer {
     let archive = Archive::open(folder, "test").expect("an archive");
+    serve_in(connection, Arc::new(archive), ack_wait)
+}
+
+pub fn serve_in(connection: Connection, archive: Arc<Archive>, ack_wait: Duration) -> NatsServer {
     let mut options = ServerOptions::new(connection);
     options.ack_wait = ack_wait;
     options.notify = Arc::new(|text| println!("server: {text}"));
-    NatsServer::start(options, Arc::new(archive)).expect("a server")
+    NatsServer::start(options, archive).expect("a server")
 }
 
 /// All records in the folders of servers, sorted; none where a file cannot be read at the moment.

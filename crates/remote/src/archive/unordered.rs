@@ -65,7 +65,8 @@ impl Archive {
 
 impl Client {
     /// Appends a batch that came as a plain gzip member, which was looked through, whatever was there of
-    /// its stream. None where the member's header is not plain; nothing is appended then.
+    /// its stream. None where the member's header is not plain; nothing is appended then. It is counted
+    /// when it is [to stay](Client::count).
     ///
     /// # Errors
     /// Where the file cannot be written.
@@ -89,6 +90,11 @@ impl Client {
         let path = Arc::clone(&file.path);
         self.commits.note(path);
         Ok(Some(place))
+    }
+
+    /// Counts a batch that was appended in any order and is to stay; `member` is what came.
+    pub fn count(&self, schema: &'static Schema, member: &[u8], mark: &Mark) {
+        self.counts.add_member(&self.name, schema, member, mark);
     }
 
     /// Takes a batch back that [`Client::append_unordered`] or [`Client::last_members`] gave the place of.
@@ -175,7 +181,9 @@ mod tests {
         let client = client(archive);
         let mut client = super::super::lock(&client);
         let place = client.append_unordered(schema(), false, &member, &mark);
-        place.expect("appended").expect("a plain member")
+        let place = place.expect("appended").expect("a plain member");
+        client.count(schema(), &member, &mark);
+        place
     }
 
     fn firsts(archive: &Archive, most: usize) -> Vec<u64> {
@@ -207,6 +215,8 @@ mod tests {
         let batches = [(7, 3), (0, 1), (3, 4), (1, 2)];
         let places = batches.map(|(first, count)| append(&archive, first, count));
         assert_eq!(records(&path), 10);
+        let kept = archive.counts()[&ClientName::new(b"a")]["TCP"];
+        assert_eq!((kept.batches, kept.records, kept.octets), (4, 10, 40));
         assert_eq!(firsts(&archive, 9), [7, 0, 3, 1]);
         assert_eq!(firsts(&archive, 2), [3, 1]);
         let length = fs::metadata(&path).expect("a file").len();

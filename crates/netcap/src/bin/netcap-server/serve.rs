@@ -27,6 +27,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// What receives.
 struct Receivers {
+    archive: Arc<Archive>,
     datagrams: Option<Collector>,
     reliable: Option<ReliableServer>,
     enrolment: Option<Arc<Enrolment>>,
@@ -105,6 +106,7 @@ impl Receivers {
         let archive = Archive::open(&flags.out, &format!("netcap-server {VERSION}"))?;
         let archive = Arc::new(archive);
         let mut receivers = Receivers {
+            archive: Arc::clone(&archive),
             datagrams: None,
             reliable: None,
             enrolment: None,
@@ -146,7 +148,7 @@ impl Receivers {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = Snapshot::of(&self.archive);
         if let Some(collector) = &self.datagrams {
             snapshot.add_datagrams(&collector.counts());
         }
@@ -165,13 +167,13 @@ impl Receivers {
 
     /// Ends; what was received is on the disk then.
     fn stop(&mut self) -> Result<Snapshot, Failure> {
-        let mut snapshot = Snapshot::default();
         if let Some(server) = &mut self.reliable {
             server.stop();
-            snapshot.add_reliable(&server.counts());
         }
-        if let Some(collector) = self.datagrams.take() {
-            snapshot.add_datagrams(&collector.stop()?);
+        let datagrams = self.datagrams.take().map(Collector::stop).transpose()?;
+        let mut snapshot = self.snapshot();
+        if let Some(counts) = datagrams {
+            snapshot.add_datagrams(&counts);
         }
         Ok(snapshot)
     }

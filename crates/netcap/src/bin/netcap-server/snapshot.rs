@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use netcap_remote::CollectorCounts;
 use netcap_remote::reliable::{ServerCounts, status};
+use netcap_remote::{Archive, ClientName, CollectorCounts, Kept, KeptTypes};
 
 /// What came since the start.
 #[derive(Clone, Debug, Default)]
@@ -27,10 +27,8 @@ pub(crate) struct Snapshot {
 /// What came from a sensor.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sensor {
-    pub(crate) batches: u64,
-    pub(crate) records: u64,
-    /// Octets, as they came.
-    pub(crate) octets: u64,
+    /// What was kept, by type.
+    pub(crate) kept: KeptTypes,
     /// Records that the sensor had to drop.
     pub(crate) gaps: u64,
     /// Records that had come before.
@@ -44,17 +42,49 @@ pub(crate) struct Sensor {
     pub(crate) packets_dropped: u64,
 }
 
+impl Sensor {
+    /// Of all types.
+    fn sum(&self, of: fn(&Kept) -> u64) -> u64 {
+        self.kept.values().map(of).sum()
+    }
+
+    pub(crate) fn batches(&self) -> u64 {
+        self.sum(|kept| kept.batches)
+    }
+
+    pub(crate) fn records(&self) -> u64 {
+        self.sum(|kept| kept.records)
+    }
+
+    pub(crate) fn octets(&self) -> u64 {
+        self.sum(|kept| kept.octets)
+    }
+}
+
 impl Snapshot {
+    /// What is in the folders, whichever way it came.
+    pub(crate) fn of(archive: &Archive) -> Snapshot {
+        let counts = archive.counts().into_iter();
+        let sensors = counts.map(|(name, kept)| {
+            let sensor = Sensor {
+                kept,
+                ..Sensor::default()
+            };
+            (name.folder().to_owned(), sensor)
+        });
+        Snapshot {
+            sensors: sensors.collect(),
+            ..Snapshot::default()
+        }
+    }
+
     pub(crate) fn add_datagrams(&mut self, counts: &CollectorCounts) {
         self.datagrams = Some(counts.datagrams);
         self.duplicates += counts.duplicates;
         self.kernel_drops = counts.kernel_drops;
         self.queue_drops = counts.queue_drops;
-        for (name, client) in &counts.clients {
-            let sensor = self.sensors.entry(name.folder().to_owned()).or_default();
-            sensor.batches += client.batches;
-            sensor.records += client.records;
-            sensor.octets += client.octets;
+        for name in &counts.clients {
+            self.sensors.entry(name.folder().to_owned()).or_default();
         }
         for (reason, count) in counts.refusals.iter().filter(|(_, count)| **count > 0) {
             *self.refused.entry(reason.name()).or_default() += count;
@@ -67,10 +97,8 @@ impl Snapshot {
                 let found = sensor.status.iter().find(|(known, _)| *known == id);
                 found.map_or(0, |(_, value)| *value)
             };
-            let ours = self.sensors.entry(sensor.name.clone()).or_default();
-            ours.batches += sensor.batches;
-            ours.records += sensor.records;
-            ours.octets += sensor.octets;
+            let name = ClientName::new(sensor.name.as_bytes());
+            let ours = self.sensors.entry(name.folder().to_owned()).or_default();
             ours.gaps += sensor.gaps;
             ours.duplicates += sensor.duplicates;
             ours.is_connected = Some(sensor.is_connected);

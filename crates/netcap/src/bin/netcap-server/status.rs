@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use netcap_record::Timestamp;
+use netcap_remote::Kept;
 use netcap_shell::console::{is_watched, say};
 use netcap_shell::figures::{grouped, size};
 use netcap_shell::metrics::Page;
@@ -54,9 +55,9 @@ impl Status {
             line.show(&format!(
                 "{}, {} records, {}/s, {}/s{}",
                 sensors(now, |sensor| sensor.is_connected != Some(false)),
-                grouped(now.sum(|sensor| sensor.records)),
-                grouped(rate(|sensor| sensor.records)),
-                size(rate(|sensor| sensor.octets)),
+                grouped(now.sum(Sensor::records)),
+                grouped(rate(Sensor::records)),
+                size(rate(Sensor::octets)),
                 losses(now)
             ));
         } else if self.logged.elapsed() >= INTERVAL {
@@ -106,8 +107,8 @@ impl Status {
         say(format_args!(
             "{}, {} records in {} batches{}",
             sensors(now, |_| true),
-            grouped(now.sum(|sensor| sensor.records)),
-            grouped(now.sum(|sensor| sensor.batches)),
+            grouped(now.sum(Sensor::records)),
+            grouped(now.sum(Sensor::batches)),
             losses(now)
         ));
         for (reason, count) in &now.refused {
@@ -176,8 +177,8 @@ fn losses(now: &Snapshot) -> String {
 fn sums(now: &Snapshot) -> [(&'static str, String); 6] {
     [
         ("sensors", now.sensors.len().to_string()),
-        ("records", now.sum(|sensor| sensor.records).to_string()),
-        ("bytes", now.sum(|sensor| sensor.octets).to_string()),
+        ("records", now.sum(Sensor::records).to_string()),
+        ("bytes", now.sum(Sensor::octets).to_string()),
         ("refused", now.refusals().to_string()),
         ("dropped", now.dropped().to_string()),
         ("missing", now.sum(|sensor| sensor.gaps).to_string()),
@@ -200,19 +201,27 @@ impl Snapshot {
             page,
             "netcap_server_batches_total",
             "Batches kept, by sensor.",
-            |s| Some(s.batches),
+            |s| Some(s.batches()),
         );
-        family(
+        let by_type = |page: &mut Page, name, help, of: fn(&Kept) -> u64| {
+            let mut family = page.counter(name, help);
+            for (sensor, counts) in &self.sensors {
+                for (record, kept) in &counts.kept {
+                    family.value(&[("sensor", sensor), ("type", record)], of(kept));
+                }
+            }
+        };
+        by_type(
             page,
             "netcap_server_records_total",
-            "Records kept, by sensor.",
-            |s| Some(s.records),
+            "Records kept, by sensor and type.",
+            |kept| kept.records,
         );
-        family(
+        by_type(
             page,
             "netcap_server_bytes_total",
-            "Bytes of batches kept, by sensor.",
-            |s| Some(s.octets),
+            "Bytes of records kept, by sensor and type.",
+            |kept| kept.octets,
         );
         family(
             page,
