@@ -422,8 +422,10 @@ impl Client {
         let mut found = look(&path, schema, each)?;
         self.cut += found.cut;
         if found.octets == 0 {
-            if period.is_some() {
+            if let (Some(_), Some(folder)) = (period, path.parent()) {
                 fs::remove_file(&path).map_err(Error::io(&path))?;
+                // With other files it stays.
+                drop(fs::remove_dir(folder));
             }
             return Ok(None);
         }

@@ -283,3 +283,6 @@ impl Client {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;
