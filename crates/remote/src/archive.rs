@@ -360,16 +360,17 @@ impl Client {
         }
     }
 
-    /// Looks through the file without a period, and the newest of those with one that is whole: of each
-    /// stream the largest number counts.
+    /// Looks through the file without a period, and the newest of those with one whose beginning is whole: of
+    /// each stream the largest number counts.
     fn load(&mut self, schema: &'static Schema) -> Result<TypeFile, Error> {
         self.look_for_periods()?;
         let mut file = TypeFile::default();
         if let Some(found) = self.look(schema, None, |_| ())? {
             self.take_up(&mut file, schema, None, &found);
         }
+        let mut periods = self.periods_with(schema)?;
         let mut cut_off = Vec::new();
-        for period in self.periods_with(schema)? {
+        for period in periods.by_ref() {
             let Some(found) = self.look(schema, Some(period), |_| ())? else {
                 continue;
             };
@@ -382,6 +383,12 @@ impl Client {
         for found in cut_off.iter().rev() {
             file.streams.note_all(&found.streams);
             file.change = file.change.max(found.change);
+        }
+        if file.streams.is_empty()
+            && let Some(period) = periods.next()
+        {
+            // Nobody waited for the disk before the next was begun: its end may have to be cut off.
+            self.look(schema, Some(period), |_| ())?;
         }
         Ok(file)
     }
@@ -430,6 +437,10 @@ impl Client {
             return Ok(None);
         }
         // Who wrote it may have been killed before it was on the disk.
+        if let (Some(_), Some(folder)) = (period, path.parent()) {
+            self.shared.commits.note(self.path.as_path().into());
+            self.shared.commits.note(folder.into());
+        }
         found.change = self.shared.commits.note(path.into());
         Ok(Some(found))
     }

@@ -34,9 +34,12 @@ impl Rotation {
         UNIX_EPOCH.checked_add(Duration::from_secs(end))
     }
 
-    /// Whether a period is over that ends then by the clock, and whose files have so many octets.
+    /// Whether a period is over that ends then by the clock, and whose files have so many octets. It is
+    /// as well where the clock was put right, and would not come there for long.
     pub fn is_over(&self, end: Option<SystemTime>, now: SystemTime, octets: u64) -> bool {
-        self.octets.is_some_and(|most| octets >= most) || end.is_some_and(|end| now >= end)
+        let is_far = |end| self.end(now).and_then(|soon| self.end(soon)) < Some(end);
+        self.octets.is_some_and(|most| octets >= most)
+            || end.is_some_and(|end| now >= end || is_far(end))
     }
 }
 
@@ -217,6 +220,9 @@ mod tests {
         assert!(!rotation.is_over(end, at(7199), 99));
         assert!(rotation.is_over(end, at(7199), 100));
         assert!(rotation.is_over(end, at(7200), 0));
+        // The clock has gone back a bit, or a day.
+        assert!(!rotation.is_over(end, at(3599), 0));
+        assert!(rotation.is_over(Some(at(90_000)), at(3600), 0));
         let never = Rotation::default();
         assert_eq!(never.end(at(0)), None);
         assert!(!never.is_over(None, at(u64::MAX >> 1), u64::MAX));

@@ -46,7 +46,7 @@ fn send_and_kill(lab: &Lab, pin: &str, server_args: &str, kills: u32) -> Rows {
     let mut chance = Chance::new();
     let seed = chance.seed();
     let file = lab.path("long.pcap");
-    write_long(&file, 60);
+    write_long(&file, 40);
     let (mut server, address) = lab.serve(server_args);
     let args = ["alice", "bob"].map(|name| {
         lab.enrolled(name);
@@ -92,7 +92,7 @@ fn send_and_kill(lab: &Lab, pin: &str, server_args: &str, kills: u32) -> Rows {
 #[test]
 fn nothing_is_lost_and_nothing_doubled() {
     let (lab, pin) = Lab::with_identity();
-    let expected = send_and_kill(&lab, &pin, "-reliable -rotate 1s", 12);
+    let expected = send_and_kill(&lab, &pin, "-reliable -rotate 1s", 10);
     for name in ["alice", "bob"] {
         let (found, periods) = received(&lab, name);
         assert_same(name, &found, &expected);
@@ -105,7 +105,7 @@ fn the_disk_is_limited_and_nothing_doubled() {
     let (lab, pin) = Lab::with_identity();
     const LIMIT: u64 = 400_000;
     let args = format!("-reliable -rotate 1s,100kB -disk-limit {}kB", LIMIT / 1000);
-    let expected = send_and_kill(&lab, &pin, &args, 12);
+    let expected = send_and_kill(&lab, &pin, &args, 10);
     assert!(octets(&lab) <= LIMIT, "{}", octets(&lab));
     for name in ["alice", "bob"] {
         let (found, _) = received(&lab, name);

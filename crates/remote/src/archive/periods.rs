@@ -224,8 +224,10 @@ impl Client {
         let types: Vec<&'static Schema> = names
             .filter_map(|name| type_of(&self.shared.types, &name))
             .collect();
+        let mut change = 0;
         for schema in types {
             let file = self.known(schema)?;
+            change = change.max(file.change);
             let newest = file.newest.as_ref().and_then(|newest| newest.period);
             if newest > Some(period) {
                 continue;
@@ -235,10 +237,11 @@ impl Client {
             } else {
                 // It begins with how far all streams have come.
                 let payloads = file.payloads;
-                self.file(schema, payloads)?;
+                let (file, _) = self.file(schema, payloads)?;
+                change = change.max(file.change);
             }
         }
-        self.shared.commits.wait()?;
+        self.shared.commits.wait_for(change)?;
         Ok(remove_period(&folder, |name| self.shared.is_ours(name)))
     }
 

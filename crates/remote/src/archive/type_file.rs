@@ -2,7 +2,7 @@
 //! come in all of them.
 //!
 //! Guarantees: a file begins with how far each stream had come before it, so the newest tells it alone; it
-//! is begun when what was before it is on the disk. One whose beginning was cut off is known by its header,
+//! is begun when what it tells of is on the disk. One whose beginning was cut off is known by its header,
 //! which says how much belongs to the beginning.
 
 use std::fs::{self, File, OpenOptions};
@@ -103,8 +103,10 @@ impl TypeFile {
         about: &About<'_>,
         shared: &Shared,
     ) -> Result<(), Error> {
-        // What it says of the files before must be true whatever the machine loses.
-        shared.commits.wait_for(self.change)?;
+        if !self.streams.is_empty() {
+            // What it says of the files before must be true whatever the machine loses.
+            shared.commits.wait_for(self.change)?;
+        }
         let path: Arc<Path> = folder.join(file_name(about.schema)).into();
         let file = open_no_link(&path).map_err(Error::io(&path))?;
         if file.metadata().map_err(Error::io(&path))?.len() > 0 {
