@@ -27,7 +27,7 @@ mod refusal;
 pub mod reliable;
 mod sealed;
 
-pub use archive::{Appended, Archive, Client, Kept, KeptTypes, Place};
+pub use archive::{Appended, Archive, Client, DiskCounts, Kept, KeptTypes, Place};
 pub use batch::{Batch, LONGEST_BATCH, Sender, StreamId, count_frames, stream_id};
 pub use batcher::Batcher;
 pub use client_name::ClientName;

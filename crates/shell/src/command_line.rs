@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::iter;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
-use clap::{Command, FromArgMatches};
+use clap::{Arg, Command, FromArgMatches};
 
 use crate::console::{has_colours, print};
 use crate::failure::Failure;
@@ -85,6 +85,12 @@ impl Program {
             Spelling::Gnu => line,
         }
     }
+}
+
+/// The flag with one more sentence at the end of its long help.
+pub fn explained(flag: Arg, sentence: &str) -> Arg {
+    let help = flag.get_long_help().map(ToString::to_string);
+    flag.long_help(format!("{} {sentence}", help.unwrap_or_default()))
 }
 
 fn print_help(help: &Error) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use netcap_nats::{Connection, NatsSender, NatsServer, SenderOptions, ServerOptions};
 use netcap_record::{Schema, frame_octets};
 use netcap_remote::{Archive, Batch, ClientName, Sender, StreamId};
-use netcap_store::Reader;
+use netcap_store::{Reader, Rotation};
 
 /// The longest that anything may take.
 pub const DEADLINE: Duration = Duration::from_secs(120);
@@ -293,7 +293,16 @@ pub fn send(
 }
 
 pub fn serve(connection: Connection, folder: &Path, ack_wait: Duration) -> NatsServer {
-    let archive = Archive::open(folder, "test").expect("an archive");
+    serve_rotating(connection, folder, ack_wait, None)
+}
+
+pub fn serve_rotating(
+    connection: Connection,
+    folder: &Path,
+    ack_wait: Duration,
+    rotation: Option<Rotation>,
+) -> NatsServer {
+    let archive = Archive::open_rotating(folder, "test", rotation).expect("an archive");
     serve_in(connection, Arc::new(archive), ack_wait)
 }
 
@@ -302,6 +311,15 @@ pub fn serve_in(connection: Connection, archive: Arc<Archive>, ack_wait: Duratio
     options.ack_wait = ack_wait;
     options.notify = Arc::new(|text| println!("server: {text}"));
     NatsServer::start(options, archive).expect("a server")
+}
+
+/// The records in a file.
+fn read(file: &Path, all: &mut Vec<String>) -> Option<()> {
+    let mut reader = Reader::open(file).ok()?;
+    while let Some(record) = reader.next_record().ok()? {
+        all.push(String::from_utf8_lossy(&record[2..]).into_owned());
+    }
+    Some(())
 }
 
 /// All records in the folders of servers, sorted; none where a file cannot be read at the moment.
@@ -314,9 +332,13 @@ pub fn kept(folders: &[PathBuf]) -> Option<Vec<String>> {
                 continue;
             }
             for file in std::fs::read_dir(&client).ok()? {
-                let mut reader = Reader::open(&file.ok()?.path()).ok()?;
-                while let Some(record) = reader.next_record().ok()? {
-                    all.push(String::from_utf8_lossy(&record[2..]).into_owned());
+                let file = file.ok()?.path();
+                if !file.is_dir() {
+                    read(&file, &mut all)?;
+                    continue;
+                }
+                for file in std::fs::read_dir(&file).ok()? {
+                    read(&file.ok()?.path(), &mut all)?;
                 }
             }
         }

@@ -2,6 +2,7 @@
 //! files as a local netcap would have written it, whoever is started late, interrupted or killed.
 
 mod captures;
+mod chance;
 mod commands;
 mod datagrams;
 mod hostile;
@@ -9,3 +10,4 @@ mod killed;
 mod lab;
 mod metrics;
 mod reliable;
+mod rotation;

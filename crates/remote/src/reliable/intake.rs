@@ -148,7 +148,7 @@ impl<'s> Intake<'s> {
         let appended = {
             let mut client = lock(&self.client);
             self.check_latest()?;
-            let next = client.next(schema, payloads, &self.stream)?;
+            let next = client.next(schema, &self.stream)?;
             let is_announced = self
                 .lost
                 .get(&number)

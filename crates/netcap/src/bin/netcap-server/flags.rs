@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser};
+use clap::{Command, CommandFactory, Parser};
 use netcap_capture::pcap_over_ip::Pin;
 use netcap_shell::metrics::MetricsFlags;
-use netcap_shell::{EXIT_CODES, Failure, Retired};
+use netcap_shell::{EXIT_CODES, Failure, Retired, RotationFlags, explained};
 
 use crate::PROGRAM;
 
@@ -56,6 +56,9 @@ pub(crate) struct Flags {
         value_parser = clap::value_parser!(u32).range(1..=1 << 20), help_heading = "Receive"
     )]
     pub(crate) max_clients: u32,
+
+    #[command(flatten)]
+    pub(crate) rotation: RotationFlags,
 
     /// The private key of the server, which nobody else may be able to read [default: priv.key, unless
     /// -reliable is given]
@@ -141,12 +144,23 @@ Examples:
       lets a sensor in
   netcap-server -reliable -addr 0.0.0.0:1335 -out records -metrics 127.0.0.1:9100
       receives over TLS, with metrics for Prometheus
+  netcap-server -reliable -addr 0.0.0.0:1335 -out records -rotate 1h -disk-limit 100GB
+      begins a folder for each hour, and keeps the latest 100 GB of them
   netcap -r records/lab-7/DNS.ncap.gz
       what has come so far";
 
+/// The parser's description of the flags.
+fn command() -> Command {
+    Flags::command()
+        .mut_arg("rotate", |flag| {
+            explained(flag, "It is in the folder of each sensor.").help_heading("Receive")
+        })
+        .mut_arg("disk_limit", |flag| flag.help_heading("Receive"))
+}
+
 /// Reads a command line. `None` where it asked for help, and got it.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
-    PROGRAM.parse(Flags::command(), &Retired::default(), args)
+    PROGRAM.parse(command(), &Retired::default(), args)
 }
 
 #[cfg(test)]
@@ -155,12 +169,12 @@ mod tests {
 
     #[test]
     fn the_parser_accepts_its_own_description() {
-        Flags::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn every_flag_is_documented() {
-        for arg in Flags::command().get_arguments() {
+        for arg in command().get_arguments() {
             assert!(arg.get_help().is_some(), "{}", arg.get_id());
         }
     }

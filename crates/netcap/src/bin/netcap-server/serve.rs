@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// After so long without trouble it is over: sensors try again every few seconds.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// What receives.
+/// What receives, and where it goes.
 struct Receivers {
     archive: Arc<Archive>,
     datagrams: Option<Collector>,
@@ -68,13 +68,14 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             continue;
         }
         second = Instant::now();
+        let tidied = receivers.archive.tidy();
         let snapshot = receivers.snapshot();
         if let Some(metrics) = &metrics {
             metrics.refresh(|page| snapshot.write(page));
         }
         status.show(&snapshot);
         let mut refusal = None;
-        for trouble in receivers.trouble() {
+        for trouble in receivers.trouble().chain(tidied.err()) {
             status.warn(&trouble.to_string());
             // What is in the way of one sensor ends nothing for the others.
             if !matches!(trouble, Error::Foreign { .. }) {
@@ -99,12 +100,13 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
 
 impl Receivers {
     fn start(flags: &Flags) -> Result<Receivers, Failure> {
+        let rotation = flags.rotation.rotation()?;
         let has_datagrams = flags.privkey.is_some() || !flags.reliable;
         // Keys first: a wrong one is the likelier mistake, and nothing is made or listened on then.
         let secret = has_datagrams.then(|| secret(flags)).transpose()?;
         let tls = flags.reliable.then(|| tls(flags)).transpose()?;
-        let archive = Archive::open(&flags.out, &format!("netcap-server {VERSION}"))?;
-        let archive = Arc::new(archive);
+        let version = format!("netcap-server {VERSION}");
+        let archive = Arc::new(Archive::open_rotating(&flags.out, &version, rotation)?);
         let mut receivers = Receivers {
             archive: Arc::clone(&archive),
             datagrams: None,
@@ -171,6 +173,7 @@ impl Receivers {
             server.stop();
         }
         let datagrams = self.datagrams.take().map(Collector::stop).transpose()?;
+        self.archive.tidy()?;
         let mut snapshot = self.snapshot();
         if let Some(counts) = datagrams {
             snapshot.add_datagrams(&counts);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use netcap_remote::reliable::{ServerCounts, status};
-use netcap_remote::{Archive, ClientName, CollectorCounts, Kept, KeptTypes};
+use netcap_remote::{Archive, ClientName, CollectorCounts, DiskCounts, Kept, KeptTypes};
 
 /// What came since the start.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ pub(crate) struct Snapshot {
     pub(crate) kernel_drops: Option<u64>,
     /// Datagrams dropped by us as the workers were late.
     pub(crate) queue_drops: u64,
+    /// What became of the periods, if there is a limit on the disk.
+    pub(crate) disk: Option<DiskCounts>,
 }
 
 /// What came from a sensor.
@@ -74,6 +76,7 @@ impl Snapshot {
         });
         Snapshot {
             sensors: sensors.collect(),
+            disk: archive.disk(),
             ..Snapshot::default()
         }
     }
@@ -132,6 +135,11 @@ impl Snapshot {
     /// Datagrams dropped, as far as that is known.
     pub(crate) fn dropped(&self) -> u64 {
         self.queue_drops + self.kernel_drops.unwrap_or_default()
+    }
+
+    /// Periods that were removed, and that could not be.
+    pub(crate) fn removed(&self) -> (u64, u64) {
+        self.disk.map_or((0, 0), |disk| (disk.removed, disk.stuck))
     }
 
     pub(crate) fn refusals(&self) -> u64 {

@@ -68,6 +68,18 @@ impl Status {
             let reasons: Vec<&str> = now.refused.keys().copied().collect();
             self.tell("warning", "refused", &[("reasons", reasons.join(", "))]);
         }
+        let ((removed, stuck), before) = (now.removed(), self.before.removed());
+        if removed > 0 && before.0 == 0 {
+            self.tell(
+                "info",
+                "oldest periods removed (-disk-limit)",
+                &[("periods", removed.to_string())],
+            );
+        }
+        if stuck > before.1 {
+            let event = "old periods could not be removed; see who may write there";
+            self.tell("warning", event, &[("periods", stuck.to_string())]);
+        }
         self.before = now.clone();
         self.since = Instant::now();
     }
@@ -111,6 +123,13 @@ impl Status {
             grouped(now.sum(Sensor::batches)),
             losses(now)
         ));
+        if let Some(disk) = now.disk.filter(|disk| disk.removed > 0) {
+            say(format_args!(
+                "{} of the oldest periods, {}, removed (-disk-limit)",
+                grouped(disk.removed),
+                size(disk.removed_octets)
+            ));
+        }
         for (reason, count) in &now.refused {
             say(format_args!("  refused: {} {reason}", grouped(*count)));
         }
@@ -271,6 +290,18 @@ impl Snapshot {
         );
         for (reason, count) in &self.refused {
             refused.value(&[("reason", reason)], count);
+        }
+        if let Some(disk) = self.disk {
+            page.gauge(
+                "netcap_server_disk_bytes",
+                "Bytes of the files in all periods.",
+            )
+            .value(&[], disk.octets);
+            page.counter(
+                "netcap_server_removed_periods_total",
+                "Periods removed, the oldest first, for the limit on the disk.",
+            )
+            .value(&[], disk.removed);
         }
         if let Some(datagrams) = self.datagrams {
             page.counter("netcap_server_datagrams_total", "Datagrams received.")
