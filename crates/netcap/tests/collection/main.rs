@@ -8,4 +8,8 @@ mod hostile;
 mod killed;
 mod lab;
 mod metrics;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(not(feature = "nats"))]
+mod no_nats;
 mod reliable;
