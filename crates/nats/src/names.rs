@@ -159,6 +159,11 @@ mod tests {
             };
             let commit = origin.commit_subject(&mark);
             assert_eq!(claimed(&commit), Some((number(types[3]), 15)));
+            let other = Origin {
+                sensor: ClientName::new(b"other"),
+                ..origin.clone()
+            };
+            assert_ne!(other.message_id(12), origin.message_id(12));
         }
     }
 

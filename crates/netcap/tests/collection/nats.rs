@@ -89,7 +89,7 @@ fn two_servers_have_every_record_once_whatever_is_killed() {
     let mut chance = Chance::new();
     let lab = Lab::new();
     let file = lab.path("long.pcap");
-    write_long(&file, 60);
+    write_long(&file, 100);
     let expected = lab.expected(&file);
     let folders = ["east", "west"];
     let mut servers = folders.map(|folder| serve(&lab, &broker, folder, ""));
@@ -134,7 +134,10 @@ fn two_servers_have_every_record_once_whatever_is_killed() {
         server.stop();
     }
     for name in names {
-        let parts = folders.map(|folder| lab.received_in(folder, name));
+        // A server may have had nothing of a sensor.
+        let folders = folders.iter();
+        let there = folders.filter(|folder| lab.path(folder).join(name).exists());
+        let parts: Vec<_> = there.map(|folder| lab.received_in(folder, name)).collect();
         assert_same(&format!("{chance}: {name}"), &merged(&parts), &expected);
     }
 }
