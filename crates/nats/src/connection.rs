@@ -3,7 +3,8 @@
 //! Guarantee: a broker that is away is waited for; what was there with other settings than these, which
 //! would lose records, is refused.
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,8 +41,8 @@ pub struct Connection {
     pub url: String,
     /// A file with the certificates of the authorities that are trusted, PEM.
     pub ca: Option<PathBuf>,
-    /// A file with a JWT and its key, as `nsc` writes it.
-    pub credentials: Option<PathBuf>,
+    /// A JWT and its key, as `nsc` writes them to a file.
+    pub credentials: Option<String>,
 }
 
 impl Connection {
@@ -51,6 +52,52 @@ impl Connection {
             url: url.to_owned(),
             ca: None,
             credentials: None,
+        }
+    }
+
+    /// The broker at a URL, with the contents of a file of credentials: later the program may have no right
+    /// to read it.
+    ///
+    /// # Errors
+    /// Where the URL is none, or a file cannot be read.
+    pub fn open(
+        url: &str,
+        ca: Option<&Path>,
+        credentials: Option<&Path>,
+    ) -> Result<Connection, Error> {
+        let connection = Connection {
+            ca: ca.map(Path::to_owned),
+            credentials: credentials
+                .map(|path| fs::read_to_string(path).map_err(io(path)))
+                .transpose()?,
+            ..Connection::new(url)
+        };
+        connection.place()?;
+        connection.check_ca()?;
+        Ok(connection)
+    }
+
+    /// Where the broker is, without names and passwords.
+    ///
+    /// # Errors
+    /// Where the URL is none.
+    pub fn place(&self) -> Result<String, Error> {
+        let addresses = self.addresses()?;
+        let places = addresses.iter().map(|address| {
+            let (scheme, port) = (address.scheme(), address.port());
+            match address.host() {
+                host if host.contains(':') => format!("{scheme}://[{host}]:{port}"),
+                host => format!("{scheme}://{host}:{port}"),
+            }
+        });
+        Ok(places.collect::<Vec<_>>().join(","))
+    }
+
+    /// The file is read when a connection is made, over and over.
+    fn check_ca(&self) -> Result<(), Error> {
+        match &self.ca {
+            Some(path) => File::open(path).map(drop).map_err(io(path)),
+            None => Ok(()),
         }
     }
 }
@@ -157,21 +204,17 @@ impl Broker {
                 None => options.token(plain(name)),
             };
         }
+        connection.check_ca()?;
         if let Some(path) = &connection.ca {
-            // It is read when a connection is made, over and over.
-            std::fs::File::open(path).map_err(|source| Error::Io {
-                path: path.clone(),
-                source,
-            })?;
             options = options
                 .add_root_certificates(path.clone())
                 .require_tls(true);
         }
-        if let Some(path) = &connection.credentials {
-            let with = options.credentials_file(path).await;
-            options = with.map_err(|source| Error::Io {
-                path: path.clone(),
-                source,
+        if let Some(text) = &connection.credentials {
+            // The message does not have the text.
+            options = options.credentials(text).map_err(|_| {
+                let reason = "the credentials hold no JWT with its key, as nsc writes them";
+                Error::Transport(reason.to_owned())
             })?;
         }
         let client = options.connect(addresses).await;
@@ -243,12 +286,23 @@ impl Broker {
 
 impl Connection {
     fn addresses(&self) -> Result<Vec<ServerAddr>, Error> {
-        let addresses = self.url.split(',').map(|url| url.trim().parse());
         // The message does not have the URL, for that may have a password.
-        addresses
-            .collect::<Result<_, _>>()
-            .map_err(|error| Error::Transport(format!("the URL of the broker: {error}")))
+        let wrong = |reason: String| Error::Transport(format!("the URL of the broker: {reason}"));
+        let addresses = self.url.split(',').map(|url| {
+            let address = url.trim().parse::<ServerAddr>();
+            let address = address.map_err(|error| wrong(error.to_string()))?;
+            match address.host() {
+                "" => Err(wrong("a host is missing, as in nats://HOST".to_owned())),
+                _ => Ok(address),
+            }
+        });
+        addresses.collect()
     }
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io { path, source }
 }
 
 /// A part of a URL without its escapes.
@@ -273,6 +327,28 @@ fn plain(part: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_have_no_secrets() {
+        for (url, expected) in [
+            ("nats://127.0.0.1", "nats://127.0.0.1:4222"),
+            ("tls://user:pass%40@broker:7", "tls://broker:7"),
+            (
+                "token@a,nats://user:pass@[::1]",
+                "nats://a:4222,nats://[::1]:4222",
+            ),
+        ] {
+            assert_eq!(Connection::new(url).place().ok().as_deref(), Some(expected));
+        }
+        for url in [
+            "",
+            "http://user:secret@host",
+            "nats://user:secret@host:port",
+        ] {
+            let error = Connection::new(url).place().expect_err(url).to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
 
     #[test]
     fn escapes_are_taken_out() {

@@ -26,5 +26,5 @@ mod settle;
 
 pub use connection::{Connection, Limits, Notify};
 pub use message::Refusal;
-pub use sender::{Full, NatsSender, SenderOptions, Sent};
+pub use sender::{Full, NatsSender, SenderCounters, SenderOptions, Sent};
 pub use server::{Counts, NatsServer, ServerOptions};

@@ -296,8 +296,7 @@ fn a_stop_ends_the_wait_for_a_broker() {
         return;
     };
     broker.kill();
-    let mut options = options(broker.connection(), "alpha");
-    options.patience = Duration::from_millis(300);
+    let options = options(broker.connection(), "alpha");
     let stop = std::sync::Arc::clone(&options.stop);
     let starting = thread::spawn(move || NatsSender::start(options).err().map(|e| e.to_string()));
     thread::sleep(Duration::from_millis(500));
@@ -364,7 +363,6 @@ fn certificates_and_passwords_are_checked() {
         let (said, notify) = listen();
         let mut options = options(bad, "alpha");
         options.notify = notify;
-        options.patience = Duration::from_millis(100);
         let stop = std::sync::Arc::clone(&options.stop);
         let starting = thread::spawn(move || NatsSender::start(options).is_err());
         until("it is told", || {

@@ -81,7 +81,9 @@ impl Program {
             format!("{message}; {help} lists all flags")
         };
         match self.spelling {
-            Spelling::Go => line.replace(" --", " -").replace("'--", "'-"),
+            Spelling::Go => [" ", "'", "<", "|"].iter().fold(line, |line, before| {
+                line.replace(&format!("{before}--"), &format!("{before}-"))
+            }),
             Spelling::Gnu => line,
         }
     }

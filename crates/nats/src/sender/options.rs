@@ -84,6 +84,8 @@ pub struct Sent {
     pub records: u64,
     /// Octets of them, compressed.
     pub octets: u64,
+    /// Octets of records that wait for the broker.
+    pub waiting: usize,
     /// Records that were dropped because the queue was full.
     pub dropped: u64,
     /// Records that were dropped because one is longer than is sent.

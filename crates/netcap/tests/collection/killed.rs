@@ -12,7 +12,6 @@ const KILLS: u32 = 20;
 #[test]
 fn nothing_is_lost_and_nothing_doubled() {
     let mut chance = Chance::new();
-    let seed = chance.seed();
     let (lab, pin) = Lab::with_identity();
     lab.enrolled("alice");
     let file = lab.path("long.pcap");
@@ -37,10 +36,10 @@ fn nothing_is_lost_and_nothing_doubled() {
     }
     wait_for(|| sensor.has_ended());
     let (code, said) = sensor.end();
-    assert_eq!(code, 0, "seed {seed}: {said}");
+    assert_eq!(code, 0, "{chance}: {said}");
     server.stop();
     let found = lab.received("alice");
-    assert_same(&format!("seed {seed}"), &found, &expected);
+    assert_same(&chance.to_string(), &found, &expected);
 }
 
 /// Reads a file as it is at this moment.

@@ -9,5 +9,9 @@ mod hostile;
 mod killed;
 mod lab;
 mod metrics;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(not(feature = "nats"))]
+mod no_nats;
 mod reliable;
 mod rotation;

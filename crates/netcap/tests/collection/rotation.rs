@@ -44,7 +44,6 @@ fn octets(lab: &Lab) -> u64 {
 /// was sent of each.
 fn send_and_kill(lab: &Lab, pin: &str, server_args: &str, kills: u32) -> Rows {
     let mut chance = Chance::new();
-    let seed = chance.seed();
     let file = lab.path("long.pcap");
     write_long(&file, 40);
     let (mut server, address) = lab.serve(server_args);
@@ -75,7 +74,7 @@ fn send_and_kill(lab: &Lab, pin: &str, server_args: &str, kills: u32) -> Rows {
     for mut sensor in sensors.into_iter().flatten() {
         wait_for(|| sensor.has_ended());
         let (code, said) = sensor.end();
-        assert_eq!(code, 0, "seed {seed}: {said}");
+        assert_eq!(code, 0, "{chance}: {said}");
     }
     // All of it again, which is known.
     thread::sleep(Duration::from_millis(1_100));
@@ -84,7 +83,7 @@ fn send_and_kill(lab: &Lab, pin: &str, server_args: &str, kills: u32) -> Rows {
     }
     let said = server.stop();
     for refused in ["overlap", "bad_batch", "bad_message"] {
-        assert!(!said.contains(refused), "seed {seed}: {said}");
+        assert!(!said.contains(refused), "{chance}: {said}");
     }
     lab.expected(&file)
 }

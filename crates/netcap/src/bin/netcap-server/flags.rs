@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Command, CommandFactory, Parser};
 use netcap_capture::pcap_over_ip::Pin;
 use netcap_shell::metrics::MetricsFlags;
-use netcap_shell::{EXIT_CODES, Failure, Retired, RotationFlags, explained};
+use netcap_shell::{EXIT_CODES, Failure, NatsFlags, Retired, RotationFlags, explained};
 
 use crate::PROGRAM;
 
@@ -17,7 +17,8 @@ use crate::PROGRAM;
 /// server is started again.
 ///
 /// By default records come as encrypted UDP datagrams, as in 2019, from anybody who has the public key.
-/// With -reliable they come over TLS, from sensors that were enrolled; both may be had at once.
+/// With -reliable they come over TLS, from sensors that were enrolled; both may be had at once. With -nats
+/// they come from a broker, which gives each record to one of its servers.
 ///
 /// Flags have one dash or two, and their values follow after a space or an equals sign.
 #[derive(Debug, Parser)]
@@ -27,7 +28,8 @@ use crate::PROGRAM;
     override_usage = "netcap-server -gen-keypair\n       \
                       netcap-server -privkey priv.key -addr ADDRESS:PORT [FLAGS]\n       \
                       netcap-server -enroll NAME -pin PIN\n       \
-                      netcap-server -reliable -addr ADDRESS:PORT [FLAGS]",
+                      netcap-server -reliable -addr ADDRESS:PORT [FLAGS]\n       \
+                      netcap-server -nats URL -out DIR [FLAGS]",
     after_help = "--help tells more, with examples.",
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}")
 )]
@@ -37,6 +39,7 @@ pub(crate) struct Flags {
         long,
         value_name = "ADDRESS:PORT",
         default_value = "127.0.0.1:1335",
+        conflicts_with = "nats",
         help_heading = "Receive"
     )]
     pub(crate) addr: String,
@@ -50,7 +53,7 @@ pub(crate) struct Flags {
     )]
     pub(crate) out: PathBuf,
 
-    /// Sensors that may have folders; others are refused and counted
+    /// Sensors that may have folders; others are refused and counted. Not with -nats
     #[arg(
         long, value_name = "N", default_value_t = 1024,
         value_parser = clap::value_parser!(u32).range(1..=1 << 20), help_heading = "Receive"
@@ -61,8 +64,13 @@ pub(crate) struct Flags {
     pub(crate) rotation: RotationFlags,
 
     /// The private key of the server, which nobody else may be able to read [default: priv.key, unless
-    /// -reliable is given]
-    #[arg(long, value_name = "FILE", help_heading = "Datagrams")]
+    /// -reliable or -nats is given]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "nats",
+        help_heading = "Datagrams"
+    )]
     pub(crate) privkey: Option<PathBuf>,
 
     /// Threads that open datagrams, 1 to 64 [default: number of cores]
@@ -78,7 +86,7 @@ pub(crate) struct Flags {
     pub(crate) gen_keypair: bool,
 
     /// Receive over TLS from sensors that were enrolled: nothing is lost or doubled
-    #[arg(long, help_heading = "Reliable delivery")]
+    #[arg(long, conflicts_with = "nats", help_heading = "Reliable delivery")]
     pub(crate) reliable: bool,
 
     /// Certificate and key of the server: PATH.pem and PATH.key
@@ -121,6 +129,9 @@ pub(crate) struct Flags {
     pub(crate) pin: Option<Pin>,
 
     #[command(flatten)]
+    pub(crate) nats: NatsFlags,
+
+    #[command(flatten)]
     pub(crate) metrics: MetricsFlags,
 
     /// Print only warnings
@@ -144,6 +155,8 @@ Examples:
       lets a sensor in
   netcap-server -reliable -addr 0.0.0.0:1335 -out records -metrics 127.0.0.1:9100
       receives over TLS, with metrics for Prometheus
+  netcap-server -nats nats://broker.example -out records
+      receives from a broker, and shares the work with its other servers
   netcap-server -reliable -addr 0.0.0.0:1335 -out records -rotate 1h -disk-limit 100GB
       begins a folder for each hour, and keeps the latest 100 GB of them
   netcap -r records/lab-7/DNS.ncap.gz

@@ -24,6 +24,17 @@ pub(crate) struct Snapshot {
     pub(crate) queue_drops: u64,
     /// What became of the periods, if there is a limit on the disk.
     pub(crate) disk: Option<DiskCounts>,
+    /// Of what a broker gave, if there is one.
+    pub(crate) shared: Option<Shared>,
+}
+
+/// Batches that were not kept, as servers of a broker have each once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shared {
+    /// Those that had come before.
+    pub(crate) duplicates: u64,
+    /// Those that were taken back, as another copy was first.
+    pub(crate) voided: u64,
 }
 
 /// What came from a sensor.
@@ -66,18 +77,17 @@ impl Sensor {
 impl Snapshot {
     /// What is in the folders, whichever way it came.
     pub(crate) fn of(archive: &Archive) -> Snapshot {
-        let counts = archive.counts().into_iter();
-        let sensors = counts.map(|(name, kept)| {
-            let sensor = Sensor {
-                kept,
-                ..Sensor::default()
-            };
-            (name.folder().to_owned(), sensor)
-        });
-        Snapshot {
-            sensors: sensors.collect(),
-            disk: archive.disk(),
-            ..Snapshot::default()
+        let mut snapshot = Snapshot::default();
+        snapshot.add_kept(archive);
+        snapshot
+    }
+
+    /// Adds the same.
+    pub(crate) fn add_kept(&mut self, archive: &Archive) {
+        self.disk = archive.disk();
+        for (name, kept) in archive.counts() {
+            let sensor = self.sensors.entry(name.folder().to_owned()).or_default();
+            sensor.kept = kept;
         }
     }
 
@@ -124,6 +134,17 @@ impl Snapshot {
             if count > 0 {
                 *self.refused.entry(reason).or_default() += count;
             }
+        }
+    }
+
+    #[cfg(feature = "nats")]
+    pub(crate) fn add_nats(&mut self, counts: &netcap_nats::Counts) {
+        self.shared = Some(Shared {
+            duplicates: counts.duplicates,
+            voided: counts.voided,
+        });
+        for (reason, count) in &counts.refused {
+            *self.refused.entry(reason.name()).or_default() += count;
         }
     }
 

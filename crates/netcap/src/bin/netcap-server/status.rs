@@ -100,8 +100,13 @@ impl Status {
         self.tell("info", event, &fields);
     }
 
+    /// Tells what a person may want to know.
+    pub(crate) fn warn(&self, news: &str) {
+        self.tell("warning", news, &[]);
+    }
+
     /// Tells of trouble, once for as long as it is the same.
-    pub(crate) fn warn(&mut self, trouble: &str) {
+    pub(crate) fn fail(&mut self, trouble: &str) {
         if self.warned.as_deref() != Some(trouble) {
             self.warned = Some(trouble.to_owned());
             self.tell("error", trouble, &[]);
@@ -140,7 +145,11 @@ impl Status {
             _ if self.is_quiet && level == "info" => {}
             Some(line) => {
                 let words: Vec<&str> = fields.iter().map(|(_, value)| value.as_str()).collect();
-                line.note(|| PROGRAM.note(format_args!("{event}: {}", words.join(", "))));
+                let about = match words.is_empty() {
+                    true => String::new(),
+                    false => format!(": {}", words.join(", ")),
+                };
+                line.note(|| PROGRAM.note(format_args!("{event}{about}")));
             }
             None => self.log(level, event, fields),
         }
@@ -302,6 +311,18 @@ impl Snapshot {
                 "Periods removed, the oldest first, for the limit on the disk.",
             )
             .value(&[], disk.removed);
+        }
+        if let Some(shared) = &self.shared {
+            page.counter(
+                "netcap_server_duplicate_batches_total",
+                "Batches that had come before.",
+            )
+            .value(&[], shared.duplicates);
+            page.counter(
+                "netcap_server_voided_batches_total",
+                "Batches taken back, as another copy was first.",
+            )
+            .value(&[], shared.voided);
         }
         if let Some(datagrams) = self.datagrams {
             page.counter("netcap_server_datagrams_total", "Datagrams received.")
