@@ -14,7 +14,8 @@ use std::time::Duration;
 use netcap_remote::{Archive, Error};
 use tokio::runtime::Builder;
 
-use crate::connection::{Connection, Limits, Notify};
+use crate::address::Connection;
+use crate::connection::{Limits, Notify};
 use crate::message::Refusal;
 use crate::server_name::server_name;
 

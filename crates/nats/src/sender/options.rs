@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use netcap_remote::{ClientName, StreamId};
 
-use crate::connection::{Connection, Limits, Notify};
+use crate::address::Connection;
+use crate::connection::{Limits, Notify};
 
 /// What a sensor does where the broker takes less than it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

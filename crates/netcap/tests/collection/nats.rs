@@ -227,13 +227,13 @@ fn who_is_not_let_in_says_so_and_ends_at_ctrl_c() {
     let read = format!("-client alice -r {}", file.display());
     let wrong = format!("-nats nats://sensor:wrong-one@{place}");
     let mut sensor = lab.start(SENSOR, &format!("{wrong} {read}"));
-    sensor.line_with("the broker: ");
+    sensor.line_with("the broker at nats://127.0.0.1:");
     sensor.signal(nix::sys::signal::Signal::SIGINT);
     let (code, said) = sensor.end();
     assert_eq!(code, 2, "{said}");
     assert!(!said.contains("wrong-one"), "{said}");
     let mut server = lab.start(SERVER, &format!("{wrong} -out records"));
-    server.line_with("the broker: ");
+    server.line_with("the broker at nats://127.0.0.1:");
     let said = server.stop();
     assert!(!said.contains("wrong-one"), "{said}");
 

@@ -8,6 +8,7 @@ mod acknowledged;
 mod datagrams;
 mod flags;
 mod keys;
+mod page;
 #[cfg(feature = "nats")]
 mod published;
 mod serve;
