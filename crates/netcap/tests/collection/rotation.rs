@@ -1,32 +1,35 @@
 //! A server that begins new files, and removes old ones: the records of all periods together are those that
 //! were sent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::thread;
 use std::time::Duration;
 
 use crate::captures::write_long;
 use crate::chance::Chance;
 use crate::lab::{
-    Lab, Rows, SENSOR, SERVER, assert_same, capture, files_in, metrics_with, times, wait_for,
+    Lab, NETCAP, Rows, SENSOR, SERVER, assert_same, capture, files_in, metrics_with, times,
+    wait_for,
 };
 
 /// The rows of a sensor's periods together, and how many periods there are.
 fn received(lab: &Lab, name: &str) -> (Rows, usize) {
-    let mut all = Rows::new();
     let periods = files_in(&lab.path("records").join(name));
-    for period in &periods {
-        let period = period.file_name().expect("a name").to_string_lossy();
-        for (record, lines) in lab.received(&format!("{name}/{period}")) {
-            all.entry(record).or_default().extend(lines);
-        }
+    let mut files = BTreeMap::<String, String>::new();
+    for path in periods.iter().flat_map(|period| files_in(period)) {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        let record = name.strip_suffix(".ncap.gz").expect("a file of records");
+        let args = files.entry(record.to_owned()).or_default();
+        args.push_str(&format!("-r {} ", path.display()));
     }
-    for lines in all.values_mut() {
+    let rows = files.into_iter().map(|(record, args)| {
+        let (code, output, errors) = lab.run(NETCAP, &format!("{args} -quiet"));
+        assert_eq!((code, errors.as_str()), (0, ""), "{record}");
+        let mut lines: Vec<_> = output.lines().map(str::to_owned).collect();
         lines.sort();
-        // Each file has a line of columns.
-        lines.dedup_by(|a, b| a.starts_with("Timestamp") && a == b);
-    }
-    (all, periods.len())
+        (record, lines)
+    });
+    (rows.collect(), periods.len())
 }
 
 /// Octets of all files in all periods.
