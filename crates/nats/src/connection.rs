@@ -3,7 +3,6 @@
 //! Guarantee: a broker that is away is waited for; what was there with other settings than these, which
 //! would lose records, is refused.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use netcap_remote::{Error, LONGEST_BATCH};
 use tokio::time::sleep;
 
+use crate::address::{Connection, plain};
 use crate::names::{COMMITS, COMMITS_SUBJECTS, RECORDS, RECORDS_SUBJECTS};
 
 /// How long an answer of the broker's is waited for before it is asked again.
@@ -25,35 +25,6 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// Is told what a person may want to know, in one line: that the broker is away, or takes nothing.
 pub type Notify = Arc<dyn Fn(&str) + Send + Sync>;
-
-/// Where the broker is, and how it and this program know each other.
-///
-/// With `tls://` in the URL, or where the broker asks for TLS, the broker's certificate must be by an
-/// authority that the system trusts, and be for the name in the URL; with [`Connection::ca`] only the
-/// authorities in that file are trusted. Without TLS nothing is checked, and what is sent can be read by
-/// others. The broker in turn trusts whoever has a name and password, a token or a key that it knows, and
-/// decides by its own configuration which subjects they may use.
-#[derive(Clone)]
-pub struct Connection {
-    /// `nats://127.0.0.1:4222`, `tls://user:password@broker`, `nats://token@broker`; several brokers
-    /// of a cluster with commas between them.
-    pub url: String,
-    /// A file with the certificates of the authorities that are trusted, PEM.
-    pub ca: Option<PathBuf>,
-    /// A file with a JWT and its key, as `nsc` writes it.
-    pub credentials: Option<PathBuf>,
-}
-
-impl Connection {
-    /// The broker at a URL, and nothing else.
-    pub fn new(url: &str) -> Connection {
-        Connection {
-            url: url.to_owned(),
-            ca: None,
-            credentials: None,
-        }
-    }
-}
 
 /// How much the broker keeps. Only what is first to make the streams is heard; `nats stream edit` changes
 /// them later.
@@ -131,7 +102,7 @@ impl Broker {
         notices: &Arc<Notices>,
     ) -> Result<Broker, Error> {
         let addresses = connection.addresses()?;
-        let heard = Arc::clone(notices);
+        let (heard, place) = (Arc::clone(notices), connection.place()?);
         let mut options = ConnectOptions::new()
             .name(name)
             .retry_on_initial_connect()
@@ -139,12 +110,16 @@ impl Broker {
                 Duration::from_millis(100 * attempts.min(20) as u64)
             })
             .event_callback(move |event| {
-                let notices = Arc::clone(&heard);
+                let (notices, place) = (Arc::clone(&heard), place.clone());
                 async move {
                     match event {
                         Event::Disconnected => notices.say("the broker is away; trying again"),
                         Event::ServerError(error) => notices.say(&format!("the broker: {error}")),
-                        Event::ClientError(error) => notices.say(&format!("the broker: {error}")),
+                        Event::ClientError(error) => {
+                            let text = error.to_string();
+                            let text = text.trim_start_matches("nats: ");
+                            notices.say(&format!("the broker at {place}: {text}; trying again"));
+                        }
                         _ => {}
                     }
                 }
@@ -157,21 +132,17 @@ impl Broker {
                 None => options.token(plain(name)),
             };
         }
+        connection.check_ca()?;
         if let Some(path) = &connection.ca {
-            // It is read when a connection is made, over and over.
-            std::fs::File::open(path).map_err(|source| Error::Io {
-                path: path.clone(),
-                source,
-            })?;
             options = options
                 .add_root_certificates(path.clone())
                 .require_tls(true);
         }
-        if let Some(path) = &connection.credentials {
-            let with = options.credentials_file(path).await;
-            options = with.map_err(|source| Error::Io {
-                path: path.clone(),
-                source,
+        if let Some(text) = &connection.credentials {
+            // The message does not have the text.
+            options = options.credentials(text).map_err(|_| {
+                let reason = "the credentials hold no JWT with its key, as nsc writes them";
+                Error::Transport(reason.to_owned())
             })?;
         }
         let client = options.connect(addresses).await;
@@ -238,51 +209,5 @@ impl Broker {
             ))));
         }
         Ok(stream)
-    }
-}
-
-impl Connection {
-    fn addresses(&self) -> Result<Vec<ServerAddr>, Error> {
-        let addresses = self.url.split(',').map(|url| url.trim().parse());
-        // The message does not have the URL, for that may have a password.
-        addresses
-            .collect::<Result<_, _>>()
-            .map_err(|error| Error::Transport(format!("the URL of the broker: {error}")))
-    }
-}
-
-/// A part of a URL without its escapes.
-fn plain(part: &str) -> String {
-    let mut octets = Vec::new();
-    let mut rest = part.as_bytes();
-    while let Some((octet, behind)) = rest.split_first() {
-        let escaped = behind
-            .split_at_checked(2)
-            .filter(|_| *octet == b'%')
-            .and_then(|(digits, behind)| {
-                let digits = std::str::from_utf8(digits).ok()?;
-                Some((u8::from_str_radix(digits, 16).ok()?, behind))
-            });
-        let (octet, behind) = escaped.unwrap_or((*octet, behind));
-        octets.push(octet);
-        rest = behind;
-    }
-    String::from_utf8_lossy(&octets).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escapes_are_taken_out() {
-        for (part, expected) in [
-            ("", ""),
-            ("a%40b%2Fc", "a@b/c"),
-            ("50%", "50%"),
-            ("%zz", "%zz"),
-        ] {
-            assert_eq!(plain(part), expected);
-        }
     }
 }

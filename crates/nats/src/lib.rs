@@ -15,6 +15,7 @@
 //! It depends on the broker keeping what it acknowledged, and on claims staying
 //! ([`Limits::commits_age`]) as long as a server may be away, or a batch may come twice.
 
+mod address;
 mod connection;
 mod message;
 mod names;
@@ -24,7 +25,8 @@ mod server;
 mod server_name;
 mod settle;
 
-pub use connection::{Connection, Limits, Notify};
+pub use address::Connection;
+pub use connection::{Limits, Notify};
 pub use message::Refusal;
-pub use sender::{Full, NatsSender, SenderOptions, Sent};
+pub use sender::{Full, NatsSender, SenderCounters, SenderOptions, Sent};
 pub use server::{Counts, NatsServer, ServerOptions};

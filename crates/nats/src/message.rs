@@ -25,6 +25,20 @@ pub enum Refusal {
     Record,
 }
 
+impl Refusal {
+    /// A name for metrics: lower-case letters and `_`. Where datagrams are refused for the same reason, it
+    /// is called the same.
+    pub fn name(self) -> &'static str {
+        match self {
+            Refusal::Subject => "bad_subject",
+            Refusal::Headers => "bad_headers",
+            Refusal::Compression => "not_gzip",
+            Refusal::Frames => "not_whole",
+            Refusal::Record => "not_of_its_type",
+        }
+    }
+}
+
 /// A batch as it came.
 pub(crate) struct Checked {
     pub(crate) origin: Origin,

@@ -54,9 +54,10 @@ impl Origin {
         )
     }
 
-    /// By which the broker knows a batch that comes again soon.
+    /// By which the broker knows a batch that comes again soon. The sensor is in it: two that read the same
+    /// file have the same stream.
     pub(crate) fn message_id(&self, first: u64) -> String {
-        format!("{}/{}/{first}", hex(&self.stream), number(self.schema))
+        format!("{}/{first}", self.tail())
     }
 
     fn tail(&self) -> String {
@@ -158,6 +159,11 @@ mod tests {
             };
             let commit = origin.commit_subject(&mark);
             assert_eq!(claimed(&commit), Some((number(types[3]), 15)));
+            let other = Origin {
+                sensor: ClientName::new(b"other"),
+                ..origin.clone()
+            };
+            assert_ne!(other.message_id(12), origin.message_id(12));
         }
     }
 

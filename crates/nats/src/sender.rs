@@ -73,6 +73,21 @@ struct State {
     trouble: Option<String>,
 }
 
+/// Tells what has become of batches.
+#[derive(Clone)]
+pub struct SenderCounters(Arc<Shared>);
+
+impl SenderCounters {
+    /// At this moment.
+    pub fn snapshot(&self) -> Sent {
+        let state = self.0.lock();
+        Sent {
+            waiting: state.waiting,
+            ..state.sent
+        }
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -135,14 +150,18 @@ impl NatsSender {
 
     /// What has become of batches so far.
     pub fn sent(&self) -> Sent {
-        self.shared.lock().sent
+        self.counters().snapshot()
+    }
+
+    /// What tells the same when the sender is elsewhere.
+    pub fn counters(&self) -> SenderCounters {
+        SenderCounters(Arc::clone(&self.shared))
     }
 
     fn wait_for_start(
         &self,
         told: &mpsc::Receiver<Result<HashMap<u16, u64>, Error>>,
     ) -> Result<HashMap<u16, u64>, Error> {
-        let mut stopped = None;
         loop {
             match told.recv_timeout(LOOK) {
                 Ok(positions) => return positions,
@@ -153,7 +172,12 @@ impl NatsSender {
                     ));
                 }
             }
-            self.check_patience(&mut stopped, "the positions are")?;
+            // Nothing was taken yet that could be delivered.
+            if self.options.stop.load(Ordering::Relaxed) {
+                return Err(Error::Transport(
+                    "stopped before the broker has told where to begin".to_owned(),
+                ));
+            }
         }
     }
 

@@ -14,7 +14,8 @@ use std::time::Duration;
 use netcap_remote::{Archive, Error};
 use tokio::runtime::Builder;
 
-use crate::connection::{Connection, Limits, Notify};
+use crate::address::Connection;
+use crate::connection::{Limits, Notify};
 use crate::message::Refusal;
 use crate::server_name::server_name;
 
@@ -54,15 +55,10 @@ impl ServerOptions {
     }
 }
 
-/// What has become of messages since the start.
+/// What has become of messages since the start that were not kept. What was the archive
+/// [counts](Archive::counts).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Batches kept.
-    pub batches: u64,
-    /// Records in them.
-    pub records: u64,
-    /// Octets of them, compressed.
-    pub octets: u64,
     /// Messages of batches that were claimed when they came.
     pub duplicates: u64,
     /// Batches that were taken back, because another copy was claimed first.

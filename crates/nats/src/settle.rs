@@ -26,7 +26,7 @@ pub(crate) struct Copy {
 impl Copy {
     /// What is published to claim it: a server may have two copies, of which one counts.
     fn claim(&self, server: &str) -> String {
-        format!("{server}/{}", self.place.offset())
+        format!("{server}/{}", self.place)
     }
 
     pub(crate) fn of(

@@ -10,7 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use netcap_nats::Connection;
+use netcap_nats::{Connection, NatsServer};
+use netcap_store::Rotation;
 use support::*;
 
 const ACK_WAIT: Duration = Duration::from_millis(500);
@@ -29,7 +30,7 @@ fn process() {
     let arguments: Vec<&str> = arguments.split('\n').collect();
     let connection = Connection::new(arguments[0]);
     if task == "serve" {
-        let server = serve(connection, Path::new(arguments[1]), ACK_WAIT);
+        let server = serve_there(connection, Path::new(arguments[1]));
         loop {
             assert_eq!(server.trouble(), None);
             thread::sleep(Duration::from_millis(20));
@@ -38,6 +39,15 @@ fn process() {
     let total = arguments[2].parse().expect("a number");
     let options = options(connection, arguments[1]);
     send(options, arguments[1], total, Duration::from_millis(10));
+}
+
+/// One of the servers begins new files, many of them.
+fn serve_there(connection: Connection, folder: &Path) -> NatsServer {
+    let rotation = folder.ends_with("b").then_some(Rotation {
+        octets: Some(30_000),
+        ..Rotation::default()
+    });
+    serve_rotating(connection, folder, ACK_WAIT, rotation)
 }
 
 /// A process that ends with its test at the latest.
@@ -122,7 +132,7 @@ fn chaos(kills_servers: bool, kills_sensors: bool, kills_broker: bool) {
     drop(servers);
     let servers: Vec<_> = folders
         .iter()
-        .map(|folder| serve(broker.connection(), folder, ACK_WAIT))
+        .map(|folder| serve_there(broker.connection(), folder))
         .collect();
     until_kept(&broker, &folders, &expected(&names, total));
     for server in servers {

@@ -1,5 +1,6 @@
 //! What the documents tell people to type is typed here, and what they name is there: the commands of the
-//! README and of docs/collection.md, the units of systemd, the metrics of the dashboard.
+//! README and of docs/collection.md, the units of systemd, the metrics of the dashboard. Commands that need a
+//! broker are only read, as few machines have one.
 //!
 //! Interfaces become captures and hosts this one. The folder of the programs comes first on the path,
 //! with a `sudo`, a `tcpdump` and a `jq` that need nothing.
@@ -277,6 +278,20 @@ fn is_understood(desk: &Desk, command: &str) {
 }
 
 #[test]
+fn the_commands_of_nats_are_understood() {
+    let desk = Desk::new();
+    let mut understood = 0;
+    for (_, lines) in commands(&text("docs/nats.md"), &["## "]) {
+        for line in lines.iter().filter(|line| line.contains("-nats ")) {
+            let command = line.split('#').next().unwrap_or_default();
+            is_understood(&desk, command.trim_end());
+            understood += 1;
+        }
+    }
+    assert!(understood >= 5, "{understood}");
+}
+
+#[test]
 fn the_units_of_systemd_are_understood() {
     let desk = Desk::new();
     for name in ["netcap-server", "netcap-sensor"] {
@@ -333,10 +348,11 @@ fn written(sources: &[&str]) -> BTreeSet<String> {
 }
 
 /// Who writes metrics of the sensor and the server.
-const WRITERS: [&str; 3] = [
-    "crates/netcap/src/bin/netcap-server/status.rs",
+const WRITERS: [&str; 4] = [
+    "crates/netcap/src/bin/netcap-server/page.rs",
     "crates/netcap/src/bin/netcap-sensor/datagrams.rs",
     "crates/netcap/src/bin/netcap-sensor/acknowledged.rs",
+    "crates/netcap/src/bin/netcap-sensor/published.rs",
 ];
 /// Who writes those of all programs.
 const ALL: &str = "crates/shell/src/metrics.rs";

@@ -1,48 +1,75 @@
 //! What the server keeps: a folder for each client, a file for each type of record, as `netcap -r` reads
-//! it. Files are appended to, after a restart too, and never replaced.
+//! it. Files are appended to, after a restart too, and never replaced. With [`Rotation`] the files are in
+//! folders of the client's, one for each period.
 //!
 //! Guarantees: whole members only are behind what [`Archive::commit`] has reported, so a file can be read at
 //! any moment up to there; what a server that was killed left unfinished at the end of a file is cut
 //! off when the file is opened again, and counted.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
-use netcap_record::{FileHeader, Schema, Timestamp};
-use netcap_store::{About, Encoding, Frames, Gzip};
+use netcap_record::Schema;
+use netcap_store::{About, Gzip, Period, Rotation};
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use crate::Error;
 use crate::batch::StreamId;
 use crate::client_name::ClientName;
-use crate::members::{Mark, beginning, marked, walk};
+use crate::members::{Mark, Member, marked};
 
+mod commits;
+mod kept;
+mod periods;
+mod type_file;
 mod unordered;
 
+use commits::Commits;
+use kept::Counts;
+pub use kept::{Kept, KeptTypes};
+pub use periods::DiskCounts;
+use periods::{Clock, Periods};
+use type_file::{Found, OpenFile, TypeFile, file_name, look, make_folder, now, type_of};
 pub use unordered::Place;
 
 /// Octets of records without numbers that are compressed together.
 const BLOCK: usize = 64 << 10;
-/// Streams whose place is remembered for a file, the latest: a sensor has one at a time.
-const STREAMS: usize = 64;
-/// Files whose data is asked onto the disk one by one; of more, all of the file system is.
-const ONE_BY_ONE: usize = 8;
-/// Octets of a file's beginning that are looked at: its header holds two short names.
-const HEADER: u64 = 64 << 10;
 
 /// See the module.
 pub struct Archive {
     directory: PathBuf,
-    version: String,
     /// Held as long as the server runs.
     _lock: Flock<File>,
     clients: Mutex<HashMap<ClientName, Arc<Mutex<Client>>>>,
-    commits: Arc<Commits>,
+    shared: Arc<Shared>,
+}
+
+/// What all clients share.
+struct Shared {
+    version: String,
+    types: Vec<&'static Schema>,
+    commits: Commits,
+    counts: Counts,
+    periods: Option<Periods>,
+}
+
+impl Shared {
+    /// A file has grown. Gives the number of the change.
+    fn note(&self, file: &OpenFile, octets: u64) -> u64 {
+        if let (Some(periods), Some(period)) = (&self.periods, file.period) {
+            periods.add(period, octets);
+        }
+        self.commits.note(Arc::clone(&file.path))
+    }
+
+    /// Whether a file in the folder of a period has the name of one of ours.
+    fn is_ours(&self, name: &str) -> bool {
+        type_of(&self.types, name).is_some()
+    }
 }
 
 impl Archive {
@@ -51,6 +78,28 @@ impl Archive {
     /// # Errors
     /// Where it cannot be made or written to, or another server has it.
     pub fn open(directory: &Path, version: &str) -> Result<Archive, Error> {
+        Archive::open_rotating(directory, version, None)
+    }
+
+    /// The same, with files that are rotated. [`Archive::tidy`] must be called then.
+    ///
+    /// # Errors
+    /// Where it cannot be made or written to, or another server has it; and with a limit on the disk,
+    /// where it cannot be read.
+    pub fn open_rotating(
+        directory: &Path,
+        version: &str,
+        rotation: Option<Rotation>,
+    ) -> Result<Archive, Error> {
+        Archive::with_clock(directory, version, rotation, Box::new(SystemTime::now))
+    }
+
+    fn with_clock(
+        directory: &Path,
+        version: &str,
+        rotation: Option<Rotation>,
+        clock: Clock,
+    ) -> Result<Archive, Error> {
         fs::create_dir_all(directory).map_err(Error::io(directory))?;
         let path = directory.join(".lock");
         let file = OpenOptions::new()
@@ -67,17 +116,20 @@ impl Archive {
                 errno => Error::io(&path)(errno.into()),
             }
         })?;
-        Ok(Archive {
+        let archive = Archive {
             directory: directory.to_owned(),
-            version: version.to_owned(),
             _lock: lock,
             clients: Mutex::default(),
-            commits: Arc::new(Commits {
-                directory: directory.to_owned(),
-                state: Mutex::default(),
-                ended: Condvar::new(),
+            shared: Arc::new(Shared {
+                version: version.to_owned(),
+                types: netcap_pipeline::schemas(),
+                commits: Commits::new(directory),
+                counts: Counts::default(),
+                periods: rotation.map(|rotation| Periods::new(rotation, clock)),
             }),
-        })
+        };
+        archive.list_periods()?;
+        Ok(archive)
     }
 
     /// The folder of a client. Its files are looked through when it is first asked for.
@@ -90,15 +142,17 @@ impl Archive {
             return Ok(Arc::clone(client));
         }
         let path = self.directory.join(name.folder());
-        make_folder(&path)?;
+        if make_folder(&path)? {
+            self.shared.commits.note(self.directory.as_path().into());
+        }
         let client = Arc::new(Mutex::new(Client {
             name: name.clone(),
             path,
-            version: self.version.clone(),
+            shared: Arc::clone(&self.shared),
             files: HashMap::new(),
+            earlier: None,
             gzip: Gzip::default(),
             cut: 0,
-            commits: Arc::clone(&self.commits),
         }));
         clients.insert(name.clone(), Arc::clone(&client));
         Ok(client)
@@ -107,6 +161,11 @@ impl Archive {
     /// Clients seen since the start.
     pub fn clients(&self) -> usize {
         lock(&self.clients).len()
+    }
+
+    /// What was kept since the start, by client and type. No file is waited for.
+    pub fn counts(&self) -> BTreeMap<ClientName, KeptTypes> {
+        self.shared.counts.snapshot()
     }
 
     /// Compresses and writes what waits in blocks.
@@ -123,7 +182,7 @@ impl Archive {
     /// # Errors
     /// Where the disk refuses. Nothing that was not committed before may be believed then.
     pub fn commit(&self) -> Result<(), Error> {
-        self.commits.wait()
+        self.shared.commits.wait()
     }
 }
 
@@ -144,23 +203,14 @@ pub enum Appended {
 pub struct Client {
     name: ClientName,
     path: PathBuf,
-    version: String,
+    shared: Arc<Shared>,
     files: HashMap<&'static str, TypeFile>,
+    /// The types that earlier runs have in folders of periods, with the newest; none where nobody has
+    /// looked yet.
+    earlier: Option<BTreeMap<&'static str, Period>>,
     gzip: Gzip,
     /// Octets of unfinished members that were cut off.
     cut: u64,
-    commits: Arc<Commits>,
-}
-
-/// A file of one type, as far as it has been written.
-struct TypeFile {
-    path: Arc<Path>,
-    octets: u64,
-    /// The next number of each stream, the latest last.
-    streams: Vec<(StreamId, u64)>,
-    /// Records without numbers that wait to be compressed.
-    block: Vec<u8>,
-    waiting: u32,
 }
 
 impl Client {
@@ -175,7 +225,7 @@ impl Client {
         member: &[u8],
         mark: &Mark,
     ) -> Result<Appended, Error> {
-        let next = self.next(schema, payloads, &mark.stream)?;
+        let next = self.next(schema, &mark.stream)?;
         if mark.end() <= next {
             return Ok(Appended::Known);
         }
@@ -185,15 +235,30 @@ impl Client {
         let Some(member) = marked(member, mark) else {
             return Ok(Appended::Overlaps);
         };
-        let file = self.file(schema, payloads)?;
-        file.append(&member)?;
-        file.note(mark);
-        let path = Arc::clone(&file.path);
-        self.commits.note(path);
+        self.put(schema, payloads, &member, mark)?;
+        self.shared
+            .counts
+            .add_member(&self.name, schema, &member, mark);
         Ok(match mark.first - next {
             0 => Appended::InTurn,
             missing => Appended::After(missing),
         })
+    }
+
+    /// Appends a member with its mark. Gives where it begins.
+    fn put(
+        &mut self,
+        schema: &'static Schema,
+        payloads: bool,
+        member: &[u8],
+        mark: &Mark,
+    ) -> Result<(Option<Period>, u64), Error> {
+        let (file, shared) = self.file(schema, payloads)?;
+        let place = file.newest.as_ref();
+        let place = place.map_or((None, 0), |newest| (newest.period, newest.octets));
+        file.append(member, shared)?;
+        file.streams.note(mark.stream, mark.end());
+        Ok(place)
     }
 
     /// Appends records without numbers, each with its length before it. They are written with others,
@@ -208,10 +273,13 @@ impl Client {
         frames: &[u8],
         count: u32,
     ) -> Result<(), Error> {
-        let file = self.file(schema, payloads)?;
+        let (file, _) = self.file(schema, payloads)?;
         file.block.extend_from_slice(frames);
         file.waiting += count;
-        if file.block.len() >= BLOCK {
+        let is_full = file.block.len() >= BLOCK;
+        let octets = frames.len() as u64;
+        self.shared.counts.add(&self.name, schema, count, octets);
+        if is_full {
             self.flush()?;
         }
         Ok(())
@@ -220,16 +288,9 @@ impl Client {
     /// The number of the next record of a stream.
     ///
     /// # Errors
-    /// Where the file cannot be opened.
-    pub fn next(
-        &mut self,
-        schema: &'static Schema,
-        payloads: bool,
-        stream: &StreamId,
-    ) -> Result<u64, Error> {
-        let streams = &self.file(schema, payloads)?.streams;
-        let known = streams.iter().find(|(known, _)| known == stream);
-        Ok(known.map_or(0, |(_, next)| *next))
+    /// Where a file cannot be opened.
+    pub fn next(&mut self, schema: &'static Schema, stream: &StreamId) -> Result<u64, Error> {
+        Ok(self.known(schema)?.streams.next(stream))
     }
 
     /// What there is of a stream: the next number of each type that has a file.
@@ -243,12 +304,9 @@ impl Client {
     ) -> Result<Vec<(&'static Schema, u64)>, Error> {
         let mut positions = Vec::new();
         for schema in types {
-            let is_there = self.path.join(file_name(schema)).exists();
-            if is_there || self.files.contains_key(schema.name) {
-                match self.next(schema, false, stream)? {
-                    0 => {}
-                    next => positions.push((*schema, next)),
-                }
+            match self.next(schema, stream)? {
+                0 => {}
+                next => positions.push((*schema, next)),
             }
         }
         Ok(positions)
@@ -259,33 +317,57 @@ impl Client {
         self.cut
     }
 
-    /// Octets of all files that were opened.
+    /// Octets of the newest file of each type that was asked for.
     pub fn octets(&self) -> u64 {
-        self.files.values().map(|file| file.octets).sum()
+        let newest = self.files.values().filter_map(|file| file.newest.as_ref());
+        newest.map(|file| file.octets).sum()
     }
 
     /// Compresses and writes what waits in blocks.
     fn flush(&mut self) -> Result<(), Error> {
-        for file in self.files.values_mut().filter(|file| file.waiting > 0) {
-            let mark = Mark {
-                count: file.waiting,
-                ..Mark::default()
-            };
-            if let Some(member) = marked(&self.gzip.member(&file.block), &mark) {
-                file.append(&member)?;
-                self.commits.note(Arc::clone(&file.path));
-            }
-            // The room goes too: many clients with many types would keep much of it for nothing.
-            file.block = Vec::new();
-            file.waiting = 0;
-        }
-        Ok(())
+        let mut files = self.files.values_mut();
+        files.try_for_each(|file| file.flush(&mut self.gzip, &self.shared))
     }
 
-    /// The file of a type, opened or begun.
-    fn file(&mut self, schema: &'static Schema, payloads: bool) -> Result<&mut TypeFile, Error> {
+    /// The file of a type that is open now, begun if need be.
+    fn file(
+        &mut self,
+        schema: &'static Schema,
+        payloads: bool,
+    ) -> Result<(&mut TypeFile, &Shared), Error> {
+        // First, as the open period must be newer than what is there.
+        self.known(schema)?;
+        let shared = &*self.shared;
+        let Some(file) = self.files.get_mut(schema.name) else {
+            unreachable!("the file was put there");
+        };
+        let period = shared.periods.as_ref().map(Periods::current);
+        if !file.is_in(period) {
+            file.flush(&mut self.gzip, shared)?;
+            let folder = match period {
+                None => self.path.clone(),
+                Some(period) => self.path.join(period.to_string()),
+            };
+            if period.is_some() && make_folder(&folder)? {
+                shared.commits.note(self.path.as_path().into());
+            }
+            let about = About {
+                schema,
+                columns: &[],
+                payloads,
+                created: now(),
+                source: self.name.folder(),
+                version: &shared.version,
+            };
+            file.begin(&folder, period, &about, shared)?;
+        }
+        Ok((file, shared))
+    }
+
+    /// What is known of a type, by its files if it was not asked for before.
+    fn known(&mut self, schema: &'static Schema) -> Result<&mut TypeFile, Error> {
         if !self.files.contains_key(schema.name) {
-            let file = self.open(schema, payloads)?;
+            let file = self.load(schema)?;
             self.files.insert(schema.name, file);
         }
         match self.files.get_mut(schema.name) {
@@ -294,241 +376,97 @@ impl Client {
         }
     }
 
-    fn open(&mut self, schema: &'static Schema, payloads: bool) -> Result<TypeFile, Error> {
-        let path: Arc<Path> = self.path.join(file_name(schema)).into();
-        let file = open_no_link(&path).map_err(Error::io(&path))?;
-        let length = file.metadata().map_err(Error::io(&path))?.len();
-        let mut opened = TypeFile {
-            path,
-            octets: 0,
-            streams: Vec::new(),
-            block: Vec::new(),
-            waiting: 0,
-        };
-        let path = Arc::clone(&opened.path);
-        let mut unfinished = Vec::new();
-        let end = walk(&file, |member| {
-            if let Some(mark) = member.mark {
-                opened.note(&mark);
-            }
-            if member.is_unfinished {
-                unfinished.push(Place::of(&member));
-            }
-        });
-        opened.octets = end.map_err(Error::io(&path))?;
-        for place in unfinished {
-            unordered::make_void(&path, place).map_err(Error::io(&path))?;
+    /// Looks through the file without a period, and the newest of those with one whose beginning is whole: of
+    /// each stream the largest number counts.
+    fn load(&mut self, schema: &'static Schema) -> Result<TypeFile, Error> {
+        self.look_for_periods()?;
+        let mut file = TypeFile::default();
+        if let Some(found) = self.look(schema, None, |_| ())? {
+            self.take_up(&mut file, schema, None, &found);
         }
-        if opened.octets > 0 {
-            check_header(&file, schema, &path)?;
-        } else if length > 0 && !is_beginning(&file).map_err(Error::io(&path))? {
-            return Err(foreign(&path));
-        }
-        if opened.octets < length {
-            self.cut += length - opened.octets;
-            file.set_len(opened.octets).map_err(Error::io(&path))?;
-        }
-        if opened.octets == 0 {
-            let member = self.header(schema, payloads);
-            opened.append(&member)?;
-            let folder = File::open(&self.path).map_err(Error::io(&self.path))?;
-            folder.sync_all().map_err(Error::io(&self.path))?;
-        }
-        self.commits.note(path);
-        Ok(opened)
-    }
-
-    /// The first member of a file.
-    fn header(&mut self, schema: &'static Schema, payloads: bool) -> Vec<u8> {
-        let about = About {
-            schema,
-            columns: &[],
-            payloads,
-            created: now(),
-            source: self.name.folder(),
-            version: &self.version,
-        };
-        let mut head = Vec::new();
-        Frames.head(&about, &mut head);
-        let member = self.gzip.member(&head);
-        match marked(&member, &Mark::default()) {
-            Some(member) => member,
-            None => member,
-        }
-    }
-}
-
-impl TypeFile {
-    /// Appends in one call of the system, so that who reads meanwhile mostly sees all of it or nothing.
-    fn append(&mut self, octets: &[u8]) -> Result<(), Error> {
-        let file = OpenOptions::new()
-            .append(true)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(&self.path);
-        let written = file.and_then(|mut file| {
-            file.write_all(octets).inspect_err(|_| {
-                // Half a member would make the next one unreadable.
-                let _ = file.set_len(self.octets);
-            })
-        });
-        written.map_err(Error::io(&self.path))?;
-        self.octets += octets.len() as u64;
-        Ok(())
-    }
-
-    /// Remembers how far a stream has come.
-    fn note(&mut self, mark: &Mark) {
-        if mark.stream == StreamId::default() {
-            return;
-        }
-        match self
-            .streams
-            .iter_mut()
-            .rev()
-            .find(|(stream, _)| *stream == mark.stream)
-        {
-            Some((_, next)) => *next = (*next).max(mark.end()),
-            None => {
-                if self.streams.len() >= STREAMS {
-                    self.streams.remove(0);
-                }
-                self.streams.push((mark.stream, mark.end()));
-            }
-        }
-    }
-}
-
-fn now() -> Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default();
-    Timestamp::new(now.as_secs().cast_signed(), now.subsec_nanos())
-}
-
-fn file_name(schema: &Schema) -> String {
-    format!("{}.ncap.gz", schema.name)
-}
-
-/// Makes a folder, unless it is there; a link is none.
-fn make_folder(path: &Path) -> Result<(), Error> {
-    match fs::create_dir(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(Error::io(path)(error)),
-    }
-    let metadata = fs::symlink_metadata(path).map_err(Error::io(path))?;
-    if !metadata.is_dir() {
-        return Err(Error::Foreign {
-            path: path.to_owned(),
-            reason: "is no folder, so a client's records cannot go there; move it away".to_owned(),
-        });
-    }
-    Ok(())
-}
-
-/// Opens a file to look through it and to append, or makes it. Links are not followed.
-fn open_no_link(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(path)
-}
-
-/// Makes sure that a file holds records of the type.
-fn check_header(file: &File, schema: &Schema, path: &Path) -> Result<(), Error> {
-    let octets = beginning(file, HEADER).map_err(Error::io(path))?;
-    let header = netcap_record::split_frame(&octets)
-        .and_then(|(header, _)| FileHeader::parse(header).ok())
-        .is_some_and(|header| Some(header.record_type) == schema.number);
-    if header { Ok(()) } else { Err(foreign(path)) }
-}
-
-/// Whether what there is may be the beginning of a gzip member, or of zeros that were never written.
-fn is_beginning(file: &File) -> io::Result<bool> {
-    let mut start = [0; 2];
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or(2).min(2);
-    std::os::unix::fs::FileExt::read_exact_at(file, &mut start[..length], 0)?;
-    Ok([0x1f, 0x8b].starts_with(&start[..length]) || start == [0, 0])
-}
-
-fn foreign(path: &Path) -> Error {
-    Error::Foreign {
-        path: path.to_owned(),
-        reason: "does not hold the records that would be appended; move it away".to_owned(),
-    }
-}
-
-/// Files that are not known to be on the disk, and who waits for that. Whoever comes first while nobody
-/// is at it has the disk write for all who wait.
-struct Commits {
-    directory: PathBuf,
-    state: Mutex<CommitState>,
-    ended: Condvar,
-}
-
-#[derive(Default)]
-struct CommitState {
-    dirty: BTreeSet<Arc<Path>>,
-    /// Appends so far, and how many of them are on the disk.
-    appended: u64,
-    durable: u64,
-    is_syncing: bool,
-    /// The disk refused once: what it has is not known any more.
-    has_failed: bool,
-}
-
-impl Commits {
-    fn note(&self, path: Arc<Path>) {
-        let mut state = lock(&self.state);
-        state.appended += 1;
-        state.dirty.insert(path);
-    }
-
-    fn wait(&self) -> Result<(), Error> {
-        let mut state = lock(&self.state);
-        let wanted = state.appended;
-        loop {
-            if state.has_failed {
-                let source = io::Error::other("the disk refused before; start the server again");
-                return Err(Error::io(&self.directory)(source));
-            }
-            if state.durable >= wanted {
-                return Ok(());
-            }
-            if state.is_syncing {
-                let woken = self.ended.wait(state);
-                state = woken.unwrap_or_else(PoisonError::into_inner);
+        let mut periods = self.periods_with(schema)?;
+        let mut cut_off = Vec::new();
+        for period in periods.by_ref() {
+            let Some(found) = self.look(schema, Some(period), |_| ())? else {
                 continue;
+            };
+            if found.is_complete {
+                self.take_up(&mut file, schema, Some(period), &found);
+                break;
             }
-            state.is_syncing = true;
-            let (dirty, upto) = (std::mem::take(&mut state.dirty), state.appended);
-            drop(state);
-            let synced = self.sync(&dirty);
-            state = lock(&self.state);
-            state.is_syncing = false;
-            state.durable = upto;
-            state.has_failed = synced.is_err();
-            self.ended.notify_all();
-            synced?;
+            cut_off.push(found);
+        }
+        for found in cut_off.iter().rev() {
+            file.streams.note_all(&found.streams);
+            file.change = file.change.max(found.change);
+        }
+        if file.streams.is_empty()
+            && let Some(period) = periods.next()
+        {
+            // Nobody waited for the disk before the next was begun: its end may have to be cut off.
+            self.look(schema, Some(period), |_| ())?;
+        }
+        Ok(file)
+    }
+
+    /// A file becomes the newest of its type.
+    fn take_up(
+        &self,
+        file: &mut TypeFile,
+        schema: &'static Schema,
+        period: Option<Period>,
+        found: &Found,
+    ) {
+        file.streams.note_all(&found.streams);
+        file.change = file.change.max(found.change);
+        file.payloads = found.payloads;
+        let is_rotating = self.shared.periods.is_some();
+        // Without rotation files of periods are not appended to: the other is the newest.
+        if period.is_none() || is_rotating {
+            file.newest = Some(OpenFile {
+                path: self.path_of(schema, period).into(),
+                period,
+                octets: found.octets,
+            });
         }
     }
 
-    fn sync(&self, dirty: &BTreeSet<Arc<Path>>) -> Result<(), Error> {
-        if dirty.len() > ONE_BY_ONE {
-            return sync_all(&self.directory).map_err(Error::io(&self.directory));
+    /// Looks through a file, if it is there and anything of it is whole.
+    fn look(
+        &mut self,
+        schema: &'static Schema,
+        period: Option<Period>,
+        each: impl FnMut(&Member),
+    ) -> Result<Option<Found>, Error> {
+        let path = self.path_of(schema, period);
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
         }
-        for path in dirty {
-            let file = File::open(path).map_err(Error::io(path))?;
-            file.sync_data().map_err(Error::io(path))?;
+        let mut found = look(&path, schema, each)?;
+        self.cut += found.cut;
+        if found.octets == 0 {
+            if let (Some(_), Some(folder)) = (period, path.parent()) {
+                fs::remove_file(&path).map_err(Error::io(&path))?;
+                // With other files it stays.
+                drop(fs::remove_dir(folder));
+            }
+            return Ok(None);
         }
-        Ok(())
+        // Who wrote it may have been killed before it was on the disk.
+        if let (Some(_), Some(folder)) = (period, path.parent()) {
+            self.shared.commits.note(self.path.as_path().into());
+            self.shared.commits.note(folder.into());
+        }
+        found.change = self.shared.commits.note(path.into());
+        Ok(Some(found))
     }
-}
 
-/// Has all of the file system written.
-fn sync_all(directory: &Path) -> io::Result<()> {
-    nix::unistd::syncfs(File::open(directory)?).map_err(io::Error::from)
+    fn path_of(&self, schema: &'static Schema, period: Option<Period>) -> PathBuf {
+        match period {
+            None => self.path.join(file_name(schema)),
+            Some(period) => self.path.join(period.to_string()).join(file_name(schema)),
+        }
+    }
 }
 
 /// Nobody panics while holding a lock but by a bug, which ends the program.

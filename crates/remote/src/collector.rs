@@ -12,7 +12,7 @@
 //! wait for workers and for the disk, keys that are remembered, clients. What is not kept is counted by
 //! its reason. [`Collector::stop`] returns when all that was received is on the disk.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::UdpSocket;
@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use netcap_record::Schema;
@@ -80,26 +80,16 @@ impl Default for CollectorOptions {
     }
 }
 
-/// What came from a client since the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientCounts {
-    /// Batches that were taken.
-    pub batches: u64,
-    /// Records in them.
-    pub records: u64,
-    /// Octets of these records, each with its length.
-    pub octets: u64,
-    /// When the latest batch came.
-    pub last_seen: SystemTime,
-}
-
-/// What came since the start.
+/// What became of datagrams since the start. What was kept of each client the archive
+/// [counts](Archive::counts).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CollectorCounts {
-    /// Datagrams that were received; each is in a client's batches, refused, or dropped.
+    /// Datagrams that were received; each was taken, refused, or dropped.
     pub datagrams: u64,
-    /// By client.
-    pub clients: BTreeMap<ClientName, ClientCounts>,
+    /// Datagrams that were taken, those that hold only a header too.
+    pub taken: u64,
+    /// Who sent those.
+    pub clients: BTreeSet<ClientName>,
     /// How many datagrams were refused, for every reason but repetition.
     pub refusals: BTreeMap<Refusal, u64>,
     /// Datagrams that had come before.
@@ -131,7 +121,8 @@ struct Shared {
     most_clients: usize,
     stopping: AtomicBool,
     datagrams: AtomicU64,
-    clients: Mutex<BTreeMap<ClientName, ClientCounts>>,
+    taken: AtomicU64,
+    clients: Mutex<BTreeSet<ClientName>>,
     refusals: [AtomicU64; Refusal::ALL.len()],
     queue_drops: AtomicU64,
     receive_errors: AtomicU64,
@@ -209,6 +200,7 @@ impl Collector {
             most_clients: options.clients,
             stopping: AtomicBool::new(false),
             datagrams: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             clients: Mutex::default(),
             refusals: Default::default(),
             queue_drops: AtomicU64::new(0),
@@ -331,6 +323,7 @@ impl Shared {
         let kernel = lock(&self.kernel);
         CollectorCounts {
             datagrams: get(&self.datagrams),
+            taken: get(&self.taken),
             clients: lock(&self.clients).clone(),
             refusals: Refusal::ALL
                 .into_iter()
@@ -353,17 +346,11 @@ impl Shared {
         let name = ClientName::new(received.client);
         {
             let mut clients = lock(&self.clients);
-            if !clients.contains_key(&name) {
+            if !clients.contains(&name) {
                 if clients.len() >= self.most_clients {
                     return Err(Refusal::ClientLimit);
                 }
-                let counts = ClientCounts {
-                    batches: 0,
-                    records: 0,
-                    octets: 0,
-                    last_seen: SystemTime::now(),
-                };
-                clients.insert(name.clone(), counts);
+                clients.insert(name.clone());
             }
         }
         // A header alone makes no file.
@@ -381,12 +368,7 @@ impl Shared {
                 return Err(Refusal::NotStored);
             }
         }
-        if let Some(counts) = lock(&self.clients).get_mut(&name) {
-            counts.batches += 1;
-            counts.records += u64::from(received.count);
-            counts.octets += received.frames.len() as u64;
-            counts.last_seen = SystemTime::now();
-        }
+        self.taken.fetch_add(1, Ordering::Relaxed);
         let more = received.frames.len();
         if self.waiting.fetch_add(more, Ordering::Relaxed) + more > WAITING {
             self.waiting.store(0, Ordering::Relaxed);

@@ -27,11 +27,11 @@ mod refusal;
 pub mod reliable;
 mod sealed;
 
-pub use archive::{Appended, Archive, Client, Place};
+pub use archive::{Appended, Archive, Client, DiskCounts, Kept, KeptTypes, Place};
 pub use batch::{Batch, LONGEST_BATCH, Sender, StreamId, count_frames, stream_id};
 pub use batcher::Batcher;
 pub use client_name::ClientName;
-pub use collector::{ClientCounts, Collector, CollectorCounts, CollectorOptions};
+pub use collector::{Collector, CollectorCounts, CollectorOptions};
 pub use datagrams::{LONGEST_DATAGRAM, SenderCounters, SenderCounts, SenderOptions, UdpSender};
 pub use error::Error;
 pub use keys::{

@@ -10,6 +10,9 @@
 //! 28..32  number of records         32..48  the stream, zeros where there is none
 //! ```
 //!
+//! A file that goes on from others begins with its header, and a member without records for each stream that is
+//! known: where it goes on is the number. The number in the header's own mark is how many these are.
+//!
 //! A member that has been taken back is a void: `FLG` says that a comment follows as well (FCOMMENT), which
 //! fills the member but for an empty deflate stream, so other readers find nothing in it. One octet makes
 //! a member a void, and the rest can be repeated ([`finished_void`]), so an interruption leaves nothing in

@@ -80,8 +80,7 @@ impl Server {
 }
 
 fn fates(counts: &CollectorCounts) -> u64 {
-    let stored: u64 = counts.clients.values().map(|client| client.batches).sum();
-    stored + counts.refusals.values().sum::<u64>() + counts.duplicates + counts.queue_drops
+    counts.taken + counts.refusals.values().sum::<u64>() + counts.duplicates + counts.queue_drops
 }
 
 fn records(path: &Path) -> Vec<Vec<u8>> {
@@ -221,6 +220,7 @@ fn all_records_arrive_once_and_in_order() {
         server.settled(sent);
     }
     let out = server.folder.path().join("out");
+    let kept = server.archive.counts();
     let counts = server.collector.stop().expect("stopped");
     assert_eq!(fates(&counts), sent);
     assert_eq!(counts.refusals.values().sum::<u64>(), 0);
@@ -231,13 +231,11 @@ fn all_records_arrive_once_and_in_order() {
         let place = types.iter().position(|schema| schema.name == *name);
         let payloads = place.is_some_and(|place| place % 2 == 0);
         assert_eq!(reader.header().contains_payloads, payloads, "{name}");
+        let kept = kept[&ClientName::new(client.as_bytes())][name];
+        assert_eq!(kept.records, expected.len() as u64, "{client} {name}");
+        let octets: usize = expected.iter().map(|record| 1 + record.len()).sum();
+        assert_eq!(kept.octets, octets as u64, "{client} {name}");
     }
-    let alice = counts.clients[&ClientName::new(b"alice")];
-    let all = expected
-        .iter()
-        .filter(|((client, _), _)| *client == "alice");
-    let all: usize = all.map(|(_, all)| all.len()).sum();
-    assert_eq!(alice.records, all as u64);
 }
 
 /// Made with PyNaCl 1.6.2 and Python's gzip: a batch of one TCP record, behind a header as the sensor of
@@ -316,7 +314,8 @@ fn damaged_datagrams_are_counted_and_the_next_is_kept() {
     assert_eq!(counts.refusals[&Refusal::Forged], forged);
     assert_eq!(counts.refusals[&Refusal::WeakKey], 1);
     assert_eq!(counts.duplicates, 3);
-    assert_eq!(counts.clients[&ClientName::new(b"alice")].records, 2);
+    let kept = server.archive.counts();
+    assert_eq!(kept[&ClientName::new(b"alice")]["TCP"].records, 2);
     let kept = server.stopped(b"alice", schema("TCP"));
     assert_eq!(kept, [record("1.1"), record("2.2")]);
 }

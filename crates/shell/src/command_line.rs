@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::iter;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
-use clap::{Command, FromArgMatches};
+use clap::{Arg, Command, FromArgMatches};
 
 use crate::console::{has_colours, print};
 use crate::failure::Failure;
@@ -81,10 +81,18 @@ impl Program {
             format!("{message}; {help} lists all flags")
         };
         match self.spelling {
-            Spelling::Go => line.replace(" --", " -").replace("'--", "'-"),
+            Spelling::Go => [" ", "'", "<", "|"].iter().fold(line, |line, before| {
+                line.replace(&format!("{before}--"), &format!("{before}-"))
+            }),
             Spelling::Gnu => line,
         }
     }
+}
+
+/// The flag with one more sentence at the end of its long help.
+pub fn explained(flag: Arg, sentence: &str) -> Arg {
+    let help = flag.get_long_help().map(ToString::to_string);
+    flag.long_help(format!("{} {sentence}", help.unwrap_or_default()))
 }
 
 fn print_help(help: &Error) -> Result<(), Failure> {

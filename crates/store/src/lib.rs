@@ -9,10 +9,12 @@ mod encoding;
 mod error;
 mod gzip;
 mod output;
+mod periods;
 mod reader;
 
 pub use encoding::{About, Csv, Encoding, Frames, Json};
 pub use error::Error;
 pub use gzip::Gzip;
 pub use output::{OutputFile, Placer};
+pub use periods::{Period, Rotation, period_files, remove_period};
 pub use reader::{Kind, LONGEST_RECORD, Reader, sniff};

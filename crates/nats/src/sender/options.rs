@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use netcap_remote::{ClientName, StreamId};
 
-use crate::connection::{Connection, Limits, Notify};
+use crate::address::Connection;
+use crate::connection::{Limits, Notify};
 
 /// What a sensor does where the broker takes less than it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,8 @@ pub struct Sent {
     pub records: u64,
     /// Octets of them, compressed.
     pub octets: u64,
+    /// Octets of records that wait for the broker.
+    pub waiting: usize,
     /// Records that were dropped because the queue was full.
     pub dropped: u64,
     /// Records that were dropped because one is longer than is sent.

@@ -222,10 +222,9 @@ impl Server<'_> {
         for ((message, copy), verdict) in copies.iter().zip(join_all(settled).await) {
             match verdict {
                 Verdict::Ours => {
-                    let mut counts = lock(&self.shared.counts);
-                    counts.batches += 1;
-                    counts.records += u64::from(copy.mark.count);
-                    counts.octets += message.message().payload.len() as u64;
+                    let client = self.archive.client(&copy.origin.sensor)?;
+                    let member = &message.message().payload;
+                    lock(&client).count(copy.origin.schema, member, &copy.mark);
                 }
                 Verdict::Others => self.void(copy)?,
                 Verdict::Unknown => continue,

@@ -1,11 +1,12 @@
 //! A broker of the system's, records with numbers, and what archives have of them.
 
-#![allow(dead_code, clippy::print_stdout, unreachable_pub)]
+#![allow(dead_code, unused_imports, clippy::print_stdout, unreachable_pub)]
+
+mod broker;
 
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,77 +14,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use netcap_nats::{Connection, NatsSender, NatsServer, SenderOptions, ServerOptions};
 use netcap_record::{Schema, frame_octets};
 use netcap_remote::{Archive, Batch, ClientName, Sender, StreamId};
-use netcap_store::Reader;
+use netcap_store::{Reader, Rotation};
 
-/// The longest that anything may take.
-pub const DEADLINE: Duration = Duration::from_secs(120);
+pub use broker::{Broker, DEADLINE, until};
+
 /// The types of the tests' records.
 pub const TYPES: [&str; 3] = ["TCP", "UDP", "DNS"];
 
-/// A broker that can be killed, and started again on the same store and port.
-pub struct Broker {
-    pub store: tempfile::TempDir,
-    pub port: u16,
-    pub scheme: &'static str,
-    more: Vec<String>,
-    process: Option<Child>,
-}
-
 impl Broker {
-    /// None where no broker is installed.
-    pub fn start(more: &[&str]) -> Option<Broker> {
-        let version = Command::new("nats-server").arg("-v").output();
-        if version.is_err() {
-            println!("skipped: nats-server is not installed (apt-get install nats-server)");
-            return None;
-        }
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let mut broker = Broker {
-            store: tempfile::tempdir().expect("a folder"),
-            port: listener.local_addr().expect("an address").port(),
-            scheme: "nats",
-            more: more.iter().map(|&argument| argument.to_owned()).collect(),
-            process: None,
-        };
-        drop(listener);
-        broker.again();
-        Some(broker)
-    }
-
-    /// Starts it.
-    pub fn again(&mut self) {
-        let mut command = Command::new("nats-server");
-        command
-            .args([
-                "-js",
-                "-a",
-                "127.0.0.1",
-                "-p",
-                &self.port.to_string(),
-                "-sd",
-            ])
-            .arg(self.store.path())
-            .args(&self.more)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        self.process = Some(command.spawn().expect("a broker"));
-        until("the broker listens", || {
-            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-        });
-    }
-
-    /// Ends it without warning.
-    pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().expect("killed");
-            process.wait().expect("ended");
-        }
-    }
-
-    pub fn url(&self) -> String {
-        format!("{}://127.0.0.1:{}", self.scheme, self.port)
-    }
-
     pub fn connection(&self) -> Connection {
         Connection::new(&self.url())
     }
@@ -174,24 +112,9 @@ impl Broker {
     }
 }
 
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
 pub fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build().expect("a runtime")
-}
-
-/// Waits until something holds.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let since = Instant::now();
-    while !holds() {
-        assert!(since.elapsed() < DEADLINE, "{what}");
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// Numbers nobody knows before; the first is printed.
@@ -293,11 +216,33 @@ pub fn send(
 }
 
 pub fn serve(connection: Connection, folder: &Path, ack_wait: Duration) -> NatsServer {
-    let archive = Archive::open(folder, "test").expect("an archive");
+    serve_rotating(connection, folder, ack_wait, None)
+}
+
+pub fn serve_rotating(
+    connection: Connection,
+    folder: &Path,
+    ack_wait: Duration,
+    rotation: Option<Rotation>,
+) -> NatsServer {
+    let archive = Archive::open_rotating(folder, "test", rotation).expect("an archive");
+    serve_in(connection, Arc::new(archive), ack_wait)
+}
+
+pub fn serve_in(connection: Connection, archive: Arc<Archive>, ack_wait: Duration) -> NatsServer {
     let mut options = ServerOptions::new(connection);
     options.ack_wait = ack_wait;
     options.notify = Arc::new(|text| println!("server: {text}"));
-    NatsServer::start(options, Arc::new(archive)).expect("a server")
+    NatsServer::start(options, archive).expect("a server")
+}
+
+/// The records in a file.
+fn read(file: &Path, all: &mut Vec<String>) -> Option<()> {
+    let mut reader = Reader::open(file).ok()?;
+    while let Some(record) = reader.next_record().ok()? {
+        all.push(String::from_utf8_lossy(&record[2..]).into_owned());
+    }
+    Some(())
 }
 
 /// All records in the folders of servers, sorted; none where a file cannot be read at the moment.
@@ -310,9 +255,13 @@ pub fn kept(folders: &[PathBuf]) -> Option<Vec<String>> {
                 continue;
             }
             for file in std::fs::read_dir(&client).ok()? {
-                let mut reader = Reader::open(&file.ok()?.path()).ok()?;
-                while let Some(record) = reader.next_record().ok()? {
-                    all.push(String::from_utf8_lossy(&record[2..]).into_owned());
+                let file = file.ok()?.path();
+                if !file.is_dir() {
+                    read(&file, &mut all)?;
+                    continue;
+                }
+                for file in std::fs::read_dir(&file).ok()? {
+                    read(&file.ok()?.path(), &mut all)?;
                 }
             }
         }

@@ -1,31 +1,17 @@
 //! Both programs killed at random moments, and started again.
 
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::captures::write_long;
+use crate::chance::Chance;
 use crate::lab::{Lab, NETCAP, SENSOR, assert_same, files_in, wait_for};
 
 const KILLS: u32 = 20;
 
-/// Numbers by chance: which, the seed tells.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
-
 #[test]
 fn nothing_is_lost_and_nothing_doubled() {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seed = now.expect("a clock").as_secs();
-    let mut chance = Chance(seed);
+    let mut chance = Chance::new();
     let (lab, pin) = Lab::with_identity();
     lab.enrolled("alice");
     let file = lab.path("long.pcap");
@@ -50,10 +36,10 @@ fn nothing_is_lost_and_nothing_doubled() {
     }
     wait_for(|| sensor.has_ended());
     let (code, said) = sensor.end();
-    assert_eq!(code, 0, "seed {seed}: {said}");
+    assert_eq!(code, 0, "{chance}: {said}");
     server.stop();
     let found = lab.received("alice");
-    assert_same(&format!("seed {seed}"), &found, &expected);
+    assert_same(&chance.to_string(), &found, &expected);
 }
 
 /// Reads a file as it is at this moment.

@@ -164,7 +164,12 @@ impl Lab {
 
     /// What the server has of a sensor.
     pub(crate) fn received(&self, name: &str) -> Rows {
-        self.rows(&self.path("records").join(name))
+        self.received_in("records", name)
+    }
+
+    /// What a server with another folder has of a sensor.
+    pub(crate) fn received_in(&self, folder: &str, name: &str) -> Rows {
+        self.rows(&self.path(folder).join(name))
     }
 
     /// What a local netcap makes of a capture.
@@ -225,7 +230,6 @@ pub(crate) fn assert_same(name: &str, found: &Rows, expected: &Rows) {
 /// Rows twice or more: what a capture gives that was sent so often in the compatible mode.
 pub(crate) fn times(rows: &Rows, count: usize) -> Rows {
     let repeated = rows.iter().map(|(name, lines)| {
-        let is_columns = |line: &str| line.starts_with("Timestamp");
         let mut all: Vec<_> = lines
             .iter()
             .flat_map(|line| vec![line.clone(); if is_columns(line) { 1 } else { count }])
@@ -234,6 +238,11 @@ pub(crate) fn times(rows: &Rows, count: usize) -> Rows {
         (name.clone(), all)
     });
     repeated.collect()
+}
+
+/// Whether a line names the columns.
+pub(crate) fn is_columns(line: &str) -> bool {
+    line.starts_with("Timestamp")
 }
 
 /// What is in a folder.
@@ -291,6 +300,11 @@ impl Running {
 
     /// As `kill -9` does.
     pub(crate) fn kill(mut self) {
+        self.kill_now();
+    }
+
+    /// The same of one in a list; it must be replaced.
+    pub(crate) fn kill_now(&mut self) {
         self.child.kill().expect("it was not waited for");
         self.child.wait().expect("it ends");
     }

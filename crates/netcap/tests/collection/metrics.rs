@@ -35,7 +35,7 @@ fn of_datagrams() {
         "-pubkey pub.key -client alice -include TCP",
         &[&sensor[..], &["netcap_sensor_records_total 21"]].concat(),
         &[
-            "netcap_server_records_total{sensor=\"alice\"} 21",
+            "netcap_server_records_total{sensor=\"alice\",type=\"TCP\"} 21",
             "netcap_server_duplicate_datagrams_total 0",
             "netcap_server_dropped_datagrams_total{by=\"queue\"} 0",
         ],
@@ -59,7 +59,7 @@ fn of_the_reliable_mode() {
             "netcap_sensor_queue_bytes 0",
         ],
         &[
-            "netcap_server_records_total{sensor=\"alice\"} 21",
+            "netcap_server_records_total{sensor=\"alice\",type=\"TCP\"} 21",
             "netcap_server_missing_records_total{sensor=\"alice\"} 0",
             "netcap_server_sensor_packets_total{sensor=\"alice\"} 57",
             "netcap_server_sensor_connected{sensor=\"alice\"} 1",

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use netcap_record::{Columns, Schema, Timestamp};
-use netcap_store::{Encoding, Frames};
+use netcap_store::{Encoding, Frames, Rotation};
 
-use super::Rotation;
 use super::folder::COMPRESSED;
 
 /// How files of records are written.

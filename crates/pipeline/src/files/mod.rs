@@ -21,7 +21,7 @@ use folder::Folder;
 use periods::Periods;
 use sink::{Block, Piece, Placed, Spare};
 
-pub use periods::{PeriodLedger, Rotation};
+pub use periods::PeriodLedger;
 pub(crate) use sink::BLOCK;
 
 /// Writes records to files, which appear when their period ends. Dropped before that, it leaves

@@ -5,37 +5,36 @@
 //! an interruption at any moment leaves the batch or the void, for a void that is unfinished is finished
 //! when its file is opened again.
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Arc;
 
 use netcap_record::Schema;
+use netcap_store::Period;
 use nix::fcntl::OFlag;
 
-use super::{Archive, Client, file_name, open_no_link};
-use crate::members::{BEHIND_MARK, FLAGS_AT, Mark, Member, VOID, finished_void, marked, walk};
+use super::{Archive, Client};
+use crate::members::{BEHIND_MARK, FLAGS_AT, Mark, VOID, finished_void, marked};
 use crate::{ClientName, Error};
 
-/// Where a batch lies in its file.
+/// Where a batch lies. What it is written as, no other batch of its type and client that was committed ever
+/// has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
+    /// Of the file, if it has one.
+    period: Option<Period>,
     offset: u64,
     octets: u64,
 }
 
-impl Place {
-    pub(super) fn of(member: &Member) -> Place {
-        Place {
-            offset: member.place,
-            octets: member.octets,
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.period {
+            None => write!(f, "{}", self.offset),
+            Some(period) => write!(f, "{period}/{}", self.offset),
         }
-    }
-
-    /// Octets before it. No other batch that was committed to the file ever has the same.
-    pub fn offset(self) -> u64 {
-        self.offset
     }
 }
 
@@ -65,7 +64,8 @@ impl Archive {
 
 impl Client {
     /// Appends a batch that came as a plain gzip member, which was looked through, whatever was there of
-    /// its stream. None where the member's header is not plain; nothing is appended then.
+    /// its stream. None where the member's header is not plain; nothing is appended then. It is counted
+    /// when it is [to stay](Client::count).
     ///
     /// # Errors
     /// Where the file cannot be written.
@@ -79,72 +79,105 @@ impl Client {
         let Some(member) = marked(member, mark) else {
             return Ok(None);
         };
-        let file = self.file(schema, payloads)?;
-        let place = Place {
-            offset: file.octets,
+        let (period, offset) = self.put(schema, payloads, &member, mark)?;
+        Ok(Some(Place {
+            period,
+            offset,
             octets: member.len() as u64,
-        };
-        file.append(&member)?;
-        file.note(mark);
-        let path = Arc::clone(&file.path);
-        self.commits.note(path);
-        Ok(Some(place))
+        }))
+    }
+
+    /// Counts a batch that was appended in any order and is to stay; `member` is what came.
+    pub fn count(&self, schema: &'static Schema, member: &[u8], mark: &Mark) {
+        self.shared
+            .counts
+            .add_member(&self.name, schema, member, mark);
     }
 
     /// Takes a batch back that [`Client::append_unordered`] or [`Client::last_members`] gave the place of.
-    /// That is on the disk when this returns.
+    /// That is on the disk when this returns. It may have been removed with its period.
     ///
     /// # Errors
     /// Where the file cannot be written.
     pub fn void(&mut self, schema: &'static Schema, place: Place) -> Result<(), Error> {
-        let path = self.path.join(file_name(schema));
-        make_void(&path, place).map_err(Error::io(&path))
+        let path = self.path_of(schema, place.period);
+        match make_void(&path, place.offset, place.octets) {
+            Err(error) if place.period.is_some() && error.kind() == io::ErrorKind::NotFound => {
+                Ok(())
+            }
+            made => made.map_err(Error::io(&path)),
+        }
     }
 
-    /// The last so many members of a type's file that are not void, in their order, those without numbers
-    /// left out; none where there is no file.
+    /// The last so many members of a type's files that are not void, those without numbers left out; of
+    /// files in periods as many as of the one without.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// Where a file cannot be read.
     pub fn last_members(
         &mut self,
         schema: &'static Schema,
         most: usize,
     ) -> Result<Vec<(Mark, Place)>, Error> {
-        let path = self.path.join(file_name(schema));
-        if !path.exists() {
-            return Ok(Vec::new());
+        self.look_for_periods()?;
+        let mut members = self.batches(schema, None)?;
+        members.drain(..members.len().saturating_sub(most));
+        // The newest first.
+        let mut of_periods = Vec::new();
+        for period in self.periods_with(schema)? {
+            if of_periods.len() >= most {
+                break;
+            }
+            of_periods.extend(self.batches(schema, Some(period))?.into_iter().rev());
         }
-        // What was left unfinished is cut off first.
-        let path = Arc::clone(&self.file(schema, false)?.path);
-        let file = open_no_link(&path).map_err(Error::io(&path))?;
-        let mut members = Vec::new();
-        walk(&file, |member| members.push(member)).map_err(Error::io(&path))?;
-        let last = members.split_off(members.len().saturating_sub(most));
-        let last = last.iter().filter_map(|member| {
-            let mark = member.mark.filter(|mark| mark.stream != [0; 16])?;
-            Some((mark, Place::of(member)))
+        of_periods.truncate(most);
+        members.extend(of_periods.into_iter().rev());
+        let last = members.into_iter().filter_map(|(mark, place)| {
+            let mark = mark.filter(|mark| mark.stream != [0; 16])?;
+            Some((mark, place))
         });
         Ok(last.collect())
+    }
+
+    /// The members of a file behind its beginning, voids too. What was left unfinished is cut off first.
+    fn batches(
+        &mut self,
+        schema: &'static Schema,
+        period: Option<Period>,
+    ) -> Result<Vec<(Option<Mark>, Place)>, Error> {
+        let mut members = Vec::new();
+        self.look(schema, period, |member| {
+            let is_beginning = |mark: Mark| mark.count == 0 && mark.stream != [0; 16];
+            if member.place > 0 && !member.mark.is_some_and(is_beginning) {
+                let place = Place {
+                    period,
+                    offset: member.place,
+                    octets: member.octets,
+                };
+                members.push((member.mark, place));
+            }
+        })?;
+        Ok(members)
     }
 }
 
 /// Makes a member a void. One octet decides, and is on the disk before the rest is touched.
-pub(super) fn make_void(path: &Path, place: Place) -> io::Result<()> {
-    let rest = finished_void(place.octets).ok_or(io::ErrorKind::InvalidData)?;
+pub(super) fn make_void(path: &Path, offset: u64, octets: u64) -> io::Result<()> {
+    let rest = finished_void(octets).ok_or(io::ErrorKind::InvalidData)?;
     let file = OpenOptions::new()
         .write(true)
         .custom_flags(OFlag::O_NOFOLLOW.bits())
         .open(path)?;
-    file.write_all_at(&[VOID], place.offset + FLAGS_AT)?;
+    file.write_all_at(&[VOID], offset + FLAGS_AT)?;
     file.sync_data()?;
-    file.write_all_at(&rest, place.offset + BEHIND_MARK)?;
+    file.write_all_at(&rest, offset + BEHIND_MARK)?;
     file.sync_data()
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+    use std::sync::Arc;
 
     use netcap_store::{Gzip, Reader};
 
@@ -175,7 +208,9 @@ mod tests {
         let client = client(archive);
         let mut client = super::super::lock(&client);
         let place = client.append_unordered(schema(), false, &member, &mark);
-        place.expect("appended").expect("a plain member")
+        let place = place.expect("appended").expect("a plain member");
+        client.count(schema(), &member, &mark);
+        place
     }
 
     fn firsts(archive: &Archive, most: usize) -> Vec<u64> {
@@ -207,6 +242,8 @@ mod tests {
         let batches = [(7, 3), (0, 1), (3, 4), (1, 2)];
         let places = batches.map(|(first, count)| append(&archive, first, count));
         assert_eq!(records(&path), 10);
+        let kept = archive.counts()[&ClientName::new(b"a")]["TCP"];
+        assert_eq!((kept.batches, kept.records, kept.octets), (4, 10, 40));
         assert_eq!(firsts(&archive, 9), [7, 0, 3, 1]);
         assert_eq!(firsts(&archive, 2), [3, 1]);
         let length = fs::metadata(&path).expect("a file").len();

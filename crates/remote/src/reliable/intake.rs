@@ -148,7 +148,7 @@ impl<'s> Intake<'s> {
         let appended = {
             let mut client = lock(&self.client);
             self.check_latest()?;
-            let next = client.next(schema, payloads, &self.stream)?;
+            let next = client.next(schema, &self.stream)?;
             let is_announced = self
                 .lost
                 .get(&number)
@@ -159,11 +159,7 @@ impl<'s> Intake<'s> {
             client.append(schema, payloads, member, &mark)?
         };
         match appended {
-            Appended::InTurn | Appended::After(_) => self.sensor.count(|counts| {
-                counts.batches += 1;
-                counts.records += u64::from(count);
-                counts.octets += member.len() as u64;
-            }),
+            Appended::InTurn | Appended::After(_) => {}
             Appended::Known => self
                 .sensor
                 .count(|counts| counts.duplicates += u64::from(count)),

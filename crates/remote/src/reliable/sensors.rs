@@ -36,7 +36,8 @@ pub struct Refusals {
     pub silent: u64,
 }
 
-/// What came of one sensor since the start.
+/// What is known of one sensor since the start. What was kept of it the archive
+/// [counts](crate::Archive::counts).
 #[derive(Clone, Debug)]
 pub struct SensorCounts {
     /// The name by which it is enrolled.
@@ -53,12 +54,6 @@ pub struct SensorCounts {
     pub program: String,
     /// Connections that got as far as to say what they read.
     pub connections: u64,
-    /// Batches appended.
-    pub batches: u64,
-    /// Records appended.
-    pub records: u64,
-    /// Octets of appended batches, compressed.
-    pub octets: u64,
     /// Records that the sensor says it had to drop.
     pub gaps: u64,
     /// Records that came again, and were there.
@@ -98,9 +93,6 @@ impl Sensor {
             source: String::new(),
             program: String::new(),
             connections: 0,
-            batches: 0,
-            records: 0,
-            octets: 0,
             gaps: 0,
             duplicates: 0,
             status: Vec::new(),

@@ -11,7 +11,7 @@ use netcap_shell::figures::{grouped, size};
 use netcap_shell::{Failure, certificate};
 
 use crate::flags::Flags;
-use crate::way::{Run, Way, batches};
+use crate::way::{Run, Way, batches, server};
 use crate::{PROGRAM, stream, version};
 
 /// Octets of records in a batch, before they are compressed.
@@ -76,7 +76,9 @@ fn way(sender: ReliableSender, run: &Run<'_>, is_repeatable: bool) -> Way {
     let counted = counters.clone();
     Way {
         outlet: batches(sender, run, BATCH, is_repeatable),
+        place: server(run.flags),
         ceiling: run.flags.queue + waiting as u64,
+        has_queue: true,
         page: Box::new(move |page| {
             let counts = counted.snapshot();
             page.counter(

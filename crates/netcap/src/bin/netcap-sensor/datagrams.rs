@@ -9,7 +9,7 @@ use netcap_shell::figures::grouped;
 
 use crate::flags::Flags;
 use crate::version;
-use crate::way::{Run, Way, batches};
+use crate::way::{Run, Way, batches, server};
 
 /// Octets of memory that the queue takes: batches that wait, and one being made.
 const QUEUE: u64 = 32 << 20;
@@ -26,7 +26,7 @@ impl Datagrams {
         let Some(key) = &flags.pubkey else {
             return Err(Failure::Usage(
                 "the server's public key is missing: give it with -pubkey (`netcap-server -gen-keypair` \
-                 makes it), or deliver with -reliable"
+                 makes it), or deliver with -reliable or -nats"
                     .to_owned(),
             ));
         };
@@ -39,7 +39,7 @@ impl Datagrams {
     pub(crate) fn open(self, run: &Run<'_>) -> Result<Way, Failure> {
         let Run { flags, capture, .. } = run;
         let options = SenderOptions {
-            client: client(flags),
+            client: flags.client(),
             source: capture.source.name().as_bytes().to_vec(),
             version: version(),
             max: flags.max as usize,
@@ -57,7 +57,9 @@ fn way(sender: UdpSender, run: &Run<'_>) -> Way {
     let counted = Arc::clone(&counters);
     Way {
         outlet: batches(sender, run, max, false),
+        place: server(run.flags),
         ceiling: QUEUE,
+        has_queue: false,
         page: Box::new(move |page| {
             let counts = counted.snapshot();
             page.counter("netcap_sensor_records_total", "Records sent.")
@@ -129,11 +131,4 @@ fn resolve(address: &str) -> Result<SocketAddr, Failure> {
         .map_err(|error| wrong(error.to_string()))?;
     let first = addresses.next();
     first.ok_or_else(|| wrong("the host has no address".to_owned()))
-}
-
-/// The name that the server calls our folder by.
-fn client(flags: &Flags) -> Vec<u8> {
-    let user = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    let name = flags.client.clone().or_else(|| user().ok());
-    name.unwrap_or_else(|| "sensor".to_owned()).into_bytes()
 }

@@ -3,11 +3,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser};
+use clap::{ArgGroup, CommandFactory, Parser};
 use netcap_capture::pcap_over_ip::Pin;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::octets;
-use netcap_shell::{EXIT_CODES, Failure, InputFlags, PipelineFlags, RecordFlags, Retired};
+use netcap_shell::{
+    EXIT_CODES, Failure, InputFlags, NatsFlags, PipelineFlags, RecordFlags, Retired,
+};
 
 use crate::PROGRAM;
 
@@ -21,8 +23,8 @@ const RETIRED: Retired = Retired {
 ///
 /// By default each batch of records is one encrypted UDP datagram, as in 2019: what the network loses is
 /// lost. With -reliable records go over TLS, both sides know each other by their certificates, and
-/// nothing is lost or doubled, whatever ends in between. The sensor writes nothing to disk, unless
-/// -spool says so.
+/// nothing is lost or doubled, whatever ends in between. With -nats they go through a broker to any number
+/// of servers, with the same promise. The sensor writes nothing to disk, unless -spool says so.
 ///
 /// Flags have one dash or two, and their values follow after a space or an equals sign.
 #[derive(Debug, Parser)]
@@ -31,7 +33,10 @@ const RETIRED: Retired = Retired {
     disable_version_flag = true,
     override_usage = "netcap-sensor -pubkey FILE -addr HOST:PORT -iface NAME [FLAGS]\n       \
                       netcap-sensor -reliable -server-pin PIN -addr HOST:PORT -iface NAME [FLAGS]\n       \
+                      netcap-sensor -nats URL -client NAME -iface NAME [FLAGS]\n       \
                       netcap-sensor -gen-keypair",
+    // One of them at most.
+    group = ArgGroup::new("delivery").args(["reliable", "nats"]),
     after_help = "--help tells more, with examples.",
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}")
 )]
@@ -58,12 +63,18 @@ pub(crate) struct Flags {
         long,
         value_name = "HOST:PORT",
         default_value = "127.0.0.1:1335",
+        conflicts_with = "nats",
         help_heading = "Server"
     )]
     pub(crate) addr: String,
 
     /// The server's public key, as `netcap-server -gen-keypair` wrote it
-    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "nats",
+        help_heading = "Server"
+    )]
     pub(crate) pubkey: Option<PathBuf>,
 
     /// Name of this sensor, by which the server calls the folder of its records [default: $USER]
@@ -111,10 +122,10 @@ pub(crate) struct Flags {
     #[arg(long, help_heading = "Reliable delivery")]
     pub(crate) gen_keypair: bool,
 
-    /// Memory for records that the server has not acknowledged
+    /// Memory for records that the server or broker has not acknowledged
     ///
     /// When it is full, files are read no further; of what is captured live, new records are dropped,
-    /// counted, and the server is told.
+    /// counted, and the server is told. With -nats they wait as they are, otherwise compressed.
     #[arg(
         long, value_name = "SIZE", default_value = "64MB", value_parser = octets,
         help_heading = "Reliable delivery"
@@ -147,10 +158,13 @@ pub(crate) struct Flags {
     #[arg(
         long,
         value_name = "NAME",
-        requires = "reliable",
+        requires = "delivery",
         help_heading = "Reliable delivery"
     )]
     pub(crate) stream: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) nats: NatsFlags,
 
     #[command(flatten)]
     pub(crate) metrics: MetricsFlags,
@@ -183,7 +197,18 @@ Examples:
   netcap-sensor -reliable -server-pin sha256/... -addr collector.example:1335 -iface eth0
       the same records, and none of them lost
   netcap-sensor -reliable -server-pin sha256/... -addr collector.example:1335 -r monday.pcap.gz
-      records of a capture that is there already; started again, it goes on where it was";
+      records of a capture that is there already; started again, it goes on where it was
+  netcap-sensor -nats nats://broker.example -client lab-7 -iface eth0
+      through a broker, to whichever servers there are";
+
+impl Flags {
+    /// The name that servers call our folder by.
+    pub(crate) fn client(&self) -> Vec<u8> {
+        let user = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+        let name = self.client.clone().or_else(|| user().ok());
+        name.unwrap_or_else(|| "sensor".to_owned()).into_bytes()
+    }
+}
 
 /// Reads a command line. `None` where it asked for help, and got it.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Flags>, Failure> {

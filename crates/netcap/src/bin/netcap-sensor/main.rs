@@ -9,6 +9,8 @@ mod acknowledged;
 mod datagrams;
 mod flags;
 mod identity;
+#[cfg(feature = "nats")]
+mod published;
 mod send;
 mod stream;
 mod way;

@@ -43,16 +43,18 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     })?;
     let Way {
         mut outlet,
+        place,
         ceiling,
+        has_queue,
         page,
         account,
         gauges,
     } = way;
     if !flags.quiet {
         let ceiling = ceiling + capture.ceiling(&registry);
-        let deciding: &[&str] = match gauges {
-            Some(_) => &["queue", "max-flows", "max-streams", "stream-memory"],
-            None => &["max-flows", "max-streams", "stream-memory"],
+        let deciding: &[&str] = match has_queue {
+            true => &["queue", "max-flows", "max-streams", "stream-memory"],
+            false => &["max-flows", "max-streams", "stream-memory"],
         };
         PROGRAM.tell_ceiling(ceiling, deciding);
     }
@@ -90,7 +92,6 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     // Also where it failed: what was sent by then is known.
     if !flags.quiet {
         if let Ok(report) = &result {
-            let place = format!("for the server at {}", flags.addr.escape_debug());
             let place = Destination::Elsewhere(&place);
             say(summary(report, place, started.elapsed(), false).trim_end());
         }

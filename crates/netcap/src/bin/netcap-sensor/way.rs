@@ -13,16 +13,28 @@ use netcap_shell::{Capture, Failure};
 use crate::acknowledged::Acknowledged;
 use crate::datagrams::Datagrams;
 use crate::flags::Flags;
+#[cfg(feature = "nats")]
+use crate::published::Published;
 
 /// The server, as the command line describes it; nothing was sent yet.
 pub(crate) enum Peer {
     Datagrams(Datagrams),
     Acknowledged(Acknowledged),
+    #[cfg(feature = "nats")]
+    Published(Published),
 }
 
 impl Peer {
     /// Reads keys.
     pub(crate) fn new(flags: &Flags) -> Result<Peer, Failure> {
+        #[cfg(feature = "nats")]
+        if let Some(url) = &flags.nats.url {
+            return Published::new(url, flags).map(Peer::Published);
+        }
+        #[cfg(not(feature = "nats"))]
+        if flags.nats.url.is_some() {
+            return Err(netcap_shell::NatsFlags::unavailable());
+        }
         if flags.reliable {
             return Acknowledged::new(flags).map(Peer::Acknowledged);
         }
@@ -34,6 +46,8 @@ impl Peer {
         match self {
             Peer::Datagrams(peer) => peer.open(run),
             Peer::Acknowledged(peer) => peer.open(run),
+            #[cfg(feature = "nats")]
+            Peer::Published(peer) => peer.open(run),
         }
     }
 }
@@ -51,12 +65,21 @@ pub(crate) struct Run<'a> {
 /// How the records go, and what tells of it.
 pub(crate) struct Way {
     pub(crate) outlet: Box<dyn Outlet>,
+    /// Where the records go, as the summary has it.
+    pub(crate) place: String,
     /// Octets of memory that it takes at most.
     pub(crate) ceiling: u64,
+    /// Whether -queue decides about that.
+    pub(crate) has_queue: bool,
     pub(crate) page: Box<dyn Fn(&mut Page)>,
     /// What is told at the end.
     pub(crate) account: Box<dyn Fn() -> String>,
     pub(crate) gauges: Option<Arc<Gauges>>,
+}
+
+/// A server, as the summary has it.
+pub(crate) fn server(flags: &Flags) -> String {
+    format!("for the server at {}", flags.addr.escape_debug())
 }
 
 /// The outlet of a run, before a sender.

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser};
+use clap::{Command, CommandFactory, Parser};
 use netcap_capture::pcap_over_ip::Pin;
 use netcap_shell::metrics::MetricsFlags;
-use netcap_shell::{EXIT_CODES, Failure, Retired};
+use netcap_shell::{EXIT_CODES, Failure, NatsFlags, Retired, RotationFlags, explained};
 
 use crate::PROGRAM;
 
@@ -17,7 +17,8 @@ use crate::PROGRAM;
 /// server is started again.
 ///
 /// By default records come as encrypted UDP datagrams, as in 2019, from anybody who has the public key.
-/// With -reliable they come over TLS, from sensors that were enrolled; both may be had at once.
+/// With -reliable they come over TLS, from sensors that were enrolled; both may be had at once. With -nats
+/// they come from a broker, which gives each record to one of its servers.
 ///
 /// Flags have one dash or two, and their values follow after a space or an equals sign.
 #[derive(Debug, Parser)]
@@ -27,7 +28,8 @@ use crate::PROGRAM;
     override_usage = "netcap-server -gen-keypair\n       \
                       netcap-server -privkey priv.key -addr ADDRESS:PORT [FLAGS]\n       \
                       netcap-server -enroll NAME -pin PIN\n       \
-                      netcap-server -reliable -addr ADDRESS:PORT [FLAGS]",
+                      netcap-server -reliable -addr ADDRESS:PORT [FLAGS]\n       \
+                      netcap-server -nats URL -out DIR [FLAGS]",
     after_help = "--help tells more, with examples.",
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}")
 )]
@@ -37,6 +39,7 @@ pub(crate) struct Flags {
         long,
         value_name = "ADDRESS:PORT",
         default_value = "127.0.0.1:1335",
+        conflicts_with = "nats",
         help_heading = "Receive"
     )]
     pub(crate) addr: String,
@@ -50,16 +53,24 @@ pub(crate) struct Flags {
     )]
     pub(crate) out: PathBuf,
 
-    /// Sensors that may have folders; others are refused and counted
+    /// Sensors that may have folders; others are refused and counted. Not with -nats
     #[arg(
         long, value_name = "N", default_value_t = 1024,
         value_parser = clap::value_parser!(u32).range(1..=1 << 20), help_heading = "Receive"
     )]
     pub(crate) max_clients: u32,
 
+    #[command(flatten)]
+    pub(crate) rotation: RotationFlags,
+
     /// The private key of the server, which nobody else may be able to read [default: priv.key, unless
-    /// -reliable is given]
-    #[arg(long, value_name = "FILE", help_heading = "Datagrams")]
+    /// -reliable or -nats is given]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "nats",
+        help_heading = "Datagrams"
+    )]
     pub(crate) privkey: Option<PathBuf>,
 
     /// Threads that open datagrams, 1 to 64 [default: number of cores]
@@ -75,7 +86,7 @@ pub(crate) struct Flags {
     pub(crate) gen_keypair: bool,
 
     /// Receive over TLS from sensors that were enrolled: nothing is lost or doubled
-    #[arg(long, help_heading = "Reliable delivery")]
+    #[arg(long, conflicts_with = "nats", help_heading = "Reliable delivery")]
     pub(crate) reliable: bool,
 
     /// Certificate and key of the server: PATH.pem and PATH.key
@@ -118,6 +129,9 @@ pub(crate) struct Flags {
     pub(crate) pin: Option<Pin>,
 
     #[command(flatten)]
+    pub(crate) nats: NatsFlags,
+
+    #[command(flatten)]
     pub(crate) metrics: MetricsFlags,
 
     /// Print only warnings
@@ -141,12 +155,25 @@ Examples:
       lets a sensor in
   netcap-server -reliable -addr 0.0.0.0:1335 -out records -metrics 127.0.0.1:9100
       receives over TLS, with metrics for Prometheus
+  netcap-server -nats nats://broker.example -out records
+      receives from a broker, and shares the work with its other servers
+  netcap-server -reliable -addr 0.0.0.0:1335 -out records -rotate 1h -disk-limit 100GB
+      begins a folder for each hour, and keeps the latest 100 GB of them
   netcap -r records/lab-7/DNS.ncap.gz
       what has come so far";
 
+/// The parser's description of the flags.
+fn command() -> Command {
+    Flags::command()
+        .mut_arg("rotate", |flag| {
+            explained(flag, "It is in the folder of each sensor.").help_heading("Receive")
+        })
+        .mut_arg("disk_limit", |flag| flag.help_heading("Receive"))
+}
+
 /// Reads a command line. `None` where it asked for help, and got it.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
-    PROGRAM.parse(Flags::command(), &Retired::default(), args)
+    PROGRAM.parse(command(), &Retired::default(), args)
 }
 
 #[cfg(test)]
@@ -155,12 +182,12 @@ mod tests {
 
     #[test]
     fn the_parser_accepts_its_own_description() {
-        Flags::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn every_flag_is_documented() {
-        for arg in Flags::command().get_arguments() {
+        for arg in command().get_arguments() {
             assert!(arg.get_help().is_some(), "{}", arg.get_id());
         }
     }

@@ -1,14 +1,20 @@
 //! `netcap-server`: receives audit records from `netcap-sensor`s, and keeps them in files.
 //!
 //! The command line becomes [`Flags`](flags::Flags); [`keys`] makes keys and lets sensors in, [`serve`]
-//! receives, [`status`] tells of it; every way to fail is a [`Failure`]. What every program needs is in
+//! receives by the ways in [`way`], [`status`] tells of it; every way to fail is a [`Failure`]. What every program needs is in
 //! `netcap_shell`, what goes over the network and into files in `netcap_remote`.
 
+mod acknowledged;
+mod datagrams;
 mod flags;
 mod keys;
+mod page;
+#[cfg(feature = "nats")]
+mod published;
 mod serve;
 mod snapshot;
 mod status;
+mod way;
 
 use std::process::ExitCode;
 

@@ -1,20 +1,17 @@
 //! Receiving, until Ctrl-C.
 
-use std::net::UdpSocket;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use netcap_capture::pcap_over_ip::TlsOptions;
-use netcap_remote::reliable::{Enrolment, ReliableServer, ServerOptions, server_tls};
-use netcap_remote::{Archive, Collector, CollectorOptions, Error, read_private};
-use netcap_shell::{Failure, certificate, signals};
+use netcap_remote::{Archive, Error};
+use netcap_shell::{Failure, signals};
 
 use crate::flags::Flags;
 use crate::snapshot::Snapshot;
 use crate::status::Status;
+use crate::way::{Receiver, Way};
 use crate::{PROGRAM, VERSION};
 
 /// How often the main thread looks whether to stop.
@@ -25,11 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// After so long without trouble it is over: sensors try again every few seconds.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// What receives.
+/// What receives, and where what it receives is kept.
 struct Receivers {
-    datagrams: Option<Collector>,
-    reliable: Option<ReliableServer>,
-    enrolment: Option<Arc<Enrolment>>,
+    all: Vec<Box<dyn Receiver>>,
+    archive: Arc<Archive>,
 }
 
 /// Trouble that comes again and again.
@@ -60,36 +56,44 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let mut status = Status::new(flags.quiet);
     let mut second = Instant::now();
     let mut refused = Refused::default();
-    let mut known = None;
     while !stop.load(Ordering::Relaxed) {
         thread::sleep(TICK);
         if second.elapsed() < SECOND {
             continue;
         }
         second = Instant::now();
+        let tidied = receivers.archive.tidy();
         let snapshot = receivers.snapshot();
         if let Some(metrics) = &metrics {
             metrics.refresh(|page| snapshot.write(page));
         }
         status.show(&snapshot);
         let mut refusal = None;
-        for trouble in receivers.trouble() {
-            status.warn(&trouble.to_string());
+        for receiver in &mut receivers.all {
+            for news in receiver.news() {
+                status.warn(&news);
+            }
+            if let Some(failure) = receiver.failure() {
+                return Err(failure);
+            }
+            let Some(trouble) = receiver.trouble() else {
+                continue;
+            };
+            status.fail(&trouble.to_string());
             // What is in the way of one sensor ends nothing for the others.
             if !matches!(trouble, Error::Foreign { .. }) {
                 refusal = Some(trouble);
             }
+        }
+        if let Err(trouble) = tidied {
+            status.fail(&trouble.to_string());
+            refusal = Some(trouble);
         }
         if refused.lasts(refusal.is_some(), second)
             && let Some(refusal) = refusal
         {
             return Err(refusal.into());
         }
-        let mistake = receivers.enrolment.as_ref().and_then(|list| list.trouble());
-        if let Some(mistake) = mistake.as_ref().filter(|_| mistake != known) {
-            status.warn(&format!("{mistake}; what it said before still counts"));
-        }
-        known = mistake;
     }
     let snapshot = receivers.stop()?;
     status.end(&snapshot);
@@ -98,120 +102,36 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
 
 impl Receivers {
     fn start(flags: &Flags) -> Result<Receivers, Failure> {
-        let has_datagrams = flags.privkey.is_some() || !flags.reliable;
         // Keys first: a wrong one is the likelier mistake, and nothing is made or listened on then.
-        let secret = has_datagrams.then(|| secret(flags)).transpose()?;
-        let tls = flags.reliable.then(|| tls(flags)).transpose()?;
-        let archive = Archive::open(&flags.out, &format!("netcap-server {VERSION}"))?;
-        let archive = Arc::new(archive);
-        let mut receivers = Receivers {
-            datagrams: None,
-            reliable: None,
-            enrolment: None,
-        };
-        if let Some(secret) = secret {
-            let socket = UdpSocket::bind(&*flags.addr).map_err(|error| {
-                Failure::Environment(format!(
-                    "-addr {}: cannot receive: {error}; choose a free port and an address of this machine",
-                    flags.addr.escape_debug()
-                ))
-            })?;
-            let defaults = CollectorOptions::default();
-            let options = CollectorOptions {
-                workers: flags.workers.map_or_else(cores, usize::from),
-                clients: flags.max_clients as usize,
-                ..defaults
-            };
-            let local = socket.local_addr().map(|local| local.to_string());
-            let collector = Collector::start(socket, &secret, Arc::clone(&archive), &options)?;
-            receivers.datagrams = Some(collector);
-            tell(flags, "datagrams", &local.unwrap_or_default());
-        }
-        if let Some((options, enrolment)) = tls {
-            let address = format!("tls-listen://{}", flags.addr).parse()?;
-            let tls = server_tls(&options, &enrolment)?;
-            let limits = ServerOptions {
-                connections: flags.max_clients as usize,
-                ..ServerOptions::default()
-            };
-            let server = ReliableServer::start(&address, &tls, &archive, &enrolment, limits)?;
-            tell(flags, "sensors over TLS", &server.local_addr().to_string());
-            if enrolment.keys() == 0 && !flags.quiet {
-                PROGRAM.note("no sensor is enrolled yet; `netcap-server -enroll NAME -pin PIN` lets one in, while this server runs too");
-            }
-            receivers.reliable = Some(server);
-            receivers.enrolment = Some(enrolment);
-        }
-        Ok(receivers)
+        let ways = Way::all(flags)?;
+        let rotation = flags.rotation.rotation()?;
+        let version = format!("netcap-server {VERSION}");
+        let archive = Arc::new(Archive::open_rotating(&flags.out, &version, rotation)?);
+        let ways = ways.into_iter().map(|way| way.open(flags, &archive));
+        Ok(Receivers {
+            all: ways.collect::<Result<_, _>>()?,
+            archive,
+        })
     }
 
     fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        if let Some(collector) = &self.datagrams {
-            snapshot.add_datagrams(&collector.counts());
-        }
-        if let Some(server) = &self.reliable {
-            snapshot.add_reliable(&server.counts());
+        let mut snapshot = Snapshot::of(&self.archive);
+        for receiver in &self.all {
+            receiver.add_to(&mut snapshot);
         }
         snapshot
     }
 
-    /// What has kept records from the disk lately.
-    fn trouble(&self) -> impl Iterator<Item = Error> {
-        let datagrams = self.datagrams.as_ref().and_then(Collector::trouble);
-        let reliable = self.reliable.as_ref().and_then(ReliableServer::trouble);
-        datagrams.into_iter().chain(reliable)
-    }
-
     /// Ends; what was received is on the disk then.
-    fn stop(&mut self) -> Result<Snapshot, Failure> {
+    fn stop(self) -> Result<Snapshot, Failure> {
         let mut snapshot = Snapshot::default();
-        if let Some(server) = &mut self.reliable {
-            server.stop();
-            snapshot.add_reliable(&server.counts());
+        for receiver in self.all {
+            receiver.stop(&mut snapshot)?;
         }
-        if let Some(collector) = self.datagrams.take() {
-            snapshot.add_datagrams(&collector.stop()?);
-        }
+        self.archive.tidy()?;
+        snapshot.add_kept(&self.archive);
         Ok(snapshot)
     }
-}
-
-fn tell(flags: &Flags, what: &str, local: &str) {
-    if !flags.quiet {
-        let out = flags.out.display();
-        PROGRAM.note(format_args!(
-            "waiting for {what} on {local}; records go to {out}"
-        ));
-    }
-}
-
-fn secret(flags: &Flags) -> Result<netcap_remote::PrivateKey, Failure> {
-    let path = flags.privkey.clone();
-    let path = path.unwrap_or_else(|| PathBuf::from(netcap_remote::PRIVATE_KEY_FILE));
-    if flags.privkey.is_none() && !path.exists() {
-        return Err(Failure::Usage(format!(
-            "{}: no such key; `netcap-server -gen-keypair` makes one, -privkey names another",
-            path.display()
-        )));
-    }
-    Ok(read_private(&path)?)
-}
-
-/// What TLS needs: our certificate, and the list of sensors.
-fn tls(flags: &Flags) -> Result<(TlsOptions, Arc<Enrolment>), Failure> {
-    let (cert, key) = certificate::files(&flags.identity, "netcap-server -reliable -gen-keypair")?;
-    let enrolment = Arc::new(Enrolment::open(&flags.sensors)?);
-    let options = TlsOptions {
-        cert: Some(cert),
-        key: Some(key),
-        ..TlsOptions::default()
-    };
-    Ok((options, enrolment))
-}
-
-fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
 }
 
 #[cfg(test)]

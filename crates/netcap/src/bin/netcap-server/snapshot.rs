@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use netcap_remote::CollectorCounts;
 use netcap_remote::reliable::{ServerCounts, status};
+use netcap_remote::{Archive, ClientName, CollectorCounts, DiskCounts, Kept, KeptTypes};
 
 /// What came since the start.
 #[derive(Clone, Debug, Default)]
@@ -22,15 +22,26 @@ pub(crate) struct Snapshot {
     pub(crate) kernel_drops: Option<u64>,
     /// Datagrams dropped by us as the workers were late.
     pub(crate) queue_drops: u64,
+    /// What became of the periods, if there is a limit on the disk.
+    pub(crate) disk: Option<DiskCounts>,
+    /// Of what a broker gave, if there is one.
+    pub(crate) shared: Option<Shared>,
+}
+
+/// Batches that were not kept, as servers of a broker have each once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shared {
+    /// Those that had come before.
+    pub(crate) duplicates: u64,
+    /// Those that were taken back, as another copy was first.
+    pub(crate) voided: u64,
 }
 
 /// What came from a sensor.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sensor {
-    pub(crate) batches: u64,
-    pub(crate) records: u64,
-    /// Octets, as they came.
-    pub(crate) octets: u64,
+    /// What was kept, by type.
+    pub(crate) kept: KeptTypes,
     /// Records that the sensor had to drop.
     pub(crate) gaps: u64,
     /// Records that had come before.
@@ -44,17 +55,49 @@ pub(crate) struct Sensor {
     pub(crate) packets_dropped: u64,
 }
 
+impl Sensor {
+    /// Of all types.
+    fn sum(&self, of: fn(&Kept) -> u64) -> u64 {
+        self.kept.values().map(of).sum()
+    }
+
+    pub(crate) fn batches(&self) -> u64 {
+        self.sum(|kept| kept.batches)
+    }
+
+    pub(crate) fn records(&self) -> u64 {
+        self.sum(|kept| kept.records)
+    }
+
+    pub(crate) fn octets(&self) -> u64 {
+        self.sum(|kept| kept.octets)
+    }
+}
+
 impl Snapshot {
+    /// What is in the folders, whichever way it came.
+    pub(crate) fn of(archive: &Archive) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        snapshot.add_kept(archive);
+        snapshot
+    }
+
+    /// Adds the same.
+    pub(crate) fn add_kept(&mut self, archive: &Archive) {
+        self.disk = archive.disk();
+        for (name, kept) in archive.counts() {
+            let sensor = self.sensors.entry(name.folder().to_owned()).or_default();
+            sensor.kept = kept;
+        }
+    }
+
     pub(crate) fn add_datagrams(&mut self, counts: &CollectorCounts) {
         self.datagrams = Some(counts.datagrams);
         self.duplicates += counts.duplicates;
         self.kernel_drops = counts.kernel_drops;
         self.queue_drops = counts.queue_drops;
-        for (name, client) in &counts.clients {
-            let sensor = self.sensors.entry(name.folder().to_owned()).or_default();
-            sensor.batches += client.batches;
-            sensor.records += client.records;
-            sensor.octets += client.octets;
+        for name in &counts.clients {
+            self.sensors.entry(name.folder().to_owned()).or_default();
         }
         for (reason, count) in counts.refusals.iter().filter(|(_, count)| **count > 0) {
             *self.refused.entry(reason.name()).or_default() += count;
@@ -67,10 +110,8 @@ impl Snapshot {
                 let found = sensor.status.iter().find(|(known, _)| *known == id);
                 found.map_or(0, |(_, value)| *value)
             };
-            let ours = self.sensors.entry(sensor.name.clone()).or_default();
-            ours.batches += sensor.batches;
-            ours.records += sensor.records;
-            ours.octets += sensor.octets;
+            let name = ClientName::new(sensor.name.as_bytes());
+            let ours = self.sensors.entry(name.folder().to_owned()).or_default();
             ours.gaps += sensor.gaps;
             ours.duplicates += sensor.duplicates;
             ours.is_connected = Some(sensor.is_connected);
@@ -96,6 +137,17 @@ impl Snapshot {
         }
     }
 
+    #[cfg(feature = "nats")]
+    pub(crate) fn add_nats(&mut self, counts: &netcap_nats::Counts) {
+        self.shared = Some(Shared {
+            duplicates: counts.duplicates,
+            voided: counts.voided,
+        });
+        for (reason, count) in &counts.refused {
+            *self.refused.entry(reason.name()).or_default() += count;
+        }
+    }
+
     /// Over all sensors.
     pub(crate) fn sum(&self, of: impl Fn(&Sensor) -> u64) -> u64 {
         self.sensors.values().map(of).sum()
@@ -104,6 +156,11 @@ impl Snapshot {
     /// Datagrams dropped, as far as that is known.
     pub(crate) fn dropped(&self) -> u64 {
         self.queue_drops + self.kernel_drops.unwrap_or_default()
+    }
+
+    /// Periods that were removed, and that could not be.
+    pub(crate) fn removed(&self) -> (u64, u64) {
+        self.disk.map_or((0, 0), |disk| (disk.removed, disk.stuck))
     }
 
     pub(crate) fn refusals(&self) -> u64 {

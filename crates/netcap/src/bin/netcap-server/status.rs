@@ -1,5 +1,4 @@
-//! What is told while the server runs: one line that changes on a terminal, lines for a log otherwise;
-//! and the page of metrics.
+//! What is told while the server runs: one line that changes on a terminal, lines for a log otherwise.
 //!
 //! Names of sensors come from the network: control characters are escaped.
 
@@ -8,7 +7,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use netcap_record::Timestamp;
 use netcap_shell::console::{is_watched, say};
 use netcap_shell::figures::{grouped, size};
-use netcap_shell::metrics::Page;
 use netcap_shell::progress::Line;
 
 use crate::PROGRAM;
@@ -54,9 +52,9 @@ impl Status {
             line.show(&format!(
                 "{}, {} records, {}/s, {}/s{}",
                 sensors(now, |sensor| sensor.is_connected != Some(false)),
-                grouped(now.sum(|sensor| sensor.records)),
-                grouped(rate(|sensor| sensor.records)),
-                size(rate(|sensor| sensor.octets)),
+                grouped(now.sum(Sensor::records)),
+                grouped(rate(Sensor::records)),
+                size(rate(Sensor::octets)),
                 losses(now)
             ));
         } else if self.logged.elapsed() >= INTERVAL {
@@ -66,6 +64,18 @@ impl Status {
         if refused > 0 && self.before.refusals() == 0 {
             let reasons: Vec<&str> = now.refused.keys().copied().collect();
             self.tell("warning", "refused", &[("reasons", reasons.join(", "))]);
+        }
+        let ((removed, stuck), before) = (now.removed(), self.before.removed());
+        if removed > 0 && before.0 == 0 {
+            self.tell(
+                "info",
+                "oldest periods removed (-disk-limit)",
+                &[("periods", removed.to_string())],
+            );
+        }
+        if stuck > before.1 {
+            let event = "old periods could not be removed; see who may write there";
+            self.tell("warning", event, &[("periods", stuck.to_string())]);
         }
         self.before = now.clone();
         self.since = Instant::now();
@@ -87,8 +97,13 @@ impl Status {
         self.tell("info", event, &fields);
     }
 
+    /// Tells what a person may want to know.
+    pub(crate) fn warn(&self, news: &str) {
+        self.tell("warning", news, &[]);
+    }
+
     /// Tells of trouble, once for as long as it is the same.
-    pub(crate) fn warn(&mut self, trouble: &str) {
+    pub(crate) fn fail(&mut self, trouble: &str) {
         if self.warned.as_deref() != Some(trouble) {
             self.warned = Some(trouble.to_owned());
             self.tell("error", trouble, &[]);
@@ -106,10 +121,17 @@ impl Status {
         say(format_args!(
             "{}, {} records in {} batches{}",
             sensors(now, |_| true),
-            grouped(now.sum(|sensor| sensor.records)),
-            grouped(now.sum(|sensor| sensor.batches)),
+            grouped(now.sum(Sensor::records)),
+            grouped(now.sum(Sensor::batches)),
             losses(now)
         ));
+        if let Some(disk) = now.disk.filter(|disk| disk.removed > 0) {
+            say(format_args!(
+                "{} of the oldest periods, {}, removed (-disk-limit)",
+                grouped(disk.removed),
+                size(disk.removed_octets)
+            ));
+        }
         for (reason, count) in &now.refused {
             say(format_args!("  refused: {} {reason}", grouped(*count)));
         }
@@ -120,7 +142,11 @@ impl Status {
             _ if self.is_quiet && level == "info" => {}
             Some(line) => {
                 let words: Vec<&str> = fields.iter().map(|(_, value)| value.as_str()).collect();
-                line.note(|| PROGRAM.note(format_args!("{event}: {}", words.join(", "))));
+                let about = match words.is_empty() {
+                    true => String::new(),
+                    false => format!(": {}", words.join(", ")),
+                };
+                line.note(|| PROGRAM.note(format_args!("{event}{about}")));
             }
             None => self.log(level, event, fields),
         }
@@ -176,109 +202,10 @@ fn losses(now: &Snapshot) -> String {
 fn sums(now: &Snapshot) -> [(&'static str, String); 6] {
     [
         ("sensors", now.sensors.len().to_string()),
-        ("records", now.sum(|sensor| sensor.records).to_string()),
-        ("bytes", now.sum(|sensor| sensor.octets).to_string()),
+        ("records", now.sum(Sensor::records).to_string()),
+        ("bytes", now.sum(Sensor::octets).to_string()),
         ("refused", now.refusals().to_string()),
         ("dropped", now.dropped().to_string()),
         ("missing", now.sum(|sensor| sensor.gaps).to_string()),
     ]
-}
-
-impl Snapshot {
-    /// The metrics of the server. What only sensors with -reliable tell has values only for these: of others
-    /// it is not known, and 0 would say that it is.
-    pub(crate) fn write(&self, page: &mut Page) {
-        let family = |page: &mut Page, name, help, of: fn(&Sensor) -> Option<u64>| {
-            let mut family = page.counter(name, help);
-            for (sensor, counts) in &self.sensors {
-                if let Some(value) = of(counts) {
-                    family.value(&[("sensor", sensor)], value);
-                }
-            }
-        };
-        family(
-            page,
-            "netcap_server_batches_total",
-            "Batches kept, by sensor.",
-            |s| Some(s.batches),
-        );
-        family(
-            page,
-            "netcap_server_records_total",
-            "Records kept, by sensor.",
-            |s| Some(s.records),
-        );
-        family(
-            page,
-            "netcap_server_bytes_total",
-            "Bytes of batches kept, by sensor.",
-            |s| Some(s.octets),
-        );
-        family(
-            page,
-            "netcap_server_missing_records_total",
-            "Records that the sensor had to drop.",
-            |s| s.is_connected.map(|_| s.gaps),
-        );
-        family(
-            page,
-            "netcap_server_duplicate_records_total",
-            "Records that had come before.",
-            |s| s.is_connected.map(|_| s.duplicates),
-        );
-        family(
-            page,
-            "netcap_server_sensor_packets_total",
-            "Packets that the sensor has read.",
-            |s| s.is_connected.map(|_| s.packets),
-        );
-        family(
-            page,
-            "netcap_server_sensor_dropped_packets_total",
-            "Packets dropped before the sensor could read them.",
-            |s| s.is_connected.map(|_| s.packets_dropped),
-        );
-        let mut connected = page.gauge(
-            "netcap_server_sensor_connected",
-            "Whether the sensor is connected.",
-        );
-        for (name, sensor) in &self.sensors {
-            if let Some(is_connected) = sensor.is_connected {
-                connected.value(&[("sensor", name)], u8::from(is_connected));
-            }
-        }
-        let mut lag = page.gauge(
-            "netcap_server_sensor_lag_seconds",
-            "How long the oldest record of the sensor has waited.",
-        );
-        for (name, sensor) in &self.sensors {
-            if let Some(waited) = sensor.lag {
-                lag.value(&[("sensor", name)], waited.as_secs_f64());
-            }
-        }
-        let mut refused = page.counter(
-            "netcap_server_refused_total",
-            "Datagrams, connections and messages refused, by reason.",
-        );
-        for (reason, count) in &self.refused {
-            refused.value(&[("reason", reason)], count);
-        }
-        if let Some(datagrams) = self.datagrams {
-            page.counter("netcap_server_datagrams_total", "Datagrams received.")
-                .value(&[], datagrams);
-            page.counter(
-                "netcap_server_duplicate_datagrams_total",
-                "Datagrams that had come before.",
-            )
-            .value(&[], self.duplicates);
-            let mut dropped = page.counter(
-                "netcap_server_dropped_datagrams_total",
-                "Datagrams dropped by the system's buffer (kernel) or the queue of the workers (queue).",
-            );
-            if let Some(drops) = self.kernel_drops {
-                dropped.value(&[("by", "kernel")], drops);
-            }
-            dropped.value(&[("by", "queue")], self.queue_drops);
-        }
-    }
 }

@@ -25,7 +25,7 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
             "-files keeps bodies of HTTP, so HTTP must be included".to_owned(),
         ));
     }
-    let rotation = flags.rotation()?;
+    let rotation = flags.rotation.rotation()?;
     let stdout = flags.to_stdout();
     let stdout = stdout
         .then(|| stdout::encoding(flags, &registry))
@@ -105,7 +105,7 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
 
 /// Refuses periods by the wall clock of packets that do not come as they happen.
 fn check_rotation(flags: &Flags, source: &dyn Source) -> Result<(), Failure> {
-    if flags.rotate.is_empty() || source.is_live() || source.progress().total.is_none() {
+    if !flags.rotation.is_given() || source.is_live() || source.progress().total.is_none() {
         return Ok(());
     }
     Err(Failure::Usage(

@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, Command, CommandFactory, Parser};
-use netcap_pipeline::{BodyConfig, BodyLimits, Rotation};
+use clap::{ArgAction, Command, CommandFactory, Parser};
+use netcap_pipeline::{BodyConfig, BodyLimits};
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 use netcap_shell::metrics::MetricsFlags;
-use netcap_shell::quantity::{Quantity, octets};
-use netcap_shell::{EXIT_CODES, Failure, InputFlags, PipelineFlags, RecordFlags};
+use netcap_shell::{
+    EXIT_CODES, Failure, InputFlags, PipelineFlags, RecordFlags, RotationFlags, explained,
+};
 
 use crate::PROGRAM;
 use crate::retired::RETIRED;
@@ -83,23 +84,8 @@ pub(crate) struct Flags {
     #[arg(long, help_heading = "Collect")]
     pub(crate) overwrite: bool,
 
-    /// Begin new files after this time (10m, 1h, 1d) or size (500MB, 1GB), or whichever comes first
-    /// of both: 1h,1GB
-    ///
-    /// Each period has a folder in -out, named by when it began (UTC): 2026-11-21T19-00-00Z. Times
-    /// are by the wall clock: with 1h, periods end at the full hour. Flows and streams go on: the record
-    /// of a flow is in the period in which it ends. For live capture and pipes.
-    #[arg(
-        long, value_name = "TIME|SIZE", value_delimiter = ',', value_parser = Quantity::parse,
-        conflicts_with = "created", help_heading = "Collect"
-    )]
-    pub(crate) rotate: Vec<Quantity>,
-
-    /// With -rotate: remove the oldest periods while the directory holds more than this, as in 10GB
-    ///
-    /// Periods of earlier runs too, but nothing else that is in the directory.
-    #[arg(long, value_name = "SIZE", value_parser = octets, help_heading = "Collect")]
-    pub(crate) disk_limit: Option<u64>,
+    #[command(flatten)]
+    pub(crate) rotation: RotationFlags,
 
     /// Keep the bodies of HTTP responses as files in this directory, made if need be
     ///
@@ -165,7 +151,10 @@ pub(crate) struct Flags {
     /// Time that the files say they were made at, as seconds.microseconds, instead of now
     ///
     /// Together with -source this makes the files of two runs the same to the last octet.
-    #[arg(long, value_name = "TIME", value_parser = timestamp, help_heading = "Collect")]
+    #[arg(
+        long, value_name = "TIME", value_parser = timestamp, conflicts_with = "rotate",
+        help_heading = "Collect"
+    )]
     pub(crate) created: Option<Timestamp>,
 
     /// Name of the input that the files hold, instead of that given by -r
@@ -304,31 +293,6 @@ impl Flags {
         self.read.iter().chain(&self.more).cloned().collect()
     }
 
-    /// When new files begin, if ever. Of several times or sizes the last counts.
-    pub(crate) fn rotation(&self) -> Result<Option<Rotation>, Failure> {
-        if self.rotate.is_empty() {
-            return match self.disk_limit {
-                None => Ok(None),
-                Some(_) => Err(Failure::Usage(
-                    "-disk-limit removes old periods, so it needs -rotate, as in \
-                     `-rotate 1h -disk-limit 10GB`"
-                        .to_owned(),
-                )),
-            };
-        }
-        let mut rotation = Rotation {
-            disk_limit: self.disk_limit,
-            ..Rotation::default()
-        };
-        for quantity in &self.rotate {
-            match quantity {
-                Quantity::Time(time) => rotation.interval = Some(*time),
-                Quantity::Octets(octets) => rotation.octets = Some(*octets),
-            }
-        }
-        Ok(Some(rotation))
-    }
-
     /// Where bodies go, if they are kept.
     pub(crate) fn bodies(&self) -> Option<BodyConfig> {
         let directory = self.files.clone()?;
@@ -381,18 +345,19 @@ pub(crate) fn command() -> Command {
         .mut_arg("user", |flag| {
             explained(flag, "Directories that netcap makes belong to that user.")
         })
+        .mut_arg("rotate", |flag| {
+            explained(
+                flag,
+                "Flows and streams go on: the record of a flow is in the period in which it ends. For \
+                 live capture and pipes.",
+            )
+        })
         .mut_arg("packet_numbers", |flag| {
             explained(
                 flag,
                 "When record files are read: show it as the last column.",
             )
         })
-}
-
-/// The flag with one more sentence at the end of its long help.
-fn explained(flag: Arg, sentence: &str) -> Arg {
-    let help = flag.get_long_help().map(ToString::to_string);
-    flag.long_help(format!("{} {sentence}", help.unwrap_or_default()))
 }
 
 /// Reads a command line. `None` where it asked for help, and got it.

@@ -11,7 +11,7 @@ use crate::flags::Flags;
 
 /// The encoding that the flags ask for.
 pub(crate) fn encoding(flags: &Flags, registry: &Registry) -> Result<Arc<dyn Encoding>, Failure> {
-    if !flags.rotate.is_empty() {
+    if flags.rotation.is_given() {
         return Err(Failure::Usage(
             "-rotate makes files, and -out - has none; leave one of them out".to_owned(),
         ));

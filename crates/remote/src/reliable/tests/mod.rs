@@ -22,8 +22,9 @@ use netcap_store::Reader;
 use tempfile::TempDir;
 
 use super::*;
-use crate::archive::Archive;
+use crate::archive::{Archive, Kept};
 use crate::batch::{Batch, Sender as _};
+use crate::client_name::ClientName;
 
 /// What anything may take.
 const LONG: Duration = Duration::from_secs(60);
@@ -37,7 +38,7 @@ struct World {
 
 struct Running {
     server: ReliableServer,
-    _archive: Arc<Archive>,
+    archive: Arc<Archive>,
 }
 
 impl World {
@@ -103,6 +104,19 @@ impl Running {
         let found = sensors.into_iter().find(|sensor| sensor.name == name);
         found.expect("a sensor")
     }
+
+    /// What was kept of a sensor since the start, of all types.
+    fn kept(&self, name: &str) -> Kept {
+        let counts = self.archive.counts();
+        let types = counts.get(&ClientName::new(name.as_bytes()));
+        let mut sum = Kept::default();
+        for kept in types.into_iter().flat_map(|types| types.values()) {
+            sum.batches += kept.batches;
+            sum.records += kept.records;
+            sum.octets += kept.octets;
+        }
+        sum
+    }
 }
 
 fn start(
@@ -119,7 +133,7 @@ fn start(
     let server = ReliableServer::start(&address, &tls, &archive, enrolment, options);
     Running {
         server: server.expect("listening"),
-        _archive: archive,
+        archive,
     }
 }
 

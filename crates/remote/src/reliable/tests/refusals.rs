@@ -25,7 +25,7 @@ fn a_sensor_is_enrolled_while_it_tries() {
     let other = Enrolment::open(&path).expect("opened");
     other.add("alice", pin(&sensor)).expect("enrolled");
     sender.finish(true).expect("delivered");
-    assert_eq!(running.sensor("alice").records, 10);
+    assert_eq!(running.kept("alice").records, 10);
     let told = told.lock().expect("a lock").clone();
     assert!(told[0].contains("enrolled"), "{told:?}");
     assert!(told.last().expect("a note").ends_with("connected"));

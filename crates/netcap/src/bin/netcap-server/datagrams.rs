@@ -1,0 +1,75 @@
+//! Records by datagrams, from whoever has the public key.
+
+use std::net::UdpSocket;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use netcap_remote::{Archive, Collector, CollectorOptions, Error, PrivateKey, read_private};
+use netcap_shell::Failure;
+
+use crate::flags::Flags;
+use crate::snapshot::Snapshot;
+use crate::way::{Receiver, tell};
+
+/// The key that datagrams are sealed for.
+pub(crate) struct Datagrams {
+    secret: PrivateKey,
+}
+
+impl Datagrams {
+    /// Reads the key.
+    pub(crate) fn new(flags: &Flags) -> Result<Datagrams, Failure> {
+        let path = flags.privkey.clone();
+        let path = path.unwrap_or_else(|| PathBuf::from(netcap_remote::PRIVATE_KEY_FILE));
+        if flags.privkey.is_none() && !path.exists() {
+            return Err(Failure::Usage(format!(
+                "{}: no such key; `netcap-server -gen-keypair` makes one, -privkey names another",
+                path.display()
+            )));
+        }
+        let secret = read_private(&path)?;
+        Ok(Datagrams { secret })
+    }
+
+    pub(crate) fn open(
+        self,
+        flags: &Flags,
+        archive: &Arc<Archive>,
+    ) -> Result<Box<dyn Receiver>, Failure> {
+        let socket = UdpSocket::bind(&*flags.addr).map_err(|error| {
+            Failure::Environment(format!(
+                "-addr {}: cannot receive: {error}; choose a free port and an address of this machine",
+                flags.addr.escape_debug()
+            ))
+        })?;
+        let options = CollectorOptions {
+            workers: flags.workers.map_or_else(cores, usize::from),
+            clients: flags.max_clients as usize,
+            ..CollectorOptions::default()
+        };
+        let local = socket.local_addr().map(|local| local.to_string());
+        let collector = Collector::start(socket, &self.secret, Arc::clone(archive), &options)?;
+        tell(flags, "datagrams", &local.unwrap_or_default());
+        Ok(Box::new(collector))
+    }
+}
+
+impl Receiver for Collector {
+    fn add_to(&self, snapshot: &mut Snapshot) {
+        snapshot.add_datagrams(&self.counts());
+    }
+
+    fn trouble(&mut self) -> Option<Error> {
+        Collector::trouble(self)
+    }
+
+    fn stop(self: Box<Self>, snapshot: &mut Snapshot) -> Result<(), Failure> {
+        snapshot.add_datagrams(&Collector::stop(*self)?);
+        Ok(())
+    }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
