@@ -5,6 +5,7 @@
 //! 1, as in 2019; a record that no rule holds is of type `X`; statistics count as such only where they say
 //! the protocol that agents use for them.
 
+use std::fmt;
 use std::io::Write;
 
 use crate::config::{Config, Matches, Rule};
@@ -28,45 +29,62 @@ pub enum Kind {
     Memory,
 }
 
+impl fmt::Display for Kind {
+    /// As lines of the collector have it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Type(id) => id.fmt(out),
+            Kind::Unknown => out.write_str("X"),
+            Kind::Processor => out.write_str("C"),
+            Kind::Memory => out.write_str("M"),
+        }
+    }
+}
+
+impl Kind {
+    /// Whether it is traffic, and no statistic of a host.
+    pub fn is_traffic(self) -> bool {
+        !matches!(self, Kind::Processor | Kind::Memory)
+    }
+}
+
 /// One line of the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Finding<'a> {
     /// What the record is of.
     pub kind: Kind,
     /// Bits of traffic, percent, or octets.
     pub value: u64,
     /// Whether it is relayed traffic, or the same record once more.
     pub is_secondary: bool,
+    /// Whether it is the same record once more, as a further rule holds.
+    pub is_repeated: bool,
+    /// The rule that holds, if one does.
+    pub rule: Option<&'a Rule>,
 }
 
 /// What a record is of, at least one finding. Without `has_statistics` those are traffic like any other, as
 /// in 2019.
-pub fn findings(
-    config: &Config,
+pub fn findings<'a>(
+    config: &'a Config,
     record: &Record,
     has_statistics: bool,
-) -> impl Iterator<Item = Finding> {
-    let statistics = statistics(record).filter(|_| has_statistics);
+) -> impl Iterator<Item = Finding<'a>> {
+    let record = *record;
+    let statistics = statistics(&record).filter(|_| has_statistics);
     let rules = config.rules.iter().filter(move |_| statistics.is_none());
-    let found = rules.filter(|rule| holds(rule, record));
-    let kinds = found.map(|rule| Kind::Type(rule.id));
-    let is_traffic = statistics.is_none();
-    let mut kinds = statistics
-        .map(|(kind, _)| kind)
-        .into_iter()
-        .chain(kinds)
-        .peekable();
-    let unknown = (is_traffic && kinds.peek().is_none()).then_some(Kind::Unknown);
-    let value = statistics.map_or(8 * u64::from(record.length), |(_, value)| value);
-    let is_secondary = record.flags != 0;
-    kinds
-        .chain(unknown)
-        .enumerate()
-        .map(move |(place, kind)| Finding {
-            kind,
-            value,
-            is_secondary: is_secondary || place > 0,
-        })
+    let mut rules = rules.filter(move |rule| holds(rule, &record)).peekable();
+    let (kind, value) = statistics.unwrap_or((Kind::Unknown, 8 * u64::from(record.length)));
+    let alone = rules.peek().is_none().then_some((kind, None));
+    let found = rules.map(|rule| (Kind::Type(rule.id), Some(rule)));
+    let found = found.chain(alone).enumerate();
+    found.map(move |(place, (kind, rule))| Finding {
+        kind,
+        value,
+        is_secondary: record.flags != 0 || place > 0,
+        is_repeated: place > 0,
+        rule,
+    })
 }
 
 fn holds(rule: &Rule, record: &Record) -> bool {
@@ -98,22 +116,14 @@ fn statistics(record: &Record) -> Option<(Kind, u64)> {
 }
 
 /// Appends the line of a finding, with its end.
-pub fn write_line(label: &str, record: &Record, finding: &Finding, out: &mut Vec<u8>) {
+pub fn write_line(label: &str, record: &Record, finding: &Finding<'_>, out: &mut Vec<u8>) {
     let (seconds, microseconds) = (record.seconds, record.microseconds);
-    let level = u8::from(finding.is_secondary);
-    let value = finding.value;
+    let (kind, value, level) = (finding.kind, finding.value, u8::from(finding.is_secondary));
     // A vector takes whatever is written.
-    let _ = match finding.kind {
-        Kind::Type(id) => {
-            writeln!(
-                out,
-                "{seconds}.{microseconds:06}:{label}:{id}:{value}:{level}"
-            )
-        }
-        Kind::Unknown => writeln!(out, "{seconds}.{microseconds:06}:{label}:X:{value}:{level}"),
-        Kind::Processor => writeln!(out, "{seconds}.{microseconds:06}:{label}:C:{value}:{level}"),
-        Kind::Memory => writeln!(out, "{seconds}.{microseconds:06}:{label}:M:{value}:{level}"),
-    };
+    let _ = writeln!(
+        out,
+        "{seconds}.{microseconds:06}:{label}:{kind}:{value}:{level}"
+    );
 }
 
 #[cfg(test)]

@@ -57,6 +57,21 @@ pub enum Matches {
     Flow(RangeInclusive<u32>),
 }
 
+impl fmt::Display for Rule {
+    /// As a line of the configuration has it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mark, first, last) = match &self.what {
+            Matches::Port(ports) => ("", u32::from(*ports.start()), u32::from(*ports.end())),
+            Matches::Flow(flows) => ("M", *flows.start(), *flows.end()),
+        };
+        write!(out, "{}={mark}{first}", self.id)?;
+        match first == last {
+            true => Ok(()),
+            false => write!(out, "-{last}"),
+        }
+    }
+}
+
 /// Where an agent is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
@@ -66,6 +81,16 @@ pub struct Agent {
     pub host: String,
     /// The port.
     pub port: u16,
+}
+
+impl fmt::Display for Agent {
+    /// Its address, as a line of the configuration has it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(out, "[{}]:{}", self.host, self.port),
+            false => write!(out, "{}:{}", self.host, self.port),
+        }
+    }
 }
 
 /// How a type is shown.
@@ -115,10 +140,24 @@ impl Config {
         Ok(self.parse(path, &String::from_utf8_lossy(&octets)))
     }
 
+    /// Takes the sections of another file instead of those there are: one of the grapher of 2019, which
+    /// may have keys before the first section.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn read_names(&mut self, path: &Path) -> io::Result<Vec<Mistake>> {
+        let octets = fs::read(path)?;
+        self.sections.clear();
+        Ok(self.lines(path, &String::from_utf8_lossy(&octets), true))
+    }
+
     /// Adds what a text says, which came from this file.
     pub fn parse(&mut self, path: &Path, text: &str) -> Vec<Mistake> {
+        self.lines(path, text, false)
+    }
+
+    fn lines(&mut self, path: &Path, text: &str, mut is_in_section: bool) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
-        let mut is_in_section = false;
         for (number, line) in text.lines().enumerate() {
             if let Err(wrong) = self.line(line, &mut is_in_section) {
                 mistakes.push(Mistake {
@@ -168,14 +207,18 @@ impl Config {
     }
 
     fn key(&mut self, key: Text<'_>, value: Text<'_>) -> Result<(), Wrong> {
-        let Some(section) = self.sections.last_mut() else {
-            return Err(key.wrong("a section before it"));
-        };
-        match key.octets.to_ascii_lowercase().as_str() {
-            "color" | "colour" => section.color = Some(value.color()?),
-            "relay" => section.relay = Some(value.color()?),
-            // Of the grapher's other keys none is of use here.
-            _ => {}
+        let name = key.octets.to_ascii_lowercase();
+        let is_relay = name == "relay";
+        // Of the grapher's other keys none is of use here.
+        if !is_relay && !["color", "colour"].contains(&name.as_str()) {
+            return Ok(());
+        }
+        let section = self.sections.last_mut();
+        let section = section.ok_or_else(|| key.wrong("a section before it"))?;
+        let color = Some(value.color()?);
+        match is_relay {
+            true => section.relay = color,
+            false => section.color = color,
         }
         Ok(())
     }

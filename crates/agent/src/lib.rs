@@ -6,6 +6,7 @@
 
 pub mod classic;
 pub mod classify;
+pub mod collect;
 pub mod config;
 pub mod mgen;
 mod record;

@@ -78,6 +78,11 @@ impl Record {
         }
     }
 
+    /// The time of the packet in microseconds since 1970.
+    pub fn time(&self) -> i64 {
+        1_000_000 * i64::from(self.seconds) + i64::from(self.microseconds)
+    }
+
     /// Appends the line of the log, with its end:
     /// `SECONDS.MICROSECONDS:SOURCE:PORT:DESTINATION:PORT:LENGTH:FLOW:PROTOCOL`.
     pub fn write_line(&self, out: &mut Vec<u8>) {

@@ -1,0 +1,30 @@
+//! What a collector does: it connects to all agents, and makes lines and sums of their records.
+//!
+//! ```text
+//! links.rs     a thread for each agent: connects again and again, reads    \
+//! replay.rs    logs of agents instead, merged in order of time, at a pace   > a Receiver
+//! reader.rs    octets into records                                         /
+//! intake.rs    the Receiver: records -> classify.rs -> lines (json.rs) into a writer, and
+//! overview.rs  what is known of each agent, and sums of the last minutes (window.rs), for views
+//! ```
+//!
+//! Guarantees: no agent delays another, whatever it does; the records of an agent keep their order; lines
+//! are whole, and written as soon as their records are there; memory is bounded by the number of agents,
+//! not by what they send. A writer that blocks has the agents wait, and nothing is lost in between.
+
+mod intake;
+mod json;
+mod links;
+mod logs;
+mod overview;
+mod reader;
+mod replay;
+mod window;
+
+pub use intake::{Format, Intake, Statistics};
+pub use links::{Links, MOST_AGENTS, News, Receiver};
+pub use logs::{Account, Log, LogError, find};
+pub use overview::{AgentView, Overview, SUMS_KEPT, Snapshot, Status, Sums, Total};
+pub use reader::Records;
+pub use replay::{Playback, Seek, Speed, replay};
+pub use window::Sum;

@@ -1,0 +1,335 @@
+//! What is known at any time: the state of each agent, and sums of the last minutes. Views stand on this: a
+//! page in a browser, one on a terminal, metrics.
+//!
+//! Every change has a number, the version. A view takes a [`Snapshot`] and [`Sums`] whenever it draws, and
+//! asks only for the sums that have changed since the version it has:
+//!
+//! ```
+//! use std::time::{Duration, SystemTime};
+//! use netcap_agent::collect::{Overview, SUMS_KEPT};
+//!
+//! let overview = Overview::new([("lab".to_owned(), "192.0.2.7:7073".to_owned())], SUMS_KEPT);
+//! let mut version = 0;
+//! for _ in 0..3 {
+//!     overview.wait(version, Duration::from_millis(1));
+//!     let sums = overview.sums(version, SystemTime::now());
+//!     // Each replaces what the view has of its second, agent, type and level.
+//!     version = sums.version;
+//! }
+//! assert_eq!(overview.snapshot().agents[0].label, "lab");
+//! ```
+//!
+//! Guarantees: views hold an agent up only while its part is copied; memory is bounded by the number of
+//! agents and of types that the configuration has; what a version has is never missed by asking for what
+//! came after an earlier one.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use crate::classify::{Finding, Kind};
+use crate::collect::links::News;
+use crate::collect::window::{Sum, Window};
+use crate::record::Record;
+
+/// How long sums are kept if nothing else is wanted, as the grapher of 2019 does.
+pub const SUMS_KEPT: Duration = Duration::from_secs(31 * 60);
+/// The longest time they can be kept.
+const LONGEST_KEPT: u64 = 24 * 60 * 60;
+/// Sums that are kept of all agents together: some hundred megabytes.
+const MOST_SUMS: usize = 4 << 20;
+
+/// How the connection to an agent is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It has not been there yet.
+    Connecting,
+    /// It is there.
+    Connected {
+        /// Since when.
+        since: SystemTime,
+    },
+    /// It is not there, and tried again.
+    Lost {
+        /// Since when.
+        since: SystemTime,
+        /// Why it ended, or cannot be made.
+        why: String,
+    },
+    /// Nothing more will come.
+    Ended,
+}
+
+/// What has come of an agent's traffic of one type and level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Total {
+    /// The type.
+    pub kind: Kind,
+    /// Whether it is of level 1.
+    pub is_secondary: bool,
+    /// How many records there were.
+    pub records: u64,
+    /// The sum of their values: bits of traffic; of statistics it means little.
+    pub value: u64,
+    /// The value of the last one: what matters of statistics.
+    pub last: u64,
+}
+
+/// What is known of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentView {
+    /// What its lines are called by.
+    pub label: String,
+    /// Where it is, as configured; or the log that is replayed.
+    pub place: String,
+    /// How the connection is.
+    pub status: Status,
+    /// How often it was made.
+    pub connections: u64,
+    /// Records that have come.
+    pub records: u64,
+    /// Octets that have come, those of records that never came in full too.
+    pub octets: u64,
+    /// Octets of records that never came in full.
+    pub partial_octets: u64,
+    /// The time of its last record, in microseconds since 1970.
+    pub last_time: Option<i64>,
+    /// How much our clock was ahead of that when it came, in microseconds; negative where the agent's clock is
+    /// ahead of ours.
+    pub lag: Option<i64>,
+    /// Records whose time was too far from ours for the sums.
+    pub outside: u64,
+    /// Findings for whose sums there was no room.
+    pub crowded_out: u64,
+    /// By type and level, in their order.
+    pub totals: Vec<Total>,
+}
+
+/// All agents at some time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Everything up to here is in it.
+    pub version: u64,
+    /// In the order of the configuration.
+    pub agents: Vec<AgentView>,
+}
+
+/// Sums of the seconds that have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// Everything up to here is in it.
+    pub version: u64,
+    /// By second, agent, type and level.
+    pub sums: Vec<Sum>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Overview {
+    agents: Vec<Mutex<Entry>>,
+    version: Mutex<u64>,
+    changed: Condvar,
+    /// Seconds of the record that came last; none before the first.
+    clock: AtomicI64,
+}
+
+/// No second since 1970.
+const NEVER: i64 = i64::MIN;
+
+#[derive(Debug)]
+struct Entry {
+    view: AgentView,
+    totals: BTreeMap<(Kind, bool), Total>,
+    window: Window,
+}
+
+impl Overview {
+    /// Of agents with these labels and places. Sums are kept so long, a day at most.
+    pub fn new(agents: impl IntoIterator<Item = (String, String)>, kept: Duration) -> Overview {
+        let agents: Vec<(String, String)> = agents.into_iter().collect();
+        let most = MOST_SUMS / agents.len().max(1);
+        let kept = kept.as_secs().clamp(1, LONGEST_KEPT) as u32;
+        let entry = |(label, place)| Entry {
+            view: AgentView {
+                label,
+                place,
+                status: Status::Connecting,
+                connections: 0,
+                records: 0,
+                octets: 0,
+                partial_octets: 0,
+                last_time: None,
+                lag: None,
+                outside: 0,
+                crowded_out: 0,
+                totals: Vec::new(),
+            },
+            totals: BTreeMap::new(),
+            window: Window::new(kept, most),
+        };
+        Overview {
+            agents: agents.into_iter().map(entry).map(Mutex::new).collect(),
+            version: Mutex::new(0),
+            changed: Condvar::new(),
+            clock: AtomicI64::new(NEVER),
+        }
+    }
+
+    /// Takes records of an agent, with what each is of, that came at this time in so many octets.
+    pub fn received<'a>(
+        &self,
+        agent: usize,
+        now: SystemTime,
+        octets: usize,
+        records: impl IntoIterator<Item = (&'a Record, &'a [Finding<'a>])>,
+    ) {
+        let now = microseconds(now);
+        self.change(agent, |entry, version| {
+            entry.view.octets += octets as u64;
+            for (record, findings) in records {
+                let time = record.time();
+                entry.view.records += 1;
+                entry.view.last_time = Some(time);
+                entry.view.lag = Some(now - time);
+                let second = i64::from(record.seconds);
+                let current = now.div_euclid(1_000_000);
+                self.clock.store(second, Ordering::Relaxed);
+                entry.window.add(second, current, version, findings);
+                for finding in findings {
+                    entry.total(finding);
+                }
+            }
+        });
+    }
+
+    /// Takes what has happened to the connection to an agent.
+    pub fn news(&self, agent: usize, now: SystemTime, news: &News) {
+        self.change(agent, |entry, _| {
+            let view = &mut entry.view;
+            match news {
+                News::Connected { .. } => {
+                    view.connections += 1;
+                    view.status = Status::Connected { since: now };
+                }
+                News::Unreachable { why, .. } => view.lost(now, why),
+                News::Lost { why, partial } => {
+                    view.partial_octets += *partial as u64;
+                    view.lost(now, why);
+                }
+                News::Ended => view.status = Status::Ended,
+            }
+        });
+    }
+
+    fn change(&self, agent: usize, change: impl FnOnce(&mut Entry, u64)) {
+        let Some(entry) = self.agents.get(agent) else {
+            return;
+        };
+        // The version grows while the entry is held, so who sees the version and then the entry sees
+        // the change.
+        let mut entry = lock(entry);
+        let version = {
+            let mut version = lock(&self.version);
+            *version += 1;
+            *version
+        };
+        change(&mut entry, version);
+        drop(entry);
+        self.changed.notify_all();
+    }
+
+    /// The version now.
+    pub fn version(&self) -> u64 {
+        *lock(&self.version)
+    }
+
+    /// Waits until there is a version after this one, but no longer than asked; gives what there is. Under
+    /// load that is at once: a view should also let some time pass between two drawings.
+    pub fn wait(&self, since: u64, longest: Duration) -> u64 {
+        let version = lock(&self.version);
+        let waited = self
+            .changed
+            .wait_timeout_while(version, longest, |version| *version <= since);
+        let (version, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        *version
+    }
+
+    /// All agents now.
+    pub fn snapshot(&self) -> Snapshot {
+        let version = self.version();
+        let view = |entry: &Mutex<Entry>| {
+            let entry = lock(entry);
+            AgentView {
+                outside: entry.window.outside,
+                crowded_out: entry.window.crowded_out,
+                totals: entry.totals.values().copied().collect(),
+                ..entry.view.clone()
+            }
+        };
+        Snapshot {
+            version,
+            agents: self.agents.iter().map(view).collect(),
+        }
+    }
+
+    /// The sums of all seconds that have changed since a version, 0 for all there are.
+    pub fn sums(&self, since: u64, now: SystemTime) -> Sums {
+        let version = self.version();
+        let now = microseconds(now).div_euclid(1_000_000);
+        let mut sums = Vec::new();
+        for (agent, entry) in self.agents.iter().enumerate() {
+            lock(entry).window.changed(agent, since, now, &mut sums);
+        }
+        sums.sort_unstable_by_key(|sum| (sum.second, sum.agent, sum.kind, sum.is_secondary));
+        Sums { version, sums }
+    }
+
+    /// The time of the record that came last, in seconds since 1970, of whichever agent.
+    pub fn clock(&self) -> Option<i64> {
+        let clock = self.clock.load(Ordering::Relaxed);
+        (clock != NEVER).then_some(clock)
+    }
+}
+
+impl Entry {
+    fn total(&mut self, finding: &Finding<'_>) {
+        let key = (finding.kind, finding.is_secondary);
+        let total = self.totals.entry(key).or_insert(Total {
+            kind: finding.kind,
+            is_secondary: finding.is_secondary,
+            records: 0,
+            value: 0,
+            last: 0,
+        });
+        total.records += 1;
+        total.value = total.value.saturating_add(finding.value);
+        total.last = finding.value;
+    }
+}
+
+impl AgentView {
+    fn lost(&mut self, now: SystemTime, reason: &str) {
+        match &mut self.status {
+            Status::Lost { why, .. } => reason.clone_into(why),
+            status => {
+                *status = Status::Lost {
+                    since: now,
+                    why: reason.to_owned(),
+                };
+            }
+        }
+    }
+}
+
+/// Microseconds since 1970.
+fn microseconds(time: SystemTime) -> i64 {
+    let past = |error: std::time::SystemTimeError| -(error.duration().as_micros() as i64);
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or_else(past, |time| time.as_micros() as i64)
+}
+
+/// Nobody panics while holding a lock here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
