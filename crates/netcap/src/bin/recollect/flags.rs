@@ -1,0 +1,202 @@
+//! The flags of the command line, as data: reading them does nothing yet.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, Parser};
+use netcap_agent::collect::{Format, Seek, Speed};
+use netcap_shell::metrics::MetricsFlags;
+use netcap_shell::quantity::seconds;
+use netcap_shell::{EXIT_CODES, Failure, Given, Retired};
+
+use crate::PROGRAM;
+
+/// One line for each packet that agents report, from any number of hosts.
+///
+/// Connects to the agents of a configuration (see pcapper), as long as it runs, and prints what traffic each
+/// of their packets is: SECONDS.MICROSECONDS:AGENT:TYPE:BITS:LEVEL. Types are told by destination port or
+/// by the flow of MGEN; X is what no rule holds; of several rules that hold, all but the first give
+/// level 1, as does relayed traffic.
+#[derive(Debug, Parser)]
+#[command(
+    name = "recollect",
+    version,
+    after_help = "recollect --help tells more, with examples.",
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}")
+)]
+pub(crate) struct Flags {
+    /// Configuration: types of traffic, and where agents are
+    ///
+    /// Lines as `1=5000`, `2=5001-5010`, `2=M100-199` say what is of a type: destination ports, or flows of
+    /// MGEN. Lines as `lab:192.0.2.7:7073` say where an agent is, and what it is called. `[Video]` names
+    /// type 1 if it is the first such line, and so on. The rest of a line after `#` or `;` is a comment.
+    #[arg(short = 'c', value_name = "FILE", default_value = "collector.conf")]
+    pub(crate) config: PathBuf,
+
+    /// Names of the types, from a configuration of the grapher of 2019
+    #[arg(long, value_name = "FILE")]
+    pub(crate) names: Option<PathBuf>,
+
+    /// Only say whether the configuration is right, and what is wrong with it
+    #[arg(long)]
+    pub(crate) check: bool,
+
+    /// One JSON object per line, with everything that is known of the packet
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Tell processor and memory of the hosts of agents that report them, as types C and M; otherwise such
+    /// reports are of type X, as in 2019
+    #[arg(long)]
+    pub(crate) statistics: bool,
+
+    /// Say only what is wrong
+    #[arg(long)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsFlags,
+
+    #[command(flatten)]
+    pub(crate) replay: Given<ReplayFlags>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  recollect                                        of the agents in collector.conf
+  recollect -c lab.conf --check                    is the configuration right?
+  recollect -c lab.conf --json | jq 'select(.type == 2)'
+  recollect -c lab.conf --metrics 127.0.0.1:9100   for Prometheus, too
+  recollect -c lab.conf --replay logs --speed 10   logs/TN-*/runtime.log, ten times as fast";
+
+/// Flags of logs that are replayed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Replay")]
+pub(crate) struct ReplayFlags {
+    /// Instead of connecting, read logs of agents: of DIR/TN-*/runtime.log and DIR/*.log, or one FILE; may
+    /// be in gzip
+    ///
+    /// All are put in order of time, and told with the gaps that they have, as if the packets came now. The
+    /// agent of TN-07/runtime.log is called 7, that of lab.log lab.
+    #[arg(id = "replay", long = "replay", value_name = "DIR|FILE")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// How many times as fast as recorded, or max
+    #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
+    pub(crate) speed: Speed,
+
+    /// Begin at this time (seconds since 1970), or so long after the first packet: +90, +10m
+    #[arg(long, value_name = "TIME", default_value = "+0", value_parser = seek, hide_default_value = true)]
+    pub(crate) seek: Seek,
+
+    /// Seconds that a gap lasts at most
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) max_gap: Option<Duration>,
+
+    /// Keep the times of the logs, rather than those at which lines are told
+    #[arg(long)]
+    pub(crate) original_time: bool,
+}
+
+impl Flags {
+    /// How lines look.
+    pub(crate) fn format(&self) -> Format {
+        match self.json {
+            true => Format::Json,
+            false => Format::Classic,
+        }
+    }
+}
+
+fn speed(text: &str) -> Result<Speed, String> {
+    let times = text.parse().ok();
+    match times.filter(|times: &f64| times.is_finite() && *times > 0.0) {
+        Some(times) => Ok(Speed::Times(times)),
+        None if text == "max" => Ok(Speed::Most),
+        None => Err("a number over 0, as in 10 or 0.5, or max".to_owned()),
+    }
+}
+
+fn seek(text: &str) -> Result<Seek, String> {
+    let expected = "seconds since 1970, as logs have them, or + and a time, as in +90 or +10m";
+    if let Some(after) = text.strip_prefix('+') {
+        return seconds(after)
+            .map(Seek::By)
+            .map_err(|_| expected.to_owned());
+    }
+    let time = text.parse().ok();
+    let time = time.and_then(|time| Duration::try_from_secs_f64(time).ok());
+    let time = time.and_then(|time| i64::try_from(time.as_micros()).ok());
+    time.map(Seek::To).ok_or_else(|| expected.to_owned())
+}
+
+/// Reads the command line. `None`: help or the version was asked for, and printed.
+pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
+    let flags = PROGRAM.parse(Flags::command(), &Retired::default(), args)?;
+    let Some(flags): Option<Flags> = flags else {
+        return Ok(None);
+    };
+    match flags.replay.given() {
+        Some(flag) if flags.replay.paths.is_empty() => Err(Failure::Usage(format!(
+            "{} is for logs: add {} DIR",
+            PROGRAM.flag(flag),
+            PROGRAM.flag("replay")
+        ))),
+        _ => Ok(Some(flags)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Option<Flags>, Failure> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn one_dash_or_two() {
+        for line in [
+            "recollect -c a.conf --names b --replay x --replay y --speed 10 --seek +10m",
+            "recollect -ca.conf -names=b -replay x -replay=y -speed 10 -seek=+600",
+        ] {
+            let flags = read(line).expect("right").expect("flags");
+            assert_eq!(flags.config, PathBuf::from("a.conf"));
+            assert_eq!(flags.names, Some(PathBuf::from("b")));
+            assert_eq!(flags.replay.paths.len(), 2);
+            assert_eq!(flags.replay.speed, Speed::Times(10.0));
+            assert_eq!(flags.replay.seek, Seek::By(Duration::from_secs(600)));
+        }
+        let flags = read("recollect").expect("right").expect("flags");
+        assert_eq!(flags.config, PathBuf::from("collector.conf"));
+        let flags = read("recollect --replay x --seek 1700000000.5 --speed max");
+        let flags = flags.expect("right").expect("flags");
+        assert_eq!(flags.replay.seek, Seek::To(1_700_000_000_500_000));
+        assert_eq!(flags.replay.speed, Speed::Most);
+    }
+
+    #[test]
+    fn mistakes_are_one_line() {
+        for line in [
+            "recollect a.conf",
+            "recollect -c",
+            "recollect -x",
+            "recollect --chek",
+            "recollect --speed 2",
+            "recollect --replay x --speed 0",
+            "recollect --replay x --speed fast",
+            "recollect --replay x --seek tomorrow",
+        ] {
+            let Err(Failure::Usage(message)) = read(line) else {
+                panic!("{line}")
+            };
+            assert!(!message.contains('\n'), "{message}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The page of metrics.
+
+use std::time::UNIX_EPOCH;
+
+use netcap_agent::classify::Kind;
+use netcap_agent::collect::{AgentView, Overview, Status, Total};
+use netcap_agent::config::Config;
+use netcap_shell::metrics::Page;
+
+/// Name, explanation and value of a counter that each agent has.
+type Counter = (&'static str, &'static str, fn(&AgentView) -> u64);
+
+/// Writes what is known of all agents.
+pub(crate) fn write(page: &mut Page, config: &Config, overview: &Overview) {
+    let agents = overview.snapshot().agents;
+    let mut connected = page.gauge(
+        "recollect_connected",
+        "Whether there is a connection to the agent.",
+    );
+    for agent in &agents {
+        let is_connected = matches!(agent.status, Status::Connected { .. });
+        connected.value(&[("agent", &agent.label)], u8::from(is_connected));
+    }
+    let mut since = page.gauge(
+        "recollect_state_since_seconds",
+        "Since when the agent is connected, or is not any more; seconds since 1970.",
+    );
+    for agent in &agents {
+        if let Status::Connected { since: at } | Status::Lost { since: at, .. } = &agent.status {
+            let at = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+            since.value(&[("agent", &agent.label)], at.as_secs_f64());
+        }
+    }
+    let counters: [Counter; 6] = [
+        (
+            "recollect_connections_total",
+            "Connections that were made to the agent.",
+            |agent| agent.connections,
+        ),
+        (
+            "recollect_octets_received_total",
+            "Octets that the agent has sent.",
+            |agent| agent.octets,
+        ),
+        (
+            "recollect_records_received_total",
+            "Records that the agent has sent.",
+            |agent| agent.records,
+        ),
+        (
+            "recollect_partial_octets_total",
+            "Octets of records that were cut by the end of a connection.",
+            |agent| agent.partial_octets,
+        ),
+        (
+            "recollect_records_outside_total",
+            "Records whose time is too far from ours for views.",
+            |agent| agent.outside,
+        ),
+        (
+            "recollect_sums_missing_total",
+            "Findings for whose sums there was no room.",
+            |agent| agent.crowded_out,
+        ),
+    ];
+    for (name, help, value) in counters {
+        let mut counter = page.counter(name, help);
+        for agent in &agents {
+            counter.value(&[("agent", &agent.label)], value(agent));
+        }
+    }
+    let mut lag = page.gauge(
+        "recollect_lag_seconds",
+        "Our clock less the time of the agent's last record, when it came.",
+    );
+    for agent in &agents {
+        if let Some(micros) = agent.lag {
+            lag.value(&[("agent", &agent.label)], micros as f64 / 1e6);
+        }
+    }
+    by_type(page, config, &agents);
+}
+
+/// What has come of each type.
+fn by_type(page: &mut Page, config: &Config, agents: &[AgentView]) {
+    let totals = || {
+        agents
+            .iter()
+            .flat_map(|agent| agent.totals.iter().map(move |total| (agent, total)))
+    };
+    let mut family = page.counter("recollect_records_total", "Lines, by type and level.");
+    for (agent, total) in totals() {
+        each(config, agent, total, |labels| {
+            family.value(labels, total.records)
+        });
+    }
+    let mut family = page.counter(
+        "recollect_bits_total",
+        "Bits of traffic, by type and level.",
+    );
+    for (agent, total) in totals().filter(|(_, total)| total.kind.is_traffic()) {
+        each(config, agent, total, |labels| {
+            family.value(labels, total.value)
+        });
+    }
+    let mut family = page.gauge(
+        "recollect_processor_percent",
+        "How busy the agent's host is.",
+    );
+    for (agent, total) in totals().filter(|(_, total)| total.kind == Kind::Processor) {
+        family.value(&[("agent", &agent.label)], total.last);
+    }
+    let mut family = page.gauge(
+        "recollect_memory_octets",
+        "Memory in use on the agent's host.",
+    );
+    for (agent, total) in totals().filter(|(_, total)| total.kind == Kind::Memory) {
+        family.value(&[("agent", &agent.label)], total.last);
+    }
+}
+
+fn each(config: &Config, agent: &AgentView, total: &Total, write: impl FnOnce(&[(&str, &str)])) {
+    let name = match total.kind {
+        Kind::Type(id) => config.section(id).map(|section| section.name.as_str()),
+        _ => None,
+    };
+    write(&[
+        ("agent", &agent.label),
+        ("type", &total.kind.to_string()),
+        ("name", name.unwrap_or_default()),
+        ("level", if total.is_secondary { "1" } else { "0" }),
+    ]);
+}

@@ -1,0 +1,81 @@
+//! What a collector and a replay have in common: where records go, and the loop that looks after it.
+
+use std::io::{self, stdout};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use netcap_agent::collect::{Intake, Overview, SUMS_KEPT};
+use netcap_agent::config::Config;
+use netcap_shell::metrics::Metrics;
+use netcap_shell::{Failure, signals};
+
+use crate::flags::Flags;
+use crate::report::Report;
+use crate::{PROGRAM, page};
+
+/// How often the program looks at what is to be shown, and whether it is to end.
+const TICK: Duration = Duration::from_millis(100);
+/// How long the last line may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// See the module.
+pub(crate) struct Session {
+    pub(crate) config: Config,
+    pub(crate) report: Arc<Report>,
+    /// Set by Ctrl-C.
+    pub(crate) stop: Arc<AtomicBool>,
+    overview: Arc<Overview>,
+    metrics: Option<Metrics>,
+}
+
+impl Session {
+    /// With agents of these labels and places.
+    pub(crate) fn begin(
+        flags: &Flags,
+        config: Config,
+        agents: Vec<(String, String)>,
+    ) -> Result<Session, Failure> {
+        Ok(Session {
+            config,
+            report: Arc::new(Report::new(flags.quiet)),
+            stop: signals::stop()?,
+            overview: Arc::new(Overview::new(agents, SUMS_KEPT)),
+            metrics: flags.metrics.listen(PROGRAM, flags.quiet)?,
+        })
+    }
+
+    /// Lines on standard output, in the format that was asked for.
+    pub(crate) fn intake(&self, flags: &Flags) -> Intake {
+        let told = Arc::clone(&self.report);
+        let overview = Arc::clone(&self.overview);
+        // Its buffer is of lines, and it is given whole ones.
+        Intake::new(self.config.clone(), overview, Box::new(stdout()))
+            .with_format(flags.format())
+            .with_news(move |label, news| told.news(label, news))
+    }
+
+    /// Looks after clock and metrics until the program is to end, or everything is told, or nobody reads it;
+    /// then ends the output.
+    pub(crate) fn watch(&self, intake: &Intake, is_over: impl Fn() -> bool) -> Result<(), Failure> {
+        let failure = loop {
+            let is_last = self.stop.load(Ordering::Relaxed) || is_over();
+            self.report.clock(self.overview.clock());
+            if let Some(metrics) = &self.metrics {
+                metrics.refresh(|page| page::write(page, &self.config, &self.overview));
+            }
+            let failure = match is_last {
+                true => intake.close(PATIENCE),
+                false => intake.failure(),
+            };
+            if is_last || failure.is_some() {
+                break failure;
+            }
+            thread::sleep(TICK);
+        };
+        self.stop.store(true, Ordering::Relaxed);
+        self.report.end();
+        failure.map_or(Ok(()), |error: io::Error| Err(Failure::stdout(error)))
+    }
+}
