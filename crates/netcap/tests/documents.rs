@@ -1,5 +1,5 @@
 //! What the documents tell people to type is typed here, and what they name is there: the commands of the
-//! README and of docs/collection.md, the units of systemd, the metrics of the dashboard. Commands that need a
+//! README and of docs/collection.md, the example of docs/recollect.md, the units of systemd, the metrics of the dashboard. Commands that need a
 //! broker are only read, as few machines have one.
 //!
 //! Interfaces become captures and hosts this one. The folder of the programs comes first on the path,
@@ -53,6 +53,7 @@ impl Desk {
             ("netcap", env!("CARGO_BIN_EXE_netcap")),
             ("netcap-sensor", env!("CARGO_BIN_EXE_netcap-sensor")),
             ("netcap-server", env!("CARGO_BIN_EXE_netcap-server")),
+            ("recollect", env!("CARGO_BIN_EXE_recollect")),
         ] {
             symlink(program, path.join("bin").join(name)).unwrap();
         }
@@ -289,6 +290,28 @@ fn the_commands_of_nats_are_understood() {
         }
     }
     assert!(understood >= 5, "{understood}");
+}
+
+#[test]
+fn the_commands_of_recollect_are_understood() {
+    let desk = Desk::new();
+    let document = text("docs/recollect.md");
+    let mut understood = 0;
+    for (_, lines) in commands(&document, &["## "]) {
+        for line in lines {
+            let command = line.split('#').next().unwrap_or_default().trim_end();
+            let done = desk.shell(&format!("{command} --version")).output().unwrap();
+            assert!(done.status.success(), "{command}: {done:?}");
+            understood += 1;
+        }
+    }
+    assert!(understood >= 8, "{understood}");
+    let example = document.split("```conf\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    fs::write(desk.folder.path().join("collector.conf"), example).unwrap();
+    let done = desk.shell("recollect --check").output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert_eq!(said, "3 rules, 2 agents, 2 names\n");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! replay.rs    logs of agents instead, merged in order of time, at a pace   > a Receiver
 //! reader.rs    octets into records                                         /
 //! intake.rs    the Receiver: records -> classify.rs -> lines (json.rs) into a writer, and
-//! overview.rs  what is known of each agent, and sums of the last minutes (window.rs), for views
+//! overview.rs  what is known of each agent, and sums of the last minutes (window.rs), for views (views.rs)
 //! ```
 //!
 //! Guarantees: no agent delays another, whatever it does; the records of an agent keep their order; lines
@@ -19,12 +19,14 @@ mod logs;
 mod overview;
 mod reader;
 mod replay;
+mod views;
 mod window;
 
 pub use intake::{Format, Intake, Statistics};
 pub use links::{Links, MOST_AGENTS, News, Receiver};
 pub use logs::{Account, Log, LogError, find};
-pub use overview::{AgentView, Overview, SUMS_KEPT, Snapshot, Status, Sums, Total};
+pub use overview::{Overview, SUMS_KEPT};
 pub use reader::Records;
 pub use replay::{Playback, Seek, Speed, replay};
+pub use views::{AgentView, Snapshot, Status, Sums, Total};
 pub use window::Sum;

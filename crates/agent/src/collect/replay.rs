@@ -221,3 +221,32 @@ impl Batch<'_> {
         goes_on
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_become_shorter() {
+        let playback = |speed| Playback {
+            speed,
+            seek: Seek::To(0),
+            max_gap: Duration::from_secs(60),
+            has_old_times: false,
+        };
+        let waits = |speed| {
+            let playback = playback(speed);
+            let mut pace = Pace::new(&playback);
+            let times = [5_000_000, 15_000_000, 14_000_000, 15_000_000, i64::MAX];
+            let dues = times.map(|time| pace.due(time).expect("a time"));
+            dues.windows(2)
+                .map(|pair| pair[1] - pair[0])
+                .collect::<Vec<_>>()
+        };
+        let seconds = |list: [u64; 4]| list.map(Duration::from_secs).to_vec();
+        assert_eq!(waits(Speed::Times(1.0)), seconds([10, 0, 0, 60]));
+        assert_eq!(waits(Speed::Times(10.0)), seconds([1, 0, 0, 60]));
+        assert_eq!(waits(Speed::Times(0.5)), seconds([20, 0, 0, 60]));
+        assert_eq!(waits(Speed::Most), seconds([0, 0, 0, 0]));
+    }
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use netcap_agent::collect::{Account, Log, LogError, Playback, Statistics, find, replay};
 use netcap_shell::Failure;
-use netcap_shell::figures::several;
+use netcap_shell::figures::grouped;
 
 use crate::configuration;
 use crate::flags::Flags;
@@ -96,7 +96,8 @@ fn told(accounts: &[Account]) -> Result<(), Failure> {
             "{}: {}",
             match wrong {
                 0 => "not all logs are whole".to_owned(),
-                wrong => format!("left out {}", several(wrong, "line that is no record")),
+                1 => "left out a line that is no record".to_owned(),
+                _ => format!("left out {} lines that are no records", grouped(wrong)),
             },
             text.trim_start_matches(", ")
         ))),

@@ -1,0 +1,8 @@
+//! `recollect` as its users have it: agents made of listeners, logs, what it prints and how it ends.
+
+#![allow(clippy::unwrap_used)]
+
+mod agents;
+mod command_line;
+mod lab;
+mod logs;
