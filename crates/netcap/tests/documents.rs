@@ -300,7 +300,10 @@ fn the_commands_of_recollect_are_understood() {
     for (_, lines) in commands(&document, &["## "]) {
         for line in lines {
             let command = line.split('#').next().unwrap_or_default().trim_end();
-            let done = desk.shell(&format!("{command} --version")).output().unwrap();
+            let done = desk
+                .shell(&format!("{command} --version"))
+                .output()
+                .unwrap();
             assert!(done.status.success(), "{command}: {done:?}");
             understood += 1;
         }

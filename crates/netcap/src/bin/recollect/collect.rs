@@ -15,12 +15,15 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let places = config.agents.iter();
     let places = places.map(|agent| (agent.label.clone(), agent.to_string()));
     let session = Session::begin(flags, config.clone(), places.collect())?;
+    let told = Arc::clone(&session.report);
+    let statistics = match flags.statistics {
+        true => Statistics::AreShown,
+        false => Statistics::AreTraffic,
+    };
     let intake = session
         .intake(flags)
-        .with_statistics(match flags.statistics {
-            true => Statistics::AreShown,
-            false => Statistics::AreTraffic,
-        });
+        .with_statistics(statistics)
+        .with_news(move |label, news| told.news(label, news));
     let intake = Arc::new(intake);
     let receiver: Arc<dyn Receiver> = Arc::clone(&intake) as Arc<dyn Receiver>;
     session.report.line(format_args!(

@@ -31,7 +31,12 @@ pub(crate) struct Flags {
     /// Lines as `1=5000`, `2=5001-5010`, `2=M100-199` say what is of a type: destination ports, or flows of
     /// MGEN. Lines as `lab:192.0.2.7:7073` say where an agent is, and what it is called. `[Video]` names
     /// type 1 if it is the first such line, and so on. The rest of a line after `#` or `;` is a comment.
-    #[arg(short = 'c', value_name = "FILE", default_value = "collector.conf")]
+    #[arg(
+        short = 'c',
+        long,
+        value_name = "FILE",
+        default_value = "collector.conf"
+    )]
     pub(crate) config: PathBuf,
 
     /// Names of the types, from a configuration of the grapher of 2019

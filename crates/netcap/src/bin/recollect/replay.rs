@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use netcap_agent::collect::{Account, Log, LogError, Playback, Statistics, find, replay};
 use netcap_shell::Failure;
-use netcap_shell::figures::grouped;
+use netcap_shell::figures::{grouped, several};
 
 use crate::configuration;
 use crate::flags::Flags;
@@ -36,6 +36,11 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         max_gap: flags.replay.max_gap.unwrap_or(Duration::MAX),
         has_old_times: flags.replay.original_time,
     };
+    session.report.line(format_args!(
+        "{}, {}; Ctrl-C ends it",
+        several(session.config.rules.len() as u64, "rule"),
+        several(logs.len() as u64, "log")
+    ));
     let (receiver, stop) = (Arc::clone(&intake), Arc::clone(&session.stop));
     let player = thread::Builder::new()
         .name("replay".to_owned())

@@ -48,12 +48,9 @@ impl Session {
 
     /// Lines on standard output, in the format that was asked for.
     pub(crate) fn intake(&self, flags: &Flags) -> Intake {
-        let told = Arc::clone(&self.report);
         let overview = Arc::clone(&self.overview);
         // Its buffer is of lines, and it is given whole ones.
-        Intake::new(self.config.clone(), overview, Box::new(stdout()))
-            .with_format(flags.format())
-            .with_news(move |label, news| told.news(label, news))
+        Intake::new(self.config.clone(), overview, Box::new(stdout())).with_format(flags.format())
     }
 
     /// Looks after clock and metrics until the program is to end, or everything is told, or nobody reads it;
