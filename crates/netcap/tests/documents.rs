@@ -315,6 +315,11 @@ fn the_commands_of_recollect_are_understood() {
     let done = desk.shell("recollect --check").output().unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
     assert_eq!(said, "3 rules, 2 agents, 2 names\n");
+    let lines = document.split("```json\n").nth(1).unwrap();
+    for line in lines.split("```").next().unwrap().lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["time_us"].is_u64());
+    }
 }
 
 #[test]

@@ -155,6 +155,10 @@ impl Link {
                 break;
             }
             match TcpStream::connect_timeout(&address, PATIENCE) {
+                // To a port of this machine where nobody listens TCP may connect us to ourselves.
+                Ok(stream) if stream.local_addr()? == address => {
+                    last = ErrorKind::ConnectionRefused.into();
+                }
                 Ok(stream) => {
                     let (idle, interval, retries) = KEEPALIVE;
                     let keepalive = TcpKeepalive::new().with_time(idle);

@@ -6,3 +6,4 @@ mod agents;
 mod command_line;
 mod lab;
 mod logs;
+mod reference;

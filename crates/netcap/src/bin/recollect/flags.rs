@@ -23,7 +23,7 @@ use crate::PROGRAM;
     name = "recollect",
     version,
     after_help = "recollect --help tells more, with examples.",
-    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}")
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}\n\n{MORE_CODES}")
 )]
 pub(crate) struct Flags {
     /// Configuration: types of traffic, and where agents are
@@ -74,6 +74,10 @@ Examples:
   recollect -c lab.conf --json | jq 'select(.type == 2)'
   recollect -c lab.conf --metrics 127.0.0.1:9100   for Prometheus, too
   recollect -c lab.conf --replay logs --speed 10   logs/TN-*/runtime.log, ten times as fast";
+
+/// What exit codes mean for this program in particular.
+const MORE_CODES: &str = "\
+As in 2019 it is 3 if a configuration cannot be opened. With --check it is 1 if a line is wrong.";
 
 /// Flags of logs that are replayed.
 #[derive(Debug, Args)]
