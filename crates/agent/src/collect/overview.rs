@@ -190,7 +190,8 @@ impl Overview {
         }
     }
 
-    /// The sums of all seconds that have changed since a version, 0 for all there are.
+    /// The sums of all seconds that have changed since a version, 0 for all there are. Where records of long
+    /// ago keep their times, now is what [`Overview::clock`] says.
     pub fn sums(&self, since: u64, now: SystemTime) -> Sums {
         let version = self.version();
         let now = microseconds(now).div_euclid(1_000_000);
