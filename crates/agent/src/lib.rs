@@ -7,7 +7,19 @@
 pub mod classic;
 pub mod classify;
 pub mod config;
+mod distil;
+mod log;
 pub mod mgen;
+mod mode;
+mod outlet;
 mod record;
+mod statistics;
+mod watch;
 
+pub use distil::{Counts, Distiller};
+pub use log::{Log, LogCounts};
+pub use mode::{Addresses, Mac, Missing, Mode};
+pub use outlet::{Outlet, OutletOptions};
 pub use record::{LENGTH, Record};
+pub use statistics::Statistics;
+pub use watch::{WatchError, watch};

@@ -210,7 +210,11 @@ impl Client<'_> {
         let mut since = Instant::now();
         let mut is_stalled = false;
         while !octets.is_empty() {
-            match self.connection.write(octets) {
+            let written = match self.preamble.form() {
+                Form::Records(unit) => self.connection.write_records(octets, unit),
+                Form::Pcap(_) | Form::Pcapng => self.connection.write(octets),
+            };
+            match written {
                 Ok(0) => return Err(Farewell::Left),
                 Ok(written) => {
                     self.octets += written as u64;
