@@ -241,7 +241,6 @@ mod tests {
         let pipe = folder.path().join("pipe");
         let mode = nix::sys::stat::Mode::S_IRWXU;
         nix::unistd::mkfifo(&pipe, mode).expect("a pipe");
-        let reader = OpenOptions::new().read(true).custom_flags(O_NONBLOCK);
         for path in [
             pipe.as_path(),
             folder.path(),
@@ -253,7 +252,9 @@ mod tests {
             assert_eq!(counts(&log), (0, 3));
             assert!(log.waiting.is_empty());
         }
-        let reader = reader.open(&pipe).expect("a pipe");
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(O_NONBLOCK);
+        let reader = options.open(&pipe).expect("a pipe");
         let mut log = log(&pipe);
         log.append(&records(1));
         assert!(log.flush().is_err());

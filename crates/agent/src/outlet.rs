@@ -2,9 +2,9 @@
 //!
 //! Guarantees: live capture is held up by nobody; what finds no room is counted.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netcap_relay::{Chunk, Fanout, Form, Preamble, QueueLimits, Slow};
 
@@ -18,7 +18,7 @@ const CHUNKS: usize = 256;
 #[derive(Debug)]
 pub struct Outlet {
     fanout: Fanout,
-    log: SyncSender<Arc<Chunk>>,
+    log: Mutex<Option<SyncSender<Arc<Chunk>>>>,
     log_counts: Arc<LogCounts>,
     options: OutletOptions,
     unheard: AtomicU64,
@@ -47,7 +47,7 @@ impl Outlet {
         let (sender, chunks) = sync_channel(CHUNKS);
         let outlet = Outlet {
             fanout: Fanout::new(preamble, limits),
-            log: sender,
+            log: Mutex::new(Some(sender)),
             log_counts: log,
             options,
             unheard: AtomicU64::new(0),
@@ -80,23 +80,85 @@ impl Outlet {
         if !is_heard {
             self.unheard.fetch_add(chunk.packets, Ordering::Relaxed);
         }
-        if !is_heard && !self.options.logs_always {
-            return;
-        }
-        let refused = if self.options.is_live {
-            self.log.try_send(chunk).err()
-        } else {
-            let sent = self.log.send(chunk);
-            sent.err().map(|error| TrySendError::Disconnected(error.0))
-        };
-        if let Some(TrySendError::Full(chunk) | TrySendError::Disconnected(chunk)) = refused {
-            let lost = &self.log_counts.lost;
-            lost.fetch_add(chunk.packets, Ordering::Relaxed);
+        if is_heard || self.options.logs_always {
+            self.log(chunk);
         }
     }
 
-    /// Says that nothing more comes. The log ends when this is dropped.
+    fn log(&self, chunk: Arc<Chunk>) {
+        let records = chunk.packets;
+        let is_taken = match &*self.sender() {
+            Some(log) if self.options.is_live => log.try_send(chunk).is_ok(),
+            Some(log) => log.send(chunk).is_ok(),
+            None => false,
+        };
+        if !is_taken {
+            self.log_counts.lost.fetch_add(records, Ordering::Relaxed);
+        }
+    }
+
+    /// Says that nothing more comes, to collectors and to the log.
     pub fn end(&self) {
         self.fanout.end();
+        *self.sender() = None;
+    }
+
+    /// Nobody panics while holding it.
+    fn sender(&self) -> MutexGuard<'_, Option<SyncSender<Arc<Chunk>>>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netcap_relay::Supply;
+
+    use super::*;
+
+    fn chunk(records: u64) -> Chunk {
+        Chunk {
+            octets: vec![0; LENGTH * records as usize],
+            packets: records,
+            ..Chunk::default()
+        }
+    }
+
+    fn outlet(logs_always: bool) -> (Outlet, Receiver<Arc<Chunk>>) {
+        let options = OutletOptions {
+            queue: 10,
+            logs_always,
+            is_live: true,
+        };
+        Outlet::new(options, Arc::default())
+    }
+
+    #[test]
+    fn the_log_has_what_collectors_get() {
+        let (outlet, log) = outlet(false);
+        outlet.publish(&mut chunk(3));
+        assert_eq!((outlet.unheard(), outlet.collectors()), (3, 0));
+        assert!(log.try_recv().is_err());
+        let mut collector = outlet.fanout().join();
+        assert_eq!(outlet.collectors(), 1);
+        outlet.publish(&mut chunk(4));
+        assert_eq!(log.try_recv().map(|chunk| chunk.packets), Ok(4));
+        collector.leave();
+        assert_eq!(outlet.collectors(), 0);
+        outlet.publish(&mut chunk(5));
+        assert!(log.try_recv().is_err());
+        assert_eq!(outlet.unheard(), 8);
+    }
+
+    #[test]
+    fn nobody_waits_for_the_log() {
+        let (outlet, log) = outlet(true);
+        for _ in 0..CHUNKS + 2 {
+            outlet.publish(&mut chunk(2));
+        }
+        assert_eq!(outlet.log_counts.lost.load(Ordering::Relaxed), 4);
+        outlet.end();
+        assert_eq!(log.iter().count(), CHUNKS);
+        outlet.publish(&mut chunk(1));
+        assert_eq!(outlet.log_counts.lost.load(Ordering::Relaxed), 5);
     }
 }
