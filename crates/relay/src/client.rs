@@ -88,6 +88,8 @@ pub struct ClientTotals {
     pub stalls: u64,
     /// What was lost to it.
     pub lost: QueueCounts,
+    /// Packets that were being written when it ended: it may have some of them.
+    pub unfinished: u64,
     /// Why it ended.
     pub farewell: Farewell,
 }
@@ -107,6 +109,7 @@ pub(crate) fn attend(
         grace,
         pieces: 0,
         packets: 0,
+        unfinished: 0,
         octets: 0,
         stalls: 0,
         talk: 0,
@@ -127,6 +130,7 @@ pub(crate) fn attend(
         octets: client.octets,
         stalls: client.stalls,
         lost,
+        unfinished: client.unfinished,
         farewell,
     }
 }
@@ -139,6 +143,7 @@ struct Client<'a> {
     /// Pieces of the preamble that have been written.
     pieces: usize,
     packets: u64,
+    unfinished: u64,
     octets: u64,
     stalls: u64,
     /// Octets that the peer has said.
@@ -163,7 +168,9 @@ impl Client<'_> {
                     if chunk.pieces > self.pieces {
                         self.describe()?;
                     }
+                    self.unfinished = chunk.packets;
                     self.write(&chunk.octets)?;
+                    self.unfinished = 0;
                     self.packets += chunk.packets;
                     for (interface, packets) in &chunk.by_interface {
                         count(&mut self.delivered, *interface, *packets);

@@ -274,7 +274,7 @@ impl Agent<'_> {
                 &mut |counts, origins| {
                     dropped = origins.iter().map(|origin| origin.lost).sum();
                     let dropped = dropped_before + dropped;
-                    self.report.input(&interface.name, counts, dropped);
+                    self.report.input(&interface.name, counts, Some(dropped));
                 },
             );
             dropped_before += dropped;
@@ -332,7 +332,7 @@ impl Agent<'_> {
             self.outlet,
             pace,
             &mut |counts, _| {
-                self.report.input(&name, counts, 0);
+                self.report.input(&name, counts, None);
             },
         );
         ended.map_err(|error| match error {

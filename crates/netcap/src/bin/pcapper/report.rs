@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use netcap_agent::{Counts, LogCounts, Outlet};
 use netcap_relay::{ClientTotals, Event, Farewell};
-use netcap_shell::figures::grouped;
+use netcap_shell::figures::{grouped, several};
 use netcap_shell::metrics::Page;
 use netcap_shell::{Damper, Failure};
 
@@ -41,8 +41,8 @@ struct State {
 struct Input {
     name: String,
     counts: Counts,
-    /// Packets that the kernel or the interface dropped.
-    dropped: u64,
+    /// Packets that the kernel or the interface dropped, where packets come from one.
+    dropped: Option<u64>,
 }
 
 impl Report {
@@ -65,7 +65,7 @@ impl Report {
     }
 
     /// Takes note of what came of an input's packets so far.
-    pub(crate) fn input(&self, name: &str, counts: Counts, dropped: u64) {
+    pub(crate) fn input(&self, name: &str, counts: Counts, dropped: Option<u64>) {
         let mut state = self.lock();
         let known = state.inputs.iter_mut().find(|input| input.name == name);
         match known {
@@ -90,7 +90,7 @@ impl Report {
             }
             Event::Left(totals) => {
                 state.sent += totals.packets;
-                state.lost += totals.lost.dropped_packets;
+                state.lost += lost_to(&totals);
                 if !self.is_quiet {
                     state.goings.tell(PROGRAM, &account(&totals));
                 }
@@ -124,8 +124,8 @@ impl Report {
             PROGRAM.note(sums_of(input));
         }
         PROGRAM.note(format_args!(
-            "{} collectors: {} records sent, {} lost by slow ones; {} while nobody was there",
-            grouped(state.collectors),
+            "{}: {} records sent, {} not taken in time; {} while nobody was there",
+            several(state.collectors, "collector"),
             grouped(state.sent),
             grouped(state.lost),
             grouped(outlet.unheard()),
@@ -172,7 +172,8 @@ impl Report {
             "Packets that the kernel or the interface dropped.",
         );
         for input in &state.inputs {
-            dropped.value(&[("interface", &input.name)], input.dropped);
+            let count = input.dropped.unwrap_or_default();
+            dropped.value(&[("interface", &input.name)], count);
         }
         page.gauge("pcapper_collectors", "Collectors that are connected.")
             .value(&[], here);
@@ -185,7 +186,7 @@ impl Report {
         .value(&[], state.sent);
         page.counter(
             "pcapper_lost_records_total",
-            "Records that slow collectors lost.",
+            "Records that collectors did not take in time.",
         )
         .value(&[], state.lost + losing);
         page.counter(
@@ -232,15 +233,24 @@ fn sums_of(input: &Input) -> String {
             let _ = write!(line, ", {} {}", grouped(count), fate.replace('_', " "));
         }
     }
-    let _ = write!(line, "; {} dropped by the kernel", grouped(input.dropped));
+    if let Some(dropped) = input.dropped {
+        let _ = write!(line, "; {} dropped by the kernel", grouped(dropped));
+    }
     line
+}
+
+/// Records that a collector had not got when it left: those it was too slow for, those that waited, and
+/// those that were being written.
+fn lost_to(totals: &ClientTotals) -> u64 {
+    totals.lost.dropped_packets + totals.unfinished
 }
 
 /// The account of a collector that has left.
 fn account(totals: &ClientTotals) -> String {
     let mut line = format!("{}: {} records sent", totals.peer, grouped(totals.packets));
-    if totals.lost.dropped_packets > 0 {
-        let _ = write!(line, ", {} lost", grouped(totals.lost.dropped_packets));
+    let lost = lost_to(totals);
+    if lost > 0 {
+        let _ = write!(line, ", {} lost", grouped(lost));
     }
     line + match &totals.farewell {
         Farewell::Complete => "; it has all there is",
