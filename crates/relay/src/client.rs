@@ -18,6 +18,10 @@ use crate::stream::{Chunk, Form, Preamble, count};
 /// How long a peer is waited for at a time, reading or writing, before the rest is looked after.
 const TICK: Duration = Duration::from_millis(100);
 
+/// The same for a stream of records alone: there is nothing to tell its readers meanwhile, and the end
+/// wakes who waits. Thousands of them may wait.
+const RECORDS_TICK: Duration = Duration::from_secs(1);
+
 /// What a peer may say before it is let go: readers have nothing to say.
 const MAX_TALK: usize = 64 << 10;
 
@@ -162,8 +166,12 @@ impl Client<'_> {
             .map_err(failed)?;
         let (mut told, mut told_dropped) = (Instant::now(), 0);
         self.describe()?;
+        let tick = match self.preamble.form() {
+            Form::Records(_) => RECORDS_TICK,
+            Form::Pcap(_) | Form::Pcapng => TICK,
+        };
         loop {
-            match feed.next(TICK) {
+            match feed.next(tick) {
                 Next::Chunk(chunk) => {
                     if chunk.pieces > self.pieces {
                         self.describe()?;

@@ -148,7 +148,7 @@ fn an_interface_may_come_late_or_have_no_mac() {
     let Some((lab, folder)) = labs() else { return };
     let mut late = start(&lab, &folder, "-i later -p 7073 --wait 30");
     late.line_with("later: no such interface");
-    assert!(lab.shell("ip link add later type dummy && ip link set later up"));
+    assert!(lab.shell("ip link add later type veth peer name other && ip link set other up && ip link set later up"));
     thread::sleep(Duration::from_millis(1500));
     assert!(lab.shell("ip address add 10.8.0.1/24 dev later"));
     late.line_with("later: capturing");
