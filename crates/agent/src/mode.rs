@@ -75,9 +75,9 @@ impl Addresses {
 /// The address of a link that has one of Ethernet's length, as tunnels have not.
 fn ethernet(link: &LinkAddr) -> Option<Mac> {
     #[cfg(target_os = "linux")]
-    let length = usize::from(link.halen());
+    let length = link.halen();
     #[cfg(not(target_os = "linux"))]
-    let length = usize::from(link.alen());
+    let length = link.alen();
     (length == 6).then(|| link.addr().map(Mac)).flatten()
 }
 

@@ -1,57 +1,48 @@
 //! The agent at work: interfaces or a capture on one side, collectors and the log on the other.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, Scope, ScopedJoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netcap_agent::{
-    Addresses, Counts, Distiller, LENGTH, Log, LogCounts, Missing, Outlet, OutletOptions, Record,
-    Statistics, WatchError, watch,
+    Addresses, Counts, Distiller, Log, LogCounts, Missing, Outlet, OutletOptions, WatchError, watch,
 };
-use netcap_capture::pcap_over_ip::{ConnectError, Listener};
-use netcap_capture::{Error, Filter, LiveSource, libpcap};
-use netcap_relay::{Chunk, Halt, Limits, Outlets, OwnTraffic, Pace};
+use netcap_capture::pcap_over_ip::Listener;
+use netcap_capture::{Error, Filter};
+use netcap_relay::{Halt, Pace};
 use netcap_shell::metrics::Metrics;
-use netcap_shell::{Failure, descriptors, signals};
+use netcap_shell::{Failure, signals};
 
 use crate::PROGRAM;
+use crate::collectors::{announce, outlets};
 use crate::flags::{Flags, own};
-use crate::interface::Interface;
+use crate::interface::{Interface, Opened};
+use crate::machine::Machine;
 use crate::report::Report;
 
 /// How often metrics are looked after, and whether all is over.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Records in a segment. With the 12 octets of TCP's time stamps that is what fits an Ethernet frame.
-const RECORDS: u32 = 50;
-const TIME_STAMPS: u32 = 12;
-
-/// Descriptors that are not of collectors: of interfaces, the log, metrics, libpcap.
-const DESCRIPTORS: usize = 64;
-
-/// Octets that are held at most: by the program itself, for each record that waits, for each collector
-/// and for each record that waits for it.
-const ITSELF: u64 = 48 << 20;
-const PER_RECORD: u64 = 160;
-const PER_COLLECTOR: u64 = 64 << 10;
-const PER_WAITING: u64 = 8;
-
 /// Where packets come from.
 enum Input<'a> {
-    Interface(Interface<'a>, LiveSource),
+    Interface(Interface<'a>, Box<Opened>),
     Capture(&'a Path),
 }
 
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let halt = signals::halt()?;
     let hang_up = signals::hang_up()?;
-    let wanted = flags.max_clients.saturating_add(DESCRIPTORS);
-    descriptors::allow(wanted as u64);
     let outlets = outlets(flags)?;
-    let ours = own_traffic(flags, &outlets);
+    let places = outlets.listeners.iter().map(Listener::local_addr);
+    let places: Vec<SocketAddr> = places.collect();
+    if flags.include_own {
+        PROGRAM
+            .note("warning: --include-own: a record sent over a captured interface makes another");
+    }
     let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
-    let Some(inputs) = inputs(flags, ours.as_deref(), &halt)? else {
+    let Some(inputs) = inputs(flags, &places, &halt)? else {
         return Ok(());
     };
     announce(flags, &outlets);
@@ -70,7 +61,6 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         report,
         log: &log_counts,
         halt: &halt,
-        own: ours.clone(),
     };
     let ended = thread::scope(|scope| {
         scope.spawn(move || log.run(&chunks, reopen, &mut |line| report.log_trouble(line)));
@@ -96,74 +86,10 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     ended.and(report.audit())
 }
 
-/// Where collectors connect.
-fn outlets(flags: &Flags) -> Result<Outlets, Failure> {
-    let listeners = flags.places()?.into_iter().map(|place| {
-        let address = format!("listen://{place}").parse()?;
-        let listener = Listener::bind(&address, None).map_err(unlistened)?;
-        let segment = RECORDS * LENGTH as u32 + TIME_STAMPS;
-        if let Err(error) = listener.limit_segments(segment) {
-            PROGRAM.note(format_args!(
-                "warning: {place}: segments stay as they are: {error}"
-            ));
-        }
-        if !place.ip().is_loopback() && flags.allow.is_empty() {
-            PROGRAM.note(format_args!(
-                "warning: {place}: anyone who can reach it learns who talks to whom here; --listen \
-                 127.0.0.1 or --allow NET narrows that"
-            ));
-        }
-        Ok(listener)
-    });
-    let queue = netcap_relay::QueueLimits {
-        octets: flags.queue as usize * LENGTH,
-        packets: flags.queue.into(),
-        ..netcap_relay::QueueLimits::default()
-    };
-    Ok(Outlets {
-        listeners: listeners.collect::<Result<_, Failure>>()?,
-        allow: flags.allow.clone(),
-        limits: Limits {
-            clients: flags.max_clients,
-            per_ip: flags.max_clients,
-            queue,
-            ..Limits::default()
-        },
-        ..Outlets::default()
-    })
-}
-
-/// Why collectors cannot be listened for.
-fn unlistened(error: ConnectError) -> Failure {
-    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
-    let code = match &error {
-        ConnectError::Listen { source, .. } => match source.kind() {
-            AddrInUse | AddrNotAvailable | PermissionDenied => 2,
-            _ => 1,
-        },
-        _ => 2,
-    };
-    own(code, error.to_string())
-}
-
-/// What is left out of captures so that records do not make records.
-fn own_traffic(flags: &Flags, outlets: &Outlets) -> Option<Arc<OwnTraffic>> {
-    if flags.include_own {
-        PROGRAM
-            .note("warning: --include-own: a record sent over a captured interface makes another");
-        return None;
-    }
-    let listening = outlets.listeners.iter().map(Listener::local_addr);
-    let addresses = libpcap::interfaces().unwrap_or_default();
-    let addresses = addresses.into_iter().flat_map(|each| each.addresses);
-    let own = OwnTraffic::new(listening.collect(), addresses.collect());
-    Some(Arc::new(own))
-}
-
 /// Opens what is watched; `None`: the end was asked for before.
 fn inputs<'a>(
     flags: &'a Flags,
-    own: Option<&'a OwnTraffic>,
+    places: &'a [SocketAddr],
     halt: &'a Halt,
 ) -> Result<Option<Vec<Input<'a>>>, Failure> {
     if let Some(path) = &flags.read {
@@ -174,30 +100,15 @@ fn inputs<'a>(
         let interface = Interface {
             name,
             flags,
-            own,
+            places,
             halt,
         };
-        let Some(source) = interface.open()? else {
+        let Some(opened) = interface.open()? else {
             return Ok(None);
         };
-        inputs.push(Input::Interface(interface, source));
+        inputs.push(Input::Interface(interface, Box::new(opened)));
     }
     Ok(Some(inputs))
-}
-
-/// Says where records go, and what that may take.
-fn announce(flags: &Flags, outlets: &Outlets) {
-    if flags.quiet {
-        return;
-    }
-    for listener in &outlets.listeners {
-        PROGRAM.note(format_args!("records at {}", listener.local_addr()));
-    }
-    let (queue, clients) = (u64::from(flags.queue), flags.max_clients as u64);
-    let each = PER_COLLECTOR + PER_WAITING * queue;
-    let most = ITSELF + PER_RECORD * queue;
-    let most = most.saturating_add(each.saturating_mul(clients));
-    PROGRAM.tell_ceiling(most, &["queue", "max-clients"]);
 }
 
 /// What all inputs share.
@@ -207,7 +118,6 @@ struct Agent<'a> {
     report: &'a Report,
     log: &'a LogCounts,
     halt: &'a Halt,
-    own: Option<Arc<OwnTraffic>>,
 }
 
 impl Agent<'_> {
@@ -224,7 +134,7 @@ impl Agent<'_> {
             .map(|input| {
                 scope.spawn(move || {
                     let ended = match input {
-                        Input::Interface(interface, source) => self.interface(&interface, source),
+                        Input::Interface(interface, opened) => self.interface(&interface, *opened),
                         Input::Capture(path) => self.capture(path),
                     };
                     if ended.is_err() {
@@ -260,14 +170,15 @@ impl Agent<'_> {
     }
 
     /// Watches an interface until the end is asked for, or it is gone for good.
-    fn interface(&self, interface: &Interface<'_>, mut source: LiveSource) -> Result<(), Failure> {
+    fn interface(&self, interface: &Interface<'_>, mut opened: Opened) -> Result<(), Failure> {
         let mut distiller = self.distiller(None);
         let mut dropped_before = 0;
         loop {
             let mut dropped = 0;
+            distiller.own = opened.own.take();
             let pace = (Pace::Max, self.halt);
             let ended = watch(
-                &mut source,
+                &mut opened.source,
                 &mut distiller,
                 self.outlet,
                 pace,
@@ -282,7 +193,7 @@ impl Agent<'_> {
                 Ok(()) => return Ok(()),
                 Err(WatchError::Filter(error)) => return Err(error.into()),
                 Err(WatchError::Input(error)) => match interface.open_again(&error)? {
-                    Some(again) => source = again,
+                    Some(again) => opened = again,
                     None => return Ok(()),
                 },
             }
@@ -344,45 +255,9 @@ impl Agent<'_> {
     fn distiller(&self, filter: Option<Filter>) -> Distiller {
         Distiller {
             check: self.flags.check(),
-            own: self.own.clone(),
+            own: None,
             filter,
             counts: Counts::default(),
         }
-    }
-}
-
-/// The machine's load and memory, given away each second.
-struct Machine {
-    statistics: Statistics,
-    last: Instant,
-}
-
-impl Machine {
-    fn watch() -> Option<Machine> {
-        let statistics = Statistics::new().map_err(Machine::trouble).ok()?;
-        let last = Instant::now();
-        Some(Machine { statistics, last })
-    }
-
-    /// Gives away the records of a second if it is over. `None`: there are no more.
-    fn tick(mut self, outlet: &Outlet) -> Option<Machine> {
-        if self.last.elapsed() < Duration::from_secs(1) {
-            return Some(self);
-        }
-        // A second after the last, however late this one is.
-        self.last += Duration::from_secs(1);
-        let records = self.statistics.sample().map_err(Machine::trouble).ok()?;
-        outlet.publish(&mut Chunk {
-            octets: records.iter().flat_map(Record::encode).collect(),
-            packets: records.len() as u64,
-            ..Chunk::default()
-        });
-        Some(self)
-    }
-
-    fn trouble(error: std::io::Error) {
-        PROGRAM.note(format_args!(
-            "warning: no more --statistics, which need Linux: {error}"
-        ));
     }
 }

@@ -1,15 +1,17 @@
 //! Interfaces: waited for, opened, and opened again when they come back.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netcap_agent::{Addresses, Missing, classic};
 use netcap_capture::libpcap::LiveOptions;
-use netcap_capture::{Error, Filter, LiveSource};
+use netcap_capture::{Error, Filter, LiveSource, libpcap};
 use netcap_relay::{Halt, OwnTraffic};
+use netcap_shell::Failure;
 
 use crate::PROGRAM;
 use crate::flags::{Flags, own};
-use netcap_shell::Failure;
 
 /// How often it is looked whether something is there.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -21,14 +23,21 @@ const PATIENCE: Duration = Duration::from_millis(4);
 pub(crate) struct Interface<'a> {
     pub(crate) name: String,
     pub(crate) flags: &'a Flags,
-    /// What is left out.
-    pub(crate) own: Option<&'a OwnTraffic>,
+    /// Where collectors connect: what goes there and comes from there is left out.
+    pub(crate) places: &'a [SocketAddr],
     pub(crate) halt: &'a Halt,
+}
+
+/// An interface that is captured from.
+pub(crate) struct Opened {
+    pub(crate) source: LiveSource,
+    /// What the kernel may have left in of our own connections.
+    pub(crate) own: Option<Arc<OwnTraffic>>,
 }
 
 impl Interface<'_> {
     /// Opens it, once it is there and has its addresses; `None`: the end was asked for before.
-    pub(crate) fn open(&self) -> Result<Option<LiveSource>, Failure> {
+    pub(crate) fn open(&self) -> Result<Option<Opened>, Failure> {
         let until = Instant::now() + self.flags.wait;
         let mut is_told = false;
         while !self.halt.is_asked() {
@@ -50,7 +59,7 @@ impl Interface<'_> {
 
     /// Opens it again after its capture has ended: once it is up again, if it is there still, and once
     /// it is there again, with `--reattach`.
-    pub(crate) fn open_again(&self, ended: &Error) -> Result<Option<LiveSource>, Failure> {
+    pub(crate) fn open_again(&self, ended: &Error) -> Result<Option<Opened>, Failure> {
         let mut is_told = false;
         while !self.halt.is_asked() {
             if !self.flags.reattach && !self.is_there() {
@@ -60,9 +69,9 @@ impl Interface<'_> {
                 ));
             }
             let failure = match self.filter().and_then(|filter| self.open_with(&filter)) {
-                Ok(source) => {
+                Ok(opened) => {
                     PROGRAM.note(format_args!("{}: capturing again", self.name));
-                    return Ok(Some(source));
+                    return Ok(Some(opened));
                 }
                 Err(failure) => failure,
             };
@@ -107,9 +116,15 @@ impl Interface<'_> {
             })
     }
 
-    fn open_with(&self, mode: &str) -> Result<LiveSource, Failure> {
+    fn open_with(&self, mode: &str) -> Result<Opened, Failure> {
         let name = &self.name;
-        let mut terms = vec![self.own.map(OwnTraffic::filter).unwrap_or_default()];
+        let own_traffic = self.own_traffic();
+        let mut terms = vec![
+            own_traffic
+                .as_ref()
+                .map(OwnTraffic::filter)
+                .unwrap_or_default(),
+        ];
         if !mode.trim().is_empty() {
             terms.push(format!("({mode})"));
         }
@@ -138,7 +153,20 @@ impl Interface<'_> {
             };
             PROGRAM.note(format_args!("{name}: capturing: {text}"));
         }
-        Ok(source)
+        Ok(Opened {
+            source,
+            own: own_traffic.map(Arc::new),
+        })
+    }
+
+    /// Our own connections, by the addresses that the machine has now.
+    fn own_traffic(&self) -> Option<OwnTraffic> {
+        if self.flags.include_own {
+            return None;
+        }
+        let addresses = libpcap::interfaces().unwrap_or_default();
+        let addresses = addresses.into_iter().flat_map(|each| each.addresses);
+        Some(OwnTraffic::new(self.places.to_vec(), addresses.collect()))
     }
 }
 

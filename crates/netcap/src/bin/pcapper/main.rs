@@ -6,8 +6,11 @@
 //! how it gets to collectors, is in `netcap_agent` and `netcap_relay`.
 
 mod agent;
+mod collectors;
 mod flags;
+mod help;
 mod interface;
+mod machine;
 mod report;
 
 use std::process::ExitCode;
