@@ -176,14 +176,18 @@ fn records_make_no_records() {
         "-i lo -m none --log-always --listen 127.0.0.1:7073",
     );
     agent.line_with("lo: capturing");
-    let script =
-        "exec 3<>/dev/tcp/127.0.0.1/7073; echo x >/dev/udp/127.0.0.1/9; exec timeout 3 cat <&3";
+    let script = "exec 3<>/dev/tcp/127.0.0.1/7073; exec timeout 3 cat <&3";
     let mut collector = lab
         .command("bash")
         .args(["-c", script])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    agent.line_with(": connected");
+    thread::sleep(Duration::from_millis(300));
+    let mut sender = lab.command("bash");
+    let sent = sender.args(["-c", "echo x >/dev/udp/127.0.0.1/9"]).status();
+    assert!(sent.is_ok_and(|status| status.success()));
     let mut octets = Vec::new();
     let output = collector.stdout.as_mut().unwrap();
     output.read_to_end(&mut octets).unwrap();
