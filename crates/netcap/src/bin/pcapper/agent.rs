@@ -137,7 +137,8 @@ impl Agent<'_> {
                         Input::Interface(interface, opened) => self.interface(&interface, *opened),
                         Input::Capture(path) => self.capture(path),
                     };
-                    if ended.is_err() {
+                    // Of a capture, collectors may take the good part in peace.
+                    if ended.is_err() && self.flags.read.is_none() {
                         self.halt.ask();
                     }
                     ended
