@@ -9,8 +9,7 @@ Examples:
   pcapper -i eth0                              what this host sends, at port 7073
   pcapper -i eth0 -m dst -p 7074 -f dst.log    what others send
   pcapper -i eth0 -i eth1 --allow 10.0.0.0/8   two interfaces, for collectors of one network
-  pcapper -i eth0 -m 'udp and not src %i'      a filter of tcpdump's language: %i is the IPv4 address of
-                                               the interface, %m its MAC, %% a percent sign
+  pcapper -i eth0 -m 'udp and not src %i'      datagrams from other addresses than the interface's
   pcapper --read a.pcap --mac 0a:00:00:00:00:01 --ip 10.99.0.1 --pace recorded";
 
 /// The table of exit codes: those of 2019, and what these have no code for.
@@ -26,7 +25,7 @@ Exit codes:
   8 there can be no thread for collectors
   12 the command line is wrong
   13, 14, 18, 20 -i, -p, -f, -m lacks its value
-  15 the port is none
+  15 there is no such port
   16 there is no such interface, or it lacks the IPv4 address that the mode needs
   22 the interface has no MAC, and the mode needs one
   30 the capture of --read cannot be read, is malformed or cut short
