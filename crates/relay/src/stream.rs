@@ -329,4 +329,13 @@ mod tests {
         assert_eq!(preamble.describe(&interface("two", LinkType::RAW)), None);
         assert_eq!(preamble.len(), MAX_INTERFACES + 1);
     }
+
+    #[test]
+    fn records_have_nothing_around_them() {
+        let ethernet = LinkType::ETHERNET;
+        let batch = batch(&[(0, ethernet, b"abc"), (3, LinkType::RAW, b"def")]);
+        let (fates, file) = encode(Form::Records(3), &batch);
+        assert_eq!(fates, [Fate::Written, Fate::Written]);
+        assert_eq!(file, b"abcdef");
+    }
 }

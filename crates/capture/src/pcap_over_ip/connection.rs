@@ -620,3 +620,29 @@ impl Pending {
         Ok(connection)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_end_where_records_do() {
+        // Octets to write, and what a segment has room for.
+        for (length, segment, expected) in [
+            (28, 1400, 28),
+            (2800, 1400, 1400),
+            (2800, 1412, 1400),
+            // The rest of a record that was begun comes along.
+            (2810, 1412, 10 + 1400),
+            (2810, 1409, 10 + 1372),
+            (10, 1400, 10),
+            // A segment that is shorter than a record cannot hold one.
+            (28, 20, 20),
+            (38, 20, 10),
+            (28, 0, 1),
+        ] {
+            assert_eq!(whole_records(length, 28, segment), expected, "{length}");
+        }
+        assert_eq!(whole_records(5, 0, 3), 3);
+    }
+}
