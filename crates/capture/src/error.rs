@@ -80,6 +80,10 @@ pub enum Error {
     #[error(transparent)]
     Libpcap(#[from] LibpcapError),
 
+    /// The system does not take a filter.
+    #[error("the system does not take the filter: {0}; a shorter one may do")]
+    NoFilter(LibpcapError),
+
     /// The filter makes no sense for an interface.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -144,6 +148,7 @@ impl Error {
             Error::Io { .. }
             | Error::Libpcap(_)
             | Error::Filter(_)
+            | Error::NoFilter(_)
             | Error::InterfaceEnded { .. } => 2,
             Error::Connect(error) if error.is_tls() => 4,
             Error::Connect(_) => 2,

@@ -105,7 +105,7 @@ impl LiveSource {
         let mut device = libpcap::open_live(name, options)?;
         if let Some(filter) = filter {
             let program = filter.program_for(&mut device)?;
-            device.set_filter(&program)?;
+            device.set_filter(&program).map_err(Error::NoFilter)?;
         }
         Ok(LiveSource::new(device, name, number))
     }

@@ -53,6 +53,7 @@ impl Desk {
             ("netcap", env!("CARGO_BIN_EXE_netcap")),
             ("netcap-sensor", env!("CARGO_BIN_EXE_netcap-sensor")),
             ("netcap-server", env!("CARGO_BIN_EXE_netcap-server")),
+            ("pcapper", env!("CARGO_BIN_EXE_pcapper")),
             ("recollect", env!("CARGO_BIN_EXE_recollect")),
         ] {
             symlink(program, path.join("bin").join(name)).unwrap();
@@ -355,6 +356,19 @@ fn the_units_of_systemd_are_understood() {
             assert!(unit.lines().any(|line| line == credential), "{credential}");
         }
     }
+}
+
+#[test]
+fn the_unit_of_pcapper_is_understood() {
+    let desk = Desk::new();
+    let unit = text("dist/pcapper.service");
+    let mut lines = unit.lines();
+    let started = lines.find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/"));
+    let command = started.unwrap().replace("%L", "/var/log");
+    let values = "INTERFACE=eth0 MODE=src ALLOW=10.0.0.0/8";
+    let line = format!("export {values}; {command} --version");
+    let done = desk.shell(&line).output().unwrap();
+    assert!(done.stdout.starts_with(b"pcapper "), "{done:?}");
 }
 
 /// The names of metrics in a text.

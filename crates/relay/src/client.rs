@@ -18,6 +18,10 @@ use crate::stream::{Chunk, Form, Preamble, count};
 /// How long a peer is waited for at a time, reading or writing, before the rest is looked after.
 const TICK: Duration = Duration::from_millis(100);
 
+/// The same for a stream of records alone: there is nothing to tell its readers meanwhile, and the end
+/// wakes who waits. Thousands of them may wait.
+const RECORDS_TICK: Duration = Duration::from_secs(1);
+
 /// What a peer may say before it is let go: readers have nothing to say.
 const MAX_TALK: usize = 64 << 10;
 
@@ -88,6 +92,8 @@ pub struct ClientTotals {
     pub stalls: u64,
     /// What was lost to it.
     pub lost: QueueCounts,
+    /// Packets that were being written when it ended: it may have some of them.
+    pub unfinished: u64,
     /// Why it ended.
     pub farewell: Farewell,
 }
@@ -107,6 +113,7 @@ pub(crate) fn attend(
         grace,
         pieces: 0,
         packets: 0,
+        unfinished: 0,
         octets: 0,
         stalls: 0,
         talk: 0,
@@ -127,6 +134,7 @@ pub(crate) fn attend(
         octets: client.octets,
         stalls: client.stalls,
         lost,
+        unfinished: client.unfinished,
         farewell,
     }
 }
@@ -139,6 +147,7 @@ struct Client<'a> {
     /// Pieces of the preamble that have been written.
     pieces: usize,
     packets: u64,
+    unfinished: u64,
     octets: u64,
     stalls: u64,
     /// Octets that the peer has said.
@@ -157,13 +166,19 @@ impl Client<'_> {
             .map_err(failed)?;
         let (mut told, mut told_dropped) = (Instant::now(), 0);
         self.describe()?;
+        let tick = match self.preamble.form() {
+            Form::Records(_) => RECORDS_TICK,
+            Form::Pcap(_) | Form::Pcapng => TICK,
+        };
         loop {
-            match feed.next(TICK) {
+            match feed.next(tick) {
                 Next::Chunk(chunk) => {
                     if chunk.pieces > self.pieces {
                         self.describe()?;
                     }
+                    self.unfinished = chunk.packets;
                     self.write(&chunk.octets)?;
+                    self.unfinished = 0;
                     self.packets += chunk.packets;
                     for (interface, packets) in &chunk.by_interface {
                         count(&mut self.delivered, *interface, *packets);
@@ -210,7 +225,11 @@ impl Client<'_> {
         let mut since = Instant::now();
         let mut is_stalled = false;
         while !octets.is_empty() {
-            match self.connection.write(octets) {
+            let written = match self.preamble.form() {
+                Form::Records(unit) => self.connection.write_records(octets, unit),
+                Form::Pcap(_) | Form::Pcapng => self.connection.write(octets),
+            };
+            match written {
                 Ok(0) => return Err(Farewell::Left),
                 Ok(written) => {
                     self.octets += written as u64;

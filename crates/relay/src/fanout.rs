@@ -36,6 +36,15 @@ impl Fanout {
         queues.len()
     }
 
+    /// How many are there, and how many packets they have lost so far.
+    pub fn audience(&self) -> (usize, u64) {
+        let queues = self.queues();
+        let here = queues.iter().filter(|queue| !queue.has_ended());
+        here.fold((0, 0), |(count, lost), queue| {
+            (count + 1, lost + queue.dropped_packets())
+        })
+    }
+
     /// Says that nothing more comes. Those who are there get what still waits for them.
     pub fn end(&self) {
         let queues = self.queues();

@@ -32,7 +32,7 @@ pub use file_supply::{FileSupply, Playback, Survey, survey};
 pub use halt::Halt;
 pub use inlet::{Files, Inlet};
 pub use own_traffic::OwnTraffic;
-pub use pace::Pace;
+pub use pace::{Clock, Pace};
 pub use pump::{Drainage, PumpError, PumpTotals, pump};
 pub use queue::{QueueCounts, QueueLimits, Slow};
 pub use server::{Event, Limits, Outlets, Supply, serve};

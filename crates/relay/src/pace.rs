@@ -45,7 +45,7 @@ impl FromStr for Pace {
 
 /// Says of each packet when it is due.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub struct Clock {
     pace: Pace,
     /// Gaps in the recording longer than that are shortened to that.
     max_gap: Option<Duration>,
@@ -57,7 +57,8 @@ pub(crate) struct Clock {
 const LONGEST_GAP: Duration = Duration::from_secs(1 << 32);
 
 impl Clock {
-    pub(crate) fn new(pace: Pace, max_gap: Option<Duration>) -> Clock {
+    /// One of that pace. Gaps in the recording are shortened to `max_gap`.
+    pub fn new(pace: Pace, max_gap: Option<Duration>) -> Clock {
         Clock {
             pace,
             max_gap,
@@ -67,7 +68,7 @@ impl Clock {
 
     /// When a packet of that time and length is due. Who is behind is not made to run: what was late
     /// moves all that follows for counting paces, and is caught up with for recorded ones.
-    pub(crate) fn due(&mut self, timestamp: Timestamp, octets: usize, now: Instant) -> Instant {
+    pub fn due(&mut self, timestamp: Timestamp, octets: usize, now: Instant) -> Instant {
         let Some((last, time)) = self.last else {
             self.last = Some((now, timestamp));
             return now;

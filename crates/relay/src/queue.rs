@@ -181,6 +181,15 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// Whether nothing more can be put in.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().end.is_some()
+    }
+
+    pub(crate) fn dropped_packets(&self) -> u64 {
+        self.lock().counts.dropped_packets
+    }
+
     pub(crate) fn counts(&self) -> QueueCounts {
         self.lock().counts.clone()
     }

@@ -160,16 +160,23 @@ impl<'a> Server<'a> {
                 Ok(None) => {}
                 Ok(Some(pending)) => match self.admit(pending.peer()) {
                     Ok(place) => {
-                        scope.spawn(move || self.receive(pending, place));
+                        let spawned = thread::Builder::new()
+                            .spawn_scoped(scope, move || self.receive(pending, place));
+                        if let Err(error) = spawned {
+                            self.rest(error);
+                        }
                     }
                     Err(reason) => (self.report)(Event::Refused(pending.peer().ip(), reason)),
                 },
-                Err(error) => {
-                    (self.report)(Event::NoAccept(error));
-                    self.halt.sleep(REST);
-                }
+                Err(error) => self.rest(error),
             }
         }
+    }
+
+    /// Waits for the system to have what it is short of.
+    fn rest(&self, error: io::Error) {
+        (self.report)(Event::NoAccept(error));
+        self.halt.sleep(REST);
     }
 
     fn admit(&self, peer: SocketAddr) -> Result<Place<'_>, &'static str> {

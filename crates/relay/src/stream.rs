@@ -28,6 +28,10 @@ pub enum Form {
     Pcap(TimeUnit),
     /// pcapng with times in nanoseconds.
     Pcapng,
+    /// Records of so many octets each, without anything before or between them: those of
+    /// [`Chunk`]s that are made elsewhere. What becomes of packets is the octets that they have.
+    /// Segments of TCP end where a record does, as readers of such streams have come to rely on.
+    Records(usize),
 }
 
 /// Where packets come from, as a reader is told.
@@ -113,6 +117,7 @@ impl Preamble {
                 Some(number)
             }
             Form::Pcapng => pieces.described.get(interface).copied(),
+            Form::Records(_) => Some(0),
         }
     }
 
@@ -210,7 +215,7 @@ impl Encoder {
         let Some(number) = number else {
             return match form {
                 Form::Pcap(_) => Fate::OtherLinkType,
-                Form::Pcapng => Fate::TooManyInterfaces,
+                Form::Pcapng | Form::Records(_) => Fate::TooManyInterfaces,
             };
         };
         // What claims to have been shorter on the wire than captured was not.
@@ -221,6 +226,7 @@ impl Encoder {
             Form::Pcapng => {
                 pcapng_writer::append_packet(out, number, packet.timestamp, original, octets);
             }
+            Form::Records(_) => out.extend_from_slice(octets),
         }
         chunk.packets += 1;
         chunk.pieces = self.pieces;
@@ -322,5 +328,14 @@ mod tests {
         assert_eq!(preamble.describe(&one), Some(last));
         assert_eq!(preamble.describe(&interface("two", LinkType::RAW)), None);
         assert_eq!(preamble.len(), MAX_INTERFACES + 1);
+    }
+
+    #[test]
+    fn records_have_nothing_around_them() {
+        let ethernet = LinkType::ETHERNET;
+        let batch = batch(&[(0, ethernet, b"abc"), (3, LinkType::RAW, b"def")]);
+        let (fates, file) = encode(Form::Records(3), &batch);
+        assert_eq!(fates, [Fate::Written, Fate::Written]);
+        assert_eq!(file, b"abcdef");
     }
 }

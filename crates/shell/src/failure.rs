@@ -36,6 +36,13 @@ pub enum Failure {
     Untrusted(String),
     /// The output cannot be written.
     Output(String),
+    /// What a program has an exit code of its own for, because it had one before it was ours.
+    Own {
+        /// That code.
+        code: u8,
+        /// What is wrong.
+        message: String,
+    },
     /// The program contradicts itself.
     Bug(String),
     /// Nobody reads our output any longer (`| head`), which is no failure at all.
@@ -62,6 +69,7 @@ impl Failure {
             Failure::Input(_) => 3,
             Failure::Untrusted(_) => 4,
             Failure::Output(_) => unwritable,
+            Failure::Own { code, .. } => *code,
             Failure::Bug(_) => 101,
         }
     }
@@ -74,7 +82,8 @@ impl fmt::Display for Failure {
             | Failure::Environment(message)
             | Failure::Input(message)
             | Failure::Untrusted(message)
-            | Failure::Output(message) => f.write_str(message),
+            | Failure::Output(message)
+            | Failure::Own { message, .. } => f.write_str(message),
             Failure::Filter(error) => error.fmt(f),
             Failure::Bug(message) => write!(f, "{message}; this is a bug, please report it"),
             Failure::ClosedPipe => f.write_str("nobody reads the output"),

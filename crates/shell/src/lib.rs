@@ -25,6 +25,8 @@ pub mod capture;
 pub mod certificate;
 mod command_line;
 pub mod console;
+mod damper;
+pub mod descriptors;
 pub mod encoders;
 mod failure;
 pub mod figures;
@@ -47,6 +49,7 @@ mod tls_flags;
 
 pub use capture::Capture;
 pub use command_line::explained;
+pub use damper::Damper;
 pub use failure::{EXIT_CODES, Failure};
 pub use given::Given;
 pub use input_flags::{InputFlags, Inputs};

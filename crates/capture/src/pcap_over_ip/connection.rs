@@ -7,12 +7,13 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, send};
 use socket2::{SockRef, TcpKeepalive};
 
 use super::address::{Address, Place};
@@ -184,6 +185,22 @@ impl Connection {
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = timeout.map(|timeout| timeout.max(Duration::from_millis(1)));
         on_socket!(&self.socket, stream => stream.set_write_timeout(timeout))
+    }
+
+    /// Writes some of these records of `unit` octets each, of which the first may be the rest of one:
+    /// so many that fit one TCP segment, and so that nothing is put behind them into that segment. So
+    /// a segment ends where a record does, unless the peer's window has less room than a record.
+    /// Only systems that know of such ends do this (Linux), and it is nothing that TLS has.
+    pub fn write_records(&mut self, octets: &[u8], unit: usize) -> io::Result<usize> {
+        let (Socket::Tcp(stream), None) = (&self.socket, &self.tls) else {
+            return self.write(octets);
+        };
+        let segment = SockRef::from(stream).tcp_mss()? as usize;
+        let piece = octets.get(..whole_records(octets.len(), unit, segment));
+        let piece = piece.unwrap_or(octets);
+        // A peer that is gone is an error here, and no signal.
+        let flags = MsgFlags::MSG_EOR | MsgFlags::MSG_NOSIGNAL;
+        Ok(send(stream.as_raw_fd(), piece, flags)?)
     }
 
     /// Whether the stream ended without the close_notify by which TLS says that nothing was cut off.
@@ -421,6 +438,19 @@ fn resolve(address: &Address, host: &str, port: u16) -> Result<Vec<SocketAddr>, 
     Ok(all)
 }
 
+/// How many of `length` octets, at whose end a record of `unit` octets ends, to write at a time, so
+/// that they fill a segment and end where a record does.
+fn whole_records(length: usize, unit: usize, segment: usize) -> usize {
+    let unit = unit.max(1);
+    // What is left of a record that an earlier write has begun.
+    let rest = length % unit;
+    let whole = segment.saturating_sub(rest) / unit * unit;
+    match rest + whole {
+        0 => length.min(segment.max(1)),
+        piece => length.min(piece),
+    }
+}
+
 /// Settings of every TCP connection.
 fn set_up(stream: &TcpStream) -> io::Result<()> {
     stream.set_nonblocking(false)?;
@@ -517,6 +547,12 @@ impl Listener {
         self.local
     }
 
+    /// Has the segments of connections from now on carry that many octets at most, the options of TCP
+    /// among them.
+    pub fn limit_segments(&self, octets: u32) -> io::Result<()> {
+        SockRef::from(&self.socket).set_tcp_mss(octets)
+    }
+
     /// The next peer; none if nobody came for `wait`, which is at most a minute. An error means that
     /// the system is short of something; it may pass.
     pub fn accept(&self, wait: Duration) -> io::Result<Option<Pending>> {
@@ -582,5 +618,31 @@ impl Pending {
             }
         }
         Ok(connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_end_where_records_do() {
+        // Octets to write, and what a segment has room for.
+        for (length, segment, expected) in [
+            (28, 1400, 28),
+            (2800, 1400, 1400),
+            (2800, 1412, 1400),
+            // The rest of a record that was begun comes along.
+            (2810, 1412, 10 + 1400),
+            (2810, 1409, 10 + 1372),
+            (10, 1400, 10),
+            // A segment that is shorter than a record cannot hold one.
+            (28, 20, 20),
+            (38, 20, 10),
+            (28, 0, 1),
+        ] {
+            assert_eq!(whole_records(length, 28, segment), expected, "{length}");
+        }
+        assert_eq!(whole_records(5, 0, 3), 3);
     }
 }

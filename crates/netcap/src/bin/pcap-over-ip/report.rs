@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use netcap_capture::pcap_over_ip::{ConnectError, ServerTls};
 use netcap_relay::{ClientTotals, Counts, Event, Farewell, Halt, Outlets, PumpTotals};
-use netcap_shell::Failure;
 use netcap_shell::console::is_watched;
 use netcap_shell::figures::{several, size};
 use netcap_shell::signals::INTERRUPTED;
+use netcap_shell::{Damper, Failure};
 
 use crate::PROGRAM;
 
@@ -41,7 +41,6 @@ pub(crate) struct Report {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     peers: u64,
     here: u64,
@@ -60,12 +59,32 @@ struct State {
     input: Option<Counts>,
 }
 
+impl State {
+    fn new() -> State {
+        let damper = || Damper::new(SPACING);
+        State {
+            peers: 0,
+            here: 0,
+            packets: 0,
+            octets: 0,
+            dropped: 0,
+            passers_by: damper(),
+            refused: damper(),
+            handshakes: damper(),
+            connections: damper(),
+            accepts: damper(),
+            failure: None,
+            input: None,
+        }
+    }
+}
+
 impl Report {
     pub(crate) fn new(is_quiet: bool, stats: bool) -> Report {
         Report {
             is_quiet,
             shows_figures: stats || !is_quiet && is_watched(),
-            state: Mutex::default(),
+            state: Mutex::new(State::new()),
         }
     }
 
@@ -92,15 +111,15 @@ impl Report {
                 let is_passer_by = totals.packets == 0 && totals.farewell == Farewell::Left;
                 match account(&totals) {
                     _ if self.is_quiet => {}
-                    line if is_passer_by => state.passers_by.tell(&line),
+                    line if is_passer_by => state.passers_by.tell(PROGRAM, &line),
                     line => PROGRAM.note(line),
                 }
             }
             Event::Refused(peer, reason) => {
                 let line = format!("{peer}: turned away: {reason}");
-                state.refused.tell(&line);
+                state.refused.tell(PROGRAM, &line);
             }
-            Event::NoHandshake(error) => state.handshakes.tell(&error.to_string()),
+            Event::NoHandshake(error) => state.handshakes.tell(PROGRAM, &error.to_string()),
             Event::NoConnection(error, again) => {
                 let line = match again {
                     Some(wait) => {
@@ -113,14 +132,13 @@ impl Report {
                 };
                 let is_given_up = again.is_none();
                 if !is_given_up {
-                    state.connections.tell(&line);
+                    state.connections.tell(PROGRAM, &line);
                 }
                 state.failure = Some(ConnectError::into(error));
             }
             Event::NoAccept(error) => {
-                state
-                    .accepts
-                    .tell(&format!("cannot accept connections: {error}"));
+                let line = format!("cannot accept connections: {error}");
+                state.accepts.tell(PROGRAM, &line);
             }
         }
     }
@@ -202,7 +220,7 @@ impl Report {
                     state.dropped,
                 ));
             }
-            let turned_away = state.refused.count + state.handshakes.count;
+            let turned_away = state.refused.count() + state.handshakes.count();
             if turned_away > 0 {
                 PROGRAM.note(format_args!("{} turned away", several(turned_away, "peer")));
             }
@@ -212,29 +230,6 @@ impl Report {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Trouble of one kind, which may come by the thousand.
-#[derive(Default)]
-struct Damper {
-    count: u64,
-    silent: u64,
-    told: Option<Instant>,
-}
-
-impl Damper {
-    fn tell(&mut self, line: &str) {
-        self.count += 1;
-        if self.told.is_some_and(|told| told.elapsed() < SPACING) {
-            self.silent += 1;
-            return;
-        }
-        self.told = Some(Instant::now());
-        match std::mem::take(&mut self.silent) {
-            0 => PROGRAM.note(line),
-            more => PROGRAM.note(format_args!("{line} (and {more} more like it before)")),
-        }
     }
 }
 

@@ -1,0 +1,264 @@
+//! The agent at work: interfaces or a capture on one side, collectors and the log on the other.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::Duration;
+
+use netcap_agent::{
+    Addresses, Counts, Distiller, Log, LogCounts, Missing, Outlet, OutletOptions, WatchError, watch,
+};
+use netcap_capture::pcap_over_ip::Listener;
+use netcap_capture::{Error, Filter};
+use netcap_relay::{Halt, Pace};
+use netcap_shell::metrics::Metrics;
+use netcap_shell::{Failure, signals};
+
+use crate::PROGRAM;
+use crate::collectors::{announce, outlets};
+use crate::flags::{Flags, own};
+use crate::interface::{Interface, Opened};
+use crate::machine::Machine;
+use crate::report::Report;
+
+/// How often metrics are looked after, and whether all is over.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Where packets come from.
+enum Input<'a> {
+    Interface(Interface<'a>, Box<Opened>),
+    Capture(&'a Path),
+}
+
+pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
+    let halt = signals::halt()?;
+    let hang_up = signals::hang_up()?;
+    let outlets = outlets(flags)?;
+    let places = outlets.listeners.iter().map(Listener::local_addr);
+    let places: Vec<SocketAddr> = places.collect();
+    if flags.include_own {
+        PROGRAM
+            .note("warning: --include-own: a record sent over a captured interface makes another");
+    }
+    let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
+    let Some(inputs) = inputs(flags, &places, &halt)? else {
+        return Ok(());
+    };
+    announce(flags, &outlets);
+    let log_counts = Arc::<LogCounts>::default();
+    let options = OutletOptions {
+        queue: flags.queue as usize,
+        logs_always: flags.log_always,
+        is_live: flags.read.is_none(),
+    };
+    let (outlet, chunks) = Outlet::new(options, Arc::clone(&log_counts));
+    let log = Log::new(flags.log.clone(), Arc::clone(&log_counts));
+    let (report, reopen) = (&Report::new(flags.quiet), &*hang_up);
+    let agent = Agent {
+        flags,
+        outlet: &outlet,
+        report,
+        log: &log_counts,
+        halt: &halt,
+    };
+    let ended = thread::scope(|scope| {
+        scope.spawn(move || log.run(&chunks, reopen, &mut |line| report.log_trouble(line)));
+        let served = thread::Builder::new().spawn_scoped(scope, || {
+            netcap_relay::serve(&outlets, outlet.fanout(), &halt, &|event| {
+                report.event(event)
+            });
+        });
+        let ended = match served {
+            Ok(_) => agent.watch(scope, inputs, metrics.as_ref()),
+            Err(error) => Err(own(
+                8,
+                format!("there can be no thread for collectors: {error}"),
+            )),
+        };
+        // Those who are there take what waits, within the time for that.
+        outlet.end();
+        ended
+    });
+    if !flags.quiet {
+        report.sums(&outlet, &log_counts);
+    }
+    ended.and(report.audit())
+}
+
+/// Opens what is watched; `None`: the end was asked for before.
+fn inputs<'a>(
+    flags: &'a Flags,
+    places: &'a [SocketAddr],
+    halt: &'a Halt,
+) -> Result<Option<Vec<Input<'a>>>, Failure> {
+    if let Some(path) = &flags.read {
+        return Ok(Some(vec![Input::Capture(path)]));
+    }
+    let mut inputs = Vec::new();
+    for name in flags.interfaces() {
+        let interface = Interface {
+            name,
+            flags,
+            places,
+            halt,
+        };
+        let Some(opened) = interface.open()? else {
+            return Ok(None);
+        };
+        inputs.push(Input::Interface(interface, Box::new(opened)));
+    }
+    Ok(Some(inputs))
+}
+
+/// What all inputs share.
+struct Agent<'a> {
+    flags: &'a Flags,
+    outlet: &'a Outlet,
+    report: &'a Report,
+    log: &'a LogCounts,
+    halt: &'a Halt,
+}
+
+impl Agent<'_> {
+    /// Watches all inputs, each in a thread of its own, until they end. The first that fails ends the
+    /// others.
+    fn watch<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        inputs: Vec<Input<'scope>>,
+        metrics: Option<&Metrics>,
+    ) -> Result<(), Failure> {
+        let watchers: Vec<ScopedJoinHandle<'_, Result<(), Failure>>> = inputs
+            .into_iter()
+            .map(|input| {
+                scope.spawn(move || {
+                    let ended = match input {
+                        Input::Interface(interface, opened) => self.interface(&interface, *opened),
+                        Input::Capture(path) => self.capture(path),
+                    };
+                    // Of a capture, collectors may take the good part in peace.
+                    if ended.is_err() && self.flags.read.is_none() {
+                        self.halt.ask();
+                    }
+                    ended
+                })
+            })
+            .collect();
+        let mut machine = self.flags.statistics.then(Machine::watch).flatten();
+        while !watchers.iter().all(ScopedJoinHandle::is_finished) {
+            if let Some(metrics) = metrics {
+                metrics.refresh(|page| self.report.metrics(page, self.outlet, self.log));
+            }
+            if watchers.len() > 1 && watchers.iter().any(ScopedJoinHandle::is_finished) {
+                // Interfaces do not end but for the end of all.
+                self.halt.ask();
+            }
+            machine = machine.and_then(|machine| machine.tick(self.outlet));
+            thread::sleep(TICK);
+        }
+        let ended = watchers.into_iter().map(|watcher| match watcher.join() {
+            Ok(ended) => ended,
+            // A panic in there is a bug, and goes on here.
+            Err(panic) => {
+                self.halt.ask();
+                self.outlet.end();
+                std::panic::resume_unwind(panic)
+            }
+        });
+        // All are joined, and the first failure counts.
+        ended.fold(Ok(()), Result::and)
+    }
+
+    /// Watches an interface until the end is asked for, or it is gone for good.
+    fn interface(&self, interface: &Interface<'_>, mut opened: Opened) -> Result<(), Failure> {
+        let mut distiller = self.distiller(None);
+        let mut dropped_before = 0;
+        loop {
+            let mut dropped = 0;
+            distiller.own = opened.own.take();
+            let pace = (Pace::Max, self.halt);
+            let ended = watch(
+                &mut opened.source,
+                &mut distiller,
+                self.outlet,
+                pace,
+                &mut |counts, origins| {
+                    dropped = origins.iter().map(|origin| origin.lost).sum();
+                    let dropped = dropped_before + dropped;
+                    self.report.input(&interface.name, counts, Some(dropped));
+                },
+            );
+            dropped_before += dropped;
+            match ended {
+                Ok(()) => return Ok(()),
+                Err(WatchError::Filter(error)) => return Err(error.into()),
+                Err(WatchError::Input(error)) => match interface.open_again(&error)? {
+                    Some(again) => opened = again,
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Reads a capture, once the collectors are there that it is for.
+    fn capture(&self, path: &Path) -> Result<(), Failure> {
+        let unread = |error: Error| own(30, error.to_string());
+        let mut source = netcap_capture::open(path).map_err(unread)?;
+        let addresses = Addresses {
+            mac: self.flags.mac,
+            ip: self.flags.ip,
+        };
+        let text = self
+            .flags
+            .mode()
+            .filter(addresses)
+            .map_err(|missing| match missing {
+                Missing::Ip => own(
+                    16,
+                    "--read: the mode needs the IPv4 address: --ip".to_owned(),
+                ),
+                Missing::Mac => own(22, "--read: the mode needs the MAC: --mac".to_owned()),
+            })?;
+        let name = path.display().to_string();
+        if !self.flags.quiet {
+            let text = if text.is_empty() {
+                "all packets"
+            } else {
+                &text
+            };
+            PROGRAM.note(format_args!("{name}: reading: {text}"));
+        }
+        let filter = (!text.is_empty()).then(|| Filter::new(&text)).transpose()?;
+        let mut distiller = self.distiller(filter);
+        while self.outlet.collectors() < self.flags.collectors() {
+            if self.halt.is_asked() {
+                return Ok(());
+            }
+            thread::sleep(TICK);
+        }
+        let pace = (self.flags.pace, self.halt);
+        let ended = watch(
+            source.as_mut(),
+            &mut distiller,
+            self.outlet,
+            pace,
+            &mut |counts, _| {
+                self.report.input(&name, counts, None);
+            },
+        );
+        ended.map_err(|error| match error {
+            WatchError::Input(error) => unread(error),
+            WatchError::Filter(error) => error.into(),
+        })
+    }
+
+    fn distiller(&self, filter: Option<Filter>) -> Distiller {
+        Distiller {
+            check: self.flags.check(),
+            own: None,
+            filter,
+            counts: Counts::default(),
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! The flags of the command line, as data: reading them does nothing yet.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser, ValueEnum};
+use netcap_agent::mgen::Check;
+use netcap_agent::{Mac, Mode};
+use netcap_relay::{Cidr, Pace};
+use netcap_shell::metrics::MetricsFlags;
+use netcap_shell::quantity::seconds;
+use netcap_shell::{Failure, Retired};
+
+use crate::PROGRAM;
+use crate::help::{EXAMPLES, EXIT_CODES, TELLS_MORE};
+
+/// Where collectors connect if no flag says otherwise.
+const PORT: u16 = 7073;
+
+/// Gives collectors a record of each packet of an interface, as it passes.
+///
+/// A record tells time, addresses, ports, length, protocol, and the flow of MGEN traffic: of TCP and UDP
+/// over IPv4. Collectors, such as recollect, connect to the port and get what comes from then on. A
+/// collector that is slow loses records of its own, the oldest, which are counted; it holds nobody up.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pcapper",
+    version,
+    override_usage = "pcapper [-f FILE] [-p PORT] [-i IFACE]... [-m src|dst|spoof|none|FILTER] [-r IFACE] [FLAGS]",
+    after_help = TELLS_MORE,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}")
+)]
+pub(crate) struct Flags {
+    /// The log: a line for each record
+    ///
+    /// It is written while a collector is connected, appended to, opened anew when it was renamed or
+    /// removed, and at SIGHUP.
+    #[arg(
+        short = 'f',
+        long = "log",
+        value_name = "FILE",
+        default_value = "pcapper.log",
+        help_heading = "Log"
+    )]
+    pub(crate) log: PathBuf,
+
+    /// Write the log while no collector is connected, too
+    #[arg(long, help_heading = "Log")]
+    pub(crate) log_always: bool,
+
+    /// Capture from this interface; may be given several times [default: eth0]
+    #[arg(
+        short = 'i',
+        long = "interface",
+        alias = "iface",
+        value_name = "IFACE",
+        help_heading = "Packets"
+    )]
+    interface: Vec<String>,
+
+    /// Which packets: src, dst, spoof, none (all), or a filter in tcpdump's language
+    ///
+    /// src: those that the interface's MAC sends. dst: those that it does not send. spoof: those from the
+    /// interface's IPv4 address that its MAC does not send. In a filter %m is the MAC, %i the IPv4
+    /// address, %% a percent sign.
+    #[arg(
+        short = 'm',
+        long,
+        value_name = "MODE",
+        default_value = "src",
+        help_heading = "Packets"
+    )]
+    mode: String,
+
+    /// The interface whose MAC is meant, if it is another
+    #[arg(short = 'r', long, value_name = "IFACE", help_heading = "Packets")]
+    pub(crate) mac_of: Option<String>,
+
+    /// The MAC, of a capture or in place of the interface's
+    #[arg(
+        long,
+        value_name = "MAC",
+        conflicts_with = "mac_of",
+        help_heading = "Packets"
+    )]
+    pub(crate) mac: Option<Mac>,
+
+    /// The IPv4 address, of a capture or in place of the interface's
+    #[arg(long, value_name = "ADDRESS", help_heading = "Packets")]
+    pub(crate) ip: Option<Ipv4Addr>,
+
+    /// How MGEN is recognised: classic as in 2019, strict without look-alikes
+    #[arg(
+        long,
+        value_name = "TEST",
+        default_value = "classic",
+        help_heading = "Packets"
+    )]
+    mgen: Mgen,
+
+    /// Record our own connections with collectors, too: beware, each record that is sent makes another
+    #[arg(long, help_heading = "Packets")]
+    pub(crate) include_own: bool,
+
+    /// Records of the machine's load and memory each second, too
+    #[arg(long, help_heading = "Packets")]
+    pub(crate) statistics: bool,
+
+    /// Seconds that an interface, or its address, may be missing at start
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, help_heading = "Packets")]
+    pub(crate) wait: Duration,
+
+    /// Wait for an interface that is removed to come back, and do not end
+    #[arg(long, help_heading = "Packets")]
+    pub(crate) reattach: bool,
+
+    /// Read this capture, and end
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["interface", "mac_of", "reattach"], help_heading = "Captures")]
+    pub(crate) read: Option<PathBuf>,
+
+    /// How fast it is read: recorded, max, xN for N times as fast
+    #[arg(
+        long,
+        value_name = "PACE",
+        default_value = "max",
+        requires = "read",
+        help_heading = "Captures"
+    )]
+    pub(crate) pace: Pace,
+
+    /// Collectors that must be there before it is read [default: 1; with --log-always: 0]
+    #[arg(long, value_name = "N", requires = "read", help_heading = "Captures")]
+    collectors: Option<usize>,
+
+    /// Port that collectors connect to [default: 7073]
+    #[arg(short = 'p', long, value_name = "PORT", help_heading = "Collectors")]
+    port: Option<String>,
+
+    /// Address that collectors connect to, with or without a port [default: 0.0.0.0, which is all]
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = place, help_heading = "Collectors")]
+    listen: Vec<(IpAddr, Option<u16>)>,
+
+    /// Only collectors from this network may connect
+    #[arg(long, value_name = "NET", help_heading = "Collectors")]
+    pub(crate) allow: Vec<Cidr>,
+
+    /// Collectors at a time
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 64,
+        help_heading = "Collectors"
+    )]
+    pub(crate) max_clients: usize,
+
+    /// Records that wait for a collector at most
+    #[arg(
+        long, value_name = "RECORDS", default_value_t = 65_536, help_heading = "Collectors",
+        value_parser = clap::value_parser!(u32).range(1..=1 << 26)
+    )]
+    pub(crate) queue: u32,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsFlags,
+
+    /// Print nothing but warnings and errors
+    #[arg(long, help_heading = "Service")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Mgen {
+    Classic,
+    Strict,
+}
+
+impl Flags {
+    /// The interfaces to capture from.
+    pub(crate) fn interfaces(&self) -> Vec<String> {
+        match self.interface.as_slice() {
+            [] => vec!["eth0".to_owned()],
+            some => some.to_vec(),
+        }
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        Mode::from(self.mode.as_str())
+    }
+
+    pub(crate) fn check(&self) -> Check {
+        match self.mgen {
+            Mgen::Classic => Check::Classic,
+            Mgen::Strict => Check::Strict,
+        }
+    }
+
+    /// How many collectors a capture waits for.
+    pub(crate) fn collectors(&self) -> usize {
+        self.collectors.unwrap_or(usize::from(!self.log_always))
+    }
+
+    /// Where collectors connect.
+    pub(crate) fn places(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let port = match &self.port {
+            None => PORT,
+            Some(text) => match text.parse() {
+                Ok(0) | Err(_) => {
+                    return Err(own(15, format!("-p {text}: no port; ports are 1 to 65535")));
+                }
+                Ok(port) => port,
+            },
+        };
+        Ok(match self.listen.as_slice() {
+            [] => vec![SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)],
+            places => places
+                .iter()
+                .map(|(address, own)| SocketAddr::new(*address, own.unwrap_or(port)))
+                .collect(),
+        })
+    }
+}
+
+/// A failure with an exit code that collectors of agents know.
+pub(crate) fn own(code: u8, message: String) -> Failure {
+    Failure::Own { code, message }
+}
+
+/// Reads the command line. `None`: help or the version was asked for, and printed.
+pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
+    let args: Vec<OsString> = args.collect();
+    let lacking = match args.last().and_then(|last| last.to_str()) {
+        Some("-i") => Some((13, "-i lacks its interface, as in -i eth0")),
+        Some("-p") => Some((14, "-p lacks its port, as in -p 7073")),
+        Some("-f") => Some((18, "-f lacks its file, as in -f pcapper.log")),
+        Some("-m") => Some((20, "-m lacks its mode: src, dst, spoof, none, or a filter")),
+        _ => None,
+    };
+    if let Some((code, message)) = lacking {
+        return Err(own(code, message.to_owned()));
+    }
+    PROGRAM.parse(Flags::command(), &Retired::default(), args)
+}
+
+/// `ADDRESS` or `ADDRESS:PORT`.
+fn place(text: &str) -> Result<(IpAddr, Option<u16>), String> {
+    if let Ok(place) = text.parse::<SocketAddr>() {
+        return Ok((place.ip(), Some(place.port())));
+    }
+    let address = text.parse().map(|address| (address, None));
+    address
+        .map_err(|_| "write an address of this host, as in 127.0.0.1 or 127.0.0.1:7073".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Option<Flags>, Failure> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    fn code(line: &str) -> u8 {
+        match read(line).and_then(|flags| flags.map_or(Ok(Vec::new()), |flags| flags.places())) {
+            Ok(_) => 0,
+            Err(Failure::Own { code, .. }) => code,
+            Err(_) => 12,
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn words_of_2019_are_understood() {
+        let line = "pcapper -f a.log -p 7074 -i eth1 -i eth2 -m dst -r eth3";
+        let flags = read(line).ok().flatten().expect("flags");
+        assert_eq!(flags.interfaces(), ["eth1", "eth2"]);
+        assert_eq!(flags.mac_of.as_deref(), Some("eth3"));
+        assert_eq!(flags.mode(), Mode::from("dst"));
+        let places = flags.places().expect("places");
+        assert_eq!(places, ["0.0.0.0:7074".parse().expect("an address")]);
+        let plain = read("pcapper").ok().flatten().expect("flags");
+        assert_eq!(plain.interfaces(), ["eth0"]);
+        assert_eq!(plain.log, PathBuf::from("pcapper.log"));
+        assert_eq!(plain.wait, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn mistakes_have_the_codes_of_2019() {
+        for (line, expected) in [
+            ("pcapper -i eth0", 0),
+            ("pcapper --listen 127.0.0.1:0", 0),
+            ("pcapper --listen ::1 -p 9", 0),
+            ("pcapper -x", 12),
+            ("pcapper eth0", 12),
+            ("pcapper -s eth0", 12),
+            ("pcapper -i", 13),
+            ("pcapper -p", 14),
+            ("pcapper -p 0", 15),
+            ("pcapper -p seven", 15),
+            ("pcapper -p 70000", 15),
+            ("pcapper -f", 18),
+            ("pcapper -m", 20),
+            ("pcapper -r", 12),
+            ("pcapper --listen nowhere", 12),
+            ("pcapper --read a -i b", 12),
+        ] {
+            assert_eq!(code(line), expected, "{line}");
+        }
+    }
+}
