@@ -28,6 +28,10 @@ pub(crate) const VERSION: u8 = 1;
 /// Octets of a message after its length field: a batch of [`LONGEST_BATCH`](crate::LONGEST_BATCH) that
 /// does not compress, with room.
 pub(crate) const LONGEST_MESSAGE: usize = 2 << 20;
+/// Octets of a Hello after its length field, at most; nothing longer is taken from who has not said it.
+pub(crate) const LONGEST_HELLO: usize = 1 + 1 + 16 + 1 + 2 + LONGEST_SOURCE + 1 + LONGEST_PROGRAM;
+/// No record of a stream has this number, or a greater one: a sum over any sensors stays below 2^64.
+pub(crate) const END_OF_NUMBERS: u64 = 1 << 48;
 /// Octets of a source's name at most.
 pub(crate) const LONGEST_SOURCE: usize = 1024;
 /// Octets of a program's version at most.
@@ -55,6 +59,8 @@ pub(crate) enum Malformed {
     Kind(u8),
     #[error("a message of kind {0} has another form")]
     Form(u8),
+    #[error("the first message is not Hello")]
+    NotHello,
 }
 
 /// One message, its octets borrowed.
@@ -185,6 +191,19 @@ pub(crate) fn split(octets: &[u8]) -> Result<Option<(Message<'_>, usize)>, Malfo
     };
     let message = parse(*kind, Fields(body)).ok_or(Malformed::Form(*kind))?;
     Ok(Some((message, 4 + length)))
+}
+
+/// Fails where octets are not the beginning of a Hello.
+pub(crate) fn check_hello(octets: &[u8]) -> Result<(), Malformed> {
+    let Some((length, rest)) = octets.split_first_chunk() else {
+        return Ok(());
+    };
+    let is_long = u32::from_be_bytes(*length) as usize > LONGEST_HELLO;
+    let is_other = rest.first().is_some_and(|kind| *kind != 1);
+    match is_long || is_other {
+        true => Err(Malformed::NotHello),
+        false => Ok(()),
+    }
 }
 
 fn parse(kind: u8, mut body: Fields<'_>) -> Option<Message<'_>> {

@@ -4,8 +4,10 @@
 //! receives, [`status`] tells of it; every way to fail is a [`Failure`]. What every program needs is in
 //! `netcap_shell`, what goes over the network and into files in `netcap_remote`.
 
+mod files;
 mod flags;
 mod keys;
+mod refusals;
 mod serve;
 mod snapshot;
 mod status;

@@ -1,21 +1,22 @@
 //! Receiving, until Ctrl-C.
 
+use std::collections::BTreeSet;
 use std::net::UdpSocket;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use netcap_capture::pcap_over_ip::TlsOptions;
-use netcap_remote::reliable::{Enrolment, ReliableServer, ServerOptions, server_tls};
+use netcap_capture::pcap_over_ip::{AddressError, ConnectError, TlsOptions};
+use netcap_remote::reliable::{Enrolment, Event, ReliableServer, server_tls};
 use netcap_remote::{Archive, Collector, CollectorOptions, Error, read_private};
 use netcap_shell::{Failure, certificate, signals};
 
 use crate::flags::Flags;
 use crate::snapshot::Snapshot;
 use crate::status::Status;
-use crate::{PROGRAM, VERSION};
+use crate::{PROGRAM, VERSION, files};
 
 /// How often the main thread looks whether to stop.
 const TICK: Duration = Duration::from_millis(100);
@@ -55,15 +56,19 @@ impl Refused {
 }
 
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
-    let mut receivers = Receivers::start(flags)?;
-    let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
+    // Before anything listens, or says that it waits.
     let stop = signals::stop()?;
     let mut status = Status::new(flags.quiet);
+    let known = folders(&flags.out);
+    let mut receivers = Receivers::start(flags, &status)?;
+    let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
+    status.begin(known);
     let mut second = Instant::now();
     let mut refused = Refused::default();
     let mut known = None;
     while !stop.load(Ordering::Relaxed) {
         thread::sleep(TICK);
+        status.happened(receivers.events());
         if second.elapsed() < SECOND {
             continue;
         }
@@ -81,9 +86,13 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
                 refusal = Some(trouble);
             }
         }
-        if refused.lasts(refusal.is_some(), second)
-            && let Some(refusal) = refusal
-        {
+        let was_refused = refused.first.is_some();
+        let lasts = refused.lasts(refusal.is_some(), second);
+        if !was_refused && refused.first.is_some() {
+            let event = "records are refused; the server ends after 30 s of it";
+            status.tell("warning", event, &[]);
+        }
+        if lasts && let Some(refusal) = refusal {
             return Err(refusal.into());
         }
         let mistake = receivers.enrolment.as_ref().and_then(|list| list.trouble());
@@ -93,12 +102,13 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         known = mistake;
     }
     let snapshot = receivers.stop()?;
+    status.happened(receivers.events());
     status.end(&snapshot);
     Ok(())
 }
 
 impl Receivers {
-    fn start(flags: &Flags) -> Result<Receivers, Failure> {
+    fn start(flags: &Flags, status: &Status) -> Result<Receivers, Failure> {
         let has_datagrams = flags.privkey.is_some() || !flags.reliable;
         // Keys first: a wrong one is the likelier mistake, and nothing is made or listened on then.
         let secret = has_datagrams.then(|| secret(flags)).transpose()?;
@@ -127,19 +137,41 @@ impl Receivers {
             let local = socket.local_addr().map(|local| local.to_string());
             let collector = Collector::start(socket, &secret, Arc::clone(&archive), &options)?;
             receivers.datagrams = Some(collector);
-            tell(flags, "datagrams", &local.unwrap_or_default());
+            waiting(status, flags, "datagrams", local.unwrap_or_default());
         }
         if let Some((options, enrolment)) = tls {
-            let address = format!("tls-listen://{}", flags.addr).parse()?;
+            let address = format!("tls-listen://{}", flags.addr).parse();
+            let address = address.map_err(|error: AddressError| {
+                let error = error.to_string().replacen("tls-listen://", "", 1);
+                Failure::Usage(format!("-addr {error}"))
+            })?;
             let tls = server_tls(&options, &enrolment)?;
-            let limits = ServerOptions {
-                connections: flags.max_clients as usize,
-                ..ServerOptions::default()
-            };
-            let server = ReliableServer::start(&address, &tls, &archive, &enrolment, limits)?;
-            tell(flags, "sensors over TLS", &server.local_addr().to_string());
-            if enrolment.keys() == 0 && !flags.quiet {
-                PROGRAM.note("no sensor is enrolled yet; `netcap-server -enroll NAME -pin PIN` lets one in, while this server runs too");
+            let limit = files::raise_limit();
+            let sensors = flags.max_clients as usize;
+            let limits = files::bounds(sensors, limit);
+            if limits.connections < sensors {
+                let event = format!(
+                    "{limit} files may be open, which is room for {} sensors and not for {sensors}; raise \
+                     the limit (ulimit -n, LimitNOFILE), or lower -max-clients",
+                    limits.connections
+                );
+                status.tell("warning", &event, &[]);
+            }
+            let server = ReliableServer::start(&address, &tls, &archive, &enrolment, limits)
+                .map_err(|error| match error {
+                    Error::Connect(ConnectError::Listen { source, .. }) => {
+                        Failure::Environment(format!(
+                            "-addr {}: cannot listen: {source}; choose a free port and an address of this machine",
+                            flags.addr.escape_debug()
+                        ))
+                    }
+                    error => error.into(),
+                })?;
+            let local = server.local_addr().to_string();
+            waiting(status, flags, "sensors over TLS", local);
+            if enrolment.keys() == 0 {
+                let event = "no sensor is enrolled yet; `netcap-server -enroll NAME -pin PIN` lets one in, while this server runs too";
+                status.tell("info", event, &[]);
             }
             receivers.reliable = Some(server);
             receivers.enrolment = Some(enrolment);
@@ -156,6 +188,12 @@ impl Receivers {
             snapshot.add_reliable(&server.counts());
         }
         snapshot
+    }
+
+    /// What happened to connections lately.
+    fn events(&self) -> Vec<Event> {
+        let reliable = self.reliable.as_ref();
+        reliable.map(ReliableServer::events).unwrap_or_default()
     }
 
     /// What has kept records from the disk lately.
@@ -179,13 +217,18 @@ impl Receivers {
     }
 }
 
-fn tell(flags: &Flags, what: &str, local: &str) {
-    if !flags.quiet {
-        let out = flags.out.display();
-        PROGRAM.note(format_args!(
-            "waiting for {what} on {local}; records go to {out}"
-        ));
-    }
+/// Says where it waits for whom.
+fn waiting(status: &Status, flags: &Flags, what: &str, local: String) {
+    let out = flags.out.display().to_string();
+    let event = format!("waiting for {what}");
+    status.tell("info", &event, &[("address", local), ("out", out)]);
+}
+
+/// The names of what is in the folder of records.
+fn folders(out: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(out).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.collect()
 }
 
 fn secret(flags: &Flags) -> Result<netcap_remote::PrivateKey, Failure> {
