@@ -235,7 +235,8 @@ fn a_named_stream_that_comes_again_is_delivered_once() {
 /// Starts a sensor that reads its standard input, with a spool of so many octets.
 fn spooling(lab: &Lab, pin: &str, address: &str, size: &str) -> Running {
     let args = format!(
-        "-reliable -identity alice -server-pin {pin} -addr {address} -spool spz -spool-size {size} -r -"
+        "-reliable -identity alice -server-pin {pin} -addr {address} -spool spz -spool-size {size} \
+         -metrics 127.0.0.1:0 -r -"
     );
     lab.start_with(SENSOR, &args, Stdio::piped())
 }
@@ -250,6 +251,7 @@ fn what_waits_and_what_is_lost_are_told_apart() {
         let mut sensor = spooling(&lab, &pin, &address, size);
         let mut input = sensor.input();
         input.write_all(&packets).expect("written");
+        metrics_with(&sensor.metrics(), &["netcap_packets_total 57"]);
         drop(input);
         sensor.line_with("cannot connect");
         sensor.signal(Signal::SIGTERM);
