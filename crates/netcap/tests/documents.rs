@@ -334,7 +334,7 @@ fn written(sources: &[&str]) -> BTreeSet<String> {
 
 /// Who writes metrics of the sensor and the server.
 const WRITERS: [&str; 3] = [
-    "crates/netcap/src/bin/netcap-server/status.rs",
+    "crates/netcap/src/bin/netcap-server/page.rs",
     "crates/netcap/src/bin/netcap-sensor/datagrams.rs",
     "crates/netcap/src/bin/netcap-sensor/acknowledged.rs",
 ];

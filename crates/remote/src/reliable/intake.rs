@@ -12,9 +12,9 @@ use netcap_capture::pcap_over_ip::Pin;
 use netcap_record::{Schema, find_schema};
 
 use super::checks::check;
+use super::ending::Fault;
 use super::sensors::Sensor;
 use super::server::Shared;
-use super::session::Fault;
 use super::wire::{END_OF_NUMBERS, Message, PAYLOADS};
 use crate::archive::{Appended, Client, lock};
 use crate::batch::StreamId;

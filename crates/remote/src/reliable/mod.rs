@@ -26,6 +26,7 @@ mod checks;
 mod client;
 mod delivery;
 mod door;
+mod ending;
 mod enrolment;
 mod entry;
 mod events;
@@ -53,7 +54,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 pub use client::{ReliableSender, SenderCounters};
 pub use enrolment::Enrolment;
 pub use events::Event;
-pub use options::{Gauges, OnFull, ReliableOptions, SenderCounts};
+pub use options::{Gauges, Notify, OnFull, ReliableOptions, SenderCounts};
 pub use sensors::{Refusals, SensorCounts};
 pub use server::{ReliableServer, ServerCounts, ServerOptions};
 

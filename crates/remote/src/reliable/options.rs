@@ -16,6 +16,9 @@ pub enum OnFull {
     Drop,
 }
 
+/// Is told something, in one line, for a person.
+pub type Notify = Box<dyn Fn(&str) + Send>;
+
 /// What a sensor is told.
 pub struct ReliableOptions {
     /// The server, as `tls://host:port`.
@@ -49,7 +52,7 @@ pub struct ReliableOptions {
     pub waits: (Duration, Duration),
     /// Is told, by another thread, what keeps records from the server, once for as long as that is the
     /// same; and when it is over. What was told is not said again by an error.
-    pub notify: Option<Box<dyn Fn(&str) + Send>>,
+    pub notify: Option<Notify>,
 }
 
 impl ReliableOptions {

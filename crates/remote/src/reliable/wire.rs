@@ -15,6 +15,8 @@
 //! ```
 //!
 //! A sensor sends Hello, waits for Welcome, then sends the rest; the server sends Welcome, Ack and Refused.
+//! Welcome names every type that the server knows. A sensor sends no records of others: the server would
+//! refuse them again and again, and with them all that is behind them.
 //! Every message of the sensor after Hello is acknowledged: then all records of the messages up to there
 //! are on the server's disk.
 //!

@@ -7,6 +7,7 @@
 mod files;
 mod flags;
 mod keys;
+mod page;
 mod refusals;
 mod serve;
 mod snapshot;

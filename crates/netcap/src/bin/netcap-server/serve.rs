@@ -61,7 +61,11 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let mut status = Status::new(flags.quiet);
     let known = folders(&flags.out);
     let mut receivers = Receivers::start(flags, &status)?;
-    let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
+    // What it says of itself has the form of our log.
+    let metrics = flags.metrics.listen(PROGRAM, true)?;
+    if let Some(metrics) = &metrics {
+        status.tell("info", "metrics", &[("url", metrics.url())]);
+    }
     status.begin(known);
     let mut second = Instant::now();
     let mut refused = Refused::default();
