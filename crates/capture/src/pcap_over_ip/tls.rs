@@ -723,7 +723,7 @@ pub(crate) fn explain(error: &rustls::Error) -> String {
             format!("the peer refused ({error}); it may demand a certificate of ours (cert, key)")
         }
         error if is_not_known(error) => {
-            "the peer does not believe our certificate; it must know it, or the authority that has \
+            "the peer refused our certificate; it must know it, or the authority that has \
              signed it"
                 .to_owned()
         }

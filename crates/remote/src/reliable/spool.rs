@@ -81,7 +81,8 @@ impl Folder {
             .write(true)
             .create(true)
             .truncate(false)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            // Nor is waited for who reads, where it is a pipe.
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
             .open(&path)
             .map_err(Error::io(&path))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {

@@ -133,6 +133,15 @@ fn what_had_no_room_is_told_by_the_next_run() {
 }
 
 #[test]
+fn a_pipe_in_the_place_of_the_lock_is_not_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lock = folder.path().join(".lock");
+    let made = std::process::Command::new("mkfifo").arg(&lock).status();
+    assert!(made.expect("mkfifo runs").success());
+    assert!(Folder::open(folder.path(), 1 << 20, [1; 16]).is_err());
+}
+
+#[test]
 fn what_is_no_file_of_a_spool_is_told_and_left_alone() {
     let world = World::new();
     let sensor = world.sensor("alice");
