@@ -140,9 +140,6 @@ class Program:
         self.kills += 1
 
     def stop(self):
-        # Before it waits for anything, a signal ends it at once.
-        while self.said().count(": waiting for ") <= self.kills:
-            time.sleep(0.1)
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=120)
 

@@ -118,6 +118,9 @@ impl Sequencer<'_> {
         if let Some(bodies) = &self.bodies {
             self.state.ledger.bodies = bodies.ledger();
         }
+        // Once with all packets, before the outlet closes: a sensor tells the server of them.
+        let removed = self.outlet.tidy();
+        watch(self.watch(removed));
         self.close_period(false)?;
         let ledger = &mut self.state.ledger;
         let (fragments, streams, evicted) = self.stages.ledgers();

@@ -25,14 +25,16 @@ pub enum Error {
         reason: String,
     },
     /// The server cannot be reached, or has not taken everything.
-    #[error("{server}: {}{reason}", not_delivered(*records))]
+    #[error("{server}: {}", not_delivered(*records, reason))]
     Undelivered {
         /// The address as given.
         server: String,
-        /// How many records it has not acknowledged.
+        /// How many records it does not have.
         records: u64,
-        /// What keeps it.
+        /// What keeps it; empty where that was told.
         reason: String,
+        /// What keeps it is that one side does not believe the other, and the input can wait.
+        is_untrusted: bool,
     },
     /// An address cannot be listened on, or TLS is not set up for it.
     #[error(transparent)]
@@ -59,15 +61,30 @@ pub enum Error {
     Transport(String),
 }
 
-fn not_delivered(records: u64) -> String {
-    match records {
-        0 => String::new(),
-        1 => "1 record was not delivered: ".to_owned(),
-        records => format!("{records} records were not delivered: "),
+fn not_delivered(records: u64, reason: &str) -> String {
+    let what = match records {
+        0 => "nothing was sent".to_owned(),
+        1 => "1 record was not delivered".to_owned(),
+        records => format!("{records} records were not delivered"),
+    };
+    match reason {
+        "" => what,
+        reason => format!("{what}: {reason}"),
     }
 }
 
 impl Error {
+    /// Whether one side does not believe the other, so that it is of no use to try again.
+    pub fn is_untrusted(&self) -> bool {
+        matches!(
+            self,
+            Error::Undelivered {
+                is_untrusted: true,
+                ..
+            }
+        )
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io { path, source }

@@ -158,6 +158,7 @@ impl From<netcap_remote::Error> for Failure {
     fn from(error: netcap_remote::Error) -> Failure {
         match error {
             netcap_remote::Error::Connect(error) => error.into(),
+            error if error.is_untrusted() => Failure::Untrusted(error.to_string()),
             error => Failure::Environment(error.to_string()),
         }
     }
@@ -168,6 +169,11 @@ impl From<netcap_pipeline::Error> for Failure {
         match error {
             netcap_pipeline::Error::Filter(error) => error.into(),
             netcap_pipeline::Error::Output(error) => Failure::stdout(error),
+            netcap_pipeline::Error::Outlet(error) => match error.downcast::<netcap_remote::Error>()
+            {
+                Ok(error) => (*error).into(),
+                Err(error) => Failure::Environment(error.to_string()),
+            },
             error => Failure::Environment(error.to_string()),
         }
     }

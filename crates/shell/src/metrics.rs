@@ -152,10 +152,7 @@ impl MetricsFlags {
     pub fn listen(&self, program: &Program, quiet: bool) -> Result<Option<Metrics>, Failure> {
         let metrics = self.metrics.as_deref().map(Metrics::listen).transpose()?;
         if let Some(metrics) = metrics.as_ref().filter(|_| !quiet) {
-            program.note(format_args!(
-                "metrics at http://{}/metrics",
-                metrics.address
-            ));
+            program.note(format_args!("metrics at {}", metrics.url()));
         }
         Ok(metrics)
     }
@@ -171,6 +168,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Where they are.
+    pub fn url(&self) -> String {
+        format!("http://{}/metrics", self.address)
+    }
+
     /// Listens on `address:port`.
     ///
     /// # Errors

@@ -42,8 +42,11 @@ fn records_of_two_sensors_and_of_two_servers() {
             assert!(said.contains("UDP does not tell what arrived"), "{said}");
         }
         let said = server.stop();
-        assert!(said.contains("2 sensors, "), "{said}");
-        assert!(!said.contains("refused"), "{said}");
+        assert!(
+            said.contains("event=\"ended\" connected=\"0\" sensors=\"2\" "),
+            "{said}"
+        );
+        assert!(said.contains("refused=\"0\""), "{said}");
         for ((name, _), expected) in sensors.iter().zip(&expected) {
             lab.assert_received(name, &times(expected, count));
         }
@@ -78,7 +81,10 @@ fn names_are_no_paths() {
         file.display()
     ));
     let said = server.stop();
-    assert!(said.contains("6 sensors, "), "{said}");
+    assert!(
+        said.contains("event=\"ended\" connected=\"0\" sensors=\"6\" "),
+        "{said}"
+    );
     assert_eq!(files_in(&lab.path("")), before);
     let expected = lab.expected(&file);
     let folders: Vec<_> = files_in(&lab.path("records"))

@@ -26,7 +26,7 @@ const SETTLED: Duration = Duration::from_secs(300);
 fn serve(lab: &Lab, broker: &Broker, folder: &str, more: &str) -> Running {
     let args = format!("-nats {} -out {folder} {more}", broker.url());
     let mut server = lab.start(SERVER, &args);
-    server.line_with("waiting for batches on nats://127.0.0.1:");
+    server.line_with("waiting for batches\" address=\"nats://127.0.0.1:");
     server
 }
 

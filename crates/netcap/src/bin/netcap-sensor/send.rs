@@ -27,12 +27,13 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         Inputs::Files(files) => files.clone(),
         _ => Vec::new(),
     };
+    // Before anything listens, or says that it waits.
+    let stop = signals::stop()?;
     let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
     // Before anything is opened: a wrong key is the likelier mistake.
     let peer = Peer::new(flags)?;
     let capture = Capture::open(PROGRAM, &flags.input, &flags.pipeline, inputs, flags.quiet)?;
     capture.drop_privileges(&flags.spool)?;
-    let stop = signals::stop()?;
     let is_live = capture.source.is_live();
     let way = peer.open(&Run {
         flags,
@@ -95,7 +96,10 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             let place = Destination::Elsewhere(&place);
             say(summary(report, place, started.elapsed(), false).trim_end());
         }
-        say(account().trim_end());
+        let account = account();
+        if !account.is_empty() {
+            say(account.trim_end());
+        }
     }
     conclude(result?, is_live)
 }
@@ -103,7 +107,10 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
 /// What the end of a run means.
 fn conclude(report: Report, is_live: bool) -> Result<(), Failure> {
     if report.interrupted && !is_live {
-        PROGRAM.note("interrupted; what was read until then is sent");
+        PROGRAM.note(match report.ledger.packets {
+            0 => "interrupted before anything was read; nothing was sent",
+            _ => "interrupted; the rest was not read",
+        });
     }
     if !report.ledger.balances() {
         return Err(Failure::Bug("the ledger does not balance".to_owned()));

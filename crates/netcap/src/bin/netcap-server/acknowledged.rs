@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use netcap_capture::pcap_over_ip::TlsOptions;
-use netcap_remote::reliable::{Enrolment, ReliableServer, ServerOptions, server_tls};
+use netcap_capture::pcap_over_ip::{AddressError, ConnectError, TlsOptions};
+use netcap_remote::reliable::{Enrolment, Event, ReliableServer, server_tls};
 use netcap_remote::{Archive, Error};
 use netcap_shell::{Failure, certificate};
 
-use crate::PROGRAM;
+use crate::files;
 use crate::flags::Flags;
 use crate::snapshot::Snapshot;
+use crate::status::Status;
 use crate::way::{Receiver, tell};
 
 /// What TLS needs: our certificate, and the list of sensors.
@@ -44,18 +45,44 @@ impl Acknowledged {
         self,
         flags: &Flags,
         archive: &Arc<Archive>,
+        status: &Status,
     ) -> Result<Box<dyn Receiver>, Failure> {
         let Acknowledged { tls, enrolment } = self;
-        let address = format!("tls-listen://{}", flags.addr).parse()?;
+        let address = format!("tls-listen://{}", flags.addr).parse();
+        let address = address.map_err(|error: AddressError| {
+            let error = error.to_string().replacen("tls-listen://", "", 1);
+            Failure::Usage(format!("-addr {error}"))
+        })?;
         let tls = server_tls(&tls, &enrolment)?;
-        let limits = ServerOptions {
-            connections: flags.max_clients as usize,
-            ..ServerOptions::default()
-        };
-        let server = ReliableServer::start(&address, &tls, archive, &enrolment, limits)?;
-        tell(flags, "sensors over TLS", &server.local_addr().to_string());
-        if enrolment.keys() == 0 && !flags.quiet {
-            PROGRAM.note("no sensor is enrolled yet; `netcap-server -enroll NAME -pin PIN` lets one in, while this server runs too");
+        let limit = files::raise_limit();
+        let sensors = flags.max_clients as usize;
+        let limits = files::bounds(sensors, limit);
+        if limits.connections < sensors {
+            let event = format!(
+                "{limit} files may be open, which is room for {} sensors and not for {sensors}; raise the \
+                 limit (ulimit -n, LimitNOFILE), or lower -max-clients",
+                limits.connections
+            );
+            status.tell("warning", &event, &[]);
+        }
+        let server = ReliableServer::start(&address, &tls, archive, &enrolment, limits).map_err(
+            |error| match error {
+                Error::Connect(ConnectError::Listen { source, .. }) => Failure::Environment(format!(
+                    "-addr {}: cannot listen: {source}; choose a free port and an address of this machine",
+                    flags.addr.escape_debug()
+                )),
+                error => error.into(),
+            },
+        )?;
+        tell(
+            status,
+            flags,
+            "sensors over TLS",
+            server.local_addr().to_string(),
+        );
+        if enrolment.keys() == 0 {
+            let event = "no sensor is enrolled yet; `netcap-server -enroll NAME -pin PIN` lets one in, while this server runs too";
+            status.tell("info", event, &[]);
         }
         Ok(Box::new(Enrolled {
             server,
@@ -74,6 +101,10 @@ impl Receiver for Enrolled {
         self.server.trouble()
     }
 
+    fn events(&mut self) -> Vec<Event> {
+        self.server.events()
+    }
+
     fn news(&mut self) -> Vec<String> {
         let mistake = self.enrolment.trouble();
         let is_known = mistake == self.mistake;
@@ -84,9 +115,9 @@ impl Receiver for Enrolled {
             .collect()
     }
 
-    fn stop(mut self: Box<Self>, snapshot: &mut Snapshot) -> Result<(), Failure> {
+    fn stop(mut self: Box<Self>, snapshot: &mut Snapshot) -> (Vec<Event>, Result<(), Failure>) {
         self.server.stop();
         self.add_to(snapshot);
-        Ok(())
+        (self.events(), Ok(()))
     }
 }

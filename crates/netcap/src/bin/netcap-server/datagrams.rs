@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
+use netcap_remote::reliable::Event;
 use netcap_remote::{Archive, Collector, CollectorOptions, Error, PrivateKey, read_private};
 use netcap_shell::Failure;
 
 use crate::flags::Flags;
 use crate::snapshot::Snapshot;
+use crate::status::Status;
 use crate::way::{Receiver, tell};
 
 /// The key that datagrams are sealed for.
@@ -36,6 +38,7 @@ impl Datagrams {
         self,
         flags: &Flags,
         archive: &Arc<Archive>,
+        status: &Status,
     ) -> Result<Box<dyn Receiver>, Failure> {
         let socket = UdpSocket::bind(&*flags.addr).map_err(|error| {
             Failure::Environment(format!(
@@ -50,7 +53,7 @@ impl Datagrams {
         };
         let local = socket.local_addr().map(|local| local.to_string());
         let collector = Collector::start(socket, &self.secret, Arc::clone(archive), &options)?;
-        tell(flags, "datagrams", &local.unwrap_or_default());
+        tell(status, flags, "datagrams", local.unwrap_or_default());
         Ok(Box::new(collector))
     }
 }
@@ -64,9 +67,9 @@ impl Receiver for Collector {
         Collector::trouble(self)
     }
 
-    fn stop(self: Box<Self>, snapshot: &mut Snapshot) -> Result<(), Failure> {
-        snapshot.add_datagrams(&Collector::stop(*self)?);
-        Ok(())
+    fn stop(self: Box<Self>, snapshot: &mut Snapshot) -> (Vec<Event>, Result<(), Failure>) {
+        let stopped = Collector::stop(*self).map(|counts| snapshot.add_datagrams(&counts));
+        (Vec::new(), stopped.map_err(Failure::from))
     }
 }
 

@@ -6,11 +6,13 @@
 
 mod acknowledged;
 mod datagrams;
+mod files;
 mod flags;
 mod keys;
 mod page;
 #[cfg(feature = "nats")]
 mod published;
+mod refusals;
 mod serve;
 mod snapshot;
 mod status;
