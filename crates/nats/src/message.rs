@@ -49,13 +49,17 @@ pub(crate) fn check(
     if message.payload.get(3) != Some(&0) {
         return Err(Refusal::Compression);
     }
-    inflate_records((origin.schema, count), &message.payload, LONGEST_BATCH, room).map_err(
-        |reason| match reason {
-            NotRecords::Compression => Refusal::Compression,
-            NotRecords::Frames => Refusal::Frames,
-            NotRecords::Record => Refusal::Record,
-        },
-    )?;
+    inflate_records(
+        (origin.schema, count),
+        &message.payload,
+        LONGEST_BATCH,
+        room,
+    )
+    .map_err(|reason| match reason {
+        NotRecords::Compression => Refusal::Compression,
+        NotRecords::Frames => Refusal::Frames,
+        NotRecords::Record => Refusal::Record,
+    })?;
     Ok(Checked {
         mark: Mark {
             stream: origin.stream,

@@ -113,14 +113,17 @@ mod tests {
 
     #[test]
     fn empty_records_are_none() {
-        let one = b"\x03\x0a\x011";
+        let one = &b"\x03\x0a\x011"[..];
         let (schema, _) = packed();
         let seen = look_through(schema, &[one, one].concat()[..]).expect("two");
         assert_eq!((seen.count, seen.payloads), (2, false));
         for empty in [&b"\0"[..], b"\0\x03\x0a\x011", b"\x03\x0a\x011\0"] {
             assert_eq!(look_through(schema, empty), Err(NotRecords::Record));
         }
-        assert_eq!(look_through(schema, b"\x03\x0a\x01"), Err(NotRecords::Frames));
+        assert_eq!(
+            look_through(schema, b"\x03\x0a\x01"),
+            Err(NotRecords::Frames)
+        );
     }
 
     #[test]

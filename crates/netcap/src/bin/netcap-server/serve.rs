@@ -122,6 +122,7 @@ impl Receivers {
             let options = CollectorOptions {
                 workers: flags.workers.map_or_else(cores, usize::from),
                 clients: flags.max_clients as usize,
+                enrolment: tls.as_ref().map(|(_, enrolment)| Arc::clone(enrolment)),
                 ..defaults
             };
             let local = socket.local_addr().map(|local| local.to_string());
