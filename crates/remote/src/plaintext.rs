@@ -23,10 +23,8 @@ use crate::refusal::Refusal;
 /// Octets of a `Batch` at most: the longest `Data`, and a kilobyte or four for what is around it.
 pub(crate) const LONGEST_MESSAGE: usize = LONGEST_BATCH + 4096;
 
-/// Octets of a `Batch` that a datagram may bring however well they compress: as many as a datagram has, so all
-/// that sensors make but the evenest. Inflating them costs a server about what it costs to agree with
-/// a new key, which every datagram may bring.
-const ALWAYS: usize = 64 << 10;
+/// Octets of a `Batch` that a datagram may bring however well they compress: sensors of 2019 send 10 KiB.
+const ALWAYS: usize = 16 << 10;
 
 /// Octets of the `Batch` in a gzip member of so many at most. A sensor splits what would be longer.
 pub(crate) fn longest(member: usize) -> usize {

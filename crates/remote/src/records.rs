@@ -11,7 +11,7 @@ use crate::members::inflate;
 /// How much larger than a member its content may be, beyond what is always allowed. Records with times
 /// compress to a tenth or a thirtieth; deflate reaches 1:1032, at which a kilobyte would cost a server
 /// as much as a megabyte.
-const RATIO: usize = 128;
+const RATIO: usize = 64;
 /// Octets of records that a member may hold however well they compress: as many as sensors put into one.
 const ALWAYS: usize = 256 << 10;
 

@@ -406,10 +406,11 @@ fn odd_batches() -> Vec<(Vec<u8>, Option<Refusal>)> {
         (data(&tcp_header[..tcp_header.len() - 3]), Some(NotWhole)),
         // Empty records, which a few octets could hold very many of.
         (data(b"\0"), Some(NotOfItsType)),
-        (data(&[0; 60_000]), Some(NotOfItsType)),
+        (data(&[0; 15_000]), Some(NotOfItsType)),
         (data(&[&one[..], b"\0"].concat()), Some(NotOfItsType)),
         // Longer than so few octets may bring, and than a batch may be.
-        (data(&[1; 60_000]), Some(NotOfItsType)),
+        (data(&[1; 15_000]), Some(NotOfItsType)),
+        (data(&[1; 30_000]), Some(TooLong)),
         (data(&[1; LONGEST_BATCH]), Some(TooLong)),
         (data(&vec![0; LONGEST_BATCH + 5000]), Some(TooLong)),
         (vec![0; 8 << 20], Some(TooLong)),
