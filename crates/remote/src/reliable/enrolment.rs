@@ -63,6 +63,11 @@ impl Enrolment {
         self.fresh().names.get(pin).cloned()
     }
 
+    /// The names under which keys are enrolled, one for each key.
+    pub fn names(&self) -> Vec<String> {
+        self.fresh().names.values().cloned().collect()
+    }
+
     /// How many keys are enrolled.
     pub fn keys(&self) -> usize {
         self.fresh().names.len()

@@ -41,6 +41,11 @@ impl Acknowledged {
         Ok(Acknowledged { tls, enrolment })
     }
 
+    /// The list of sensors.
+    pub(crate) fn enrolment(&self) -> Arc<Enrolment> {
+        Arc::clone(&self.enrolment)
+    }
+
     pub(crate) fn open(
         self,
         flags: &Flags,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
-use netcap_remote::reliable::Event;
+use netcap_remote::reliable::{Enrolment, Event};
 use netcap_remote::{Archive, Collector, CollectorOptions, Error, PrivateKey, read_private};
 use netcap_shell::Failure;
 
@@ -14,14 +14,18 @@ use crate::snapshot::Snapshot;
 use crate::status::Status;
 use crate::way::{Receiver, tell};
 
-/// The key that datagrams are sealed for.
+/// The key that datagrams are sealed for, and whose names they must not have.
 pub(crate) struct Datagrams {
     secret: PrivateKey,
+    enrolment: Option<Arc<Enrolment>>,
 }
 
 impl Datagrams {
     /// Reads the key.
-    pub(crate) fn new(flags: &Flags) -> Result<Datagrams, Failure> {
+    pub(crate) fn new(
+        flags: &Flags,
+        enrolment: Option<Arc<Enrolment>>,
+    ) -> Result<Datagrams, Failure> {
         let path = flags.privkey.clone();
         let path = path.unwrap_or_else(|| PathBuf::from(netcap_remote::PRIVATE_KEY_FILE));
         if flags.privkey.is_none() && !path.exists() {
@@ -31,7 +35,7 @@ impl Datagrams {
             )));
         }
         let secret = read_private(&path)?;
-        Ok(Datagrams { secret })
+        Ok(Datagrams { secret, enrolment })
     }
 
     pub(crate) fn open(
@@ -49,6 +53,7 @@ impl Datagrams {
         let options = CollectorOptions {
             workers: flags.workers.map_or_else(cores, usize::from),
             clients: flags.max_clients as usize,
+            enrolment: self.enrolment,
             ..CollectorOptions::default()
         };
         let local = socket.local_addr().map(|local| local.to_string());

@@ -63,13 +63,16 @@ impl Way {
         if flags.nats.url.is_some() {
             return Err(netcap_shell::NatsFlags::unavailable());
         }
+        let acknowledged = flags
+            .reliable
+            .then(|| Acknowledged::new(flags))
+            .transpose()?;
         let mut ways = Vec::new();
         if flags.privkey.is_some() || !flags.reliable {
-            ways.push(Way::Datagrams(Datagrams::new(flags)?));
+            let enrolment = acknowledged.as_ref().map(Acknowledged::enrolment);
+            ways.push(Way::Datagrams(Datagrams::new(flags, enrolment)?));
         }
-        if flags.reliable {
-            ways.push(Way::Acknowledged(Acknowledged::new(flags)?));
-        }
+        ways.extend(acknowledged.map(Way::Acknowledged));
         Ok(ways)
     }
 
