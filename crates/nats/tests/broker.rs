@@ -115,6 +115,48 @@ fn the_broker_is_killed_and_comes_back() {
     }
 }
 
+/// nats-server 2.9 keeps for each subject the first and the last message, but not what the last one is when
+/// that is taken away: then it finds nothing under the subject, where one is left between them.
+#[test]
+fn what_the_index_of_the_broker_hides_is_found() {
+    let Some(broker) = Broker::start(&[]) else {
+        return;
+    };
+    let parent = tempfile::tempdir().expect("a folder");
+    let folders = folders(&parent, 1);
+    let mut options = options(broker.connection(), "alpha");
+    options.is_repeatable = false;
+    let mut sender = NatsSender::start(options).expect("a sender");
+    for first in [0, 10, 20] {
+        let batch = Batch {
+            schema: schema("TCP"),
+            first,
+            count: 10,
+            payloads: false,
+            frames: frames("alpha", "TCP", first..first + 10),
+        };
+        sender.send(batch).expect("taken");
+        until("it is at the broker", || {
+            sender.sent().records == first + 10
+        });
+    }
+    runtime().block_on(async {
+        let client = async_nats::connect(broker.url()).await.expect("a client");
+        let context = async_nats::jetstream::new(client);
+        let stream = context.get_stream("NETCAP").await.expect("a stream");
+        for sequence in [3, 1] {
+            assert!(stream.delete_message(sequence).await.expect("an answer"));
+        }
+    });
+    println!("{}", broker.describe());
+    let server = serve(broker.connection(), &folders[0], ACK_WAIT);
+    let left: Vec<String> = (10..20)
+        .map(|number| text("alpha", "TCP", number))
+        .collect();
+    until_kept(&broker, &folders, &left);
+    assert_eq!(server.trouble(), None);
+}
+
 #[test]
 fn what_anybody_publishes_is_refused() {
     let Some(broker) = Broker::start(&[]) else {

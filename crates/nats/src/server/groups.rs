@@ -17,7 +17,7 @@ use super::incoming::{Incoming, SLACK};
 use super::{GROUP, ServerOptions, Shared, lock};
 use crate::connection::{Broker, Notices, PAUSE, Trouble};
 use crate::message::check;
-use crate::names::{CONSUMER, RECORDS_SUBJECTS};
+use crate::names::CONSUMER;
 use crate::settle::{Copy, Verdict, claimed, settle, settle_again};
 
 /// How often the broker is asked for what it does not give by itself.
@@ -126,8 +126,8 @@ async fn prepare(
         durable_name: Some(CONSUMER.to_owned()),
         ack_policy: AckPolicy::Explicit,
         ack_wait: options.ack_wait,
-        filter_subject: RECORDS_SUBJECTS.to_owned(),
-        // Those that many servers have at once.
+        // No filter: the stream has batches only, and the broker does not find all of them by subject (see
+        // [`super::incoming`]). Those that many servers have at once:
         max_ack_pending: 1 << 16,
         ..Config::default()
     };

@@ -72,6 +72,16 @@ impl Broker {
                 let claim = commits.get_last_raw_message_by_subject(&claim).await;
                 let claim = claim.map(|claim| claim.payload);
                 let _ = writeln!(out, "{sequence} {} {extent} {claim:?}", message.subject);
+                for subject in [message.subject.as_str(), "netcap.records.>", ">"] {
+                    let found = stream
+                        .raw_message_builder()
+                        .sequence(sequence)
+                        .next_by_subject(subject)
+                        .send()
+                        .await;
+                    let found = found.map(|m| m.sequence);
+                    let _ = writeln!(out, "   next by {subject}: {found:?}");
+                }
             }
             out
         })
