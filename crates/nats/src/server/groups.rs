@@ -52,6 +52,7 @@ pub(super) async fn run(
     let (connection, limits) = (&options.connection, options.limits);
     let title = format!("netcap server {name}");
     let broker = Broker::connect(connection, limits, &title, &notices).await?;
+    *lock(&shared.client) = Some(broker.client.clone());
     let stops = || shared.stop.load(Ordering::Relaxed);
     let mut is_recovered = false;
     while !stops() {
