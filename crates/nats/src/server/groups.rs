@@ -23,6 +23,15 @@ use crate::settle::{Copy, Verdict, claimed, settle, settle_again};
 /// How often the broker is asked for what it does not give by itself.
 const REMNANTS: Duration = Duration::from_secs(5);
 
+/// What the consumer has given: messages up to a sequence.
+#[derive(Default)]
+pub(super) struct Past {
+    /// Up to where at some time.
+    pub(super) given: Option<(Instant, u64)>,
+    /// Up to where long ago.
+    pub(super) long_ago: u64,
+}
+
 /// A server that is connected.
 pub(super) struct Server<'a> {
     archive: &'a Archive,
@@ -33,10 +42,8 @@ pub(super) struct Server<'a> {
     pub(super) records: Stream,
     commits: Stream,
     pub(super) consumer: Consumer<Config>,
-    /// The last message that the consumer had given at some time.
-    pub(super) given: Option<(Instant, u64)>,
-    /// The last message that it gave long ago.
-    pub(super) long_ago: u64,
+    /// Stays when the connection begins anew, which may be often.
+    pub(super) past: &'a mut Past,
     /// For the records of one batch.
     room: Vec<u8>,
 }
@@ -55,6 +62,7 @@ pub(super) async fn run(
     *lock(&shared.client) = Some(broker.client.clone());
     let stops = || shared.stop.load(Ordering::Relaxed);
     let mut is_recovered = false;
+    let mut past = Past::default();
     while !stops() {
         let made = match broker.is_there() {
             true => prepare(&broker, options).await,
@@ -81,8 +89,7 @@ pub(super) async fn run(
             records,
             commits,
             consumer,
-            given: None,
-            long_ago: 0,
+            past: &mut past,
             room: Vec::new(),
         };
         if !is_recovered {
@@ -128,7 +135,8 @@ async fn prepare(
         ack_policy: AckPolicy::Explicit,
         ack_wait: options.ack_wait,
         // No filter: the stream has batches only, and the broker does not find all of them by subject (see
-        // [`super::incoming`]). Those that many servers have at once:
+        // [`super::incoming`]). What a consumer of an earlier version passes by is found as a remnant.
+        // Those that many servers have at once:
         max_ack_pending: 1 << 16,
         ..Config::default()
     };
