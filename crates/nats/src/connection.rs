@@ -76,6 +76,11 @@ impl Notices {
     }
 }
 
+/// Whether a client has the broker at the other end.
+pub(crate) fn is_connected(client: &Client) -> bool {
+    client.connection_state() == State::Connected
+}
+
 /// What is wrong at the broker.
 pub(crate) enum Trouble {
     /// It may be better soon.
@@ -158,7 +163,7 @@ impl Broker {
 
     /// Whether it is there. What is asked while it is not would wait in memory.
     pub(crate) fn is_there(&self) -> bool {
-        self.client.connection_state() == State::Connected
+        is_connected(&self.client)
     }
 
     /// Waits until it is there.
