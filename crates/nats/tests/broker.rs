@@ -305,7 +305,7 @@ fn a_full_broker_holds_sensors_up() {
     let folders = folders(&parent, 1);
     let (said, notify) = listen();
     let mut options = options(broker.connection(), "alpha");
-    options.limits.max_bytes = 32 << 10;
+    options.limits.max_messages = 100;
     options.queue_octets = 16 << 10;
     options.notify = notify;
     let sending = thread::spawn(move || send(options, "alpha", 4000, Duration::ZERO));
