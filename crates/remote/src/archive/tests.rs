@@ -8,6 +8,8 @@ use super::*;
 use crate::batch::StreamId;
 use crate::members::Mark;
 
+mod others;
+
 const STREAM: StreamId = [1; 16];
 
 fn schema(name: &str) -> &'static Schema {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use netcap_remote::{Archive, Error};
+use netcap_remote::Archive;
 use netcap_shell::{Failure, signals};
 
 use crate::flags::Flags;
@@ -68,6 +68,9 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             metrics.refresh(|page| snapshot.write(page));
         }
         status.show(&snapshot);
+        for news in receivers.archive.news() {
+            status.warn(&news);
+        }
         let mut refusal = None;
         for receiver in &mut receivers.all {
             for news in receiver.news() {
@@ -81,13 +84,15 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             };
             status.fail(&trouble.to_string());
             // What is in the way of one sensor ends nothing for the others.
-            if !matches!(trouble, Error::Foreign { .. }) {
+            if trouble.is_of_all() {
                 refusal = Some(trouble);
             }
         }
         if let Err(trouble) = tidied {
             status.fail(&trouble.to_string());
-            refusal = Some(trouble);
+            if trouble.is_of_all() {
+                refusal = Some(trouble);
+            }
         }
         if refused.lasts(refusal.is_some(), second)
             && let Some(refusal) = refusal
@@ -95,8 +100,12 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             return Err(refusal.into());
         }
     }
-    let snapshot = receivers.stop()?;
-    status.end(&snapshot);
+    let archive = Arc::clone(&receivers.archive);
+    let stopped = receivers.stop();
+    for news in archive.news() {
+        status.warn(&news);
+    }
+    status.end(&stopped?);
     Ok(())
 }
 
