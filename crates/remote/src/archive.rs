@@ -24,6 +24,7 @@ use crate::client_name::ClientName;
 mod client;
 mod commits;
 mod kept;
+mod known;
 mod news;
 mod on_disk;
 mod periods;

@@ -91,8 +91,9 @@ fn what_is_cut_off_is_told_once() {
 
 #[test]
 fn what_is_in_the_way_of_one_client_is_of_no_other() {
+    type Make<'m> = &'m dyn Fn(&Path);
     let nowhere = tempfile::tempdir().expect("a folder");
-    let make: [(&str, &dyn Fn(&Path)); 4] = [
+    let make: [(&str, Make<'_>); 4] = [
         ("a folder", &|path| fs::create_dir(path).expect("made")),
         ("a link", &|path| {
             symlink(nowhere.path().join("x"), path).expect("made");
