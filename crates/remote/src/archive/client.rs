@@ -182,7 +182,7 @@ impl Client {
             return Ok(());
         };
         let payloads = file.payloads;
-        if self.known(schema)?.newest.is_none() {
+        if self.known(schema)?.there().is_none() {
             self.file(schema, payloads)?;
         }
         match self.files.get_mut(schema.name) {
@@ -205,7 +205,7 @@ impl Client {
         };
         let period = shared.periods.as_ref().map(Periods::current);
         if !file.is_in(period) {
-            if file.newest.is_some() {
+            if file.there().is_some() {
                 file.flush(shared)?;
             }
             shared.make_folder(&self.path)?;

@@ -43,11 +43,12 @@ impl Client {
         let Some(file) = self.files.get_mut(schema.name) else {
             unreachable!("the file was put there");
         };
-        if change == Some(Change::Away) {
+        let is_away = change == Some(Change::Away);
+        if is_away && !file.is_away {
             self.shared
                 .tell_of(file, "it was moved away; the next records begin a new one");
-            file.newest = None;
         }
+        file.is_away = is_away;
         Ok(file)
     }
 

@@ -242,7 +242,7 @@ impl Client {
         for schema in types {
             let file = self.known(schema)?;
             change = change.max(file.change);
-            let newest = file.newest.as_ref().and_then(|newest| newest.period);
+            let newest = file.there().and_then(|newest| newest.period);
             match newest > Some(period) {
                 true => drop(carried.insert(file_name(schema))),
                 false => others.push(schema),

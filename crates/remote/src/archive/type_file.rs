@@ -29,6 +29,8 @@ const HEADER: u64 = 64 << 10;
 pub(super) struct TypeFile {
     /// The newest file, if there is one.
     pub(super) newest: Option<OpenFile>,
+    /// That one is not where it was. It may be put back before another is begun.
+    pub(super) is_away: bool,
     pub(super) streams: Streams,
     /// Whether the newest file says that its records may hold payloads.
     pub(super) payloads: bool,
@@ -40,11 +42,14 @@ pub(super) struct TypeFile {
 }
 
 impl TypeFile {
+    /// The newest file, if it is where it should be.
+    pub(super) fn there(&self) -> Option<&OpenFile> {
+        self.newest.as_ref().filter(|_| !self.is_away)
+    }
+
     /// Whether the file of this period is the newest.
     pub(super) fn is_in(&self, period: Option<Period>) -> bool {
-        self.newest
-            .as_ref()
-            .is_some_and(|newest| newest.period == period)
+        self.there().is_some_and(|newest| newest.period == period)
     }
 
     /// Begins a file, which is the newest from now on.
@@ -76,6 +81,7 @@ impl TypeFile {
         shared.commits.note(folder.into());
         self.change = shared.note(&newest, newest.octets);
         self.newest = Some(newest);
+        self.is_away = false;
         self.payloads = about.payloads;
         Ok(())
     }

@@ -183,6 +183,19 @@ fn files_and_folders_can_be_moved_away() {
 }
 
 #[test]
+fn a_file_that_is_put_back_goes_on() {
+    let (folder, archive, path) = lab();
+    append(&archive, 0..3);
+    let away = folder.path().join("away");
+    fs::rename(&path, &away).expect("moved");
+    // Nothing is written, so no other is begun.
+    assert_eq!(append(&archive, 0..3), Appended::Known);
+    fs::rename(&away, &path).expect("moved back");
+    assert_eq!(append(&archive, 3..6), Appended::InTurn);
+    assert_eq!(records(&path).expect("readable"), 6);
+}
+
+#[test]
 fn what_is_taken_back_is_of_the_file_it_was_put_into() {
     let (folder, archive, path) = lab();
     let client = archive.client(&ClientName::new(b"al/ice"));
