@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use netcap_capture::pcap_over_ip::ConnectError;
+use nix::errno::Errno;
 
 /// Why records cannot be kept or sent; the message is one line and names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +89,35 @@ impl Error {
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io { path, source }
+    }
+
+    /// Of a file or folder below that of one client: what is there instead, or that it is not there or not
+    /// for the server, concerns this client only; all else is the disk's.
+    pub(crate) fn of_client(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        use Errno::{EACCES, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EPERM};
+        let path = path.to_owned();
+        move |source| match source.raw_os_error().map(Errno::from_raw) {
+            Some(EACCES | EISDIR | ELOOP | ENOENT | ENOTDIR | ENXIO | EPERM) => Error::Foreign {
+                path,
+                reason: format!(
+                    "{source}; move away what is in the way, and let the server write there"
+                ),
+            },
+            _ => Error::Io { path, source },
+        }
+    }
+
+    /// Whether it concerns everybody, so that a server that cannot get over it had better end. What is in
+    /// the way of one client does not, and neither do files or connections that are too many for now.
+    pub fn is_of_all(&self) -> bool {
+        match self {
+            Error::Foreign { .. } => false,
+            Error::Io { source, .. } => !matches!(
+                source.raw_os_error().map(Errno::from_raw),
+                Some(Errno::EMFILE | Errno::ENFILE)
+            ),
+            _ => true,
+        }
     }
 }
 

@@ -92,6 +92,11 @@ impl Snapshot {
         for (reason, count) in &self.refused {
             refused.value(&[("reason", reason)], count);
         }
+        page.counter(
+            "netcap_server_cut_bytes_total",
+            "Bytes of unfinished records cut off the ends of files.",
+        )
+        .value(&[], self.cut);
         if let Some(disk) = self.disk {
             page.gauge(
                 "netcap_server_disk_bytes",

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use netcap_remote::Archive;
 use netcap_remote::reliable::Event;
-use netcap_remote::{Archive, Error};
 use netcap_shell::{Failure, signals};
 
 use crate::flags::Flags;
@@ -79,6 +79,9 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             metrics.refresh(|page| snapshot.write(page));
         }
         status.show(&snapshot);
+        for news in receivers.archive.news() {
+            status.warn(&news);
+        }
         let mut refusal = None;
         for receiver in &mut receivers.all {
             for news in receiver.news() {
@@ -92,13 +95,15 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             };
             status.fail(&trouble.to_string());
             // What is in the way of one sensor ends nothing for the others.
-            if !matches!(trouble, Error::Foreign { .. }) {
+            if trouble.is_of_all() {
                 refusal = Some(trouble);
             }
         }
         if let Err(trouble) = tidied {
             status.fail(&trouble.to_string());
-            refusal = Some(trouble);
+            if trouble.is_of_all() {
+                refusal = Some(trouble);
+            }
         }
         let was_refused = refused.first.is_some();
         let lasts = refused.lasts(refusal.is_some(), second);
@@ -155,6 +160,9 @@ impl Receivers {
             ended = ended.and(stopped);
         }
         ended = ended.and(self.archive.tidy().map_err(Failure::from));
+        for news in self.archive.news() {
+            status.warn(&news);
+        }
         snapshot.add_kept(&self.archive);
         ended
     }

@@ -23,6 +23,8 @@ pub(crate) struct Snapshot {
     pub(crate) kernel_drops: Option<u64>,
     /// Datagrams dropped by us as the workers were late.
     pub(crate) queue_drops: u64,
+    /// Octets of unfinished records that were cut off the ends of files.
+    pub(crate) cut: u64,
     /// What became of the periods, if there is a limit on the disk.
     pub(crate) disk: Option<DiskCounts>,
     /// Of what a broker gave, if there is one.
@@ -84,6 +86,7 @@ impl Snapshot {
 
     /// Adds the same.
     pub(crate) fn add_kept(&mut self, archive: &Archive) {
+        self.cut = archive.cut();
         self.disk = archive.disk();
         for (name, kept) in archive.counts() {
             let sensor = self.sensors.entry(name.folder().to_owned()).or_default();
