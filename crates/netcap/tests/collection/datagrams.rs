@@ -119,7 +119,7 @@ fn the_name_of_an_enrolled_sensor_is_not_for_datagrams() {
         lab.send(&format!("{args} -r {}", file.display()));
     }
     let said = server.stop();
-    assert!(said.contains(" enrolled_name"), "{said}");
+    assert!(said.contains("reason=\"enrolled_name\""), "{said}");
     assert!(!lab.path("records/lab-7").exists());
     lab.assert_received("other", &lab.expected(&file));
 }

@@ -1,6 +1,6 @@
 //! What the server knows at a moment, whichever way records come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use netcap_remote::reliable::{ServerCounts, status};
@@ -13,8 +13,8 @@ pub(crate) struct Snapshot {
     pub(crate) sensors: BTreeMap<String, Sensor>,
     /// What was refused, by reason: words joined by `_`, as labels of metrics are written.
     pub(crate) refused: BTreeMap<&'static str, u64>,
-    /// Of these, the datagrams.
-    pub(crate) refused_datagrams: BTreeMap<&'static str, u64>,
+    /// By transport and reason, what of these no event tells of.
+    pub(crate) quietly_refused: BTreeSet<(&'static str, &'static str)>,
     /// Datagrams that were received, if they are.
     pub(crate) datagrams: Option<u64>,
     /// Datagrams that had come before.
@@ -104,7 +104,7 @@ impl Snapshot {
         }
         for (reason, count) in counts.refusals.iter().filter(|(_, count)| **count > 0) {
             *self.refused.entry(reason.name()).or_default() += count;
-            self.refused_datagrams.insert(reason.name(), *count);
+            self.quietly_refused.insert(("udp", reason.name()));
         }
     }
 
@@ -139,6 +139,7 @@ impl Snapshot {
         });
         for (reason, count) in &counts.refused {
             *self.refused.entry(reason.name()).or_default() += count;
+            self.quietly_refused.insert(("nats", reason.name()));
         }
     }
 

@@ -56,26 +56,7 @@ impl Status {
 
     /// Tells what is new since the last time.
     pub(crate) fn show(&mut self, now: &Snapshot) {
-        // Those that connect have events of their own.
-        let by_datagrams = now.sensors.iter().filter(|(_, s)| s.is_connected.is_none());
-        for (name, _) in by_datagrams {
-            if self.known.insert(name.clone()) {
-                self.tell("info", "new sensor", &[("sensor", name.clone())]);
-            }
-        }
-        let new: Vec<&str> = now
-            .refused_datagrams
-            .keys()
-            .filter(|reason| !self.before.refused_datagrams.contains_key(*reason))
-            .copied()
-            .collect();
-        for reason in new {
-            let fields = [
-                ("reason", reason.to_owned()),
-                ("transport", "udp".to_owned()),
-            ];
-            self.tell("warning", "refused", &fields);
-        }
+        self.tell_new(now);
         for ((reason, address), left_out) in self.refusals.left_out(Instant::now()) {
             self.tell_left_out(reason, address, left_out);
         }
@@ -111,6 +92,24 @@ impl Status {
         }
         self.before = now.clone();
         self.since = Instant::now();
+    }
+
+    /// Tells of sensors and reasons that were not there before, and have no events.
+    fn tell_new(&mut self, now: &Snapshot) {
+        let quiet = now.sensors.iter().filter(|(_, s)| s.is_connected.is_none());
+        for (name, _) in quiet {
+            if self.known.insert(name.clone()) {
+                self.tell("info", "new sensor", &[("sensor", name.clone())]);
+            }
+        }
+        let before = &self.before.quietly_refused;
+        for (transport, reason) in now.quietly_refused.difference(before) {
+            let fields = [
+                ("reason", (*reason).to_owned()),
+                ("transport", (*transport).to_owned()),
+            ];
+            self.tell("warning", "refused", &fields);
+        }
     }
 
     /// Tells what happened to connections.
@@ -182,6 +181,7 @@ impl Status {
 
     /// Tells what came of it all.
     pub(crate) fn end(&mut self, now: &Snapshot) {
+        self.tell_new(now);
         for ((reason, address), left_out) in self.refusals.end() {
             self.tell_left_out(reason, address, left_out);
         }
