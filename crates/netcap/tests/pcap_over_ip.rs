@@ -374,7 +374,7 @@ fn a_stalled_peer_loses_its_own_packets_only() {
     let mut input = server.input();
     input.write_all(&content[..24]).unwrap();
     let address = server.address();
-    let ceiling = server.line_with(" MB; --queue and --max-clients decide");
+    let ceiling = server.line_with(" MB (--queue, --max-clients change that)");
     let fast = TcpStream::connect(address).unwrap();
     let slow = TcpStream::connect(address).unwrap();
     let slow_name = slow.local_addr().unwrap().to_string();

@@ -32,7 +32,7 @@ pub fn size(octets: u64) -> String {
 /// A number of things, as in `1 packet` and `5 packets`.
 pub fn several(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
+    format!("{} {thing}{plural}", grouped(number))
 }
 
 #[cfg(test)]

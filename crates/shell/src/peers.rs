@@ -54,7 +54,7 @@ pub struct ReaderFlags {
     #[arg(long)]
     decompress: bool,
 
-    /// Octets of a packet that are believed, to 16777216
+    /// Largest packet that is accepted, in octets; at most 16777216
     #[arg(
         long, value_name = "N", default_value_t = ReaderOptions::default().max_record as u32,
         value_parser = clap::value_parser!(u32).range(1..=16 << 20)

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::figures::{grouped, size};
+use crate::figures::{grouped, several, size};
 use netcap_capture::{LinkType, Origin};
 use netcap_pipeline::{
     BodyLedger, FileReport, Files, FragmentLedger, Ledger, PeriodLedger, Report, StreamLedger,
@@ -55,8 +55,8 @@ pub fn summary(
     }
     if ledger.flows_evicted > 0 {
         text.push_str(&format!(
-            "{} flows ended early for want of room (-max-flows)\n",
-            grouped(ledger.flows_evicted)
+            "{} ended early for want of room (-max-flows)\n",
+            several(ledger.flows_evicted, "flow")
         ));
     }
     if ledger.streams.streams > 0 {
@@ -68,22 +68,22 @@ pub fn summary(
     text.push_str(&origins(&ledger.origins));
     let names = written.len();
     let files = match periods.periods {
-        0 => format!("{names} files"),
-        n => format!("{} periods of up to {names} files", grouped(n)),
+        0 => several(names as u64, "file"),
+        n => format!("{} of up to {}", several(n, "period"), several(names as u64, "file")),
     };
-    let records = grouped(ledger.records);
+    let records = several(ledger.records, "record");
     text.push_str(&match destination {
         Destination::Files(_, directory) => format!(
-            "{records} records, {} in {files}, written to {}\n",
+            "{records}, {} in {files}, written to {}\n",
             size(octets),
             directory.display()
         ),
-        Destination::Elsewhere(place) => format!("{records} records, {place}\n"),
+        Destination::Elsewhere(place) => format!("{records}, {place}\n"),
     });
     text.push_str(&removed(&periods));
     text.push_str(&format!(
-        "{} packets, {}, in {seconds:.2} s: {} packets/s, {}/s\n",
-        grouped(ledger.packets),
+        "{}, {}, in {seconds:.2} s: {} packets/s, {}/s\n",
+        several(ledger.packets, "packet"),
         size(ledger.octets),
         grouped(per_second(ledger.packets)),
         size(per_second(ledger.octets))
@@ -96,18 +96,13 @@ fn origins(origins: &[Origin]) -> String {
     let mut text = String::new();
     let mut line = |name: &str, packets, octets, lost, events: &[(&str, u64)]| {
         text.push_str(&format!(
-            "{name}: {} packets, {}, {} dropped",
-            grouped(packets),
+            "{name}: {}, {}, {} dropped",
+            several(packets, "packet"),
             size(octets),
             grouped(lost)
         ));
         for (event, count) in events {
-            // Events are named in the plural.
-            let event = match count {
-                1 => event.strip_suffix('s').unwrap_or(event),
-                _ => event,
-            };
-            text.push_str(&format!(", {} {event}", grouped(*count)));
+            text.push_str(&format!(", {}", counted(*count, event)));
         }
         text.push('\n');
     };
@@ -118,7 +113,7 @@ fn origins(origins: &[Origin]) -> String {
     let others = origins.get(MOST_ORIGINS..).unwrap_or_default();
     if !others.is_empty() {
         let sum = |count: fn(&Origin) -> u64| others.iter().map(count).sum();
-        let name = format!("{} others", others.len());
+        let name = several(others.len() as u64, "other");
         let octets = sum(|origin| origin.octets);
         line(&name, sum(|o| o.packets), octets, sum(|o| o.lost), &[]);
     }
@@ -130,15 +125,15 @@ fn removed(ledger: &PeriodLedger) -> String {
     let mut text = String::new();
     if ledger.removed > 0 {
         text.push_str(&format!(
-            "{} of the oldest periods, {}, removed (-disk-limit)\n",
-            grouped(ledger.removed),
+            "the oldest {}, {}, removed (-disk-limit)\n",
+            several(ledger.removed, "period"),
             size(ledger.removed_octets)
         ));
     }
     if ledger.stuck > 0 {
         text.push_str(&format!(
-            "{} old periods could not be removed; see who may write there\n",
-            grouped(ledger.stuck)
+            "{} could not be removed; see who may write there\n",
+            several(ledger.stuck, "old period")
         ));
     }
     text
@@ -226,7 +221,7 @@ fn causes<'a, K: 'a>(
     if causes.len() > MOST_CAUSES {
         let rest = causes.split_off(MOST_CAUSES - 1);
         let total = rest.iter().map(|(_, count)| count).sum();
-        causes.push((format!("{} others", rest.len()), total));
+        causes.push((several(rest.len() as u64, "other"), total));
     }
     causes
 }
@@ -234,7 +229,7 @@ fn causes<'a, K: 'a>(
 /// What became of the fragments, in one line.
 fn fragments(ledger: &FragmentLedger) -> String {
     let others = [
-        (ledger.duplicates, "duplicate"),
+        (ledger.duplicates, "duplicates"),
         (ledger.conflicts, "contradicting others"),
         (ledger.refused, "impossible"),
         (ledger.cut, "cut by the capture"),
@@ -244,12 +239,12 @@ fn fragments(ledger: &FragmentLedger) -> String {
         (ledger.incomplete, "datagrams incomplete"),
     ];
     let mut line = format!(
-        "{} fragments: {} datagrams made whole",
-        grouped(ledger.fragments),
-        grouped(ledger.completed)
+        "{}: {} made whole",
+        several(ledger.fragments, "fragment"),
+        several(ledger.completed, "datagram")
     );
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
-        line.push_str(&format!(", {} {what}", grouped(count)));
+        line.push_str(&format!(", {}", counted(count, what)));
     }
     line.push('\n');
     line
@@ -276,23 +271,23 @@ fn streams(ledger: &StreamLedger) -> String {
         ),
     ];
     let mut line = format!(
-        "{} TCP streams: {} put together of {} segments",
-        grouped(ledger.streams),
+        "{}: {} put together of {}",
+        several(ledger.streams, "TCP stream"),
         size(ledger.octets),
-        grouped(ledger.segments)
+        several(ledger.segments, "segment")
     );
     for (name, count) in &ledger.recognised {
         line.push_str(&format!(", {} {name}", grouped(*count)));
     }
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
-        line.push_str(&format!(", {} {what}", grouped(count)));
+        line.push_str(&format!(", {}", counted(count, what)));
     }
     line.push('\n');
     let troubles = causes(ledger.troubles.iter(), |(protocol, reason)| {
         format!("{protocol}: {}", reason.name())
     });
     for (trouble, count) in troubles {
-        line.push_str(&format!("  {trouble} in {} messages\n", grouped(count)));
+        line.push_str(&format!("  {trouble} in {}\n", several(count, "message")));
     }
     line
 }
@@ -312,15 +307,28 @@ fn bodies(ledger: &BodyLedger) -> String {
         (ledger.crowded_out, "cut because too many came at a time"),
     ];
     let mut line = format!(
-        "{} bodies kept, {}",
-        grouped(ledger.files),
+        "{} kept, {}",
+        match ledger.files {
+            1 => "1 body".to_owned(),
+            n => format!("{} bodies", grouped(n)),
+        },
         size(ledger.octets)
     );
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
-        line.push_str(&format!(", {} {what}", grouped(count)));
+        line.push_str(&format!(", {}", counted(count, what)));
     }
     line.push('\n');
     line
+}
+
+/// A number of things that are named in the plural, by the first word: `1 gap`, `2 gaps`.
+fn counted(count: u64, things: &str) -> String {
+    let (thing, rest) = things.split_at(things.find(' ').unwrap_or(things.len()));
+    let thing = match count {
+        1 => thing.strip_suffix('s').unwrap_or(thing),
+        _ => thing,
+    };
+    format!("{} {thing}{rest}", grouped(count))
 }
 
 /// A table with all columns but the first aligned on the right.
@@ -345,4 +353,22 @@ fn right_aligned<const N: usize>(
         }
     }
     table.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        for (count, things, expected) in [
+            (1, "gaps", "1 gap"),
+            (2, "gaps", "2 gaps"),
+            (1, "octets missing", "1 octet missing"),
+            (1, "picked up mid-way", "1 picked up mid-way"),
+            (1_000, "streams ended early", "1,000 streams ended early"),
+        ] {
+            assert_eq!(counted(count, things), expected);
+        }
+    }
 }

@@ -33,7 +33,7 @@ pub struct TlsFlags {
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
 
-    /// Its key (PEM), which not everybody may be able to read
+    /// Its key (PEM); other users must not be able to read it
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use netcap_capture::pcap_over_ip::TlsOptions;
 use netcap_remote::reliable::{Enrolment, ReliableServer, ServerOptions, server_tls};
 use netcap_remote::{Archive, Error};
+use netcap_shell::figures::several;
 use netcap_shell::{Failure, certificate};
 
 use crate::PROGRAM;
@@ -55,7 +56,11 @@ impl Acknowledged {
         let server = ReliableServer::start(&address, &tls, archive, &enrolment, limits)?;
         tell(flags, "sensors over TLS", &server.local_addr().to_string());
         if enrolment.keys() == 0 && !flags.quiet {
-            PROGRAM.note("no sensor is enrolled yet; `netcap-server -enroll NAME -pin PIN` lets one in, while this server runs too");
+            let path = flags.sensors.display();
+            PROGRAM.note(format_args!(
+                "no sensor is enrolled yet; `netcap-server -sensors {path} -enroll NAME -pin PIN` lets one \
+                 in, also while this server runs"
+            ));
         }
         Ok(Box::new(Enrolled {
             server,
@@ -76,12 +81,14 @@ impl Receiver for Enrolled {
 
     fn news(&mut self) -> Vec<String> {
         let mistake = self.enrolment.trouble();
-        let is_known = mistake == self.mistake;
+        if mistake == self.mistake {
+            return Vec::new();
+        }
         self.mistake.clone_from(&mistake);
-        let new = mistake.filter(|_| !is_known);
-        new.map(|mistake| format!("{mistake}; what it said before still counts"))
-            .into_iter()
-            .collect()
+        vec![match mistake {
+            Some(mistake) => format!("{mistake}; the list read before stays in force"),
+            None => format!("sensors read again: {}", several(self.enrolment.keys() as u64, "key")),
+        }]
     }
 
     fn stop(mut self: Box<Self>, snapshot: &mut Snapshot) -> Result<(), Failure> {

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use netcap_remote::{Archive, Error};
-use netcap_shell::{Failure, signals};
+use netcap_shell::{Failure, check_directory, signals};
+use netcap_store::Rotation;
 
 use crate::flags::Flags;
 use crate::snapshot::Snapshot;
@@ -50,8 +51,11 @@ impl Refused {
 }
 
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
-    let mut receivers = Receivers::start(flags)?;
+    // Keys first: a wrong one is the likelier mistake, and nothing is made or listened on then.
+    let ways = Way::all(flags)?;
+    let rotation = flags.rotation.rotation()?;
     let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
+    let mut receivers = Receivers::start(flags, ways, rotation)?;
     let stop = signals::stop()?;
     let mut status = Status::new(flags.quiet);
     let mut second = Instant::now();
@@ -101,10 +105,12 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
 }
 
 impl Receivers {
-    fn start(flags: &Flags) -> Result<Receivers, Failure> {
-        // Keys first: a wrong one is the likelier mistake, and nothing is made or listened on then.
-        let ways = Way::all(flags)?;
-        let rotation = flags.rotation.rotation()?;
+    fn start(
+        flags: &Flags,
+        ways: Vec<Way>,
+        rotation: Option<Rotation>,
+    ) -> Result<Receivers, Failure> {
+        check_directory("-out", &flags.out)?;
         let version = format!("netcap-server {VERSION}");
         let archive = Arc::new(Archive::open_rotating(&flags.out, &version, rotation)?);
         let ways = ways.into_iter().map(|way| way.open(flags, &archive));
