@@ -294,7 +294,8 @@ fn hex(octets: &[u8]) -> String {
 fn is_there(path: &Path) -> Error {
     Error::Key {
         path: path.to_owned(),
-        reason: "is there already, and sensors or a server may use it; move it away first".to_owned(),
+        reason: "is there already, and sensors or a server may use it; move it away first"
+            .to_owned(),
     }
 }
 

@@ -101,9 +101,9 @@ pub fn files(path: &Path, maker: &str) -> Result<(PathBuf, PathBuf), Failure> {
         };
         let (shown, path) = (file.display(), path.display());
         Err(Failure::Environment(match error.kind() {
-            ErrorKind::NotFound => format!(
-                "-identity: {shown}: no such {what}; `{maker} -identity {path}` makes one"
-            ),
+            ErrorKind::NotFound => {
+                format!("-identity: {shown}: no such {what}; `{maker} -identity {path}` makes one")
+            }
             ErrorKind::PermissionDenied => format!(
                 "-identity: {shown}: this user may not read the {what}; run as its owner, or give it to \
                  this user with chown"

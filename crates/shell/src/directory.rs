@@ -43,7 +43,10 @@ mod tests {
         for path in [file.clone(), file.join("below")] {
             let failure = check_directory("-out", &path).expect_err("refused");
             let text = failure.to_string();
-            assert!(text.starts_with("-out ") && text.contains("; name a directory"), "{text}");
+            assert!(
+                text.starts_with("-out ") && text.contains("; name a directory"),
+                "{text}"
+            );
         }
     }
 }

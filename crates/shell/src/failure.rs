@@ -194,7 +194,12 @@ mod tests {
     #[test]
     fn a_program_lists_only_its_own_codes() {
         let listed = exit_codes(&[4, 5]);
-        for (code, is_there) in [("  4 ", false), ("  5 ", false), ("  0 ", true), ("  101 ", true)] {
+        for (code, is_there) in [
+            ("  4 ", false),
+            ("  5 ", false),
+            ("  0 ", true),
+            ("  101 ", true),
+        ] {
             assert_eq!(listed.contains(code), is_there, "{code}");
         }
     }

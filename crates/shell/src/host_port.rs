@@ -51,9 +51,8 @@ impl HostPort {
             ))
         };
         let found = self.0.to_socket_addrs();
-        let addresses: Vec<SocketAddr> = found
-            .map_err(|error| unknown(error.to_string()))?
-            .collect();
+        let addresses: Vec<SocketAddr> =
+            found.map_err(|error| unknown(error.to_string()))?.collect();
         match addresses.is_empty() {
             true => Err(unknown("it has no address".to_owned())),
             false => Ok(addresses),
@@ -101,8 +100,16 @@ mod tests {
         }
         assert!(HostPort::local("127.0.0.1:0").is_ok());
         for (text, remote, local) in [
-            ("collector.example", "a host and a port", "an address and a port"),
-            ("collector.example:", "a host and a port", "an address and a port"),
+            (
+                "collector.example",
+                "a host and a port",
+                "an address and a port",
+            ),
+            (
+                "collector.example:",
+                "a host and a port",
+                "an address and a port",
+            ),
             (":1335", "a host and a port", "0.0.0.0:1335 or [::]:1335"),
             ("*:1335", "", "0.0.0.0:1335 or [::]:1335"),
             ("::1", "[::1]:1335", "[::1]:1335"),
@@ -126,6 +133,9 @@ mod tests {
         let failure = nobody.resolve("-addr").expect_err("nobody");
         assert!(matches!(failure, Failure::Environment(_)), "{failure}");
         let text = failure.to_string();
-        assert!(text.contains("-addr nobody.invalid:1335: cannot find the host"), "{text}");
+        assert!(
+            text.contains("-addr nobody.invalid:1335: cannot find the host"),
+            "{text}"
+        );
     }
 }

@@ -188,7 +188,9 @@ impl Metrics {
         let addresses = place.resolve("-metrics")?;
         let failed = |error: io::Error| {
             let remedy = listen_remedy(&error);
-            Failure::Environment(format!("-metrics {place}: cannot listen: {error}; {remedy}"))
+            Failure::Environment(format!(
+                "-metrics {place}: cannot listen: {error}; {remedy}"
+            ))
         };
         let listener = TcpListener::bind(addresses.as_slice()).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
@@ -266,7 +268,10 @@ fn wait(listener: &TcpListener, exchanges: &VecDeque<Exchange>) {
         };
         PollFd::new(exchange.stream.as_fd(), event)
     }));
-    let waited = poll(&mut asked, PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO));
+    let waited = poll(
+        &mut asked,
+        PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO),
+    );
     if waited.is_err() {
         thread::sleep(TICK);
     }
@@ -341,7 +346,9 @@ fn answer(request: &[u8], page: &Mutex<String>) -> String {
     let line = String::from_utf8_lossy(line.unwrap_or_default());
     let mut words = line.split(' ');
     let method = words.next();
-    let path = words.next().map(|target| target.split('?').next().unwrap_or_default());
+    let path = words
+        .next()
+        .map(|target| target.split('?').next().unwrap_or_default());
     let (status, body) = match (method, path) {
         (Some("GET" | "HEAD"), Some("/metrics")) => ("200 OK", lock(page).clone()),
         (Some("GET" | "HEAD"), Some("/")) => ("200 OK", "metrics are at /metrics\n".to_owned()),
@@ -418,7 +425,8 @@ mod tests {
         let connect = |_| TcpStream::connect(metrics.address()).expect("connected");
         let silent: Vec<TcpStream> = (0..3 * MOST).map(connect).collect();
         let mut slow = connect(0);
-        slow.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("asked");
+        slow.write_all(b"GET /metrics HTTP/1.1\r\n\r\n")
+            .expect("asked");
         // With the silent ones there, and the slow one in the middle of its answer.
         let answer = ask(&metrics, "GET / HTTP/1.1\r\n\r\n");
         assert!(answer.contains(" 200 "), "{answer}");

@@ -69,7 +69,11 @@ pub fn summary(
     let names = written.len();
     let files = match periods.periods {
         0 => several(names as u64, "file"),
-        n => format!("{} of up to {}", several(n, "period"), several(names as u64, "file")),
+        n => format!(
+            "{} of up to {}",
+            several(n, "period"),
+            several(names as u64, "file")
+        ),
     };
     let records = several(ledger.records, "record");
     text.push_str(&match destination {

@@ -80,7 +80,11 @@ impl Enrolment {
     /// Names and keys, sorted: a line for each key.
     pub fn list(&self) -> Vec<(String, Pin)> {
         let known = self.fresh();
-        let mut all: Vec<_> = known.names.iter().map(|(pin, name)| (name.clone(), *pin)).collect();
+        let mut all: Vec<_> = known
+            .names
+            .iter()
+            .map(|(pin, name)| (name.clone(), *pin))
+            .collect();
         all.sort_by_cached_key(|(name, pin)| (name.clone(), pin.to_string()));
         all
     }
@@ -141,10 +145,13 @@ impl Enrolment {
     fn remove_those(&self, are_meant: impl Fn(&str, &Pin) -> bool) -> Result<usize, Error> {
         let mut removed = 0;
         self.change(|names, text| {
-            removed = names.iter().filter(|(pin, name)| are_meant(name, pin)).count();
-            let others = text
-                .split_inclusive('\n')
-                .filter(|line| !matches!(entry(line), Ok(Some((name, pin))) if are_meant(name, &pin)));
+            removed = names
+                .iter()
+                .filter(|(pin, name)| are_meant(name, pin))
+                .count();
+            let others = text.split_inclusive('\n').filter(
+                |line| !matches!(entry(line), Ok(Some((name, pin))) if are_meant(name, &pin)),
+            );
             Ok(others.collect())
         })?;
         Ok(removed)
@@ -215,7 +222,10 @@ fn lock(path: &Path) -> Result<Flock<File>, Error> {
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
         .open(path)
         .map_err(refused(path))?;
-    if file.metadata().is_ok_and(|metadata| metadata.mode() & 0o077 != 0) {
+    if file
+        .metadata()
+        .is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
+    {
         // One of an earlier version. Whose it is not may go on without.
         let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
     }
@@ -446,7 +456,9 @@ mod tests {
         fs::create_dir(&path).expect("a folder");
         told("is no file");
         fs::remove_dir(&path).expect("removed");
-        File::create(&path).and_then(|file| file.set_len(1 << 40)).expect("huge");
+        File::create(&path)
+            .and_then(|file| file.set_len(1 << 40))
+            .expect("huge");
         told("longer than 4 MiB");
         fs::write(&path, b"a \xff").expect("written");
         told("is no text");
@@ -460,7 +472,10 @@ mod tests {
         let path = folder.path().join("sensors");
         let enrolment = Enrolment::open(&path).expect("none yet");
         let _held = lock(&folder.path().join("sensors.lock")).expect("free");
-        let error = enrolment.add("alice", pin(1)).expect_err("held").to_string();
+        let error = enrolment
+            .add("alice", pin(1))
+            .expect_err("held")
+            .to_string();
         assert!(error.contains("another program holds it"), "{error}");
     }
 
@@ -468,8 +483,11 @@ mod tests {
     fn all_keys_of_a_name_are_removed_at_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("sensors");
-        fs::write(&path, format!("# ours\nalice {}\nbob {}\nalice {}", pin(1), pin(2), pin(3)))
-            .expect("written");
+        fs::write(
+            &path,
+            format!("# ours\nalice {}\nbob {}\nalice {}", pin(1), pin(2), pin(3)),
+        )
+        .expect("written");
         let enrolment = Enrolment::open(&path).expect("good");
         assert_eq!(enrolment.remove_name("alice").expect("removed"), 2);
         assert_eq!(enrolment.remove_name("alice").expect("nothing"), 0);
@@ -482,7 +500,18 @@ mod tests {
         for good in ["lab-7", "a", "A_b.example.org", "7"] {
             assert!(Enrolment::is_plain(good), "{good}");
         }
-        for bad in ["", ".", "..", ".hidden", "../x", "a/b", "a b", "M\u{fc}ller", "a%", "a#"] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            ".hidden",
+            "../x",
+            "a/b",
+            "a b",
+            "M\u{fc}ller",
+            "a%",
+            "a#",
+        ] {
             assert!(!Enrolment::is_plain(bad), "{bad}");
         }
     }

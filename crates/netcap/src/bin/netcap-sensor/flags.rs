@@ -9,7 +9,8 @@ use netcap_capture::pcap_over_ip::Pin;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::octets;
 use netcap_shell::{
-    Failure, Given, HostPort, InputFlags, NatsFlags, PipelineFlags, RecordFlags, Retired, exit_codes,
+    Failure, Given, HostPort, InputFlags, NatsFlags, PipelineFlags, RecordFlags, Retired,
+    exit_codes,
 };
 
 use crate::PROGRAM;
@@ -91,7 +92,12 @@ pub(crate) struct Flags {
     pub(crate) max: u32,
 
     /// Send at most this many datagrams a second; 0 is no limit
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Datagrams")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        help_heading = "Datagrams"
+    )]
     pub(crate) rate: u32,
 
     /// Deliver over TLS, acknowledged: nothing is lost or doubled
@@ -206,7 +212,11 @@ fn command() -> Command {
     // A sensor writes nothing, so it has other words for these.
     let sends = |arg: Arg| {
         let said = |help: Option<&StyledStr>| {
-            help.map(|help| help.to_string().replacen("Write ", "Send ", 1).replacen("not write", "not send", 1))
+            help.map(|help| {
+                help.to_string()
+                    .replacen("Write ", "Send ", 1)
+                    .replacen("not write", "not send", 1)
+            })
         };
         let (short, long) = (said(arg.get_help()), said(arg.get_long_help()));
         let arg = short.into_iter().fold(arg, Arg::help);
@@ -214,7 +224,9 @@ fn command() -> Command {
     };
     ["include", "exclude", "nohttp"]
         .into_iter()
-        .fold(Flags::command(), |command, flag| command.mut_arg(flag, sends))
+        .fold(Flags::command(), |command, flag| {
+            command.mut_arg(flag, sends)
+        })
 }
 
 /// Reads a command line. `None` where it asked for help, and got it.
@@ -232,10 +244,14 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<F
 impl Flags {
     /// Why a flag that was given has no effect, if it has none.
     fn misplaced(&self, flag: &str) -> Option<&'static str> {
-        let (is_nats, is_udp) = (self.nats.url.is_some(), !self.reliable && self.nats.url.is_none());
+        let (is_nats, is_udp) = (
+            self.nats.url.is_some(),
+            !self.reliable && self.nats.url.is_none(),
+        );
         let why = match flag {
-            _ if self.version || self.encoders => return None,
-            "gen-keypair" | "identity" | "reliable" | "quiet" if self.gen_keypair => return None,
+            "gen-keypair" | "identity" | "reliable" | "quiet" | "version" if self.gen_keypair => {
+                return None;
+            }
             _ if self.gen_keypair => "has no effect with -gen-keypair; leave it out",
             "pubkey" | "max" | "rate" if self.reliable => {
                 "is for datagrams; leave it out with -reliable"
@@ -245,7 +261,9 @@ impl Flags {
                 "has no effect with -reliable: the server knows the name that this sensor was enrolled \
                  under; leave it out"
             }
-            "addr" if is_nats => "has no effect with -nats, whose URL names the broker; leave it out",
+            "addr" if is_nats => {
+                "has no effect with -nats, whose URL names the broker; leave it out"
+            }
             "spool" | "spool-size" if is_udp => "needs -reliable; by datagrams nothing is kept",
             "queue" if is_udp => "needs -reliable or -nats; by datagrams nothing is kept",
             "stream" if is_udp => {

@@ -87,7 +87,10 @@ impl Receiver for Enrolled {
         self.mistake.clone_from(&mistake);
         vec![match mistake {
             Some(mistake) => format!("{mistake}; the list read before stays in force"),
-            None => format!("sensors read again: {}", several(self.enrolment.keys() as u64, "key")),
+            None => format!(
+                "sensors read again: {}",
+                several(self.enrolment.keys() as u64, "key")
+            ),
         }]
     }
 

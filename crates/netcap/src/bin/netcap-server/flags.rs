@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{Command, CommandFactory, Parser};
 use netcap_capture::pcap_over_ip::Pin;
 use netcap_shell::metrics::MetricsFlags;
-use netcap_shell::{Failure, Given, HostPort, NatsFlags, Retired, RotationFlags, exit_codes, explained};
+use netcap_shell::{
+    Failure, Given, HostPort, NatsFlags, Retired, RotationFlags, exit_codes, explained,
+};
 
 use crate::PROGRAM;
 
@@ -195,14 +197,17 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<F
     };
     let tasks = given.tasks();
     let refused = if let [one, other, ..] = tasks.as_slice() {
-        Some(format!("{} and {} cannot be had in one run", one.1, other.1))
+        Some(format!(
+            "{} and {} cannot be had in one run",
+            one.1, other.1
+        ))
     } else {
         let mut names = given.names().iter();
         names.find_map(|flag| Some(format!("-{flag} {}", given.misplaced(flag)?)))
     };
     match refused {
-        Some(why) if !given.version => Err(Failure::Usage(why)),
-        _ => Ok(Some(given.into_flags())),
+        Some(why) => Err(Failure::Usage(why)),
+        None => Ok(Some(given.into_flags())),
     }
 }
 
@@ -218,7 +223,11 @@ impl Flags {
             (self.gen_keypair, Task::MakeKeys, "-gen-keypair"),
             (self.enroll.is_some(), Task::Enrol, "-enroll"),
             (self.revoke, Task::Revoke, "-revoke"),
-            (self.revoke_sensor.is_some(), Task::RevokeSensor, "-revoke-sensor"),
+            (
+                self.revoke_sensor.is_some(),
+                Task::RevokeSensor,
+                "-revoke-sensor",
+            ),
             (self.list, Task::List, "-list"),
         ];
         let asked = asked.into_iter().filter(|(is_asked, ..)| *is_asked);
@@ -227,7 +236,7 @@ impl Flags {
 
     /// Why a flag that was given has no effect or lacks another one, if so.
     fn misplaced(&self, flag: &str) -> Option<&'static str> {
-        const ANYWHERE: [&str; 2] = ["quiet", "reliable"];
+        const ANYWHERE: [&str; 3] = ["quiet", "reliable", "version"];
         let (is_nats, has_pin) = (self.nats.url.is_some(), self.pin.is_some());
         let why = match (self.task(), flag) {
             (Task::Enrol, "enroll") if !has_pin => "needs -pin, which tells the sensor's key",
@@ -243,11 +252,10 @@ impl Flags {
             | (Task::RevokeSensor, "revoke-sensor" | "sensors")
             | (Task::List, "list" | "sensors") => return None,
             (Task::Serve, "pin") => "tells a key; say what to do with it: -enroll NAME, or -revoke",
-            (Task::Serve, "addr" | "privkey" | "workers" | "max-clients" | "identity" | "sensors")
-                if is_nats =>
-            {
-                "has no effect with -nats; leave it out"
-            }
+            (
+                Task::Serve,
+                "addr" | "privkey" | "workers" | "max-clients" | "identity" | "sensors",
+            ) if is_nats => "has no effect with -nats; leave it out",
             (Task::Serve, "identity" | "sensors") if !self.reliable => {
                 "needs -reliable; datagrams come from whoever has the public key"
             }

@@ -55,8 +55,14 @@ pub(crate) fn enrol(flags: &Flags) -> Result<(), Failure> {
             };
             let path = flags.sensors.display();
             match known {
-                None => note(flags, &format!("{name} may connect{keys} now (written to {path})")),
-                Some(_) => note(flags, &format!("{name} may connect{keys} already (read in {path})")),
+                None => note(
+                    flags,
+                    &format!("{name} may connect{keys} now (written to {path})"),
+                ),
+                Some(_) => note(
+                    flags,
+                    &format!("{name} may connect{keys} already (read in {path})"),
+                ),
             }
         }
     }
@@ -68,7 +74,9 @@ pub(crate) fn revoke(flags: &Flags) -> Result<(), Failure> {
     let path = flags.sensors.display();
     let enrolment = Enrolment::open(&flags.sensors)?;
     let unknown = |what: &str| {
-        Failure::Usage(format!("{what} is not in {path}; `netcap-server -list` shows what is"))
+        Failure::Usage(format!(
+            "{what} is not in {path}; `netcap-server -list` shows what is"
+        ))
     };
     let name = match (&flags.revoke_sensor, flags.pin) {
         (Some(name), _) => {
@@ -80,13 +88,17 @@ pub(crate) fn revoke(flags: &Flags) -> Result<(), Failure> {
         (None, Some(pin)) => {
             let name = enrolment.name_of(&pin);
             let is_removed = enrolment.remove(&pin)?;
-            name.filter(|_| is_removed).ok_or_else(|| unknown(&pin.to_string()))?
+            name.filter(|_| is_removed)
+                .ok_or_else(|| unknown(&pin.to_string()))?
         }
         (None, None) => return Err(Failure::Bug("-revoke without a key".to_owned())),
     };
     match keys_of(&enrolment, &name) {
         0 => note(flags, &format!("{name} may not connect any more")),
-        _ => note(flags, &format!("{name} may not connect with this key any more, but with another")),
+        _ => note(
+            flags,
+            &format!("{name} may not connect with this key any more, but with another"),
+        ),
     }
     Ok(())
 }

@@ -220,23 +220,23 @@ pub(crate) struct Flags {
     pub(crate) struct_sep: String,
 
     /// List the encoders
-    #[arg(long, help_heading = "Tell")]
+    #[arg(long, help_heading = "Messages")]
     pub(crate) encoders: bool,
 
     /// List the encoders with their columns
-    #[arg(long, help_heading = "Tell")]
+    #[arg(long, help_heading = "Messages")]
     pub(crate) overview: bool,
 
     /// Print a time in seconds.microseconds as a date (UTC)
-    #[arg(long, value_name = "TIME", value_parser = timestamp, help_heading = "Tell")]
+    #[arg(long, value_name = "TIME", value_parser = timestamp, help_heading = "Messages")]
     pub(crate) ts2utc: Option<Timestamp>,
 
     /// Print no summary, no progress, no count of records
-    #[arg(long, help_heading = "Tell")]
+    #[arg(long, help_heading = "Messages")]
     pub(crate) quiet: bool,
 
     /// Print the version
-    #[arg(long, help_heading = "Tell")]
+    #[arg(long, help_heading = "Messages")]
     pub(crate) version: bool,
 
     /// No longer needed: queues are bounded by themselves
