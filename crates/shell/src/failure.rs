@@ -15,7 +15,7 @@ Exit codes:
   1 the command line is wrong
   2 something could not be read, written or connected to
   3 the input is malformed or cut short; its good part was processed
-  4 TLS: a peer is not to be believed, or does not believe us
+  4 TLS: a peer is not trusted, or does not trust us
   5 pcap-over-ip only: the output could not be written
   101 a bug: please report it
   130, 143 Ctrl-C or SIGTERM ended it before it could finish in good order";

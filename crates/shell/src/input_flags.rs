@@ -27,8 +27,8 @@ pub struct InputFlags {
     /// Keep only packets that match this expression of tcpdump's language, as in 'tcp port 443'
     ///
     /// It is compiled by libpcap for the link type of each packet; `man pcap-filter` tells the
-    /// language. Other packets are counted as filtered, and are in no file. Of an interface the
-    /// kernel filters, and what it refuses is not counted. Captures and interfaces only.
+    /// language. Other packets are counted as filtered, and give no records. In live capture the
+    /// kernel filters, and what it leaves out is not counted. Captures and interfaces only.
     #[arg(
         long,
         alias = "filter",
@@ -48,9 +48,9 @@ pub struct InputFlags {
 
     /// Interfaces to capture from, comma separated or one by one; `any` is all of them
     ///
-    /// Until Ctrl-C or SIGTERM. Several are merged in order of time. Needs libpcap and permission to
-    /// capture: root's, or a capability, as the message says where it is missing. Also takes the
-    /// addresses that -r takes.
+    /// Captures until Ctrl-C or SIGTERM. Several are merged in order of time. Needs libpcap and the
+    /// permission to capture: that of root, or a capability, which the error message names. Also takes
+    /// the addresses that -r takes.
     #[arg(
         long,
         aliases = ["interface", "i"],

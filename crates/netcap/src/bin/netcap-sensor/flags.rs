@@ -25,7 +25,7 @@ const RETIRED: Retired = Retired {
 ///
 /// By default each batch of records is one encrypted UDP datagram, as in 2019: what the network loses is
 /// lost. With -reliable records go over TLS, both sides know each other by their certificates, and
-/// nothing is lost or doubled, whatever ends in between. With -nats they go through a broker to any number
+/// nothing is lost or doubled, even if one side is killed. With -nats they go through a broker to any number
 /// of servers, with the same promise. The sensor writes nothing to disk, unless -spool says so.
 ///
 /// Flags have one dash or two, and their values follow after a space or an equals sign.
@@ -76,8 +76,8 @@ pub(crate) struct Flags {
 
     /// Name of this sensor, and of the folder of its records on the server [default: $USER]
     ///
-    /// With sudo the default is root, as everywhere. Not with -reliable: there the server knows the name
-    /// that the sensor was enrolled under.
+    /// Under sudo the default is root. Not with -reliable: there the server knows the name that the
+    /// sensor was enrolled under.
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     pub(crate) client: Option<String>,
 
