@@ -138,4 +138,12 @@ mod tests {
             "{text}"
         );
     }
+
+    #[test]
+    fn who_may_not_listen_is_told_why() {
+        use netcap_capture::pcap_over_ip::listen_remedy;
+        let remedy = |kind: std::io::ErrorKind| listen_remedy(&kind.into());
+        assert!(remedy(std::io::ErrorKind::PermissionDenied).contains("below 1024"));
+        assert!(remedy(std::io::ErrorKind::AddrInUse).contains("a free port"));
+    }
 }

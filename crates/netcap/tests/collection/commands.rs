@@ -357,3 +357,17 @@ fn datagrams_that_nobody_takes_are_told() {
     );
     assert_refused(&lab, SENSOR, &format!("{args} -quiet"), 2, &asked);
 }
+
+#[test]
+fn interfaces_that_there_are_are_named() {
+    let lab = Lab::with_keys();
+    let args = "-pubkey pub.key -addr 127.0.0.1:9 -iface nonesuch";
+    let (code, _, errors) = lab.run(SENSOR, args);
+    assert_eq!(code, 2, "{errors}");
+    if !errors.contains("nonesuch: no such interface") {
+        eprintln!("skipped, as nothing can be captured here: {errors}");
+        return;
+    }
+    let told = ["; there are ", "; this user sees none"];
+    assert!(told.iter().any(|told| errors.contains(told)), "{errors}");
+}
