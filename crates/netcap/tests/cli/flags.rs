@@ -150,6 +150,9 @@ fn a_count_ends_the_run() {
             run(&format!("-r {} -out {out} -count {count}", file.display()));
         assert_eq!((code, errors.as_str()), (0, ""));
         let packets = if count == 1 { "packet" } else { "packets" };
-        assert!(output.contains(&format!("\n{count} {packets},")), "{output}");
+        assert!(
+            output.contains(&format!("\n{count} {packets},")),
+            "{output}"
+        );
     }
 }
