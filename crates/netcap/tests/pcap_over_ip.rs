@@ -357,7 +357,7 @@ fn mistakes_have_one_line_and_a_code() {
         ("hub tcp://127.0.0.1:1 --once -w /dev/null".to_owned(), 2),
         (format!("serve {path} --connect 127.0.0.1:1 --once"), 2),
         (format!("hub {path} -w /no/such/place"), 5),
-        ("tls pin no-such-file.pem".to_owned(), 1),
+        ("tls pin no-such-file.pem".to_owned(), 2),
     ] {
         let (found, said) = run(&args);
         assert_eq!(found, Some(code), "{args}: {said:?}");

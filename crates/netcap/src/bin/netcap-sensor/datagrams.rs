@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use netcap_remote::{Batch, Error, PublicKey, Sender, SenderOptions, UdpSender};
 use netcap_shell::Failure;
-use netcap_shell::figures::{grouped, several};
+use netcap_shell::figures::{counted, grouped};
 
 use crate::flags::Flags;
 use crate::version;
@@ -55,7 +55,7 @@ impl Datagrams {
 fn way(sender: UdpSender, run: &Run<'_>) -> Way {
     let max = run.flags.max as usize;
     let counters = sender.counters();
-    let counted = Arc::clone(&counters);
+    let watched = Arc::clone(&counters);
     let checked = Checked {
         sender,
         server: run.flags.addr.to_string(),
@@ -66,7 +66,7 @@ fn way(sender: UdpSender, run: &Run<'_>) -> Way {
         ceiling: QUEUE,
         has_queue: false,
         page: Box::new(move |page| {
-            let counts = counted.snapshot();
+            let counts = watched.snapshot();
             page.counter("netcap_sensor_records_total", "Records sent.")
                 .value(&[], counts.records);
             page.counter("netcap_sensor_batches_total", "Batches sent.")
@@ -95,19 +95,19 @@ fn way(sender: UdpSender, run: &Run<'_>) -> Way {
             let counts = counters.snapshot();
             let mut text = format!(
                 "{} sent in {}; UDP does not tell what arrived\n",
-                several(counts.records, "record"),
-                several(counts.datagrams, "datagram")
+                counted(counts.records, "records"),
+                counted(counts.datagrams, "datagrams")
             );
             for (name, records) in &counts.too_large {
                 text.push_str(&format!(
                     "{} too large for a datagram, and not sent (-max)\n",
-                    several(*records, &format!("{name} record"))
+                    counted(*records, &format!("records of {name}"))
                 ));
             }
             if counts.dropped > 0 {
                 text.push_str(&format!(
                     "{} dropped, as they came faster than they could be sent\n",
-                    several(counts.dropped, "record")
+                    counted(counts.dropped, "records")
                 ));
             }
             text
@@ -135,7 +135,7 @@ impl Sender for Checked {
         }
         Err(Error::Transport(format!(
             "{} sent, {} of them refused ({}): is netcap-server running at {}?",
-            several(counts.datagrams, "datagram"),
+            counted(counts.datagrams, "datagrams"),
             grouped(counts.send_errors),
             counts.last_error.unwrap_or_default(),
             self.server
