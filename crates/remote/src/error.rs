@@ -25,6 +25,16 @@ pub enum Error {
         /// What it is instead.
         reason: String,
     },
+    /// A line of a text file is wrong.
+    #[error("{}, line {line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: usize,
+        /// What is expected, and what is there.
+        reason: String,
+    },
     /// The server cannot be reached, or has not taken everything.
     #[error("{server}: {}", not_delivered(*records, reason))]
     Undelivered {

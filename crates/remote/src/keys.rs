@@ -188,7 +188,8 @@ impl NewFile {
             .create_new(true)
             .mode(mode)
             .open(&path)
-            .map_err(Error::io(&path))?;
+            // The name is nothing that a person has heard of.
+            .map_err(unwritable(place))?;
         let new = NewFile { path };
         file.write_all(contents.as_bytes())
             .and_then(|()| file.sync_all())
@@ -222,7 +223,7 @@ impl Drop for NewFile {
 /// # Errors
 /// Where the file cannot be read or holds no key that protects anything.
 pub fn read_public(path: &Path) -> Result<PublicKey, Error> {
-    let file = File::open(path).map_err(Error::io(path))?;
+    let file = File::open(path).map_err(unreadable(path))?;
     let key = PublicKey(read(&file, path, PUBLIC_KEY_FILE)?);
     if key.is_weak() {
         return Err(Error::Key {
@@ -267,7 +268,7 @@ pub fn read_private(path: &Path) -> Result<PrivateKey, Error> {
             reason: format!("is the public key, which is for sensors; give {PRIVATE_KEY_FILE}"),
         });
     }
-    let file = File::open(path).map_err(Error::io(path))?;
+    let file = File::open(path).map_err(unreadable(path))?;
     // Of the file that was opened: the name may lead elsewhere a moment later.
     let metadata = file.metadata().map_err(Error::io(path))?;
     // A folder is no file of anybody's: reading it fails below.
@@ -324,10 +325,35 @@ fn hex(octets: &[u8]) -> String {
 fn is_there(path: &Path) -> Error {
     Error::Key {
         path: path.to_owned(),
-        reason:
-            "is there already, and sensors or a server may use it; move it away, or ask for it \
-                 to be overwritten"
-                .to_owned(),
+        reason: "is there already, and sensors or a server may use it; move it away first"
+            .to_owned(),
+    }
+}
+
+/// Why a key cannot be read, with what to do.
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |error| Error::Key {
+        reason: match error.kind() {
+            io::ErrorKind::NotFound => {
+                "no such key; `netcap-server -gen-keypair` makes a pair".to_owned()
+            }
+            io::ErrorKind::PermissionDenied => {
+                "this user may not read it; run as its owner, or give it to this user with chown"
+                    .to_owned()
+            }
+            _ => format!("cannot be read: {error}"),
+        },
+        path,
+    }
+}
+
+/// Why a key cannot be written, with what to do.
+fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |error| Error::Key {
+        reason: format!("cannot be written: {error}; go to a folder that you may write to"),
+        path,
     }
 }
 

@@ -51,9 +51,7 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// The address cannot be listened on.
-    #[error(
-        "{address}: cannot listen: {source}; choose a free port and an address of this machine"
-    )]
+    #[error("{address}: cannot listen: {source}; {}", listen_remedy(source))]
     Listen {
         /// The address as given.
         address: String,
@@ -87,6 +85,17 @@ pub enum ConnectError {
     /// Our own side of TLS is not in order.
     #[error(transparent)]
     Tls(#[from] TlsError),
+}
+
+/// What a person can do who cannot listen on an address.
+pub fn listen_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 are for root; choose another, or give the program the capability \
+             cap_net_bind_service"
+        }
+        _ => "choose a free port and an address of this machine",
+    }
 }
 
 impl ConnectError {

@@ -21,7 +21,8 @@ mod window;
 pub use address::{Address, AddressError, Place, Role};
 pub use backoff::Backoff;
 pub use connection::{
-    ConnectError, Connection, Cutter, Listener, Pending, connect, is_not_known, tls_fault,
+    ConnectError, Connection, Cutter, Listener, Pending, connect, is_not_known, listen_remedy,
+    tls_fault,
 };
 pub use options::{InterfaceInfo, Notify, ReaderOptions};
 pub use reader::Reader;

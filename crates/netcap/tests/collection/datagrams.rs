@@ -150,7 +150,7 @@ fn keys_that_cannot_be_used() {
     let server = "-addr 127.0.0.1:0 -out records";
     one_line(SERVER, server, 2, "chmod 600 priv.key");
     fs::remove_file(&key).expect("removed");
-    one_line(SERVER, server, 1, "netcap-server -gen-keypair");
+    one_line(SERVER, server, 2, "netcap-server -gen-keypair");
     let named = format!("{server} -privkey none.key");
     one_line(SERVER, &named, 2, "none.key");
     assert!(!lab.path("records").exists());

@@ -122,18 +122,18 @@ fn wrong_pins_and_missing_keys() {
         "-server-pin",
     );
     let missing = format!("-reliable -identity bob -server-pin {ours} {args}");
-    one_line(&missing, 1, "netcap-sensor -gen-keypair");
+    one_line(&missing, 2, "netcap-sensor -gen-keypair");
     // The key of another certificate.
     lab.identity("mm");
     std::fs::copy(lab.path("alice.key"), lab.path("mm.key")).expect("copied");
     let other = format!("-reliable -identity mm -server-pin {ours} {args}");
-    one_line(&other, 1, "mm.key does not belong to mm.pem");
+    one_line(&other, 2, "mm.key does not belong to mm.pem");
     // What cannot come again from its beginning is no stream that goes on.
     let named = format!("-reliable -identity alice -server-pin {ours} -stream x -addr {address}");
     one_line(&format!("{named} -r tcp://127.0.0.1:9"), 1, "add -once");
     one_line(&format!("{named} -iface lo"), 1, "-stream");
     let (code, _, errors) = lab.run(SERVER, "-reliable -identity none -addr 127.0.0.1:0");
-    assert_eq!(code, 1, "{errors}");
+    assert_eq!(code, 2, "{errors}");
     assert!(errors.contains("-reliable -gen-keypair"), "{errors}");
     let (code, _, errors) = lab.run(SENSOR, "-gen-keypair -identity alice");
     assert_eq!(code, 2, "{errors}");

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use netcap_capture::pcap_over_ip::{Address, AddressError, ClientTls, TlsOptions};
+use netcap_capture::pcap_over_ip::{Address, ClientTls, TlsOptions};
 use netcap_remote::reliable::{self, OnFull, ReliableOptions, ReliableSender};
 use netcap_shell::{Failure, certificate};
 
@@ -30,7 +30,7 @@ impl Acknowledged {
     /// Reads the certificate and its key.
     pub(crate) fn new(flags: &Flags) -> Result<Acknowledged, Failure> {
         Ok(Acknowledged {
-            address: address(&flags.addr)?,
+            address: format!("tls://{}", flags.addr).parse()?,
             tls: reliable::sensor_tls(&tls(flags)?)?,
         })
     }
@@ -142,15 +142,6 @@ fn way(sender: ReliableSender, run: &Run<'_>, is_repeatable: bool) -> Way {
     }
 }
 
-/// The server's address, without what says that it is TLS.
-fn address(addr: &str) -> Result<Address, Failure> {
-    let failed = |error: AddressError| {
-        let error = error.to_string();
-        Failure::Usage(format!("-addr {}", error.replacen("tls://", "", 1)))
-    };
-    format!("tls://{addr}").parse().map_err(failed)
-}
-
 /// What TLS needs: our certificate, and the server's pins.
 fn tls(flags: &Flags) -> Result<TlsOptions, Failure> {
     if flags.server_pin.is_empty() {
@@ -193,21 +184,4 @@ fn after(
         .spawn(watch);
     started.map_err(|error| Failure::Environment(format!("cannot start a thread: {error}")))?;
     Ok(late)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_told_as_it_was_written() {
-        let Err(failure) = address("host:port:x") else {
-            panic!("no address");
-        };
-        let told = failure.to_string();
-        assert!(
-            told.starts_with("-addr ") && !told.contains("tls://"),
-            "{told}"
-        );
-    }
 }

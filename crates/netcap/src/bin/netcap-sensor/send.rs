@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use netcap_pipeline::{Report, Watch};
+use netcap_pipeline::{Ledger, Report, Watch};
 use netcap_shell::console::say;
 use netcap_shell::progress::Progress;
 use netcap_shell::summary::{Destination, summary};
@@ -27,11 +27,11 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         Inputs::Files(files) => files.clone(),
         _ => Vec::new(),
     };
-    // Before anything listens, or says that it waits.
+    // Before anything is opened, or says that it waits.
     let stop = signals::stop()?;
-    let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
     // Before anything is opened: a wrong key is the likelier mistake.
     let peer = Peer::new(flags)?;
+    let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
     let capture = Capture::open(PROGRAM, &flags.input, &flags.pipeline, inputs, flags.quiet)?;
     capture.drop_privileges(&flags.spool)?;
     let is_live = capture.source.is_live();
@@ -58,12 +58,22 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             false => &["max-flows", "max-streams", "stream-memory"],
         };
         PROGRAM.tell_ceiling(ceiling, deciding);
+        if !flags.reliable {
+            // Where sudo is used that is root, which is seldom meant.
+            let name = String::from_utf8_lossy(&flags.client()).into_owned();
+            PROGRAM.note(format_args!(
+                "sending under the name {} (-client changes that)",
+                name.escape_debug()
+            ));
+        }
     }
 
     let started = Instant::now();
     let mut progress = Progress::new(PROGRAM, flags.quiet);
+    let mut last = Ledger::default();
     let mut show = |watch: Watch<'_>| {
         progress.show(&watch);
+        last.clone_from(watch.ledger);
         if let Some(gauges) = &gauges {
             gauges
                 .packets
@@ -90,18 +100,30 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         &mut show,
     );
     progress.clear();
-    // Also where it failed: what was sent by then is known.
+    let (report, failure) = match result {
+        Ok(report) => (report, None),
+        // What was read and sent by then is known.
+        Err(error) => (
+            Report {
+                ledger: last,
+                trouble: None,
+                interrupted: stop.load(Ordering::Relaxed),
+            },
+            Some(error),
+        ),
+    };
     if !flags.quiet {
-        if let Ok(report) = &result {
-            let place = Destination::Elsewhere(&place);
-            say(summary(report, place, started.elapsed(), false).trim_end());
-        }
+        let place = Destination::Elsewhere(&place);
+        say(summary(&report, place, started.elapsed(), false).trim_end());
         let account = account();
         if !account.is_empty() {
             say(account.trim_end());
         }
     }
-    conclude(result?, is_live)
+    match failure {
+        Some(error) => Err(error.into()),
+        None => conclude(report, is_live),
+    }
 }
 
 /// What the end of a run means.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use netcap_capture::pcap_over_ip::{AddressError, ConnectError, TlsOptions};
+use netcap_capture::pcap_over_ip::{ConnectError, TlsOptions, listen_remedy};
 use netcap_remote::reliable::{Enrolment, Event, ReliableServer, server_tls};
 use netcap_remote::{Archive, Error};
+use netcap_shell::figures::several;
 use netcap_shell::{Failure, certificate};
 
 use crate::files;
@@ -53,11 +54,7 @@ impl Acknowledged {
         status: &Status,
     ) -> Result<Box<dyn Receiver>, Failure> {
         let Acknowledged { tls, enrolment } = self;
-        let address = format!("tls-listen://{}", flags.addr).parse();
-        let address = address.map_err(|error: AddressError| {
-            let error = error.to_string().replacen("tls-listen://", "", 1);
-            Failure::Usage(format!("-addr {error}"))
-        })?;
+        let address = format!("tls-listen://{}", flags.addr).parse()?;
         let tls = server_tls(&tls, &enrolment)?;
         let limit = files::raise_limit();
         let sensors = flags.max_clients as usize;
@@ -72,10 +69,13 @@ impl Acknowledged {
         }
         let server = ReliableServer::start(&address, &tls, archive, &enrolment, limits).map_err(
             |error| match error {
-                Error::Connect(ConnectError::Listen { source, .. }) => Failure::Environment(format!(
-                    "-addr {}: cannot listen: {source}; choose a free port and an address of this machine",
-                    flags.addr.escape_debug()
-                )),
+                Error::Connect(ConnectError::Listen { source, .. }) => {
+                    Failure::Environment(format!(
+                        "-addr {}: cannot listen: {source}; {}",
+                        flags.addr,
+                        listen_remedy(&source)
+                    ))
+                }
                 error => error.into(),
             },
         )?;
@@ -86,8 +86,12 @@ impl Acknowledged {
             server.local_addr().to_string(),
         );
         if enrolment.keys() == 0 {
-            let event = "no sensor is enrolled yet; `netcap-server -enroll NAME -pin PIN` lets one in, while this server runs too";
-            status.tell("info", event, &[]);
+            let path = flags.sensors.display();
+            let event = format!(
+                "no sensor is enrolled yet; `netcap-server -sensors {path} -enroll NAME -pin PIN` lets one in, \
+                 also while this server runs"
+            );
+            status.tell("info", &event, &[]);
         }
         Ok(Box::new(Enrolled {
             server,
@@ -112,12 +116,17 @@ impl Receiver for Enrolled {
 
     fn news(&mut self) -> Vec<String> {
         let mistake = self.enrolment.trouble();
-        let is_known = mistake == self.mistake;
+        if mistake == self.mistake {
+            return Vec::new();
+        }
         self.mistake.clone_from(&mistake);
-        let new = mistake.filter(|_| !is_known);
-        new.map(|mistake| format!("{mistake}; what it said before still counts"))
-            .into_iter()
-            .collect()
+        vec![match mistake {
+            Some(mistake) => format!("{mistake}; the list read before stays in force"),
+            None => format!(
+                "sensors read again: {}",
+                several(self.enrolment.keys() as u64, "key")
+            ),
+        }]
     }
 
     fn stop(mut self: Box<Self>, snapshot: &mut Snapshot) -> (Vec<Event>, Result<(), Failure>) {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
+use netcap_capture::pcap_over_ip::listen_remedy;
 use netcap_remote::reliable::{Enrolment, Event};
 use netcap_remote::{Archive, Collector, CollectorOptions, Error, PrivateKey, read_private};
 use netcap_shell::Failure;
@@ -28,13 +29,8 @@ impl Datagrams {
     ) -> Result<Datagrams, Failure> {
         let path = flags.privkey.clone();
         let path = path.unwrap_or_else(|| PathBuf::from(netcap_remote::PRIVATE_KEY_FILE));
-        if flags.privkey.is_none() && !path.exists() {
-            return Err(Failure::Usage(format!(
-                "{}: no such key; `netcap-server -gen-keypair` makes one, -privkey names another",
-                path.display()
-            )));
-        }
-        let secret = read_private(&path)?;
+        let secret = read_private(&path);
+        let secret = secret.map_err(|error| Failure::Environment(format!("-privkey: {error}")))?;
         Ok(Datagrams { secret, enrolment })
     }
 
@@ -44,10 +40,12 @@ impl Datagrams {
         archive: &Arc<Archive>,
         status: &Status,
     ) -> Result<Box<dyn Receiver>, Failure> {
-        let socket = UdpSocket::bind(&*flags.addr).map_err(|error| {
+        let addresses = flags.addr.resolve("-addr")?;
+        let socket = UdpSocket::bind(addresses.as_slice()).map_err(|error| {
             Failure::Environment(format!(
-                "-addr {}: cannot receive: {error}; choose a free port and an address of this machine",
-                flags.addr.escape_debug()
+                "-addr {}: cannot receive: {error}; {}",
+                flags.addr,
+                listen_remedy(&error)
             ))
         })?;
         let options = CollectorOptions {

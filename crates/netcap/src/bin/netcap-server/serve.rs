@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use netcap_remote::Archive;
 use netcap_remote::reliable::Event;
-use netcap_shell::{Failure, signals};
+use netcap_shell::{Failure, check_directory, signals};
+use netcap_store::Rotation;
 
 use crate::flags::Flags;
 use crate::snapshot::Snapshot;
@@ -53,13 +54,16 @@ impl Refused {
 }
 
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
-    // Before anything listens, or says that it waits.
+    // Keys first: a wrong one is the likelier mistake, and nothing is made or listened on then.
+    let ways = Way::all(flags)?;
+    let rotation = flags.rotation.rotation()?;
+    // What it says of itself has the form of our log.
+    let metrics = flags.metrics.listen(PROGRAM, true)?;
+    // Before anything says that it waits.
     let stop = signals::stop()?;
     let mut status = Status::new(flags.quiet);
     let known = folders(&flags.out);
-    let mut receivers = Receivers::start(flags, &status)?;
-    // What it says of itself has the form of our log.
-    let metrics = flags.metrics.listen(PROGRAM, true)?;
+    let mut receivers = Receivers::start(flags, ways, rotation, &status)?;
     if let Some(metrics) = &metrics {
         status.tell("info", "metrics", &[("url", metrics.url())]);
     }
@@ -122,10 +126,13 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
 }
 
 impl Receivers {
-    fn start(flags: &Flags, status: &Status) -> Result<Receivers, Failure> {
-        // Keys first: a wrong one is the likelier mistake, and nothing is made or listened on then.
-        let ways = Way::all(flags)?;
-        let rotation = flags.rotation.rotation()?;
+    fn start(
+        flags: &Flags,
+        ways: Vec<Way>,
+        rotation: Option<Rotation>,
+        status: &Status,
+    ) -> Result<Receivers, Failure> {
+        check_directory("-out", &flags.out)?;
         let version = format!("netcap-server {VERSION}");
         let archive = Arc::new(Archive::open_rotating(&flags.out, &version, rotation)?);
         let ways = ways

@@ -63,6 +63,8 @@ impl Way {
         if flags.nats.url.is_some() {
             return Err(netcap_shell::NatsFlags::unavailable());
         }
+        // A host that is not there is told before anything is made, whichever way is listened for.
+        flags.addr.resolve("-addr")?;
         let acknowledged = flags
             .reliable
             .then(|| Acknowledged::new(flags))
