@@ -1,7 +1,7 @@
 //! What became of the records of a reliable run, as it is told at the end.
 
 use netcap_remote::reliable::SenderCounts;
-use netcap_shell::figures::{grouped, size};
+use netcap_shell::figures::{counted, grouped, size};
 
 use crate::flags::Flags;
 
@@ -29,10 +29,7 @@ impl Room {
 /// What became of the records, in a line for each.
 pub(crate) fn account(counts: &SenderCounts, room: &Room) -> String {
     let mut lines = Vec::new();
-    let several = |records: u64| match records {
-        1 => "1 record".to_owned(),
-        records => format!("{} records", grouped(records)),
-    };
+    let several = |records: u64| counted(records, "records");
     // As in "1 record waits".
     let verb =
         |records: u64, one: &'static str, many: &'static str| if records == 1 { one } else { many };

@@ -58,7 +58,7 @@ pub(crate) struct Flags {
     )]
     pub(crate) out: PathBuf,
 
-    /// Largest number of sensors: of names in datagrams, and of connections at a time
+    /// Largest number of sensors: of new folders that datagrams make, and of connections at a time
     ///
     /// What exceeds it is refused and counted.
     #[arg(

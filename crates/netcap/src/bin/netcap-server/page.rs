@@ -110,6 +110,11 @@ impl Snapshot {
             .value(&[], disk.removed);
         }
         if let Some(shared) = &self.shared {
+            page.gauge(
+                "netcap_server_broker_connected",
+                "1 while the broker is there.",
+            )
+            .value(&[], u8::from(shared.is_connected));
             page.counter(
                 "netcap_server_duplicate_batches_total",
                 "Batches that had come before.",

@@ -31,13 +31,15 @@ pub(crate) struct Snapshot {
     pub(crate) shared: Option<Shared>,
 }
 
-/// Batches that were not kept, as servers of a broker have each once.
+/// The broker, and batches that were not kept, as its servers have each once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shared {
     /// Those that had come before.
     pub(crate) duplicates: u64,
     /// Those that were taken back, as another copy was first.
     pub(crate) voided: u64,
+    /// Whether the broker is there.
+    pub(crate) is_connected: bool,
 }
 
 /// What came from a sensor.
@@ -136,6 +138,7 @@ impl Snapshot {
         self.shared = Some(Shared {
             duplicates: counts.duplicates,
             voided: counts.voided,
+            is_connected: counts.connected,
         });
         for (reason, count) in &counts.refused {
             *self.refused.entry(reason.name()).or_default() += count;
