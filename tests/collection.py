@@ -9,6 +9,7 @@ server's files must hold what a local netcap makes of the captures: no record mi
     cargo build --release && sudo python3 tests/collection.py
     sudo python3 tests/collection.py --many 200      # as many sensors at once, in good order
     sudo python3 tests/collection.py --rate 300      # datagrams at that rate, and at ten times that
+    python3 tests/collection.py --beside-nats 4      # beside nats-server; build with --features nats
 
 It exits with 1 where a record is missing or there twice; of datagrams that is only told.
 """
@@ -139,14 +140,15 @@ class Program:
         self.kills += 1
 
     def stop(self):
-        # Before it waits for anything, a signal ends it at once.
-        while self.said().count(": waiting for ") <= self.kills:
-            time.sleep(0.1)
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=120)
 
     def said(self):
         return Path(self.log).read_text(errors="replace")
+
+
+def sh_octets(line):
+    return subprocess.run(line, shell=True, check=True, capture_output=True).stdout
 
 
 def netcap(*args):
@@ -362,6 +364,61 @@ def datagrams(given, folder):
     return good
 
 
+def processor_seconds(process):
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def beside_nats(given, folder):
+    """What one server on one core takes, and what a broker takes of the same sensors."""
+    part = captures(given.captures, folder)[0]
+    expected = expected_of(part, folder)
+    local = folder / f"local-{part.name}"
+    octets = sum(len(sh_octets(f"zcat {path}")) for path in local.glob("*.ncap.gz"))
+    records = sum(rows.total() for rows in expected.values())
+    names = [f"sensor-{n}" for n in range(given.beside_nats)]
+    pin = enrol(folder, names)
+    address, broker = f"127.98.0.3:{PORT}", "nats://127.98.0.3:4222"
+    ways = {
+        "netcap-server -reliable": (
+            [[TARGET / "netcap-server", "-reliable", "-addr", address, "-out", "records"]],
+            lambda name: ["-reliable", "-identity", name, "-server-pin", pin, "-addr", address]),
+        "nats-server": (
+            [["nats-server", "-js", "-sd", folder / "nats", "-a", "127.98.0.3"]],
+            lambda name: ["-nats", broker, "-client", name]),
+        "netcap-server -nats": (
+            [["nats-server", "-js", "-sd", folder / "nats-2", "-a", "127.98.0.3"],
+             [TARGET / "netcap-server", "-nats", broker, "-out", "shared"]],
+            lambda name: ["-nats", broker, "-client", name]),
+    }
+    for way, (servers, flags) in ways.items():
+        running = [Program(["taskset", "-c", "0", *server], folder, folder / f"{n}-{way[:11]}.log")
+                   for n, server in enumerate(servers)]
+        time.sleep(2)
+        started = time.monotonic()
+        sensors = [Program(["taskset", "-c", "1", TARGET / "netcap-sensor", *flags(name), "-r", part],
+                           folder, folder / f"{name}.log") for name in names]
+        for sensor in sensors:
+            if sensor.process.wait(timeout=given.patience) != 0:
+                sys.exit(sensor.said())
+        took = time.monotonic() - started
+        # What a server of the broker has not taken by then, it takes now.
+        time.sleep(3)
+        used = processor_seconds(running[-1].process)
+        for program in reversed(running):
+            program.process.send_signal(signal.SIGINT)
+            program.process.wait(timeout=60)
+        count = records * len(names)
+        print(f"{way}: {count} records, {octets * len(names) / 1e6:.0f} MB, in {took:.1f} s; CPU {used:.2f} s: "
+              f"{count / used / 1e6:.2f} million records/s, {octets * len(names) / used / 1e6:.0f} MB/s")
+        for name in names:
+            found = {"netcap-server -reliable": "records", "netcap-server -nats": "shared"}.get(way)
+            if found and any(compare(name, expected, rows_of(folder / found / name))):
+                return False
+    return True
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("captures", type=Path, nargs="*",
@@ -376,6 +433,8 @@ def main():
     arguments.add_argument("--patience", type=float, default=900, help="seconds until all must be there")
     arguments.add_argument("--many", type=int, help="so many sensors at once instead")
     arguments.add_argument("--rate", type=int, help="datagrams at this rate instead")
+    arguments.add_argument("--beside-nats", type=int, metavar="N",
+                           help="so many sensors, and what a server and a broker need for them, instead")
     arguments.add_argument("--max", type=int, default=10240, help="octets of records in a datagram")
     arguments.add_argument("--keep", type=Path, help="keep all files in this folder")
     given = arguments.parse_args()
@@ -384,6 +443,8 @@ def main():
         folder.mkdir(exist_ok=True, parents=True)
         if given.many:
             good = many(given, folder)
+        elif given.beside_nats:
+            good = beside_nats(given, folder)
         elif given.rate:
             good = datagrams(given, folder)
         else:

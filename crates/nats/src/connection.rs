@@ -30,8 +30,9 @@ pub type Notify = Arc<dyn Fn(&str) + Send + Sync>;
 /// them later.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Octets of batches that no server has yet; where it is reached sensors wait.
-    pub max_bytes: i64,
+    /// Batches that no server has yet; where that is reached sensors wait. It is no number of octets, as
+    /// nats-server 2.9 compares these wrongly, and would remove the oldest batch for one more.
+    pub max_messages: i64,
     /// How long it is known which server has a batch. A server that was killed must be back before
     /// that, and a sensor's stream be sent.
     pub commits_age: Duration,
@@ -42,7 +43,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            max_bytes: 10 << 30,
+            max_messages: 1_000_000,
             commits_age: Duration::from_secs(30 * 24 * 60 * 60),
             replicas: 1,
         }
@@ -74,6 +75,11 @@ impl Notices {
         }
         (self.notify)(text);
     }
+}
+
+/// Whether a client has the broker at the other end.
+pub(crate) fn is_connected(client: &Client) -> bool {
+    client.connection_state() == State::Connected
 }
 
 /// What is wrong at the broker.
@@ -158,7 +164,7 @@ impl Broker {
 
     /// Whether it is there. What is asked while it is not would wait in memory.
     pub(crate) fn is_there(&self) -> bool {
-        self.client.connection_state() == State::Connected
+        is_connected(&self.client)
     }
 
     /// Waits until it is there.
@@ -175,7 +181,7 @@ impl Broker {
             subjects: vec![RECORDS_SUBJECTS.to_owned()],
             retention: RetentionPolicy::WorkQueue,
             discard: DiscardPolicy::New,
-            max_bytes: self.limits.max_bytes,
+            max_messages: self.limits.max_messages,
             // Larger ones are refused by servers.
             max_message_size: 2 * LONGEST_BATCH as i32,
             ..Config::default()

@@ -6,7 +6,7 @@
 use async_nats::HeaderMap;
 use async_nats::Message;
 use netcap_record::Schema;
-use netcap_remote::{LONGEST_BATCH, Mark, count_frames, inflate};
+use netcap_remote::{LONGEST_BATCH, Mark, NotRecords, inflate_records};
 
 use crate::names::{COUNT, FIRST, FLAGS, Origin, PAYLOADS};
 
@@ -63,15 +63,17 @@ pub(crate) fn check(
     if message.payload.get(3) != Some(&0) {
         return Err(Refusal::Compression);
     }
-    inflate(&message.payload, LONGEST_BATCH, room).map_err(|_| Refusal::Compression)?;
-    if count_frames(room) != Some(count) {
-        return Err(Refusal::Frames);
-    }
-    let mut frames = &room[..];
-    while let Some((record, rest)) = netcap_record::split_frame(frames) {
-        netcap_record::Message::parse(origin.schema, record).map_err(|_| Refusal::Record)?;
-        frames = rest;
-    }
+    inflate_records(
+        (origin.schema, count),
+        &message.payload,
+        LONGEST_BATCH,
+        room,
+    )
+    .map_err(|reason| match reason {
+        NotRecords::Compression => Refusal::Compression,
+        NotRecords::Frames => Refusal::Frames,
+        NotRecords::Record => Refusal::Record,
+    })?;
     Ok(Checked {
         mark: Mark {
             stream: origin.stream,

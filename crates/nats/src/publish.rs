@@ -22,8 +22,13 @@ use crate::connection::{Broker, PAUSE, Trouble};
 use crate::message::extent;
 use crate::names::{COUNT, FIRST, FLAGS, Origin, PAYLOADS, RECORDS, claimed, commits_of, number};
 
-/// What the broker says where the stream has as much as it may.
-const FULL: &str = "maximum bytes exceeded";
+/// What the broker says where the stream, or its disk, has as much as it may.
+const FULL: [&str; 4] = [
+    "maximum messages exceeded",
+    "maximum bytes exceeded",
+    "resource limits exceeded",
+    "insufficient storage resources",
+];
 
 /// A batch as it goes to the broker.
 pub(crate) struct Outgoing<'a> {
@@ -81,7 +86,7 @@ impl Broker {
             },
             // The broker went away; that was said.
             PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe => {}
-            _ if reason.is_some_and(|reason| reason.to_string().contains(FULL)) => {
+            _ if reason.is_some_and(|reason| is_full(&reason.to_string())) => {
                 self.notices
                     .say("the broker has all that it may keep: waiting for servers to take some");
             }
@@ -147,4 +152,8 @@ async fn end(
         Err(error) => return Err(format!("the broker tells no positions: {error}")),
     };
     Ok((number(schema), end))
+}
+
+fn is_full(reason: &str) -> bool {
+    FULL.iter().any(|text| reason.contains(text))
 }

@@ -28,10 +28,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use async_nats::Client;
 use netcap_record::Schema;
 use netcap_remote::{Batch, Error, LONGEST_BATCH, Sender, StreamId};
 use tokio::sync::{mpsc as queue, oneshot};
 
+use crate::connection::is_connected;
 use crate::names::number;
 use cut::Cutter;
 
@@ -69,7 +71,10 @@ struct State {
     /// Octets of records taken, and not acknowledged.
     waiting: usize,
     batches: usize,
+    records: u64,
     sent: Sent,
+    /// While the thread has one.
+    client: Option<Client>,
     trouble: Option<String>,
 }
 
@@ -83,6 +88,8 @@ impl SenderCounters {
         let state = self.0.lock();
         Sent {
             waiting: state.waiting,
+            waiting_records: state.records,
+            connected: state.client.as_ref().is_some_and(is_connected),
             ..state.sent
         }
     }
@@ -181,8 +188,12 @@ impl NatsSender {
         }
     }
 
-    /// Whether a wait has gone on for too long after a stop.
-    fn check_patience(&self, stopped: &mut Option<Instant>, what: &str) -> Result<(), Error> {
+    /// Whether a wait has gone on for too long after a stop. What waits are so many batches and records.
+    fn check_patience(
+        &self,
+        stopped: &mut Option<Instant>,
+        (batches, records): (usize, u64),
+    ) -> Result<(), Error> {
         if !self.options.stop.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -191,15 +202,17 @@ impl NatsSender {
             Some(since) if since.elapsed() < self.options.patience => {}
             Some(_) => {
                 return Err(Error::Transport(format!(
-                    "stopped while {what} waited for, and the broker does not answer or takes nothing"
+                    "stopped, and the broker does not answer or takes nothing: {records} records in {batches} \
+                     batches were not delivered"
                 )));
             }
         }
         Ok(())
     }
 
-    /// Waits until so many octets may be taken; whether they may.
-    fn make_room(&self, octets: usize, full: Full) -> Result<bool, Error> {
+    /// Waits until a batch may be taken; whether it may.
+    fn make_room(&self, batch: &Batch, full: Full) -> Result<bool, Error> {
+        let octets = batch.frames.len();
         let mut stopped = None;
         let mut state = self.shared.lock();
         loop {
@@ -219,7 +232,8 @@ impl NatsSender {
             if state.batches < before {
                 stopped = None;
             }
-            self.check_patience(&mut stopped, "room in the queue is")?;
+            let waits = (state.batches + 1, state.records + u64::from(batch.count));
+            self.check_patience(&mut stopped, waits)?;
         }
     }
 
@@ -230,7 +244,7 @@ impl NatsSender {
             self.shared.lock().sent.too_long += u64::from(batch.count);
             return Ok(());
         }
-        if !self.make_room(octets, self.options.full())? {
+        if !self.make_room(&batch, self.options.full())? {
             self.shared.lock().sent.dropped += u64::from(batch.count);
             return Ok(());
         }
@@ -242,6 +256,7 @@ impl NatsSender {
             let mut state = self.shared.lock();
             state.waiting += octets;
             state.batches += 1;
+            state.records += u64::from(batch.count);
         }
         match self.lanes.get(&key).map(|lane| lane.send(batch)) {
             Some(Ok(())) => Ok(()),
@@ -295,9 +310,9 @@ impl Sender for NatsSender {
                 stopped = None;
                 before = state.batches;
             }
-            let what = format!("{} batches are", state.batches);
+            let waits = (state.batches, state.records);
             drop(self.shared.changed.wait_timeout(state, LOOK));
-            self.check_patience(&mut stopped, &what)?;
+            self.check_patience(&mut stopped, waits)?;
         }
     }
 }

@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use async_nats::Client;
 use netcap_remote::{Archive, Error};
 use tokio::runtime::Builder;
 
 use crate::address::Connection;
-use crate::connection::{Limits, Notify};
+use crate::connection::{Limits, Notify, is_connected};
 use crate::message::Refusal;
 use crate::server_name::server_name;
 
@@ -65,6 +66,8 @@ pub struct Counts {
     pub voided: u64,
     /// Messages that were refused, by reason.
     pub refused: BTreeMap<Refusal, u64>,
+    /// Whether the broker is there at this moment.
+    pub connected: bool,
 }
 
 /// A server that runs. See the module.
@@ -78,6 +81,8 @@ pub struct NatsServer {
 struct Shared {
     stop: AtomicBool,
     counts: Mutex<Counts>,
+    /// While the thread has one.
+    client: Mutex<Option<Client>>,
     trouble: Mutex<Option<String>>,
 }
 
@@ -100,6 +105,7 @@ impl NatsServer {
                 if let Err(error) = runtime.block_on(run) {
                     lock(&told.trouble).get_or_insert(error.to_string());
                 }
+                lock(&told.client).take();
             })
             .map_err(|error| Error::Transport(format!("no thread can be started: {error}")))?;
         Ok(NatsServer {
@@ -110,7 +116,11 @@ impl NatsServer {
 
     /// What has become of messages so far.
     pub fn counts(&self) -> Counts {
-        lock(&self.shared.counts).clone()
+        let connected = lock(&self.shared.client).as_ref().is_some_and(is_connected);
+        Counts {
+            connected,
+            ..lock(&self.shared.counts).clone()
+        }
     }
 
     /// Why the server has ended, if it has: its disk refuses, or the broker's streams are of other kinds.

@@ -22,6 +22,17 @@ fn folders(parent: &tempfile::TempDir, count: usize) -> Vec<PathBuf> {
         .collect()
 }
 
+/// A batch of ten records of `alpha`.
+fn ten(first: u64) -> Batch {
+    Batch {
+        schema: schema("TCP"),
+        first,
+        count: 10,
+        payloads: false,
+        frames: frames("alpha", "TCP", first..first + 10),
+    }
+}
+
 #[test]
 fn servers_share_what_sensors_send() {
     let Some(broker) = Broker::start(&[]) else {
@@ -113,6 +124,59 @@ fn the_broker_is_killed_and_comes_back() {
         assert_eq!(server.trouble(), None);
         println!("{:?}", server.stop());
     }
+}
+
+#[test]
+fn what_the_index_of_the_broker_hides_is_found() {
+    hide_a_batch("");
+}
+
+/// It counts the batch, never gives it, and answers nothing.
+#[test]
+fn what_a_consumer_of_an_earlier_version_hides_is_found() {
+    hide_a_batch("netcap.records.>");
+}
+
+/// Has the broker not find one by its subject: nats-server 2.9 does not note which message of a subject is
+/// the last one when that is taken away.
+fn hide_a_batch(filter: &str) {
+    let Some(broker) = Broker::start(&[]) else {
+        return;
+    };
+    let parent = tempfile::tempdir().expect("a folder");
+    let folders = folders(&parent, 1);
+    let mut options = options(broker.connection(), "alpha");
+    options.is_repeatable = false;
+    let mut sender = NatsSender::start(options).expect("a sender");
+    for first in [0, 10, 20] {
+        sender.send(ten(first)).expect("taken");
+        until("it is at the broker", || {
+            sender.sent().records == first + 10
+        });
+    }
+    runtime().block_on(async {
+        let client = async_nats::connect(broker.url()).await.expect("a client");
+        let context = async_nats::jetstream::new(client);
+        let stream = context.get_stream("NETCAP").await.expect("a stream");
+        for sequence in [3, 1] {
+            assert!(stream.delete_message(sequence).await.expect("an answer"));
+        }
+        let config = async_nats::jetstream::consumer::pull::Config {
+            durable_name: Some("servers".to_owned()),
+            ack_wait: ACK_WAIT,
+            filter_subject: filter.to_owned(),
+            ..Default::default()
+        };
+        stream.create_consumer(config).await.expect("a consumer");
+    });
+    let server = serve(broker.connection(), &folders[0], ACK_WAIT);
+    let left: Vec<String> = (10..20)
+        .map(|number| text("alpha", "TCP", number))
+        .collect();
+    until_kept(&broker, &folders, &left);
+    assert_eq!(server.trouble(), None);
+    assert!(server.counts().connected);
+    assert!(!server.stop().connected);
 }
 
 #[test]
@@ -241,7 +305,7 @@ fn a_full_broker_holds_sensors_up() {
     let folders = folders(&parent, 1);
     let (said, notify) = listen();
     let mut options = options(broker.connection(), "alpha");
-    options.limits.max_bytes = 32 << 10;
+    options.limits.max_messages = 100;
     options.queue_octets = 16 << 10;
     options.notify = notify;
     let sending = thread::spawn(move || send(options, "alpha", 4000, Duration::ZERO));
@@ -271,21 +335,19 @@ fn a_live_sensor_drops_and_counts() {
     options.queue_octets = 4 << 10;
     broker.kill();
     let mut sender = NatsSender::start(options).expect("a sender, without a broker");
-    let batch = |first: u64| Batch {
-        schema: schema("TCP"),
-        first,
-        count: 10,
-        payloads: false,
-        frames: frames("alpha", "TCP", first..first + 10),
-    };
     for number in 0..30 {
-        sender.send(batch(10 * number)).expect("taken or dropped");
+        sender.send(ten(10 * number)).expect("taken or dropped");
     }
-    let dropped = sender.sent().dropped;
+    let sent = sender.sent();
+    let dropped = sent.dropped;
     assert!(dropped > 0 && dropped < 300, "{dropped}");
+    assert_eq!(sent.waiting_records + dropped, 300);
+    assert!(!sent.connected);
     broker.again();
     sender.finish(true).expect("sent");
     let sent = sender.sent();
+    assert!(sent.connected);
+    assert_eq!(sent.waiting_records, 0);
     assert_eq!(sent.records + sent.dropped, 300);
     assert_eq!(broker.messages("NETCAP"), Some(sent.batches));
 }
@@ -304,6 +366,27 @@ fn a_stop_ends_the_wait_for_a_broker() {
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     let error = starting.join().expect("ended").expect("an error");
     assert!(error.contains("stopped"), "{error}");
+}
+
+#[test]
+fn a_stop_tells_what_was_not_delivered() {
+    let Some(mut broker) = Broker::start(&[]) else {
+        return;
+    };
+    let mut options = options(broker.connection(), "alpha");
+    options.is_repeatable = false;
+    options.patience = Duration::from_millis(200);
+    let stop = Arc::clone(&options.stop);
+    broker.kill();
+    let mut sender = NatsSender::start(options).expect("a sender, without a broker");
+    for first in [0, 10] {
+        sender.send(ten(first)).expect("taken");
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let error = sender.finish(false).expect_err("nobody takes them");
+    let error = error.to_string();
+    assert!(error.contains("20 records in 2 batches"), "{error}");
+    assert_eq!(sender.sent().waiting_records, 20);
 }
 
 #[test]

@@ -357,7 +357,7 @@ fn mistakes_have_one_line_and_a_code() {
         ("hub tcp://127.0.0.1:1 --once -w /dev/null".to_owned(), 2),
         (format!("serve {path} --connect 127.0.0.1:1 --once"), 2),
         (format!("hub {path} -w /no/such/place"), 5),
-        ("tls pin no-such-file.pem".to_owned(), 1),
+        ("tls pin no-such-file.pem".to_owned(), 2),
     ] {
         let (found, said) = run(&args);
         assert_eq!(found, Some(code), "{args}: {said:?}");
@@ -374,7 +374,7 @@ fn a_stalled_peer_loses_its_own_packets_only() {
     let mut input = server.input();
     input.write_all(&content[..24]).unwrap();
     let address = server.address();
-    let ceiling = server.line_with(" MB; --queue and --max-clients decide");
+    let ceiling = server.line_with(" MB (--queue, --max-clients change that)");
     let fast = TcpStream::connect(address).unwrap();
     let slow = TcpStream::connect(address).unwrap();
     let slow_name = slow.local_addr().unwrap().to_string();

@@ -28,7 +28,7 @@ pub(crate) const BATCH_OCTETS: usize = 512 << 10;
 /// Reads the source to its end, or until `stop` is set, and gives what comes of it to the outlet.
 ///
 /// Trouble with the input is part of the report: what came before it is processed. `watch` is
-/// called from this thread a few times a second.
+/// called from this thread a few times a second, and once more where the run fails.
 ///
 /// # Errors
 /// Where the outlet fails, or a packet comes that the filter makes no sense for; the outlet's last

@@ -78,6 +78,35 @@ impl Sequencer<'_> {
         stop: &AtomicBool,
         watch: &mut dyn FnMut(Watch<'_>),
     ) -> Result<(Report, bool), Stopped> {
+        let abandoned = match self.take_all(stop, watch) {
+            Ok(abandoned) => abandoned,
+            Err(stopped) => {
+                // What was done until then is known, whatever came after.
+                watch(self.watch(0));
+                return Err(stopped);
+            }
+        };
+        let ledger = &mut self.state.ledger;
+        let (fragments, streams, evicted) = self.stages.ledgers();
+        ledger.fragments = FragmentLedger {
+            cut: ledger.fragments.cut,
+            ..fragments
+        };
+        (ledger.streams, ledger.flows_evicted) = (streams, evicted);
+        let report = Report {
+            ledger: self.state.ledger,
+            trouble: self.state.end.and_then(|end| end.trouble),
+            interrupted: stop.load(Ordering::Relaxed),
+        };
+        Ok((report, !abandoned))
+    }
+
+    /// Says whether a reader that still waits is left to itself.
+    fn take_all(
+        &mut self,
+        stop: &AtomicBool,
+        watch: &mut dyn FnMut(Watch<'_>),
+    ) -> Result<bool, Stopped> {
         let mut watched = Instant::now();
         let mut quiet_since = Instant::now();
         let mut abandoned = false;
@@ -118,20 +147,11 @@ impl Sequencer<'_> {
         if let Some(bodies) = &self.bodies {
             self.state.ledger.bodies = bodies.ledger();
         }
+        // Once with all packets, before the outlet closes: a sensor tells the server of them.
+        let removed = self.outlet.tidy();
+        watch(self.watch(removed));
         self.close_period(false)?;
-        let ledger = &mut self.state.ledger;
-        let (fragments, streams, evicted) = self.stages.ledgers();
-        ledger.fragments = FragmentLedger {
-            cut: ledger.fragments.cut,
-            ..fragments
-        };
-        (ledger.streams, ledger.flows_evicted) = (streams, evicted);
-        let report = Report {
-            ledger: self.state.ledger,
-            trouble: self.state.end.and_then(|end| end.trouble),
-            interrupted: stop.load(Ordering::Relaxed),
-        };
-        Ok((report, !abandoned))
+        Ok(abandoned)
     }
 
     fn is_done(&self) -> bool {

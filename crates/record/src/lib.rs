@@ -38,7 +38,7 @@ pub use timestamp::{Time, Timestamp};
 pub use value::{
     Decimal, Each, Element, Maybe, Numbered, Record, Text, Value, frame, frame_octets, split_frame,
 };
-pub use wire::{Message, Scalar, WireError};
+pub use wire::{Message, Scalar, WireError, check};
 
 use header::type_name;
 

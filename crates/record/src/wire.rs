@@ -4,7 +4,7 @@
 //! are not UTF-8), strict where octets contradict themselves (a length past the end, a wire type
 //! that does not fit the field).
 
-use crate::{Field, Schema, Timestamp, Type};
+use crate::{Csv, Field, Schema, Timestamp, Type};
 
 /// What is wrong with an encoded record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -151,6 +151,18 @@ impl<'a> Message<'a> {
             _ => Some(time),
         }
     }
+}
+
+/// Whether octets decode as [`Message::parse`] does it, without allocating: for records that somebody
+/// else has made, of which a few octets may hold very many. Gives whether there is a payload.
+pub fn check(schema: &'static Schema, octets: &[u8]) -> Result<bool, WireError> {
+    let mut has_payload = false;
+    walk(schema, octets, MAX_NESTING, &mut |_, field, raw| {
+        if field.csv == Csv::Payload {
+            has_payload = matches!(raw, Raw::Octets([_, ..]));
+        }
+    })?;
+    Ok(has_payload)
 }
 
 /// Tells `found` of every value of a known field, with its place in the schema, in the order of the
@@ -368,6 +380,20 @@ mod tests {
             let names = record.names.iter().map(|name| Scalar::Bytes(name)).collect();
             prop_assert_eq!(all("Names"), expected(names));
             prop_assert_eq!(all("Many").len(), record.many.len());
+        }
+
+        #[test]
+        fn what_is_checked_is_what_is_parsed(octets in octets()) {
+            let checked = check(Everything::SCHEMA, &octets);
+            let message = parsed(&octets);
+            prop_assert_eq!(checked.map(|_| ()), message.as_ref().map(|_| ()).map_err(|error| *error));
+            let Ok(message) = message else {
+                return Ok(());
+            };
+            let payload = Everything::SCHEMA.fields.iter().find(|field| field.csv == Csv::Payload);
+            let payload = payload.and_then(|field| message.value(field));
+            let is_there = matches!(payload, Some(Scalar::Bytes([_, ..]) | Scalar::Text([_, ..])));
+            prop_assert_eq!(checked, Ok(is_there));
         }
 
         #[test]

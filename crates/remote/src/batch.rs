@@ -63,6 +63,9 @@ pub trait Sender {
         0
     }
 
+    /// So many records were not sent, as they are before their [`position`](Sender::position).
+    fn pass_over(&mut self, _records: u64) {}
+
     /// Sends what is left. `is_complete` where the input was read to its end.
     ///
     /// # Errors

@@ -176,6 +176,8 @@ impl<S: Sender> Outlet for Batcher<S> {
         if goes_on {
             return Ok(());
         }
+        let passed = self.types.iter().map(|one| one.next.min(one.known)).sum();
+        self.sender.pass_over(passed);
         Ok(self.sender.finish(!self.stop.load(Ordering::Relaxed))?)
     }
 

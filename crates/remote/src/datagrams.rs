@@ -4,8 +4,8 @@
 //! The first datagram of each type holds a `Header` and nothing else: the server of 2019 throws the
 //! first batch of a file away, so no record is lost by that.
 //!
-//! Guarantees: a datagram is never longer than the option says; what is too long for one is split between
-//! records, and only a single record that does not fit is left out, and counted by its type. A
+//! Guarantees: a datagram is never longer than the option says, and holds no more than a server takes from
+//! one of its length; what is too long for one is split between records, and only a single record that does not fit is left out, and counted by its type. A
 //! server that is not there, or a network that refuses, is counted and ends nothing. What was taken is
 //! sent before [`Sender::finish`] returns. Whether it arrives nobody can tell: nothing is acknowledged.
 
@@ -26,8 +26,8 @@ use crate::Error;
 use crate::archive::lock;
 use crate::batch::{Batch, Sender};
 use crate::keys::PublicKey;
-use crate::plaintext::encode;
-use crate::sealed::Sealer;
+use crate::plaintext::{encode, longest};
+use crate::sealed::{OVERHEAD, Sealer};
 
 /// Octets that a UDP datagram over IPv4 can hold.
 pub const LONGEST_DATAGRAM: usize = 65_507;
@@ -182,8 +182,8 @@ pub struct SenderCounts {
     pub octets: u64,
     /// Datagrams that were handed to the system, those with headers too.
     pub datagrams: u64,
-    /// Records that were left out because one alone is too long for a datagram, by the names of their
-    /// types.
+    /// Records that were left out because one alone is too long for a datagram, or for a server to take
+    /// from so short a one, by the names of their types.
     pub too_large: BTreeMap<&'static str, u64>,
     /// Records that were dropped because the queue was full.
     pub dropped: u64,
@@ -272,7 +272,8 @@ impl Sending {
             return Ok(());
         }
         let datagram = self.datagram(schema, octets)?;
-        if datagram.len() <= self.longest {
+        let compressed = datagram.len() - OVERHEAD;
+        if datagram.len() <= self.longest && self.message.len() <= longest(compressed) {
             if self.transmit(&datagram) {
                 add(&self.counters.records, frames.len() as u64);
             }

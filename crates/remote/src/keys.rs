@@ -188,7 +188,8 @@ impl NewFile {
             .create_new(true)
             .mode(mode)
             .open(&path)
-            .map_err(Error::io(&path))?;
+            // The name is nothing that a person has heard of.
+            .map_err(unwritable(place))?;
         let new = NewFile { path };
         file.write_all(contents.as_bytes())
             .and_then(|()| file.sync_all())
@@ -216,12 +217,13 @@ impl Drop for NewFile {
     }
 }
 
-/// Reads a public key. A private key cannot be told from one.
+/// Reads a public key. A private key has the same form, and is told by its name or by the public key that
+/// lies beside it; with neither it is taken for a public key, and a server refuses what is sealed for it.
 ///
 /// # Errors
 /// Where the file cannot be read or holds no key that protects anything.
 pub fn read_public(path: &Path) -> Result<PublicKey, Error> {
-    let file = File::open(path).map_err(Error::io(path))?;
+    let file = File::open(path).map_err(unreadable(path))?;
     let key = PublicKey(read(&file, path, PUBLIC_KEY_FILE)?);
     if key.is_weak() {
         return Err(Error::Key {
@@ -232,7 +234,27 @@ pub fn read_public(path: &Path) -> Result<PublicKey, Error> {
                     .to_owned(),
         });
     }
+    if named(path, PRIVATE_KEY_FILE) || is_private_half(path, key) {
+        return Err(Error::Key {
+            path: path.to_owned(),
+            reason: format!(
+                "is the private key, which stays with the server; give the {PUBLIC_KEY_FILE} beside it"
+            ),
+        });
+    }
     Ok(key)
+}
+
+fn named(path: &Path, name: &str) -> bool {
+    path.file_name().is_some_and(|found| found == name)
+}
+
+/// Whether the public key in the same folder is that of this key.
+fn is_private_half(path: &Path, key: PublicKey) -> bool {
+    let beside = path.with_file_name(PUBLIC_KEY_FILE);
+    let beside = File::open(&beside).and_then(|file| text_of(&file));
+    let public = PrivateKey::from_octets(key.0).public();
+    beside.is_ok_and(|text| self::key(text.trim_ascii()) == Some(public.0))
 }
 
 /// Reads a private key, which [nobody else](access_of_others) may be able to read.
@@ -240,7 +262,13 @@ pub fn read_public(path: &Path) -> Result<PublicKey, Error> {
 /// # Errors
 /// Where the file cannot be read, holds no key, or others may read it.
 pub fn read_private(path: &Path) -> Result<PrivateKey, Error> {
-    let file = File::open(path).map_err(Error::io(path))?;
+    if named(path, PUBLIC_KEY_FILE) {
+        return Err(Error::Key {
+            path: path.to_owned(),
+            reason: format!("is the public key, which is for sensors; give {PRIVATE_KEY_FILE}"),
+        });
+    }
+    let file = File::open(path).map_err(unreadable(path))?;
     // Of the file that was opened: the name may lead elsewhere a moment later.
     let metadata = file.metadata().map_err(Error::io(path))?;
     // A folder is no file of anybody's: reading it fails below.
@@ -262,9 +290,7 @@ pub fn read_private(path: &Path) -> Result<PrivateKey, Error> {
 
 /// Reads 64 hexadecimal digits with any blanks around them.
 fn read(file: &File, path: &Path, name: &str) -> Result<[u8; 32], Error> {
-    let mut text = Vec::new();
-    let read = file.take(LONGEST_FILE).read_to_end(&mut text);
-    read.map_err(Error::io(path))?;
+    let text = text_of(file).map_err(Error::io(path))?;
     key(text.trim_ascii()).ok_or_else(|| Error::Key {
         path: path.to_owned(),
         reason: format!(
@@ -272,6 +298,12 @@ fn read(file: &File, path: &Path, name: &str) -> Result<[u8; 32], Error> {
              -gen-keypair has written"
         ),
     })
+}
+
+fn text_of(file: &File) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    file.take(LONGEST_FILE).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 fn key(text: &[u8]) -> Option<[u8; 32]> {
@@ -293,10 +325,35 @@ fn hex(octets: &[u8]) -> String {
 fn is_there(path: &Path) -> Error {
     Error::Key {
         path: path.to_owned(),
-        reason:
-            "is there already, and sensors or a server may use it; move it away, or ask for it \
-                 to be overwritten"
-                .to_owned(),
+        reason: "is there already, and sensors or a server may use it; move it away first"
+            .to_owned(),
+    }
+}
+
+/// Why a key cannot be read, with what to do.
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |error| Error::Key {
+        reason: match error.kind() {
+            io::ErrorKind::NotFound => {
+                "no such key; `netcap-server -gen-keypair` makes a pair".to_owned()
+            }
+            io::ErrorKind::PermissionDenied => {
+                "this user may not read it; run as its owner, or give it to this user with chown"
+                    .to_owned()
+            }
+            _ => format!("cannot be read: {error}"),
+        },
+        path,
+    }
+}
+
+/// Why a key cannot be written, with what to do.
+fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |error| Error::Key {
+        reason: format!("cannot be written: {error}; go to a folder that you may write to"),
+        path,
     }
 }
 
@@ -392,6 +449,26 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
             read_private(&path).expect("a key");
         }
+    }
+
+    #[test]
+    fn the_other_half_of_a_pair_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        write_key_pair(folder.path(), false).expect("written");
+        let [public, private] = [PUBLIC_KEY_FILE, PRIVATE_KEY_FILE].map(|n| folder.path().join(n));
+        let renamed = folder.path().join("server");
+        fs::copy(&private, &renamed).expect("copied");
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let alone = elsewhere.path().join(PRIVATE_KEY_FILE);
+        fs::copy(&private, &alone).expect("copied");
+        for path in [&private, &renamed, &alone] {
+            let error = read_public(path).expect_err("private").to_string();
+            assert!(error.contains("is the private key"), "{error}");
+        }
+        read_public(&public).expect("public");
+        let error = read_private(&public).expect_err("public").to_string();
+        assert!(error.contains("is the public key"), "{error}");
+        assert!(!error.contains("chmod"), "{error}");
     }
 
     #[test]

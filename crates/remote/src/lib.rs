@@ -23,6 +23,7 @@ mod kernel_drops;
 mod keys;
 mod members;
 mod plaintext;
+mod records;
 mod refusal;
 pub mod reliable;
 mod sealed;
@@ -39,5 +40,6 @@ pub use keys::{
     write_key_pair,
 };
 pub use members::{Mark, inflate};
+pub use records::{NotRecords, inflate_records};
 pub use refusal::Refusal;
 pub use sealed::{OVERHEAD, Opener, Sealed, Sealer};

@@ -20,6 +20,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 
 use flate2::bufread::GzDecoder;
 
@@ -42,6 +43,13 @@ const VOID_END: [u8; 11] = [0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 /// Octets at the end of a file that are inflated when it is opened again: a server that ended without
 /// warning may have left what the disk did not keep.
 const DOUBTFUL: u64 = 4 << 20;
+/// Octets at the end of a file that may have been on their way to the disk when the machine lost power, at
+/// most: 64 batches of 1 MiB, which a server takes from a broker before it waits for the disk.
+const UNFINISHED: u64 = 64 << 20;
+/// Octets that are searched at once for a member.
+const PIECE: usize = 1 << 20;
+/// Beginnings of members that are tried in such a search: records may hold what looks like them.
+const TRIES: u32 = 64;
 
 /// Which records a member holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -136,42 +144,86 @@ pub fn inflate(member: &[u8], most: usize, out: &mut Vec<u8>) -> io::Result<()> 
     Ok(())
 }
 
-/// Walks over the members of a file. Gives where the last whole one ends.
-pub(crate) fn walk(file: &File, mut each: impl FnMut(Member)) -> io::Result<u64> {
+/// How far the members of a file go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Walked {
+    /// Where the last whole one ends of those that follow each other from the beginning.
+    pub(crate) end: u64,
+    /// What is behind that is more than a kill or a power cut leaves: whole members, or too much. So
+    /// something else has changed the file, and there are records behind its end.
+    pub(crate) is_damaged: bool,
+}
+
+/// Walks over the members of a file.
+pub(crate) fn walk(file: &File, mut each: impl FnMut(Member)) -> io::Result<Walked> {
     let length = file.metadata()?.len();
-    let mut place = 0;
-    while place < length {
-        let mut is_unfinished = false;
-        let (end, mark) = match head(file, place)?.as_ref().and_then(mark) {
-            Some((octets, mark, is_void)) => {
-                let end = place + octets;
-                if end > length {
-                    return Ok(place);
-                }
-                let is_doubtful = is_void || end + DOUBTFUL > length;
-                if is_doubtful && whole(file, place)? != Some(end) {
-                    if !is_void {
-                        return Ok(place);
-                    }
-                    is_unfinished = true;
-                }
-                (end, Some(mark))
-            }
-            // A member of another program, or the beginning of one of ours.
-            None => match whole(file, place)? {
-                Some(end) => (end, None),
-                None => return Ok(place),
-            },
+    let mut end = 0;
+    while end < length {
+        let Some(member) = member(file, end, length)? else {
+            let is_damaged = length - end > UNFINISHED || is_followed(file, end + 1, length)?;
+            return Ok(Walked { end, is_damaged });
         };
-        each(Member {
+        end += member.octets;
+        each(member);
+    }
+    Ok(Walked {
+        end,
+        is_damaged: false,
+    })
+}
+
+/// The member at a place of a file of this length, if it is whole.
+fn member(file: &File, place: u64, length: u64) -> io::Result<Option<Member>> {
+    let Some((octets, mark, is_void)) = head(file, place)?.as_ref().and_then(mark) else {
+        // A member of another program, or the beginning of one of ours.
+        let end = whole(file, place)?;
+        return Ok(end.map(|end| Member {
             place,
             octets: end - place,
-            mark,
-            is_unfinished,
-        });
-        place = end;
+            mark: None,
+            is_unfinished: false,
+        }));
+    };
+    let end = place + octets;
+    if end > length {
+        return Ok(None);
     }
-    Ok(place)
+    let is_doubtful = is_void || end + DOUBTFUL > length;
+    let is_whole = !is_doubtful || whole(file, place)? == Some(end);
+    Ok((is_whole || is_void).then_some(Member {
+        place,
+        octets,
+        mark: Some(mark),
+        is_unfinished: !is_whole,
+    }))
+}
+
+/// Whether a whole member with a mark begins at a place or behind it.
+fn is_followed(file: &File, mut place: u64, length: u64) -> io::Result<bool> {
+    let mut room = vec![0; PIECE];
+    let mut tries = 0;
+    while place + BEHIND_MARK <= length {
+        let piece = (length - place).min(PIECE as u64) as usize;
+        file.read_exact_at(&mut room[..piece], place)?;
+        for (offset, head) in (0..).zip(room[..piece].windows(MARKED)) {
+            if !head.starts_with(&MAGIC) {
+                continue;
+            }
+            let Some((octets, ..)) = head.first_chunk().and_then(mark) else {
+                continue;
+            };
+            let (begin, end) = (place + offset, place + offset + octets);
+            if end > length {
+                continue;
+            }
+            tries += 1;
+            if tries > TRIES || whole(file, begin)? == Some(end) {
+                return Ok(true);
+            }
+        }
+        place += (piece - MARKED + 1) as u64;
+    }
+    Ok(false)
 }
 
 /// The first octets of a member, if there are as many.
@@ -215,94 +267,4 @@ pub(crate) fn beginning(mut file: &File, most: u64) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use netcap_store::Gzip;
-
-    use super::*;
-
-    fn chain(file: &mut File, blocks: &[(&[u8], Option<Mark>)]) -> Vec<u64> {
-        let mut gzip = Gzip::default();
-        let mut ends = Vec::new();
-        for (block, mark) in blocks {
-            let mut member = gzip.member(block);
-            if let Some(mark) = mark {
-                member = marked(&member, mark).expect("a plain member");
-            }
-            file.write_all(&member).expect("written");
-            ends.push(file.metadata().expect("a length").len());
-        }
-        ends
-    }
-
-    #[test]
-    fn a_file_tells_what_it_holds() {
-        let mut file = tempfile::tempfile().expect("a file");
-        let marks = [0, 3].map(|first| Mark {
-            stream: [7; 16],
-            first,
-            count: 3,
-        });
-        let ends = chain(
-            &mut file,
-            &[
-                (b"one", Some(marks[0])),
-                (b"of another program", None),
-                (b"two", Some(marks[1])),
-            ],
-        );
-        let mut seen = Vec::new();
-        let end = walk(&file, |member| seen.push(member.mark)).expect("read");
-        assert_eq!(seen, [Some(marks[0]), None, Some(marks[1])]);
-        assert_eq!(end, ends[2]);
-        assert_eq!(beginning(&file, 100).expect("read"), b"one");
-        // Other readers see one file.
-        file.seek(SeekFrom::Start(0)).expect("the beginning");
-        let mut all = String::new();
-        let mut decoder = flate2::read::MultiGzDecoder::new(&file);
-        decoder.read_to_string(&mut all).expect("gzip");
-        assert_eq!(all, "oneof another programtwo");
-    }
-
-    #[test]
-    fn what_is_cut_off_or_damaged_is_not_whole() {
-        let mut file = tempfile::tempfile().expect("a file");
-        let mark = Mark::default();
-        let ends = chain(
-            &mut file,
-            &[(b"some", Some(mark)), (b"more records", Some(mark))],
-        );
-        for length in (ends[0]..ends[1]).rev() {
-            file.set_len(length).expect("cut");
-            assert_eq!(walk(&file, |_| ()).expect("read"), ends[0], "{length}");
-        }
-        for length in 0..ends[0] {
-            file.set_len(length).expect("cut");
-            assert_eq!(walk(&file, |_| ()).expect("read"), 0, "{length}");
-        }
-        file.set_len(0).expect("cut");
-        file.seek(SeekFrom::Start(0)).expect("the beginning");
-        let ends = chain(
-            &mut file,
-            &[(b"some", Some(mark)), (b"more records", Some(mark))],
-        );
-        file.seek(SeekFrom::Start(ends[1] - 10)).expect("a place");
-        file.write_all(b"x").expect("written");
-        assert_eq!(walk(&file, |_| ()).expect("read"), ends[0]);
-    }
-
-    #[test]
-    fn only_one_whole_member_is_inflated() {
-        let member = Gzip::default().member(b"records");
-        let mut out = Vec::new();
-        inflate(&member, 7, &mut out).expect("whole");
-        assert_eq!(out, b"records");
-        assert!(inflate(&member, 6, &mut out).is_err());
-        assert!(inflate(&[&member[..], b"x"].concat(), 7, &mut out).is_err());
-        for end in 0..member.len() {
-            assert!(inflate(&member[..end], 7, &mut out).is_err());
-        }
-        assert!(marked(b"\x1f\x8b\x08\x01", &Mark::default()).is_none());
-    }
-}
+mod tests;

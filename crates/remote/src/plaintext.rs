@@ -2,7 +2,8 @@
 //! sensor makes it, and how a server looks through it.
 //!
 //! Guarantees: what a server takes is of a type that there is, consists of whole records that each
-//! can be read as their type, and says its own size. Fields that are not known are passed over.
+//! can be read as their type, and says its own size. Fields that are not known are passed over. Looking
+//! through it allocates nothing for a record or a field, so what it costs is in proportion to the octets.
 //!
 //! **Headers.** The first record of each type that a sensor sends is a `Header`, which is no record of
 //! the type, and does not go into the file. It is taken for one only as the first of a batch, with
@@ -16,10 +17,19 @@ use netcap_record::{
 };
 
 use crate::batch::LONGEST_BATCH;
+use crate::records::{NotRecords, look_through, proportionate};
 use crate::refusal::Refusal;
 
 /// Octets of a `Batch` at most: the longest `Data`, and a kilobyte or four for what is around it.
 pub(crate) const LONGEST_MESSAGE: usize = LONGEST_BATCH + 4096;
+
+/// Octets of a `Batch` that a datagram may bring however well they compress: sensors of 2019 send 10 KiB.
+const ALWAYS: usize = 16 << 10;
+
+/// Octets of the `Batch` in a gzip member of so many at most. A sensor splits what would be longer.
+pub(crate) fn longest(member: usize) -> usize {
+    proportionate(member, ALWAYS).min(LONGEST_MESSAGE)
+}
 
 /// A `Batch` of these records. `ContainsPayloads` is not set: sensors of 2019 never did.
 pub(crate) fn encode(client: &[u8], schema: &Schema, frames: &[u8], out: &mut Vec<u8>) {
@@ -84,29 +94,18 @@ pub(crate) fn decode<'a>(
         payloads |= header.contains_payloads;
         frames = behind;
     }
-    let mut count = 0;
-    let mut rest = frames;
-    while !rest.is_empty() {
-        let (record, behind) = split_frame(rest).ok_or(Refusal::NotWhole)?;
-        let message = Message::parse(schema, record).map_err(|_| Refusal::NotOfItsType)?;
-        payloads = payloads || has_payload(&message);
-        count += 1;
-        rest = behind;
-    }
+    let seen = look_through(schema, frames).map_err(|reason| match reason {
+        NotRecords::Record => Refusal::NotOfItsType,
+        _ => Refusal::NotWhole,
+    })?;
+    payloads |= seen.payloads;
     Ok(Received {
         client,
         schema,
         frames,
-        count,
+        count: seen.count,
         payloads,
     })
-}
-
-fn has_payload(message: &Message<'_>) -> bool {
-    let mut fields = message.schema().fields.iter();
-    let field = fields.find(|field| field.csv == netcap_record::Csv::Payload);
-    let value = field.and_then(|field| message.value(field));
-    matches!(value, Some(Scalar::Bytes(octets) | Scalar::Text(octets)) if !octets.is_empty())
 }
 
 /// The record as a header for records of the type, if it is one; see the module.

@@ -18,7 +18,7 @@ pub enum Refusal {
     /// Not one whole gzip member.
     #[error("not compressed with gzip")]
     NotGzip,
-    /// More octets when inflated than a batch has.
+    /// More octets when inflated than a batch has, or than a datagram of its length may bring.
     #[error("too long when inflated")]
     TooLong,
     /// Not a `Batch` in the encoding of protobuf.
@@ -39,6 +39,10 @@ pub enum Refusal {
     /// A record cannot be read as the type that the batch names.
     #[error("a record that is not of its type")]
     NotOfItsType,
+    /// Under the name of a sensor that is enrolled, which sends in the reliable mode: whoever has the public
+    /// key could write into its folder.
+    #[error("under the name of an enrolled sensor")]
+    EnrolledName,
     /// From a new client, when there are as many as the server takes.
     #[error("from one client too many")]
     ClientLimit,
@@ -49,7 +53,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All reasons, in the order in which they are looked for.
-    pub const ALL: [Refusal; 14] = [
+    pub const ALL: [Refusal; 15] = [
         Refusal::TooShort,
         Refusal::Forged,
         Refusal::WeakKey,
@@ -62,6 +66,7 @@ impl Refusal {
         Refusal::NoRecords,
         Refusal::NotWhole,
         Refusal::NotOfItsType,
+        Refusal::EnrolledName,
         Refusal::ClientLimit,
         Refusal::NotStored,
     ];
@@ -81,6 +86,7 @@ impl Refusal {
             Refusal::NoRecords => "no_records",
             Refusal::NotWhole => "not_whole",
             Refusal::NotOfItsType => "not_of_its_type",
+            Refusal::EnrolledName => "enrolled_name",
             Refusal::ClientLimit => "client_limit",
             Refusal::NotStored => "not_stored",
         }

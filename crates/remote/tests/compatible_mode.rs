@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use netcap_record::{
     Header, Message, Record, RecordType, Scalar, Schema, Text, Timestamp, frame, frame_octets,
 };
+use netcap_remote::reliable::Enrolment;
 use netcap_remote::{
     Archive, Batch, ClientName, Collector, CollectorCounts, CollectorOptions, LONGEST_BATCH,
     LONGEST_DATAGRAM, Opener, PrivateKey, PublicKey, Refusal, Sealer, Sender, SenderCounts,
@@ -403,8 +404,14 @@ fn odd_batches() -> Vec<(Vec<u8>, Option<Refusal>)> {
         (data(&[&tcp_header[..], &one].concat()), None),
         (data(&tcp_header), None),
         (data(&tcp_header[..tcp_header.len() - 3]), Some(NotWhole)),
-        // As long as a batch may be, and longer: what is small in a datagram.
-        (data(&[1; LONGEST_BATCH]), Some(NotOfItsType)),
+        // Empty records, which a few octets could hold very many of.
+        (data(b"\0"), Some(NotOfItsType)),
+        (data(&[0; 15_000]), Some(NotOfItsType)),
+        (data(&[&one[..], b"\0"].concat()), Some(NotOfItsType)),
+        // Longer than so few octets may bring, and than a batch may be.
+        (data(&[1; 15_000]), Some(NotOfItsType)),
+        (data(&[1; 30_000]), Some(TooLong)),
+        (data(&[1; LONGEST_BATCH]), Some(TooLong)),
         (data(&vec![0; LONGEST_BATCH + 5000]), Some(TooLong)),
         (vec![0; 8 << 20], Some(TooLong)),
     ]
@@ -463,6 +470,90 @@ fn odd_plaintexts_are_counted_and_the_next_is_kept() {
     for record in kept {
         Message::parse(schema("TCP"), &record).expect("of its type");
     }
+}
+
+#[test]
+fn what_all_is_alike_is_kept_in_several_datagrams() {
+    let server = Server::start(&CollectorOptions::default());
+    let count = 64 << 10;
+    let all = frames(&["1.1"]).repeat(count);
+    let batch = Batch {
+        count: count as u32,
+        frames: all,
+        ..batch_of(&[])
+    };
+    let mut sender =
+        UdpSender::start(server.address, &server.key, options("alice")).expect("started");
+    sender.send(batch).expect("taken");
+    sender.finish(true).expect("sent");
+    let counts = sender.counters().snapshot();
+    assert_eq!(counts.records, count as u64);
+    assert!(counts.datagrams > 2, "{counts:?}");
+    server.settled(counts.datagrams);
+    let kept = server.stopped(b"alice", schema("TCP"));
+    assert_eq!(kept.len(), count);
+}
+
+/// Sends a record under each name, and gives how many were refused for a reason.
+fn refused(server: &Server, names: &[&[u8]], refusal: Refusal) -> u64 {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let mut sealer = Sealer::new(&server.key).expect("a key");
+    let before = server.collector.counts();
+    let mut sent = before.datagrams;
+    for name in names {
+        let datagram = datagram(&mut sealer, name, "1.1");
+        server.send(&socket, &mut sent, &datagram);
+    }
+    server.settled(sent).refusals[&refusal] - before.refusals[&refusal]
+}
+
+#[test]
+fn who_has_a_folder_is_let_in_always() {
+    let server = Server::start(&CollectorOptions {
+        clients: 2,
+        ..CollectorOptions::default()
+    });
+    // One from before the start, and one that another way has made meanwhile.
+    for name in ["old", "made"] {
+        fs::create_dir(server.folder.path().join("out").join(name)).expect("a folder");
+    }
+    let names: [&[u8]; 6] = [b"liar", b"another", b"third", b"old", b"made", b"liar"];
+    assert_eq!(refused(&server, &names, Refusal::ClientLimit), 1);
+    assert!(!server.folder.path().join("out/third").exists());
+    let kept = server.stopped(b"old", schema("TCP"));
+    assert_eq!(kept, [record("1.1")]);
+}
+
+#[test]
+fn nobody_writes_under_the_name_of_an_enrolled_sensor() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pin = |digit: &str| format!("sha256/{}", digit.repeat(64)).parse();
+    let enrolment = Enrolment::open(&folder.path().join("sensors")).expect("no sensors");
+    let enrolment = Arc::new(enrolment);
+    enrolment
+        .add("lab:7", pin("a").expect("a pin"))
+        .expect("enrolled");
+    let server = Server::start(&CollectorOptions {
+        enrolment: Some(Arc::clone(&enrolment)),
+        ..CollectorOptions::default()
+    });
+    let refused = |names: &[&[u8]]| refused(&server, names, Refusal::EnrolledName);
+    assert_eq!(refused(&[b"lab:7", b"lab:8", b"lab:7", b"other"]), 2);
+    assert!(!server.folder.path().join("out/lab%3a7").exists());
+    // The file is followed.
+    enrolment
+        .add("lab:8", pin("b").expect("a pin"))
+        .expect("enrolled");
+    until("enrolled meanwhile", || {
+        (refused(&[b"lab:8"]) == 1).then_some(())
+    });
+    enrolment
+        .remove(&pin("a").expect("a pin"))
+        .expect("removed");
+    until("revoked meanwhile", || {
+        (refused(&[b"lab:7"]) == 0).then_some(())
+    });
+    server.collector.stop().expect("stopped");
 }
 
 #[test]
@@ -560,22 +651,23 @@ fn a_disk_that_refuses_is_trouble_until_it_takes_again() {
         (records(&path).len() == 1).then_some(())
     });
     server.archive.commit().expect("on the disk");
-    let away = path.with_extension("away");
-    fs::rename(&path, &away).expect("renamed");
-    assert_eq!(send("2.2"), 0, "it waits in memory");
+    // Nothing of the disk is there: what is in the way of one client would be no such trouble.
+    let [out, away] = ["out", "away"].map(|name| server.folder.path().join(name));
+    fs::rename(&out, &away).expect("renamed");
+    assert_eq!(send("2.2"), 1);
     let trouble = until("trouble", || server.collector.trouble());
-    assert!(trouble.to_string().contains("TCP.ncap.gz"), "{trouble}");
-    assert_eq!(send("3.3"), 1);
-    assert_eq!(send("4.4"), 2);
-    fs::rename(&away, &path).expect("renamed");
-    let mut refused = 2;
+    assert!(trouble.is_of_all(), "{trouble}");
+    assert_eq!(send("3.3"), 2);
+    assert_eq!(send("4.4"), 3);
+    fs::rename(&away, &out).expect("renamed");
+    let mut refused = 3;
     until("taken again", || {
         let before = std::mem::replace(&mut refused, send("5.5"));
         (refused == before).then_some(())
     });
     server.collector.trouble();
     let kept = server.stopped(b"alice", schema("TCP"));
-    assert_eq!(kept, ["1.1", "2.2", "5.5"].map(record));
+    assert_eq!(kept, ["1.1", "5.5"].map(record));
 }
 
 /// What a sensor sends, to a socket that only listens.

@@ -1,7 +1,7 @@
 //! Certificates that sign themselves: peers know each other by their pins, and need no authority.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -32,9 +32,10 @@ impl Identity {
     ///
     /// A path that names no file, and those of [`Identity::make`].
     pub fn make_at(path: &Path, program: &str) -> Result<Identity, Failure> {
+        let path = without_extension(path);
         let Some(stem) = path.file_name().and_then(|name| name.to_str()) else {
             return Err(Failure::Usage(format!(
-                "-identity {}: names no file; use a path without extension, as in `-identity sensor`",
+                "-identity {}: names no file; use a path as in `-identity sensor`",
                 path.display()
             )));
         };
@@ -83,25 +84,42 @@ impl Identity {
 }
 
 /// The certificate and the key that [`Identity::make_at`] makes, `PATH.pem` and `PATH.key`; `maker` is the
-/// command line that does so.
+/// command line that does so, but for `-identity`.
 ///
 /// # Errors
 ///
-/// There is no such certificate.
+/// One of them is not there, or may not be read.
 pub fn files(path: &Path, maker: &str) -> Result<(PathBuf, PathBuf), Failure> {
-    let file = |extension: &str| {
-        let mut path = path.as_os_str().to_owned();
-        path.push(extension);
-        PathBuf::from(path)
+    let path = without_extension(path);
+    let file = |extension: &str, what: &str| {
+        let mut file = path.as_os_str().to_owned();
+        file.push(extension);
+        let file = PathBuf::from(file);
+        let error = match File::open(&file) {
+            Ok(_) => return Ok(file),
+            Err(error) => error,
+        };
+        let (shown, path) = (file.display(), path.display());
+        Err(Failure::Environment(match error.kind() {
+            ErrorKind::NotFound => {
+                format!("-identity: {shown}: no such {what}; `{maker} -identity {path}` makes one")
+            }
+            ErrorKind::PermissionDenied => format!(
+                "-identity: {shown}: this user may not read the {what}; run as its owner, or give it to \
+                 this user with chown"
+            ),
+            _ => format!("-identity: {shown}: cannot read the {what}: {error}"),
+        }))
     };
-    let certificate = file(".pem");
-    if !certificate.exists() {
-        return Err(Failure::Usage(format!(
-            "{}: no such certificate; `{maker}` makes one",
-            certificate.display()
-        )));
+    Ok((file(".pem", "certificate")?, file(".key", "key")?))
+}
+
+/// The path as it is meant: who completes names gives `sensor.pem`.
+fn without_extension(path: &Path) -> PathBuf {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("pem" | "key") => path.with_extension(""),
+        _ => path.to_owned(),
     }
-    Ok((certificate, file(".key")))
 }
 
 /// The certificate and the key, both PEM.
@@ -128,8 +146,12 @@ fn generate(names: &[String], days: u32) -> Result<(String, String), rcgen::Erro
 
 /// Writes a new file with that mode.
 fn write(path: &Path, text: &str, mode: u32, overwrite: bool) -> Result<(), Failure> {
-    let failed =
-        |error: io::Error| Failure::Output(format!("cannot write {}: {error}", path.display()));
+    let failed = |error: io::Error| {
+        Failure::Output(format!(
+            "cannot write {}: {error}; choose a folder that you may write to",
+            path.display()
+        ))
+    };
     if overwrite && path.exists() {
         // A new file has the right mode from its beginning.
         fs::remove_file(path).map_err(failed)?;

@@ -1,5 +1,6 @@
 //! Command lines, read by clap and answered in one line.
 
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::iter;
 
@@ -72,6 +73,15 @@ impl Program {
             }
         } else if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
             format!("a command is missing; {help} lists them")
+        } else if let (ErrorKind::ValueValidation, Some(flag), Some(value), Some(reason)) = (
+            error.kind(),
+            text(ContextKind::InvalidArg),
+            text(ContextKind::InvalidValue),
+            error.source(),
+        ) {
+            // Without what clap calls the value: `--queue <SIZE>`.
+            let flag = flag.split(' ').next().unwrap_or(flag);
+            format!("{flag} {}: {reason}", value.escape_debug())
         } else {
             let message = error.render().to_string();
             let lines = message.lines().take_while(|line| !line.is_empty());
@@ -81,9 +91,15 @@ impl Program {
             format!("{message}; {help} lists all flags")
         };
         match self.spelling {
-            Spelling::Go => [" ", "'", "<", "|"].iter().fold(line, |line, before| {
-                line.replace(&format!("{before}--"), &format!("{before}-"))
-            }),
+            Spelling::Go => {
+                let line = [" ", "'", "<", "|"].iter().fold(line, |line, before| {
+                    line.replace(&format!("{before}--"), &format!("{before}-"))
+                });
+                match line.strip_prefix("--") {
+                    Some(rest) => format!("-{rest}"),
+                    None => line,
+                }
+            }
             Spelling::Gnu => line,
         }
     }

@@ -8,17 +8,25 @@ use netcap_capture::libpcap::LibpcapError;
 use netcap_capture::pcap_over_ip::{AddressError, ConnectError, TlsError};
 use netcap_relay::PumpError;
 
-/// The table of exit codes, for the long help of a program.
-pub const EXIT_CODES: &str = "\
+/// The exit codes of all programs.
+const EXIT_CODES: &str = "\
 Exit codes:
   0 success, also after Ctrl-C or a closed pipe
   1 the command line is wrong
   2 something could not be read, written or connected to
   3 the input is malformed or cut short; its good part was processed
-  4 TLS: a peer is not to be believed, or does not believe us
+  4 TLS: a peer is not trusted, or does not trust us
   5 pcap-over-ip only: the output could not be written
   101 a bug: please report it
   130, 143 Ctrl-C or SIGTERM ended it before it could finish in good order";
+
+/// The table of exit codes, for the long help of a program that has all but these.
+pub fn exit_codes(unused: &[u8]) -> String {
+    let unused: Vec<String> = unused.iter().map(|code| format!("  {code} ")).collect();
+    let lines = EXIT_CODES.lines();
+    let lines = lines.filter(|line| !unused.iter().any(|code| line.starts_with(code)));
+    lines.collect::<Vec<_>>().join("\n")
+}
 
 /// Why a program ends early or not well: one line for the user, three of a filter that is wrong, and
 /// an exit code.
@@ -58,7 +66,7 @@ impl Failure {
         }
     }
 
-    /// The exit code, as [`EXIT_CODES`] lists them; `unwritable` is [`Program::unwritable`].
+    /// The exit code, as [`exit_codes`] lists them; `unwritable` is [`Program::unwritable`].
     ///
     /// [`Program::unwritable`]: crate::Program::unwritable
     pub(crate) fn exit_code(&self, unwritable: u8) -> u8 {
@@ -126,13 +134,21 @@ impl From<AddressError> for Failure {
 
 impl From<TlsError> for Failure {
     fn from(error: TlsError) -> Failure {
-        Failure::Usage(error.to_string())
+        match error {
+            TlsError::File { .. } | TlsError::Pair { .. } => {
+                Failure::Environment(error.to_string())
+            }
+            error => Failure::Usage(error.to_string()),
+        }
     }
 }
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Failure {
-        if error.is_tls() {
+        if let ConnectError::Tls(error) = error {
+            // Our own side is not in order: nobody was asked yet.
+            error.into()
+        } else if error.is_tls() {
             Failure::Untrusted(error.to_string())
         } else {
             Failure::Environment(error.to_string())
@@ -167,6 +183,7 @@ impl From<netcap_remote::Error> for Failure {
     fn from(error: netcap_remote::Error) -> Failure {
         match error {
             netcap_remote::Error::Connect(error) => error.into(),
+            error if error.is_untrusted() => Failure::Untrusted(error.to_string()),
             error => Failure::Environment(error.to_string()),
         }
     }
@@ -177,6 +194,11 @@ impl From<netcap_pipeline::Error> for Failure {
         match error {
             netcap_pipeline::Error::Filter(error) => error.into(),
             netcap_pipeline::Error::Output(error) => Failure::stdout(error),
+            netcap_pipeline::Error::Outlet(error) => match error.downcast::<netcap_remote::Error>()
+            {
+                Ok(error) => (*error).into(),
+                Err(error) => Failure::Environment(error.to_string()),
+            },
             error => Failure::Environment(error.to_string()),
         }
     }
@@ -185,6 +207,19 @@ impl From<netcap_pipeline::Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_lists_only_its_own_codes() {
+        let listed = exit_codes(&[4, 5]);
+        for (code, is_there) in [
+            ("  4 ", false),
+            ("  5 ", false),
+            ("  0 ", true),
+            ("  101 ", true),
+        ] {
+            assert_eq!(listed.contains(code), is_there, "{code}");
+        }
+    }
 
     #[test]
     fn the_readme_has_the_same_table() {

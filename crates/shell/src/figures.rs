@@ -35,6 +35,17 @@ pub fn several(number: u64, thing: &str) -> String {
     format!("{number} {thing}{plural}")
 }
 
+/// A number with its thousands grouped of things that are named in the plural, which the first word has:
+/// `1 gap`, `2,000 octets missing`.
+pub fn counted(count: u64, things: &str) -> String {
+    let (thing, rest) = things.split_at(things.find(' ').unwrap_or(things.len()));
+    let thing = match count {
+        1 => thing.strip_suffix('s').unwrap_or(thing),
+        _ => thing,
+    };
+    format!("{} {thing}{rest}", grouped(count))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +73,18 @@ mod tests {
             [1, 2].map(|n| several(n, "packet")),
             ["1 packet", "2 packets"]
         );
+    }
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        for (count, things, expected) in [
+            (1, "gaps", "1 gap"),
+            (2, "gaps", "2 gaps"),
+            (1, "octets missing", "1 octet missing"),
+            (1, "picked up mid-way", "1 picked up mid-way"),
+            (1_000, "streams ended early", "1,000 streams ended early"),
+        ] {
+            assert_eq!(counted(count, things), expected);
+        }
     }
 }

@@ -19,6 +19,16 @@ impl<F> Given<F> {
     pub fn given(&self) -> Option<&str> {
         self.names.first().map(String::as_str)
     }
+
+    /// The long names of all that were given, in the order of the help.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The flags, without what was given.
+    pub fn into_flags(self) -> F {
+        self.flags
+    }
 }
 
 impl<F> Deref for Given<F> {

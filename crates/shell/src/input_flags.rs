@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args};
-use netcap_capture::libpcap::LiveOptions;
+use netcap_capture::libpcap::{self, LibpcapError, LiveOptions};
 use netcap_capture::pcap_over_ip::Address;
 use netcap_capture::{Filter, LinkType, Source, open_interfaces};
 use netcap_pipeline::RunLimits;
@@ -27,8 +27,8 @@ pub struct InputFlags {
     /// Keep only packets that match this expression of tcpdump's language, as in 'tcp port 443'
     ///
     /// It is compiled by libpcap for the link type of each packet; `man pcap-filter` tells the
-    /// language. Other packets are counted as filtered, and are in no file. Of an interface the
-    /// kernel filters, and what it refuses is not counted. Captures and interfaces only.
+    /// language. Other packets are counted as filtered, and give no records. In live capture the
+    /// kernel filters, and what it leaves out is not counted. Captures and interfaces only.
     #[arg(
         long,
         alias = "filter",
@@ -48,9 +48,9 @@ pub struct InputFlags {
 
     /// Interfaces to capture from, comma separated or one by one; `any` is all of them
     ///
-    /// Until Ctrl-C or SIGTERM. Several are merged in order of time. Needs libpcap and permission to
-    /// capture: root's, or a capability, as the message says where it is missing. Also takes the
-    /// addresses that -r takes.
+    /// Captures until Ctrl-C or SIGTERM. Several are merged in order of time. Needs libpcap and the
+    /// permission to capture: that of root, or a capability, which the error message names. Also takes
+    /// the addresses that -r takes.
     #[arg(
         long,
         aliases = ["interface", "i"],
@@ -89,8 +89,8 @@ pub struct InputFlags {
 
     /// Become this user once the interfaces are open
     ///
-    /// By default whoever called sudo; who is root without sudo stays root, as -user root does
-    /// always.
+    /// By default the user who called sudo; without sudo root stays root. `-user root` stays root in
+    /// any case.
     #[arg(long, value_name = "NAME", help_heading = "Live capture")]
     pub(crate) user: Option<String>,
 
@@ -187,7 +187,12 @@ impl InputFlags {
             ring: self.ring << 20,
             ..default
         };
-        Ok(open_interfaces(names, &options, filter)?)
+        open_interfaces(names, &options, filter).map_err(|error| match error {
+            netcap_capture::Error::Libpcap(LibpcapError::NoSuchInterface(name)) => {
+                no_such_interface(&name)
+            }
+            error => error.into(),
+        })
     }
 
     /// Opens the files, and says of flags for live capture that they do nothing here.
@@ -247,6 +252,17 @@ impl InputFlags {
             None => Ok(()),
         }
     }
+}
+
+/// Says that there is no such interface, and which there are.
+fn no_such_interface(name: &str) -> Failure {
+    let known = libpcap::interfaces().unwrap_or_default();
+    let known: Vec<String> = known.into_iter().map(|interface| interface.name).collect();
+    let name = name.escape_debug();
+    Failure::Environment(match known.as_slice() {
+        [] => format!("{name}: no such interface; this user sees none, root may see more"),
+        known => format!("{name}: no such interface; there are {}", known.join(", ")),
+    })
 }
 
 /// Reads the value of `-base`.

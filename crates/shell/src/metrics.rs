@@ -1,24 +1,30 @@
 //! Metrics for Prometheus: the text exposition format, version 0.0.4, at `http://ADDRESS/metrics`.
 //!
-//! Guarantees: who asks gets the latest page that was published, and can hold nobody up but others who
-//! ask, for two seconds at most; a request has at most 8 KiB, and nothing of it is used but its first
-//! line.
+//! Guarantees: who asks gets the latest page that was published, and holds nobody up, however slowly it
+//! asks or reads. An exchange takes two seconds at most; of more than 32 at a time the oldest ends. A
+//! request has at most 8 KiB, and nothing of it is used but its first line.
 
+use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use netcap_capture::pcap_over_ip::listen_remedy;
 use netcap_pipeline::{Registry, Watch};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::{Failure, Program};
+use crate::{Failure, HostPort, Program};
 
-/// How long a request and its answer may take, each.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a request and its answer may take together.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Exchanges at a time.
+const MOST: usize = 32;
 /// How often the page is written anew.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How often the thread looks whether it should end.
@@ -136,11 +142,13 @@ impl Family<'_> {
 /// The flag of all programs that have metrics.
 #[derive(Debug, Args)]
 pub struct MetricsFlags {
-    /// Give metrics to Prometheus at this address and port, as in 127.0.0.1:9100
+    /// Serve metrics for Prometheus at this address and port, as in 127.0.0.1:9100
     ///
-    /// At http://ADDRESS/metrics, new ones every second. Whoever reaches the address may read them.
-    #[arg(long, value_name = "ADDRESS", help_heading = "Service")]
-    metrics: Option<String>,
+    /// At http://ADDRESS:PORT/metrics, new ones every second. Whoever reaches the address may read them.
+    #[arg(
+        long, value_name = "ADDRESS:PORT", value_parser = HostPort::local, help_heading = "Service"
+    )]
+    metrics: Option<HostPort>,
 }
 
 impl MetricsFlags {
@@ -150,12 +158,9 @@ impl MetricsFlags {
     ///
     /// Those of [`Metrics::listen`].
     pub fn listen(&self, program: &Program, quiet: bool) -> Result<Option<Metrics>, Failure> {
-        let metrics = self.metrics.as_deref().map(Metrics::listen).transpose()?;
+        let metrics = self.metrics.as_ref().map(Metrics::listen).transpose()?;
         if let Some(metrics) = metrics.as_ref().filter(|_| !quiet) {
-            program.note(format_args!(
-                "metrics at http://{}/metrics",
-                metrics.address
-            ));
+            program.note(format_args!("metrics at {}", metrics.url()));
         }
         Ok(metrics)
     }
@@ -171,24 +176,22 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Listens on `address:port`.
+    /// Where they are.
+    pub fn url(&self) -> String {
+        format!("http://{}/metrics", self.address)
+    }
+
+    /// Listens on an address and a port.
     ///
     /// # Errors
     ///
-    /// The address is none, or cannot be listened on.
-    pub fn listen(address: &str) -> Result<Metrics, Failure> {
-        let addresses: Vec<SocketAddr> = address
-            .to_socket_addrs()
-            .map_err(|error| {
-                Failure::Usage(format!(
-                    "-metrics {}: {error}; use an address and a port, as in 127.0.0.1:9100",
-                    address.escape_debug()
-                ))
-            })?
-            .collect();
+    /// The host is unknown, or the address cannot be listened on.
+    pub fn listen(place: &HostPort) -> Result<Metrics, Failure> {
+        let addresses = place.resolve("-metrics")?;
         let failed = |error: io::Error| {
+            let remedy = listen_remedy(&error);
             Failure::Environment(format!(
-                "-metrics {address}: cannot listen: {error}; choose a free port and an address of this machine"
+                "-metrics {place}: cannot listen: {error}; {remedy}"
             ))
         };
         let listener = TcpListener::bind(addresses.as_slice()).map_err(failed)?;
@@ -243,12 +246,95 @@ impl Drop for Metrics {
 }
 
 fn serve(listener: &TcpListener, page: &Mutex<String>, stop: &AtomicBool) {
+    let mut exchanges: VecDeque<Exchange> = VecDeque::new();
     while !stop.load(Ordering::Relaxed) {
-        match listener.accept() {
-            // Whoever asks badly gets no answer, and that is all.
-            Ok((stream, _)) => drop(answer(stream, page)),
-            Err(_) => thread::sleep(TICK),
+        wait(listener, &exchanges);
+        while let Ok((stream, _)) = listener.accept() {
+            if exchanges.len() >= MOST {
+                exchanges.pop_front();
+            }
+            exchanges.extend(Exchange::new(stream));
         }
+        // Whoever asks badly gets no answer, and that is all.
+        exchanges.retain_mut(|exchange| matches!(exchange.go_on(page), Ok(true)));
+    }
+}
+
+/// Waits until there is something to do, but no longer than a tick.
+fn wait(listener: &TcpListener, exchanges: &VecDeque<Exchange>) {
+    let mut asked = vec![PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+    asked.extend(exchanges.iter().map(|exchange| {
+        let event = match exchange.answer {
+            None => PollFlags::POLLIN,
+            Some(_) => PollFlags::POLLOUT,
+        };
+        PollFd::new(exchange.stream.as_fd(), event)
+    }));
+    let waited = poll(
+        &mut asked,
+        PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO),
+    );
+    if waited.is_err() {
+        thread::sleep(TICK);
+    }
+}
+
+/// A request on its way in, or an answer on its way out.
+struct Exchange {
+    stream: TcpStream,
+    until: Instant,
+    request: Vec<u8>,
+    /// And how much of it is sent.
+    answer: Option<(Vec<u8>, usize)>,
+}
+
+impl Exchange {
+    fn new(stream: TcpStream) -> io::Result<Exchange> {
+        stream.set_nonblocking(true)?;
+        Ok(Exchange {
+            stream,
+            until: Instant::now() + PATIENCE,
+            request: Vec::new(),
+            answer: None,
+        })
+    }
+
+    /// Does what can be done without waiting; gives whether there is more to do.
+    fn go_on(&mut self, page: &Mutex<String>) -> io::Result<bool> {
+        if Instant::now() >= self.until {
+            return Ok(false);
+        }
+        match self.proceed(page) {
+            Ok(()) => Ok(false),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn proceed(&mut self, page: &Mutex<String>) -> io::Result<()> {
+        let mut octets = [0; 1024];
+        while self.answer.is_none() {
+            match self.stream.read(&mut octets)? {
+                0 => return Ok(()),
+                n => self.request.extend_from_slice(&octets[..n]),
+            }
+            // The head ends in an empty line (RFC 9112, section 2.1).
+            if self.request.windows(4).any(|end| end == b"\r\n\r\n") {
+                self.answer = Some((answer(&self.request, page).into_bytes(), 0));
+            } else if self.request.len() > REQUEST {
+                return Ok(());
+            }
+        }
+        let Some((answer, sent)) = &mut self.answer else {
+            return Ok(());
+        };
+        while *sent < answer.len() {
+            match self.stream.write(&answer[*sent..])? {
+                0 => return Err(ErrorKind::WriteZero.into()),
+                n => *sent += n,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -257,29 +343,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn answer(mut stream: TcpStream, page: &Mutex<String>) -> io::Result<()> {
-    stream.set_nonblocking(false)?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let until = Instant::now() + PATIENCE;
-    let mut request = Vec::new();
-    let mut octets = [0; 1024];
-    // The head ends in an empty line (RFC 9112, section 2.1).
-    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() || request.len() > REQUEST {
-            return Ok(());
-        }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut octets)? {
-            0 => return Ok(()),
-            n => request.extend_from_slice(&octets[..n]),
-        }
-    }
+fn answer(request: &[u8], page: &Mutex<String>) -> String {
     let line = request.split(|octet| *octet == b'\r').next();
     let line = String::from_utf8_lossy(line.unwrap_or_default());
     let mut words = line.split(' ');
-    let (status, body) = match (words.next(), words.next()) {
-        (Some("GET" | "HEAD"), Some("/metrics" | "/")) => ("200 OK", lock(page).clone()),
+    let method = words.next();
+    let path = words
+        .next()
+        .map(|target| target.split('?').next().unwrap_or_default());
+    let (status, body) = match (method, path) {
+        (Some("GET" | "HEAD"), Some("/metrics")) => ("200 OK", lock(page).clone()),
+        (Some("GET" | "HEAD"), Some("/")) => ("200 OK", "metrics are at /metrics\n".to_owned()),
         (Some("GET" | "HEAD"), _) => ("404 Not Found", "see /metrics\n".to_owned()),
         _ => ("405 Method Not Allowed", "only GET\n".to_owned()),
     };
@@ -288,15 +362,20 @@ fn answer(mut stream: TcpStream, page: &Mutex<String>) -> io::Result<()> {
          Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
-    if !line.starts_with("HEAD") {
+    if method != Some("HEAD") {
         answer.push_str(&body);
     }
-    stream.write_all(answer.as_bytes())
+    answer
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn listening() -> Metrics {
+        let place = HostPort::local("127.0.0.1:0").expect("an address");
+        Metrics::listen(&place).expect("listening")
+    }
 
     fn ask(metrics: &Metrics, request: &str) -> String {
         let mut stream = TcpStream::connect(metrics.address()).expect("connected");
@@ -308,7 +387,7 @@ mod tests {
 
     #[test]
     fn the_latest_page_is_served() {
-        let metrics = Metrics::listen("127.0.0.1:0").expect("listening");
+        let metrics = listening();
         let mut page = Page::default();
         page.counter("netcap_things_total", "Things.")
             .value(&[("name", "a\"b\\c\nd"), ("kind", "x")], 7);
@@ -328,13 +407,33 @@ mod tests {
 
     #[test]
     fn bad_requests_end_nothing() {
-        let metrics = Metrics::listen("127.0.0.1:0").expect("listening");
+        let metrics = listening();
         assert!(ask(&metrics, "GET /../x HTTP/1.1\r\n\r\n").contains(" 404 "));
         assert!(ask(&metrics, "POST /metrics HTTP/1.1\r\n\r\n").contains(" 405 "));
         assert!(ask(&metrics, "\r\n\r\n").contains(" 405 "));
         drop(TcpStream::connect(metrics.address()));
-        assert!(ask(&metrics, "GET / HTTP/1.0\r\n\r\n").contains(" 200 "));
+        assert!(ask(&metrics, "GET / HTTP/1.0\r\n\r\n").ends_with("metrics are at /metrics\n"));
+        assert!(ask(&metrics, "GET /metrics?x=1 HTTP/1.0\r\n\r\n").contains(" 200 "));
         assert!(ask(&metrics, "HEAD / HTTP/1.0\r\n\r\n").ends_with("\r\n\r\n"));
-        assert!(Metrics::listen("nowhere").is_err());
+    }
+
+    #[test]
+    fn who_is_silent_or_reads_nothing_holds_nobody_up() {
+        let metrics = listening();
+        let mut page = Page::default();
+        let help = "x".repeat(16 << 20);
+        page.gauge("netcap_now", &help).value(&[], 1);
+        metrics.publish(page);
+        let connect = |_| TcpStream::connect(metrics.address()).expect("connected");
+        let silent: Vec<TcpStream> = (0..3 * MOST).map(connect).collect();
+        let mut slow = connect(0);
+        slow.write_all(b"GET /metrics HTTP/1.1\r\n\r\n")
+            .expect("asked");
+        // With the silent ones there, and the slow one in the middle of its answer.
+        let answer = ask(&metrics, "GET / HTTP/1.1\r\n\r\n");
+        assert!(answer.contains(" 200 "), "{answer}");
+        // It ends, whatever they do.
+        drop(metrics);
+        drop((silent, slow));
     }
 }

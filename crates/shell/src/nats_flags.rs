@@ -18,7 +18,7 @@ pub struct NatsFlags {
     #[arg(id = "nats", long = "nats", value_name = "URL")]
     pub url: Option<String>,
 
-    /// Certificates (PEM) of the authorities that the broker is verified by [default: the system's]
+    /// Certificates (PEM) of the authorities by which the broker is verified [default: the system's]
     #[arg(
         id = "nats_ca",
         long = "nats-ca",
@@ -27,7 +27,7 @@ pub struct NatsFlags {
     )]
     pub ca: Option<PathBuf>,
 
-    /// File with what the broker knows the program by: a JWT and its key, as nsc writes it
+    /// File with the program's credentials at the broker: a JWT and its key, as nsc writes it
     #[arg(
         id = "nats_creds",
         long = "nats-creds",

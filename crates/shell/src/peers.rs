@@ -43,7 +43,7 @@ pub struct ReaderFlags {
     #[arg(long, value_name = "MS", default_value_t = ReaderOptions::default().window.as_millis() as u32)]
     window: u32,
 
-    /// Megabytes of packets that may wait so
+    /// Megabytes of packets that may wait for earlier ones
     #[arg(
         long, value_name = "MB", default_value_t = (ReaderOptions::default().window_octets >> 20) as u32,
         value_parser = clap::value_parser!(u32).range(1..=1 << 16)
@@ -54,25 +54,25 @@ pub struct ReaderFlags {
     #[arg(long)]
     decompress: bool,
 
-    /// Octets of a packet that are believed, to 16777216
+    /// Largest packet that is accepted, in octets; at most 16777216
     #[arg(
         long, value_name = "N", default_value_t = ReaderOptions::default().max_record as u32,
         value_parser = clap::value_parser!(u32).range(1..=16 << 20)
     )]
     max_record: u32,
 
-    /// Seconds for a peer to send its file header; 0 is for ever
+    /// Seconds that a peer may take to send its file header; 0 is no limit
     #[arg(
         long, value_name = "SECONDS", default_value = "30", value_parser = seconds,
         hide_short_help = true
     )]
     header_timeout: Duration,
 
-    /// Seconds without any octet after which a connection ends; 0 is never
+    /// End a connection after so many seconds without any octet; 0 is never
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     idle_timeout: Duration,
 
-    /// Seconds with half a record after which a connection ends; 0 is never
+    /// Seconds that a record may take to arrive, or the connection ends; 0 is no limit
     #[arg(
         long, value_name = "SECONDS", default_value = "60", value_parser = seconds,
         hide_short_help = true

@@ -39,18 +39,15 @@ impl Program {
         say(format_args!("{}: {line}", self.name));
     }
 
-    /// Says how many octets of memory the program takes at most, and which flags decide that.
+    /// Says how many octets of memory the program takes at most, and which flags change that.
     pub fn tell_ceiling(&self, octets: u64, flags: &[&str]) {
         let flags: Vec<String> = flags.iter().map(|flag| self.flag(flag)).collect();
-        let decisive = match flags.as_slice() {
+        let remedy = match flags.as_slice() {
             [] => String::new(),
-            [one] => format!("; {one} decides"),
-            [others @ .., last] => format!("; {} and {last} decide", others.join(", ")),
+            [one] => format!(" ({one} changes that)"),
+            several => format!(" ({} change that)", several.join(", ")),
         };
-        self.note(format_args!(
-            "memory stays below {}{decisive}",
-            size(octets)
-        ));
+        self.note(format_args!("memory stays below {}{remedy}", size(octets)));
     }
 
     /// A flag as the documentation spells it.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::figures::{grouped, size};
+use crate::figures::{counted, grouped, size};
 use netcap_capture::{LinkType, Origin};
 use netcap_pipeline::{
     BodyLedger, FileReport, Files, FragmentLedger, Ledger, PeriodLedger, Report, StreamLedger,
@@ -55,8 +55,8 @@ pub fn summary(
     }
     if ledger.flows_evicted > 0 {
         text.push_str(&format!(
-            "{} flows ended early for want of room (-max-flows)\n",
-            grouped(ledger.flows_evicted)
+            "{} ended early for want of room (-max-flows)\n",
+            counted(ledger.flows_evicted, "flows")
         ));
     }
     if ledger.streams.streams > 0 {
@@ -68,22 +68,26 @@ pub fn summary(
     text.push_str(&origins(&ledger.origins));
     let names = written.len();
     let files = match periods.periods {
-        0 => format!("{names} files"),
-        n => format!("{} periods of up to {names} files", grouped(n)),
+        0 => counted(names as u64, "files"),
+        n => format!(
+            "{} of up to {}",
+            counted(n, "periods"),
+            counted(names as u64, "files")
+        ),
     };
-    let records = grouped(ledger.records);
+    let records = counted(ledger.records, "records");
     text.push_str(&match destination {
         Destination::Files(_, directory) => format!(
-            "{records} records, {} in {files}, written to {}\n",
+            "{records}, {} in {files}, written to {}\n",
             size(octets),
             directory.display()
         ),
-        Destination::Elsewhere(place) => format!("{records} records, {place}\n"),
+        Destination::Elsewhere(place) => format!("{records}, {place}\n"),
     });
     text.push_str(&removed(&periods));
     text.push_str(&format!(
-        "{} packets, {}, in {seconds:.2} s: {} packets/s, {}/s\n",
-        grouped(ledger.packets),
+        "{}, {}, in {seconds:.2} s: {} packets/s, {}/s\n",
+        counted(ledger.packets, "packets"),
         size(ledger.octets),
         grouped(per_second(ledger.packets)),
         size(per_second(ledger.octets))
@@ -96,18 +100,13 @@ fn origins(origins: &[Origin]) -> String {
     let mut text = String::new();
     let mut line = |name: &str, packets, octets, lost, events: &[(&str, u64)]| {
         text.push_str(&format!(
-            "{name}: {} packets, {}, {} dropped",
-            grouped(packets),
+            "{name}: {}, {}, {} dropped",
+            counted(packets, "packets"),
             size(octets),
             grouped(lost)
         ));
         for (event, count) in events {
-            // Events are named in the plural.
-            let event = match count {
-                1 => event.strip_suffix('s').unwrap_or(event),
-                _ => event,
-            };
-            text.push_str(&format!(", {} {event}", grouped(*count)));
+            text.push_str(&format!(", {}", counted(*count, event)));
         }
         text.push('\n');
     };
@@ -118,7 +117,7 @@ fn origins(origins: &[Origin]) -> String {
     let others = origins.get(MOST_ORIGINS..).unwrap_or_default();
     if !others.is_empty() {
         let sum = |count: fn(&Origin) -> u64| others.iter().map(count).sum();
-        let name = format!("{} others", others.len());
+        let name = counted(others.len() as u64, "others");
         let octets = sum(|origin| origin.octets);
         line(&name, sum(|o| o.packets), octets, sum(|o| o.lost), &[]);
     }
@@ -130,15 +129,15 @@ fn removed(ledger: &PeriodLedger) -> String {
     let mut text = String::new();
     if ledger.removed > 0 {
         text.push_str(&format!(
-            "{} of the oldest periods, {}, removed (-disk-limit)\n",
-            grouped(ledger.removed),
+            "the oldest {}, {}, removed (-disk-limit)\n",
+            counted(ledger.removed, "periods"),
             size(ledger.removed_octets)
         ));
     }
     if ledger.stuck > 0 {
         text.push_str(&format!(
-            "{} old periods could not be removed; see who may write there\n",
-            grouped(ledger.stuck)
+            "{} of the oldest could not be removed; see who may write there\n",
+            counted(ledger.stuck, "periods")
         ));
     }
     text
@@ -226,7 +225,7 @@ fn causes<'a, K: 'a>(
     if causes.len() > MOST_CAUSES {
         let rest = causes.split_off(MOST_CAUSES - 1);
         let total = rest.iter().map(|(_, count)| count).sum();
-        causes.push((format!("{} others", rest.len()), total));
+        causes.push((counted(rest.len() as u64, "others"), total));
     }
     causes
 }
@@ -234,7 +233,7 @@ fn causes<'a, K: 'a>(
 /// What became of the fragments, in one line.
 fn fragments(ledger: &FragmentLedger) -> String {
     let others = [
-        (ledger.duplicates, "duplicate"),
+        (ledger.duplicates, "duplicates"),
         (ledger.conflicts, "contradicting others"),
         (ledger.refused, "impossible"),
         (ledger.cut, "cut by the capture"),
@@ -244,12 +243,12 @@ fn fragments(ledger: &FragmentLedger) -> String {
         (ledger.incomplete, "datagrams incomplete"),
     ];
     let mut line = format!(
-        "{} fragments: {} datagrams made whole",
-        grouped(ledger.fragments),
-        grouped(ledger.completed)
+        "{}: {} made whole",
+        counted(ledger.fragments, "fragments"),
+        counted(ledger.completed, "datagrams")
     );
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
-        line.push_str(&format!(", {} {what}", grouped(count)));
+        line.push_str(&format!(", {}", counted(count, what)));
     }
     line.push('\n');
     line
@@ -276,23 +275,24 @@ fn streams(ledger: &StreamLedger) -> String {
         ),
     ];
     let mut line = format!(
-        "{} TCP streams: {} put together of {} segments",
+        "{} TCP stream{}: {} put together of {}",
         grouped(ledger.streams),
+        if ledger.streams == 1 { "" } else { "s" },
         size(ledger.octets),
-        grouped(ledger.segments)
+        counted(ledger.segments, "segments")
     );
     for (name, count) in &ledger.recognised {
         line.push_str(&format!(", {} {name}", grouped(*count)));
     }
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
-        line.push_str(&format!(", {} {what}", grouped(count)));
+        line.push_str(&format!(", {}", counted(count, what)));
     }
     line.push('\n');
     let troubles = causes(ledger.troubles.iter(), |(protocol, reason)| {
         format!("{protocol}: {}", reason.name())
     });
     for (trouble, count) in troubles {
-        line.push_str(&format!("  {trouble} in {} messages\n", grouped(count)));
+        line.push_str(&format!("  {trouble} in {}\n", counted(count, "messages")));
     }
     line
 }
@@ -312,12 +312,15 @@ fn bodies(ledger: &BodyLedger) -> String {
         (ledger.crowded_out, "cut because too many came at a time"),
     ];
     let mut line = format!(
-        "{} bodies kept, {}",
-        grouped(ledger.files),
+        "{} kept, {}",
+        match ledger.files {
+            1 => "1 body".to_owned(),
+            n => format!("{} bodies", grouped(n)),
+        },
         size(ledger.octets)
     );
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
-        line.push_str(&format!(", {} {what}", grouped(count)));
+        line.push_str(&format!(", {}", counted(count, what)));
     }
     line.push('\n');
     line

@@ -13,12 +13,12 @@ use crate::program::Program;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsFlags {
-    /// Certificates (PEM) of the authorities that peers we connect to are verified by [default: the
+    /// Certificates (PEM) of the authorities by which we verify peers that we connect to [default: the
     /// system's]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// Believe the peer we connect to whose certificate has this pin: sha256/ and base64, or hexadecimal
+    /// Trust the peer we connect to if its certificate has this pin: sha256/ and base64, or hexadecimal
     ///
     /// The SHA-256 of the public key, as `pcap-over-ip tls pin` shows it. It is enough by itself; with
     /// authorities given, both must hold. May be given several times.
@@ -33,7 +33,7 @@ pub struct TlsFlags {
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
 
-    /// Its key (PEM), which not everybody may be able to read
+    /// Its key (PEM); other users must not be able to read it
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 
@@ -45,7 +45,7 @@ pub struct TlsFlags {
     #[arg(long, value_name = "WHO", requires = "client_ca")]
     allow_client: Vec<String>,
 
-    /// Believe any peer we connect to: who can come between can read and change what is sent
+    /// Trust any peer we connect to: whoever is between can read and change what is sent
     #[arg(long)]
     insecure: bool,
 

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -52,9 +52,7 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// The address cannot be listened on.
-    #[error(
-        "{address}: cannot listen: {source}; choose a free port and an address of this machine"
-    )]
+    #[error("{address}: cannot listen: {source}; {}", listen_remedy(source))]
     Listen {
         /// The address as given.
         address: String,
@@ -90,6 +88,17 @@ pub enum ConnectError {
     Tls(#[from] TlsError),
 }
 
+/// What a person can do who cannot listen on an address.
+pub fn listen_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 are for root; choose another, or give the program the capability \
+             cap_net_bind_service"
+        }
+        _ => "choose a free port and an address of this machine",
+    }
+}
+
 impl ConnectError {
     /// Whether only a person can mend it, so that trying again soon is of no use: certificates,
     /// pins, protocols.
@@ -108,7 +117,7 @@ impl ConnectError {
 
 /// What the octets go through.
 enum Socket {
-    Tcp(TcpStream),
+    Tcp(Arc<TcpStream>),
     Unix(UnixStream),
 }
 
@@ -124,13 +133,19 @@ macro_rules! on_socket {
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        on_socket!(self, stream => stream.read(buffer))
+        match self {
+            Socket::Tcp(stream) => (&**stream).read(buffer),
+            Socket::Unix(stream) => stream.read(buffer),
+        }
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        on_socket!(self, stream => stream.write(octets))
+        match self {
+            Socket::Tcp(stream) => (&**stream).write(octets),
+            Socket::Unix(stream) => stream.write(octets),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -355,6 +370,13 @@ pub fn tls_fault(error: &io::Error) -> Option<String> {
         .map(tls::explain)
 }
 
+/// Whether an error from reading a connection is that the peer does not know our certificate, or lets it
+/// in no more.
+pub fn is_not_known(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    error.is_some_and(tls::is_not_known)
+}
+
 impl Read for Connection {
     /// Gives 0 at the end of the stream; see [`Connection::is_unclean`].
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -497,7 +519,7 @@ pub fn connect(
         }
     }
     let (stream, place) = connected.ok_or_else(|| failed(last))?;
-    let connection = Connection::plain(Socket::Tcp(stream), place.to_string());
+    let connection = Connection::plain(Socket::Tcp(Arc::new(stream)), place.to_string());
     if !address.tls {
         return Ok(connection);
     }
@@ -562,7 +584,7 @@ impl Listener {
         let _ = poll(&mut polled, PollTimeout::from(milliseconds));
         match self.socket.accept() {
             Ok((stream, peer)) => Ok(Some(Pending {
-                stream,
+                stream: Arc::new(stream),
                 // An IPv4 peer of an IPv6 socket by its own address.
                 peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
                 tls: self.tls.clone(),
@@ -577,10 +599,25 @@ impl Listener {
     }
 }
 
+/// Ends a connection while another thread waits for its peer: reading finds its end then. Keeps nothing
+/// open.
+#[derive(Clone, Debug)]
+pub struct Cutter(Weak<TcpStream>);
+
+impl Cutter {
+    /// Ends the connection, if there still is one.
+    pub fn cut(&self) {
+        if let Some(stream) = self.0.upgrade() {
+            // One that has ended by itself cannot be shut down, and need not be.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
 /// A peer that has connected and not yet shown who it is. Dropping it turns it away.
 #[derive(Debug)]
 pub struct Pending {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     peer: SocketAddr,
     tls: Option<Arc<ServerTls>>,
 }
@@ -589,6 +626,11 @@ impl Pending {
     /// The peer's address.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// What ends the connection from another thread, now or later.
+    pub fn cutter(&self) -> Cutter {
+        Cutter(Arc::downgrade(&self.stream))
     }
 
     /// Performs the TLS handshake, if there is one, within `timeout`. A silent peer makes it last

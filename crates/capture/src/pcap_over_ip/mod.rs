@@ -20,7 +20,10 @@ mod window;
 
 pub use address::{Address, AddressError, Place, Role};
 pub use backoff::Backoff;
-pub use connection::{ConnectError, Connection, Listener, Pending, connect, tls_fault};
+pub use connection::{
+    ConnectError, Connection, Cutter, Listener, Pending, connect, is_not_known, listen_remedy,
+    tls_fault,
+};
 pub use options::{InterfaceInfo, Notify, ReaderOptions};
 pub use reader::Reader;
 pub use stream::{Fault, StreamError};

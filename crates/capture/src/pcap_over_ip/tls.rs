@@ -78,9 +78,20 @@ pub enum TlsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A key that is another certificate's.
+    #[error("{} does not belong to {}", key.display(), cert.display())]
+    Pair {
+        /// The file of the key.
+        key: PathBuf,
+        /// The file of the certificate.
+        cert: PathBuf,
+    },
     /// Options that are missing, or contradict each other.
     #[error("TLS: {0}")]
     Options(String),
+    /// A text is no pin.
+    #[error("not a pin; use sha256/ and 44 characters of base64, or 64 hexadecimal digits")]
+    NoPin,
 }
 
 /// The SHA-256 of a certificate's public key (its SubjectPublicKeyInfo).
@@ -135,13 +146,7 @@ impl FromStr for Pin {
             Some(rest) => unhex(rest).or_else(|| BASE64.decode(rest).ok()?.try_into().ok()),
             None => unhex(text),
         };
-        sum.map(Pin).ok_or_else(|| {
-            TlsError::Options(format!(
-                "'{}' is not a pin; use sha256/ and 44 characters of base64, or 64 hexadecimal \
-                 digits",
-                text.escape_debug()
-            ))
-        })
+        sum.map(Pin).ok_or(TlsError::NoPin)
     }
 }
 
@@ -240,6 +245,14 @@ fn identity(
 
 /// The certificate and the key given are no pair, or cannot be used.
 fn identity_error(options: &TlsOptions, error: &rustls::Error) -> TlsError {
+    if let (rustls::Error::InconsistentKeys(_), Some(key), Some(cert)) =
+        (error, &options.key, &options.cert)
+    {
+        return TlsError::Pair {
+            key: key.clone(),
+            cert: cert.clone(),
+        };
+    }
     file_error(
         options.key.as_deref().unwrap_or(Path::new("key")),
         format!("does not work with the certificate: {error}"),
@@ -254,6 +267,7 @@ fn unusable(error: impl fmt::Display) -> TlsError {
 pub struct ClientTls {
     pub(crate) config: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
+    pin: Option<Pin>,
 }
 
 impl ClientTls {
@@ -302,10 +316,16 @@ impl ClientTls {
             .map_err(unusable)?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
+        let mut pin = None;
         let mut config = match identity(options)? {
-            Some((certificates, key)) => config
-                .with_client_auth_cert(certificates, key)
-                .map_err(|error| identity_error(options, &error))?,
+            Some((certificates, key)) => {
+                pin = certificates
+                    .first()
+                    .and_then(|first| Pin::of_certificate(first));
+                config
+                    .with_client_auth_cert(certificates, key)
+                    .map_err(|error| identity_error(options, &error))?
+            }
             None => config.with_no_client_auth(),
         };
         if versions.len() == 1 {
@@ -319,7 +339,13 @@ impl ClientTls {
         Ok(Arc::new(ClientTls {
             config: Arc::new(config),
             server_name,
+            pin,
         }))
+    }
+
+    /// The pin of our own certificate, if we have one.
+    pub fn pin(&self) -> Option<Pin> {
+        self.pin
     }
 
     /// The name that the certificate of `host` must have.
@@ -656,6 +682,22 @@ fn shown(text: &str) -> String {
         .collect()
 }
 
+/// Whether the peer has refused our certificate.
+pub(crate) fn is_not_known(error: &rustls::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    matches!(
+        error,
+        rustls::Error::AlertReceived(
+            Alert::AccessDenied
+                | Alert::BadCertificate
+                | Alert::CertificateExpired
+                | Alert::CertificateRevoked
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+        )
+    )
+}
+
 /// What an error of TLS means to the user, in one line with the remedy.
 pub(crate) fn explain(error: &rustls::Error) -> String {
     use rustls::AlertDescription as Alert;
@@ -676,6 +718,11 @@ pub(crate) fn explain(error: &rustls::Error) -> String {
         InvalidCertificate(_) => format!("{error}; mend the certificate, or give its pin"),
         AlertReceived(Alert::CertificateRequired | Alert::HandshakeFailure) => {
             format!("the peer refused ({error}); it may demand a certificate of ours (cert, key)")
+        }
+        error if is_not_known(error) => {
+            "the peer refused our certificate; it must know it, or the authority that has \
+             signed it"
+                .to_owned()
         }
         AlertReceived(alert) => format!("the peer refused: {alert:?}"),
         PeerIncompatible(_) => format!("no common TLS version or cipher: {error}"),

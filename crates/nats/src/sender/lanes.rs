@@ -53,6 +53,7 @@ impl Run {
             });
             select(work, ended).await;
         });
+        shared.lock().client = None;
     }
 
     async fn work(self) -> Result<(), Error> {
@@ -60,6 +61,7 @@ impl Run {
         let notices = Notices::new(&options.notify);
         let name = format!("netcap sensor {}", options.sensor);
         let broker = Broker::connect(&options.connection, options.limits, &name, &notices).await?;
+        self.shared.lock().client = Some(broker.client.clone());
         if options.is_repeatable {
             let positions = positions(&broker, options, &self.types).await?;
             let _ = self.tell.send(Ok(positions));
@@ -139,6 +141,7 @@ async fn publish_all(
         let mut state = shared.lock();
         state.waiting -= batch.frames.len();
         state.batches -= 1;
+        state.records -= count;
         if is_taken {
             state.sent.batches += 1;
             state.sent.records += count;

@@ -87,8 +87,12 @@ pub struct Sent {
     pub octets: u64,
     /// Octets of records that wait for the broker.
     pub waiting: usize,
+    /// Records that wait for the broker. After a stop they are those that it did not take.
+    pub waiting_records: u64,
     /// Records that were dropped because the queue was full.
     pub dropped: u64,
     /// Records that were dropped because one is longer than is sent.
     pub too_long: u64,
+    /// Whether the broker is there at this moment.
+    pub connected: bool,
 }

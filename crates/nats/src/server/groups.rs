@@ -17,11 +17,20 @@ use super::incoming::{Incoming, SLACK};
 use super::{GROUP, ServerOptions, Shared, lock};
 use crate::connection::{Broker, Notices, PAUSE, Trouble};
 use crate::message::check;
-use crate::names::{CONSUMER, RECORDS_SUBJECTS};
+use crate::names::CONSUMER;
 use crate::settle::{Copy, Verdict, claimed, settle, settle_again};
 
 /// How often the broker is asked for what it does not give by itself.
 const REMNANTS: Duration = Duration::from_secs(5);
+
+/// What the consumer has given: messages up to a sequence.
+#[derive(Default)]
+pub(super) struct Past {
+    /// Up to where at some time.
+    pub(super) given: Option<(Instant, u64)>,
+    /// Up to where long ago.
+    pub(super) long_ago: u64,
+}
 
 /// A server that is connected.
 pub(super) struct Server<'a> {
@@ -33,10 +42,8 @@ pub(super) struct Server<'a> {
     pub(super) records: Stream,
     commits: Stream,
     pub(super) consumer: Consumer<Config>,
-    /// The last message that the consumer had given at some time.
-    pub(super) given: Option<(Instant, u64)>,
-    /// The last message that it gave long ago.
-    pub(super) long_ago: u64,
+    /// Stays when the connection begins anew, which may be often.
+    pub(super) past: &'a mut Past,
     /// For the records of one batch.
     room: Vec<u8>,
 }
@@ -52,8 +59,10 @@ pub(super) async fn run(
     let (connection, limits) = (&options.connection, options.limits);
     let title = format!("netcap server {name}");
     let broker = Broker::connect(connection, limits, &title, &notices).await?;
+    *lock(&shared.client) = Some(broker.client.clone());
     let stops = || shared.stop.load(Ordering::Relaxed);
     let mut is_recovered = false;
+    let mut past = Past::default();
     while !stops() {
         let made = match broker.is_there() {
             true => prepare(&broker, options).await,
@@ -80,8 +89,7 @@ pub(super) async fn run(
             records,
             commits,
             consumer,
-            given: None,
-            long_ago: 0,
+            past: &mut past,
             room: Vec::new(),
         };
         if !is_recovered {
@@ -126,8 +134,9 @@ async fn prepare(
         durable_name: Some(CONSUMER.to_owned()),
         ack_policy: AckPolicy::Explicit,
         ack_wait: options.ack_wait,
-        filter_subject: RECORDS_SUBJECTS.to_owned(),
-        // Those that many servers have at once.
+        // No filter: the stream has batches only, and the broker does not find all of them by subject (see
+        // [`super::incoming`]). What a consumer of an earlier version passes by is found as a remnant.
+        // Those that many servers have at once:
         max_ack_pending: 1 << 16,
         ..Config::default()
     };

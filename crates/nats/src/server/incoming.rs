@@ -8,6 +8,16 @@
 //! only took long. (Where the consumer's acknowledgements begin is no measure: it may wait for ever for
 //! one of a message that is gone.)
 //!
+//! A consumer that counts messages which it does not find answers nothing at all, and the connection begins
+//! anew every few seconds; what it had given long ago is known all the same.
+//!
+//! Nothing here asks for messages by subject, as the broker's index of subjects may be wrong. nats-server
+//! 2.9 notes the first and the last message of each subject, and leaves the note on the last one as it is
+//! when that is taken away. If then all but one are taken, it takes the note for the place of the one, and
+//! requests by subject and consumers with a filter pass it by. Where all subjects are asked for ([`ANY`]) it
+//! looks at the messages themselves. Claims are safe from this: each has a subject of its own. A sensor
+//! that asks where to go on may be told too low a number; then it repeats batches, which are known.
+//!
 //! [remnants]: Server::remnants
 
 use std::time::{Duration, Instant};
@@ -21,10 +31,11 @@ use tokio::time::timeout;
 use super::GROUP;
 use super::groups::Server;
 use crate::connection::Broker;
-use crate::names::RECORDS_SUBJECTS;
 
 /// Octets of a group at most. The broker has no message that is larger.
 const GROUP_OCTETS: usize = 4 << 20;
+/// All subjects, for which the broker does not use its index.
+const ANY: &str = ">";
 /// How long the broker waits for a message where it has none.
 const EXPIRES: Duration = Duration::from_secs(1);
 /// How long after that its answer may take.
@@ -116,29 +127,30 @@ impl Server<'_> {
         Ok(group)
     }
 
-    /// Messages that the consumer gave long ago, and that are there all the same.
+    /// Messages that the consumer gave long ago, and that are there all the same. That takes two requests
+    /// for the states and one for each message, [`GROUP`] at most: the broker jumps over gaps by itself.
     pub(super) async fn remnants(&mut self) -> Result<Vec<Incoming>, String> {
         let failed = |error: &dyn std::fmt::Display| format!("the broker: {error}");
         let info = self.consumer.get_info().await;
         let info = info.map_err(|error| failed(&error))?;
         let given = info.delivered.stream_sequence;
-        match self.given {
+        match self.past.given {
             // Whoever had one of them has settled it, or it was given again.
             Some((when, given)) if when.elapsed() >= 2 * info.config.ack_wait => {
-                self.long_ago = given;
-                self.given = None;
+                self.past.long_ago = given;
+                self.past.given = None;
             }
             _ => {}
         }
-        self.given.get_or_insert((Instant::now(), given));
-        let last = self.long_ago;
+        self.past.given.get_or_insert((Instant::now(), given));
+        let last = self.past.long_ago;
         let info = self.records.get_info().await;
         let state = info.map_err(|error| failed(&error))?.state;
         let mut next = state.first_sequence;
         let (mut group, mut octets) = (Vec::new(), 0);
         while state.messages > 0 && next <= last && group.len() < GROUP && octets < GROUP_OCTETS {
             let found = self.records.raw_message_builder().sequence(next);
-            let found = found.next_by_subject(RECORDS_SUBJECTS).send();
+            let found = found.next_by_subject(ANY).send();
             let message = match found.await {
                 Ok(message) if message.sequence <= last => message,
                 Ok(_) => break,

@@ -72,15 +72,52 @@ impl Broker {
                 let claim = commits.get_last_raw_message_by_subject(&claim).await;
                 let claim = claim.map(|claim| claim.payload);
                 let _ = writeln!(out, "{sequence} {} {extent} {claim:?}", message.subject);
+                for subject in [message.subject.as_str(), "netcap.records.>", ">"] {
+                    let found = stream
+                        .raw_message_builder()
+                        .sequence(sequence)
+                        .next_by_subject(subject)
+                        .send()
+                        .await;
+                    let found = found.map(|m| m.sequence);
+                    let _ = writeln!(out, "   next by {subject}: {found:?}");
+                }
             }
             out
         })
     }
 
-    /// Waits until the stream of records has nothing left.
+    /// Whether a message can be read, by its sequence or otherwise.
+    fn has_messages(&self) -> bool {
+        let url = self.url();
+        runtime().block_on(async {
+            let client = async_nats::connect(url).await.expect("a client");
+            let context = async_nats::jetstream::new(client);
+            let stream = context.get_stream("NETCAP").await.expect("a stream");
+            let state = &stream.cached_info().state;
+            let next = stream.raw_message_builder().sequence(state.first_sequence);
+            if next.next_by_subject(">").send().await.is_ok() {
+                return true;
+            }
+            for sequence in state.first_sequence..=state.last_sequence {
+                if stream.get_raw_message(sequence).await.is_ok() {
+                    return true;
+                }
+            }
+            false
+        })
+    }
+
+    /// Waits until the stream of records has nothing left. After a kill nats-server 2.9 may count messages
+    /// that it finds by no request until it is started again; whoever waits here looks for all records
+    /// then, so these may stay if they were kept.
     pub fn until_empty(&self) {
         let since = Instant::now();
         while self.messages("NETCAP") != Some(0) {
+            if since.elapsed() > DEADLINE / 2 && !self.has_messages() {
+                println!("counted, but not there: {:?}", self.messages("NETCAP"));
+                return;
+            }
             assert!(since.elapsed() < DEADLINE, "not taken: {}", self.describe());
             thread::sleep(Duration::from_millis(50));
         }

@@ -149,6 +149,10 @@ fn a_count_ends_the_run() {
         let (code, output, errors) =
             run(&format!("-r {} -out {out} -count {count}", file.display()));
         assert_eq!((code, errors.as_str()), (0, ""));
-        assert!(output.contains(&format!("\n{count} packets")), "{output}");
+        let packets = if count == 1 { "packet" } else { "packets" };
+        assert!(
+            output.contains(&format!("\n{count} {packets},")),
+            "{output}"
+        );
     }
 }

@@ -42,8 +42,11 @@ fn records_of_two_sensors_and_of_two_servers() {
             assert!(said.contains("UDP does not tell what arrived"), "{said}");
         }
         let said = server.stop();
-        assert!(said.contains("2 sensors, "), "{said}");
-        assert!(!said.contains("refused"), "{said}");
+        assert!(
+            said.contains("event=\"ended\" connected=\"0\" sensors=\"2\" "),
+            "{said}"
+        );
+        assert!(said.contains("refused=\"0\""), "{said}");
         for ((name, _), expected) in sensors.iter().zip(&expected) {
             lab.assert_received(name, &times(expected, count));
         }
@@ -78,7 +81,10 @@ fn names_are_no_paths() {
         file.display()
     ));
     let said = server.stop();
-    assert!(said.contains("6 sensors, "), "{said}");
+    assert!(
+        said.contains("event=\"ended\" connected=\"0\" sensors=\"6\" "),
+        "{said}"
+    );
     assert_eq!(files_in(&lab.path("")), before);
     let expected = lab.expected(&file);
     let folders: Vec<_> = files_in(&lab.path("records"))
@@ -101,6 +107,24 @@ fn names_are_no_paths() {
 }
 
 #[test]
+fn the_name_of_an_enrolled_sensor_is_not_for_datagrams() {
+    let (lab, _) = Lab::with_identity();
+    let (code, _, errors) = lab.run(SERVER, "-gen-keypair");
+    assert_eq!(code, 0, "{errors}");
+    lab.enrolled("lab-7");
+    let (server, address) = lab.serve("-reliable -privkey priv.key");
+    let file = capture("example.pcap");
+    for name in ["lab-7", "other"] {
+        let args = format!("-pubkey pub.key -addr {address} -client {name}");
+        lab.send(&format!("{args} -r {}", file.display()));
+    }
+    let said = server.stop();
+    assert!(said.contains("reason=\"enrolled_name\""), "{said}");
+    assert!(!lab.path("records/lab-7").exists());
+    lab.assert_received("other", &lab.expected(&file));
+}
+
+#[test]
 fn keys_that_cannot_be_used() {
     let lab = Lab::with_keys();
     let file = capture("example.pcap");
@@ -117,12 +141,16 @@ fn keys_that_cannot_be_used() {
     one_line(SENSOR, &wrong, 2, "short.key: is no key");
     let missing = format!("-pubkey none.key {sensor}");
     one_line(SENSOR, &missing, 2, "none.key");
+    let private = format!("-pubkey priv.key {sensor}");
+    one_line(SENSOR, &private, 2, "priv.key: is the private key");
+    let public = "-privkey pub.key -addr 127.0.0.1:0 -out records";
+    one_line(SERVER, public, 2, "pub.key: is the public key");
     let key = lab.path("priv.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("a mode");
     let server = "-addr 127.0.0.1:0 -out records";
     one_line(SERVER, server, 2, "chmod 600 priv.key");
     fs::remove_file(&key).expect("removed");
-    one_line(SERVER, server, 1, "netcap-server -gen-keypair");
+    one_line(SERVER, server, 2, "netcap-server -gen-keypair");
     let named = format!("{server} -privkey none.key");
     one_line(SERVER, &named, 2, "none.key");
     assert!(!lab.path("records").exists());

@@ -150,9 +150,13 @@ impl Lab {
     pub(crate) fn serve_at(&self, address: &str, args: &str) -> (Running, String) {
         let mut server = self.start(SERVER, &format!("-addr {address} -out records {args}"));
         let line = server.line_with("waiting for ");
-        let (_, rest) = line.split_once(" on ").expect("an address");
-        let (address, _) = rest.split_once(';').expect("a folder");
-        (server, address.to_owned())
+        let address = address_in(&line);
+        (server, address)
+    }
+
+    /// An address that the server may listen on, on a port that the system chooses.
+    pub(crate) fn free_address(&self) -> String {
+        format!("{}:0", self.host)
     }
 
     /// Has a sensor send a capture to its end, in good order.
@@ -206,6 +210,13 @@ impl Lab {
     pub(crate) fn assert_received(&self, name: &str, expected: &Rows) {
         assert_same(name, &self.received(name), expected);
     }
+}
+
+/// The address that a line of a server's log names.
+pub(crate) fn address_in(line: &str) -> String {
+    let (_, rest) = line.split_once(" address=\"").expect("an address");
+    let (address, _) = rest.split_once('"').expect("its end");
+    address.to_owned()
 }
 
 /// Fails where rows differ, and says where.

@@ -26,7 +26,7 @@ const SETTLED: Duration = Duration::from_secs(300);
 fn serve(lab: &Lab, broker: &Broker, folder: &str, more: &str) -> Running {
     let args = format!("-nats {} -out {folder} {more}", broker.url());
     let mut server = lab.start(SERVER, &args);
-    server.line_with("waiting for batches on nats://127.0.0.1:");
+    server.line_with("waiting for batches\" address=\"nats://127.0.0.1:");
     server
 }
 
@@ -74,8 +74,10 @@ fn a_capture_goes_through_a_broker_once() {
         ],
     );
     let said = server.stop();
-    assert!(said.contains("2 sensors, "), "{said}");
-    assert!(!said.contains("refused"), "{said}");
+    assert!(
+        said.contains("sensors=\"2\"") && said.contains("refused=\"0\""),
+        "{said}"
+    );
     for sensor in ["alice", "bob"] {
         lab.assert_received(sensor, &expected);
     }

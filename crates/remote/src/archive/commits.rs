@@ -1,11 +1,17 @@
 //! Files and folders that are not known to be on the disk, and who waits for that. Whoever comes first while
 //! nobody is at it has the disk write for all who wait.
+//!
+//! Guarantee: only the disk makes this fail. A file that cannot be opened, as it was moved away meanwhile,
+//! or as too many are open, is written with all of the file system.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use nix::fcntl::OFlag;
 
 use super::lock;
 use crate::Error;
@@ -16,6 +22,8 @@ const ONE_BY_ONE: usize = 8;
 /// See the module.
 pub(super) struct Commits {
     directory: PathBuf,
+    /// The same, open: it must be had when nothing else can be opened.
+    opened: File,
     state: Mutex<State>,
     ended: Condvar,
 }
@@ -32,12 +40,18 @@ struct State {
 }
 
 impl Commits {
-    pub(super) fn new(directory: &Path) -> Commits {
-        Commits {
+    pub(super) fn new(directory: &Path) -> Result<Commits, Error> {
+        Ok(Commits {
             directory: directory.to_owned(),
+            opened: File::open(directory).map_err(Error::io(directory))?,
             state: Mutex::default(),
             ended: Condvar::new(),
-        }
+        })
+    }
+
+    /// The folder that all is in.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// A file or a folder has changed. Gives the number of the change.
@@ -85,29 +99,36 @@ impl Commits {
 
     fn sync(&self, dirty: &BTreeSet<Arc<Path>>) -> Result<(), Error> {
         if dirty.len() > ONE_BY_ONE {
-            return sync_all(&self.directory).map_err(Error::io(&self.directory));
+            return self.sync_all();
         }
         for path in dirty {
-            match sync_one(path) {
-                // Its period was removed: nothing of it is needed any more.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                synced => synced.map_err(Error::io(path))?,
+            match open(path) {
+                Some((file, is_folder)) => match is_folder {
+                    true => file.sync_all(),
+                    false => file.sync_data(),
+                }
+                .map_err(Error::io(path))?,
+                None => return self.sync_all(),
             }
         }
         Ok(())
     }
-}
 
-/// Has the octets of a file written, or the names in a folder.
-fn sync_one(path: &Path) -> io::Result<()> {
-    let file = File::open(path)?;
-    match file.metadata()?.is_dir() {
-        true => file.sync_all(),
-        false => file.sync_data(),
+    /// Has all of the file system written.
+    fn sync_all(&self) -> Result<(), Error> {
+        let synced = nix::unistd::syncfs(&self.opened).map_err(io::Error::from);
+        synced.map_err(Error::io(&self.directory))
     }
 }
 
-/// Has all of the file system written.
-fn sync_all(directory: &Path) -> io::Result<()> {
-    nix::unistd::syncfs(File::open(directory)?).map_err(io::Error::from)
+/// A file or folder, if that is what is there, and whether it is a folder.
+fn open(path: &Path) -> Option<(File, bool)> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path)
+        .ok()?;
+    let metadata = file.metadata().ok()?;
+    let is_either = metadata.is_file() || metadata.is_dir();
+    is_either.then(|| (file, metadata.is_dir()))
 }

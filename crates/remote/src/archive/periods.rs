@@ -6,7 +6,7 @@
 //! on the disk elsewhere; so a reliable sensor goes on, and what it repeats is known. What is none of the
 //! server's is neither counted nor removed, and neither are files without a period.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
@@ -157,7 +157,14 @@ impl Archive {
         let mut closed = BTreeMap::<Period, u64>::new();
         for name in self.names()? {
             let directory = self.directory.join(name.folder());
-            for period in Period::all_in(&directory).map_err(Error::io(&directory))? {
+            let all = match Period::all_in(&directory).map_err(Error::of_client(&directory)) {
+                Err(error @ Error::Foreign { .. }) => {
+                    self.shared.news.tell(error.to_string());
+                    continue;
+                }
+                all => all?,
+            };
+            for period in all {
                 let folder = directory.join(period.to_string());
                 let files = period_files(&folder, |name| self.shared.is_ours(name));
                 let octets: u64 = files.map(|(_, octets)| octets).sum();
@@ -186,19 +193,23 @@ impl Archive {
         periods.current();
         while let Some(oldest) = periods.surplus() {
             let mut is_gone = true;
+            let mut refusal = None;
             for name in self.names()? {
                 let folder = self.directory.join(name.folder()).join(oldest.to_string());
                 if !folder.symlink_metadata().is_ok_and(|found| found.is_dir()) {
                     continue;
                 }
-                let client = self.client(&name)?;
-                let removed = lock(&client).remove(oldest);
-                match removed {
+                let client = self.client(&name);
+                match client.and_then(|client| lock(&client).remove(oldest)) {
                     Ok(removed) => is_gone &= removed,
                     // It is in the way of this client only.
                     Err(Error::Foreign { .. }) => is_gone = false,
-                    Err(error) => return Err(error),
+                    // What others have there makes room for it, maybe.
+                    Err(error) => refusal = Some(error),
                 }
+            }
+            if let Some(refusal) = refusal {
+                return Err(refusal);
             }
             periods.forget(oldest, is_gone);
         }
@@ -224,14 +235,25 @@ impl Client {
         let types: Vec<&'static Schema> = names
             .filter_map(|name| type_of(&self.shared.types, &name))
             .collect();
+        // Those first that something newer is there of: this takes no room, and what must be carried over
+        // may need some.
         let mut change = 0;
+        let (mut carried, mut others) = (BTreeSet::new(), Vec::new());
         for schema in types {
             let file = self.known(schema)?;
             change = change.max(file.change);
-            let newest = file.newest.as_ref().and_then(|newest| newest.period);
-            if newest > Some(period) {
-                continue;
+            let newest = file.there().and_then(|newest| newest.period);
+            match newest > Some(period) {
+                true => drop(carried.insert(file_name(schema))),
+                false => others.push(schema),
             }
+        }
+        if !carried.is_empty() {
+            self.shared.commits.wait_for(change)?;
+            remove_period(&folder, |name| carried.contains(name));
+        }
+        for schema in others {
+            let file = self.known(schema)?;
             if file.streams.is_empty() {
                 file.newest = None;
             } else {
@@ -252,7 +274,7 @@ impl Client {
             return Ok(());
         }
         let mut earlier = BTreeMap::new();
-        let all = Period::all_in(&self.path).map_err(Error::io(&self.path))?;
+        let all = Period::all_in(&self.path).map_err(Error::of_client(&self.path))?;
         for period in &all {
             let folder = self.path.join(period.to_string());
             for (path, _) in period_files(&folder, |name| self.shared.is_ours(name)) {
@@ -277,7 +299,7 @@ impl Client {
         let is_known = |earlier: &BTreeMap<_, _>| earlier.contains_key(schema.name);
         let mut all = Vec::new();
         if self.earlier.as_ref().is_some_and(is_known) || self.files.contains_key(schema.name) {
-            all = Period::all_in(&self.path).map_err(Error::io(&self.path))?;
+            all = Period::all_in(&self.path).map_err(Error::of_client(&self.path))?;
         }
         let (path, name) = (self.path.clone(), file_name(schema));
         Ok(all.into_iter().rev().filter(move |period| {

@@ -8,13 +8,13 @@
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use netcap_record::Schema;
 use netcap_store::Period;
-use nix::fcntl::OFlag;
 
+use super::on_disk::{FileId, open};
 use super::{Archive, Client};
 use crate::members::{BEHIND_MARK, FLAGS_AT, Mark, VOID, finished_void, marked};
 use crate::{ClientName, Error};
@@ -24,9 +24,11 @@ use crate::{ClientName, Error};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Of the file, if it has one.
-    period: Option<Period>,
-    offset: u64,
-    octets: u64,
+    pub(super) period: Option<Period>,
+    pub(super) offset: u64,
+    pub(super) octets: u64,
+    /// The file, which may be elsewhere by now.
+    pub(super) file: FileId,
 }
 
 impl fmt::Display for Place {
@@ -79,12 +81,7 @@ impl Client {
         let Some(member) = marked(member, mark) else {
             return Ok(None);
         };
-        let (period, offset) = self.put(schema, payloads, &member, mark)?;
-        Ok(Some(Place {
-            period,
-            offset,
-            octets: member.len() as u64,
-        }))
+        Ok(Some(self.put(schema, payloads, &member, mark)?))
     }
 
     /// Counts a batch that was appended in any order and is to stay; `member` is what came.
@@ -95,18 +92,13 @@ impl Client {
     }
 
     /// Takes a batch back that [`Client::append_unordered`] or [`Client::last_members`] gave the place of.
-    /// That is on the disk when this returns. It may have been removed with its period.
+    /// That is on the disk when this returns. Its file may have been removed with its period, or moved away.
     ///
     /// # Errors
     /// Where the file cannot be written.
     pub fn void(&mut self, schema: &'static Schema, place: Place) -> Result<(), Error> {
         let path = self.path_of(schema, place.period);
-        match make_void(&path, place.offset, place.octets) {
-            Err(error) if place.period.is_some() && error.kind() == io::ErrorKind::NotFound => {
-                Ok(())
-            }
-            made => made.map_err(Error::io(&path)),
-        }
+        make_void(&path, place.file, place.offset, place.octets)
     }
 
     /// The last so many members of a type's files that are not void, those without numbers left out; of
@@ -146,32 +138,48 @@ impl Client {
         period: Option<Period>,
     ) -> Result<Vec<(Option<Mark>, Place)>, Error> {
         let mut members = Vec::new();
-        self.look(schema, period, |member| {
+        let found = self.look(schema, period, |member| {
             let is_beginning = |mark: Mark| mark.count == 0 && mark.stream != [0; 16];
             if member.place > 0 && !member.mark.is_some_and(is_beginning) {
-                let place = Place {
-                    period,
-                    offset: member.place,
-                    octets: member.octets,
-                };
-                members.push((member.mark, place));
+                members.push((member.mark, member.place, member.octets));
             }
         })?;
-        Ok(members)
+        let Some(found) = found else {
+            return Ok(Vec::new());
+        };
+        let with_place = members.into_iter().map(|(mark, offset, octets)| {
+            let file = found.id;
+            let place = Place {
+                period,
+                offset,
+                octets,
+                file,
+            };
+            (mark, place)
+        });
+        Ok(with_place.collect())
     }
 }
 
-/// Makes a member a void. One octet decides, and is on the disk before the rest is touched.
-pub(super) fn make_void(path: &Path, offset: u64, octets: u64) -> io::Result<()> {
-    let rest = finished_void(octets).ok_or(io::ErrorKind::InvalidData)?;
-    let file = OpenOptions::new()
-        .write(true)
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(path)?;
-    file.write_all_at(&[VOID], offset + FLAGS_AT)?;
-    file.sync_data()?;
-    file.write_all_at(&rest, offset + BEHIND_MARK)?;
-    file.sync_data()
+/// Makes a member of this file a void, if it is still there. One octet decides, and is on the disk before the
+/// rest is touched.
+pub(super) fn make_void(path: &Path, file: FileId, offset: u64, octets: u64) -> Result<(), Error> {
+    let (opened, found) = match open(path, OpenOptions::new().write(true)) {
+        Err(Error::Foreign { .. }) if fs::symlink_metadata(path).is_err() => return Ok(()),
+        opened => opened?,
+    };
+    if FileId::of(&found) != file {
+        return Ok(());
+    }
+    let made = finished_void(octets)
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
+        .and_then(|rest| {
+            opened.write_all_at(&[VOID], offset + FLAGS_AT)?;
+            opened.sync_data()?;
+            opened.write_all_at(&rest, offset + BEHIND_MARK)?;
+            opened.sync_data()
+        });
+    made.map_err(Error::of_client(path))
 }
 
 #[cfg(test)]

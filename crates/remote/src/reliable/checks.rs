@@ -1,13 +1,13 @@
 //! Whether a batch is what it says, on the server; and how a batch is cut, on the sensor.
 //!
-//! Guarantees: nothing is inflated beyond the limits; what passes has known type, whole frames as many as
-//! it says, and each is a record of the type.
+//! Guarantees: nothing is inflated beyond the limits, and nothing allocated for a record or a field; what
+//! passes has known type, whole frames as many as it says, and each is a record of the type, none empty.
 
-use netcap_record::{Message as Record, Schema, find_schema, split_frame};
+use netcap_record::{Schema, find_schema, split_frame};
 
 use super::wire::LONGEST_MESSAGE;
 use crate::batch::LONGEST_BATCH;
-use crate::members::inflate;
+use crate::records::{NotRecords, inflate_records};
 
 /// Octets of the records of a batch at most: a single one may be as long as a message.
 pub(crate) fn longest(count: u32) -> usize {
@@ -31,20 +31,12 @@ pub(crate) fn check(
     if first.checked_add(u64::from(count)).is_none() {
         return Err("its numbers are too large");
     }
-    inflate(member, longest(count), frames)
-        .map_err(|_| "it is not one gzip member of allowed length")?;
-    let mut rest = frames.as_slice();
-    let mut found = 0u32;
-    while !rest.is_empty() {
-        let (record, others) = split_frame(rest).ok_or("a record is not whole")?;
-        Record::parse(schema, record).map_err(|_| "a record is not of its type")?;
-        found = found.checked_add(1).ok_or("it has too many records")?;
-        rest = others;
+    match inflate_records((schema, count), member, longest(count), frames) {
+        Ok(()) => Ok(schema),
+        Err(NotRecords::Compression) => Err("it is not one gzip member of allowed length"),
+        Err(NotRecords::Frames) => Err("it has not as many whole records as it says"),
+        Err(NotRecords::Record) => Err("a record is empty or not of its type"),
     }
-    if found != count {
-        return Err("it has not as many records as it says");
-    }
-    Ok(schema)
 }
 
 /// Where the frames after the first `count` begin; none where there are not as many.

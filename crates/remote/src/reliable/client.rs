@@ -4,7 +4,6 @@
 //! again; what was dropped at the bound is counted here and told the server.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
@@ -15,11 +14,11 @@ use netcap_store::Gzip;
 
 use super::checks::{longest, place_of};
 use super::entry::Entry;
-use super::link::Link;
+use super::link::{Link, server};
 use super::options::{Gauges, OnFull, ReliableOptions, SenderCounts};
 use super::queue::Queue;
 use super::shared::{Shared, State};
-use super::spool::Folder;
+use super::spool::{Folder, Opened};
 use super::wire::LONGEST_MESSAGE;
 use crate::Error;
 use crate::batch::{Batch, Sender, StreamId};
@@ -53,7 +52,9 @@ pub struct ReliableSender {
     gzip: Gzip,
     on_full: OnFull,
     finish_deadline: Option<Duration>,
-    spool: Option<PathBuf>,
+    is_repeatable: bool,
+    /// What keeps records from the server is told when it happens.
+    is_told: bool,
 }
 
 impl ReliableSender {
@@ -66,7 +67,10 @@ impl ReliableSender {
         let mut state = State::default();
         let spool = match &options.spool {
             Some((folder, most)) => {
-                let (older, own) = Folder::open(folder, *most, stream)?;
+                let Opened { older, own, odd } = Folder::open(folder, *most, stream)?;
+                if let Some(notify) = &options.notify {
+                    odd.iter().for_each(|odd| notify(odd));
+                }
                 let queue = |(stream, spool)| (stream, Queue::new(options.queue, Some(spool)));
                 state.older = older.into_iter().map(queue).collect();
                 Some(own)
@@ -87,7 +91,8 @@ impl ReliableSender {
             gzip: Gzip::default(),
             on_full: options.on_full,
             finish_deadline: options.finish_deadline,
-            spool: options.spool.as_ref().map(|(folder, _)| folder.clone()),
+            is_repeatable: options.is_repeatable,
+            is_told: options.notify.is_some(),
         };
         let deadline = options.connect_deadline;
         let mut link = Link::new(options, stream, Arc::clone(&shared));
@@ -106,9 +111,7 @@ impl ReliableSender {
                 return Ok(sender);
             }
             if Instant::now() >= end || shared.gives_up() {
-                let reason = state.trouble.clone();
-                let reason = reason.unwrap_or_else(|| "the server does not answer".to_owned());
-                return Err(sender.undelivered(0, reason));
+                return Err(sender.undelivered(0, &state, "the server does not answer"));
             }
             state = shared.wait(state, TICK);
         }
@@ -124,16 +127,19 @@ impl ReliableSender {
         Arc::clone(&self.shared.gauges)
     }
 
-    fn undelivered(&self, records: u64, reason: String) -> Error {
-        let server = self.address.to_string();
+    /// Why records were not delivered: what keeps them, or something else.
+    fn undelivered(&self, records: u64, state: &State, otherwise: &str) -> Error {
+        let trouble = state.trouble.as_ref();
         Error::Undelivered {
-            // Some reasons begin with the address, too.
-            reason: match reason.strip_prefix(&format!("{server}: ")) {
-                Some(rest) => rest.to_owned(),
-                None => reason,
-            },
-            server,
+            server: server(&self.address),
             records,
+            reason: match trouble {
+                Some(_) if self.is_told => String::new(),
+                Some(trouble) => trouble.reason.clone(),
+                None => otherwise.to_owned(),
+            },
+            is_untrusted: self.on_full == OnFull::Wait
+                && trouble.is_some_and(|trouble| trouble.is_untrusted),
         }
     }
 
@@ -147,11 +153,13 @@ impl ReliableSender {
             member: self.gzip.member(frames).into(),
             since: Instant::now(),
             was_sent: false,
+            is_earlier: false,
             segment: None,
         };
         // A few octets of the message are not the member's.
         let mut is_sendable =
             frames.len() <= longest(batch.count) && entry.member.len() < LONGEST_MESSAGE - 64;
+        let is_long = !is_sendable;
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         let count = u64::from(batch.count);
@@ -168,12 +176,13 @@ impl ReliableSender {
             }
             if shared.gives_up() {
                 let records = state.records() + count;
-                return Err(self.undelivered(records, "it was given up".to_owned()));
+                return Err(self.undelivered(records, &state, "it was given up"));
             }
             state = shared.wait(state, TICK);
         }
         if !is_sendable {
             state.counts.lost += count;
+            state.counts.too_long += if is_long { count } else { 0 };
             state.queue.give(number, batch.first.saturating_add(count));
             return Ok(());
         }
@@ -191,7 +200,8 @@ impl Sender for ReliableSender {
         let frames = std::mem::take(&mut batch.frames);
         let Some(number) = batch.schema.number else {
             let reason = format!("{} has no number", batch.schema.name);
-            return Err(self.undelivered(u64::from(batch.count), reason));
+            let state = self.shared.lock();
+            return Err(self.undelivered(u64::from(batch.count), &state, &reason));
         };
         let mut rest = frames.as_slice();
         while batch.count > 0 {
@@ -218,6 +228,10 @@ impl Sender for ReliableSender {
         self.positions.get(&number).copied().unwrap_or_default()
     }
 
+    fn pass_over(&mut self, records: u64) {
+        self.shared.lock().counts.known += records;
+    }
+
     fn finish(&mut self, is_complete: bool) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
         let end = self.finish_deadline.map(|most| Instant::now() + most);
@@ -226,26 +240,49 @@ impl Sender for ReliableSender {
         shared.changed.notify_all();
         loop {
             if state.is_done {
-                return Ok(());
+                return match state.counts.unknown_type {
+                    0 => Ok(()),
+                    records => Err(self.undelivered(
+                        records,
+                        &state,
+                        "the server does not know their types; bring it up to date",
+                    )),
+                };
             }
             let is_late = end.is_some_and(|end| Instant::now() >= end);
-            if is_late || shared.gives_up() {
+            // Interrupted before there was anything to say, and nobody there to hear it.
+            let has_nothing = !is_complete
+                && !state.counts.is_connected
+                && (state.records(), state.counts.lost) == (0, 0);
+            if is_late || has_nothing || shared.gives_up() {
                 state.is_abandoned = true;
                 shared.changed.notify_all();
-                let records = state.records();
-                if records == 0 {
-                    return Ok(());
-                }
-                let reason = state.trouble.clone();
-                let mut reason = reason.unwrap_or_else(|| "the server is too slow".to_owned());
-                state.queue.save();
-                if let (Some(folder), true) = (&self.spool, state.queue.spooled() > 0) {
-                    let folder = folder.display();
-                    reason.push_str(&format!("; the next run sends what {folder} has of them"));
-                }
-                return Err(self.undelivered(records, reason));
+                return self.save(&mut state);
             }
             state = shared.wait(state, TICK);
+        }
+    }
+}
+
+impl ReliableSender {
+    /// Leaves what was not delivered to the next run, as far as there are files for it; what has no room
+    /// there is missing. It is lost, unless the input can be read again.
+    fn save(&self, state: &mut State) -> Result<(), Error> {
+        let before = state.queue.records();
+        let saved = state.queue.save(!self.is_repeatable);
+        let missing = before.saturating_sub(saved);
+        let (has_spool, older) = (state.queue.has_spool(), state.older_records());
+        state.counts.waiting = older + saved;
+        if has_spool && !self.is_repeatable {
+            state.counts.lost += missing;
+        }
+        let missing = match has_spool && !self.is_repeatable {
+            true => state.counts.lost,
+            false => missing + state.counts.lost,
+        };
+        match missing {
+            0 => Ok(()),
+            missing => Err(self.undelivered(missing, state, "the server is too slow")),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! What a sensor does while it is connected: sends batches and how it goes, and takes what the server
 //! acknowledges.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use netcap_capture::pcap_over_ip::Connection;
+use netcap_record::find_schema;
 
 use super::fault::{Fault, odd, refused};
 use super::inbox::{Inbox, write_all};
@@ -30,14 +32,14 @@ impl Link {
         let Err(error) = write_all(connection, &out, SILENCE, || self.is_over()) else {
             return Ok(());
         };
-        while inbox.fill(connection, None)? {
+        while self.fill(connection, inbox, None)? {
             while let Some(message) = inbox.next()? {
                 if let Message::Refused(reason) = message {
                     return Err(refused(reason));
                 }
             }
         }
-        Err(error.into())
+        Err(self.ended(&error))
     }
 
     /// Sends what there is, until there is no more and the server has everything.
@@ -49,15 +51,16 @@ impl Link {
         let mut heard = Instant::now();
         let mut told: Option<Instant> = None;
         let mut has_ended = false;
+        let mut named = 0;
         loop {
             self.listen(inbox)?;
-            if inbox.fill(connection, None)? {
+            if self.fill(connection, inbox, None)? {
                 heard = Instant::now();
                 continue;
             }
             if heard.elapsed() > SILENCE {
                 let silent = io::Error::new(io::ErrorKind::TimedOut, "the server is silent");
-                return Err(silent.into());
+                return Err(self.ended(&silent));
             }
             let is_due = told.is_none_or(|told| told.elapsed() >= STATUS);
             if is_due && !has_ended {
@@ -70,8 +73,15 @@ impl Link {
                 return Ok(());
             }
             let (queue, counts, finishing) = state.current();
+            if queue.unknown.len() > named {
+                named = queue.unknown.len();
+                let text = left_out(&queue.unknown);
+                drop(state);
+                self.note(&text);
+                continue;
+            }
             let before = queue.octets();
-            let mut next = queue.next(&mut counts.acknowledged);
+            let mut next = queue.next(counts);
             if next.is_none() && (is_due || finishing.is_some()) {
                 next = queue.trailing();
             }
@@ -117,7 +127,7 @@ impl Link {
                 }
                 (None, _) => {
                     drop(state);
-                    if inbox.fill(connection, Some(TICK))? {
+                    if self.fill(connection, inbox, Some(TICK))? {
                         heard = Instant::now();
                     }
                 }
@@ -131,9 +141,9 @@ impl Link {
             match message {
                 Message::Ack(messages) => {
                     let mut state = self.shared.lock();
-                    let records = state.current().0.acknowledge(messages);
-                    state.counts.acknowledged +=
-                        records.ok_or_else(|| odd("it has more than was sent"))?;
+                    let (queue, counts, _) = state.current();
+                    let taken = queue.acknowledge(messages, counts);
+                    taken.ok_or_else(|| odd("it acknowledges what was never sent"))?;
                     state.last_ack = Some(Instant::now());
                     self.shared.changed.notify_all();
                 }
@@ -163,4 +173,17 @@ impl Link {
             (status::RECORDS_LOST, state.counts.lost),
         ]
     }
+}
+
+/// What is told of types that the server does not know.
+fn left_out(unknown: &BTreeSet<u16>) -> String {
+    let types = netcap_pipeline::schemas();
+    let names: Vec<&str> = unknown
+        .iter()
+        .map(|number| find_schema(&types, *number).map_or("unknown", |schema| schema.name))
+        .collect();
+    format!(
+        "the server does not know records of type {}, so they are left out; bring it up to date",
+        names.join(", ")
+    )
 }

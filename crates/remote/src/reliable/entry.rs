@@ -20,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) member: Arc<[u8]>,
     pub(crate) since: Instant,
     pub(crate) was_sent: bool,
+    /// It comes from a file of an earlier run.
+    pub(crate) is_earlier: bool,
     /// The file of the spool that holds it too.
     pub(crate) segment: Option<u64>,
 }

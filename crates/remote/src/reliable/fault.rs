@@ -2,30 +2,64 @@
 
 use std::io;
 
-use netcap_capture::pcap_over_ip::tls_fault;
+use netcap_capture::pcap_over_ip::{ConnectError, Pin, is_not_known, tls_fault};
 
+use super::shown;
 use super::wire::Malformed;
 
 /// Why a connection has ended, or there was none.
+#[derive(Default)]
 pub(crate) struct Fault {
     pub(crate) reason: String,
     /// Only a person can mend it.
     pub(crate) is_lasting: bool,
+    /// One side does not believe the other.
+    pub(crate) is_untrusted: bool,
 }
 
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Fault {
-        match tls_fault(&error) {
-            Some(reason) => Fault {
-                reason: format!("{reason}; is this sensor's key enrolled there?"),
-                is_lasting: true,
+impl Fault {
+    /// Why there is no connection. The server's address is not part of it.
+    pub(crate) fn unconnected(error: ConnectError) -> Fault {
+        Fault {
+            is_lasting: error.is_permanent(),
+            is_untrusted: error.is_permanent(),
+            reason: match error {
+                ConnectError::Resolve { source, .. } => {
+                    format!("cannot find the host: {source}; check its name")
+                }
+                ConnectError::Connect { source, .. } => format!(
+                    "cannot connect: {source}; check that the server runs and may be reached"
+                ),
+                ConnectError::Handshake { source, .. } => {
+                    format!(
+                        "no TLS handshake: {source}; check that `netcap-server -reliable` is there"
+                    )
+                }
+                ConnectError::Refused { reason, .. } => reason,
+                error => error.to_string(),
             },
-            None => Fault {
+        }
+    }
+
+    /// Why a connection has ended, of a sensor with this key.
+    pub(crate) fn ended(error: &io::Error, pin: Option<Pin>) -> Fault {
+        let untrusted = |reason| Fault {
+            reason,
+            is_lasting: true,
+            is_untrusted: true,
+        };
+        match (tls_fault(error), pin) {
+            (Some(_), Some(pin)) if is_not_known(error) => untrusted(format!(
+                "the server does not know this sensor's key; on the server: \
+                 netcap-server -enroll NAME -pin {pin}"
+            )),
+            (Some(reason), _) => untrusted(reason),
+            (None, _) => Fault {
                 reason: match error.kind() {
                     io::ErrorKind::UnexpectedEof => "the server has closed the connection".into(),
                     _ => format!("the connection was lost: {error}"),
                 },
-                is_lasting: false,
+                ..Fault::default()
             },
         }
     }
@@ -42,17 +76,15 @@ pub(crate) fn odd(what: impl std::fmt::Display) -> Fault {
     Fault {
         reason: format!("the server says what it should not: {what}"),
         is_lasting: true,
+        is_untrusted: false,
     }
 }
 
 /// The server says why it does not go on.
 pub(crate) fn refused(reason: &[u8]) -> Fault {
-    let reason: String = String::from_utf8_lossy(reason)
-        .chars()
-        .flat_map(char::escape_debug)
-        .collect();
     Fault {
-        reason: format!("the server refused: {reason}"),
+        reason: format!("the server refused: {}", shown(reason)),
         is_lasting: true,
+        is_untrusted: false,
     }
 }

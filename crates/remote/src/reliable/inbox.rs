@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use netcap_capture::pcap_over_ip::Connection;
 
-use super::wire::{Malformed, Message, split};
+use super::wire::{Malformed, Message, check_hello, split};
 
 /// Octets that are read at once: as many as TLS holds in four records (RFC 8446 section 5.1).
 const READ: usize = 64 << 10;
@@ -30,9 +30,10 @@ impl Inbox {
         }))
     }
 
-    /// Whether all of the next message has come.
-    pub(crate) fn is_whole(&self) -> Result<bool, Malformed> {
+    /// Whether all of a Hello has come; fails as soon as it is something else.
+    pub(crate) fn is_hello(&self) -> Result<bool, Malformed> {
         let rest = self.octets.get(self.start..).unwrap_or_default();
+        check_hello(rest)?;
         Ok(split(rest)?.is_some())
     }
 
@@ -43,10 +44,20 @@ impl Inbox {
         connection: &mut Connection,
         wait: Option<Duration>,
     ) -> io::Result<bool> {
+        self.fill_some(connection, wait, READ)
+    }
+
+    /// The same, and reads at most so many octets.
+    pub(crate) fn fill_some(
+        &mut self,
+        connection: &mut Connection,
+        wait: Option<Duration>,
+        most: usize,
+    ) -> io::Result<bool> {
         self.octets.drain(..self.start);
         self.start = 0;
         let length = self.octets.len();
-        self.octets.resize(length + READ, 0);
+        self.octets.resize(length + most, 0);
         let room = self.octets.get_mut(length..).unwrap_or_default();
         let read = match wait {
             Some(_) => connection

@@ -12,10 +12,10 @@ use netcap_capture::pcap_over_ip::Pin;
 use netcap_record::{Schema, find_schema};
 
 use super::checks::check;
+use super::ending::Fault;
 use super::sensors::Sensor;
 use super::server::Shared;
-use super::session::Fault;
-use super::wire::{Message, PAYLOADS};
+use super::wire::{END_OF_NUMBERS, Message, PAYLOADS};
 use crate::archive::{Appended, Client, lock};
 use crate::batch::StreamId;
 use crate::client_name::ClientName;
@@ -102,6 +102,7 @@ impl<'s> Intake<'s> {
                 count,
             } => {
                 let end = first.checked_add(*count);
+                let end = end.filter(|end| *end <= END_OF_NUMBERS);
                 let end = end.ok_or(Fault::Place("numbers of lost records are too large"))?;
                 if find_schema(&self.shared.types, *number).is_none() {
                     return Err(Fault::Place(
@@ -140,6 +141,9 @@ impl<'s> Intake<'s> {
             &mut self.frames,
         )
         .map_err(Fault::Batch)?;
+        if first.saturating_add(u64::from(count)) > END_OF_NUMBERS {
+            return Err(Fault::Batch("its numbers are too large"));
+        }
         let mark = Mark {
             stream: self.stream,
             first,

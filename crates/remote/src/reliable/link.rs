@@ -2,16 +2,16 @@
 //!
 //! Guarantees: it waits for no peer longer than the time-outs say, and ends when nobody waits for it.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netcap_capture::pcap_over_ip::{Backoff, Connection, connect};
+use netcap_capture::pcap_over_ip::{Address, Backoff, Connection, connect};
 
 use super::fault::{Fault, odd, refused};
 use super::inbox::Inbox;
 use super::options::ReliableOptions;
-use super::shared::{Shared, State};
+use super::shared::{Shared, State, Trouble};
 use super::wire::{LONGEST_PROGRAM, LONGEST_SOURCE, Message, REPEATABLE, VERSION};
 use crate::batch::StreamId;
 
@@ -58,7 +58,7 @@ impl Link {
                 true => backoff.longest(),
                 false => backoff.next(),
             };
-            self.tell(fault.reason);
+            self.tell(fault);
             let end = Instant::now() + wait;
             let mut state = self.shared.lock();
             state.counts.is_connected = false;
@@ -81,21 +81,48 @@ impl Link {
     }
 
     /// Says what is wrong, unless it was said already.
-    fn tell(&mut self, reason: String) {
+    fn tell(&mut self, fault: Fault) {
         let mut state = self.shared.lock();
         if over(&state, &self.shared) {
             return;
         }
-        state.trouble = Some(reason.clone());
+        let Fault {
+            reason,
+            is_untrusted,
+            ..
+        } = fault;
+        state.trouble = Some(Trouble {
+            reason: reason.clone(),
+            is_untrusted,
+        });
         drop(state);
-        let text = match reason.starts_with(&self.options.address.to_string()) {
-            true => reason,
-            false => format!("{}: {reason}", self.options.address),
-        };
-        if self.told.as_ref() != Some(&text) {
-            (self.options.notify)(&text);
-            self.told = Some(text);
+        if self.told.as_ref() != Some(&reason) {
+            self.note(&reason);
+            self.told = Some(reason);
         }
+    }
+
+    /// Tells the person something about the server.
+    pub(crate) fn note(&self, text: &str) {
+        if let Some(notify) = &self.options.notify {
+            notify(&format!("{}: {text}", server(&self.options.address)));
+        }
+    }
+
+    /// What an error of the connection means.
+    pub(crate) fn ended(&self, error: &io::Error) -> Fault {
+        Fault::ended(error, self.options.tls.pin())
+    }
+
+    /// Takes what has come, waiting for it or not.
+    pub(crate) fn fill(
+        &self,
+        connection: &mut Connection,
+        inbox: &mut Inbox,
+        wait: Option<Duration>,
+    ) -> Result<bool, Fault> {
+        let filled = inbox.fill(connection, wait);
+        filled.map_err(|error| self.ended(&error))
     }
 
     /// Connects, and stays until the stream has ended and the server has everything. Gives whether
@@ -103,10 +130,7 @@ impl Link {
     fn connect(&mut self, backoff: &mut Backoff) -> Result<bool, Fault> {
         let options = &self.options;
         let connected = connect(&options.address, Some(&options.tls), options.timeout);
-        let mut connection = connected.map_err(|error| Fault {
-            is_lasting: error.is_permanent(),
-            reason: error.to_string(),
-        })?;
+        let mut connection = connected.map_err(Fault::unconnected)?;
         let mut inbox = Inbox::default();
         let older = self.shared.lock().older.front().map(|(older, _)| *older);
         let stream = older.unwrap_or(self.stream);
@@ -125,8 +149,9 @@ impl Link {
         }
         let was_broken = std::mem::replace(&mut self.is_broken, true);
         self.shared.changed.notify_all();
-        if self.told.take().is_some() || was_broken {
-            (self.options.notify)(&format!("{}: connected", self.options.address));
+        let was_told = self.told.take().is_some();
+        if was_told || was_broken {
+            self.note("connected");
         }
         self.deliver(&mut connection, &mut inbox)?;
         self.is_broken = false;
@@ -145,7 +170,8 @@ impl Link {
         inbox: &mut Inbox,
         stream: StreamId,
     ) -> Result<Vec<(u16, u64)>, Fault> {
-        connection.set_write_timeout(Some(TICK))?;
+        let set = connection.set_write_timeout(Some(TICK));
+        set.map_err(|error| self.ended(&error))?;
         let source = self.options.source.as_bytes();
         let program = self.options.program.as_bytes();
         let hello = Message::Hello {
@@ -169,9 +195,9 @@ impl Link {
                 None => {}
             }
             if Instant::now() > end || self.is_over() {
-                return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+                return Err(self.ended(&ErrorKind::TimedOut.into()));
             }
-            inbox.fill(connection, Some(TICK))?;
+            self.fill(connection, inbox, Some(TICK))?;
         }
     }
 }
@@ -179,4 +205,10 @@ impl Link {
 /// Whether nobody waits for the rest.
 pub(crate) fn over(state: &State, shared: &Shared) -> bool {
     state.is_abandoned || shared.gives_up()
+}
+
+/// The server as the user has written it, without what says that it is TLS.
+pub(crate) fn server(address: &Address) -> String {
+    let text = address.to_string();
+    text.strip_prefix("tls://").unwrap_or(&text).to_owned()
 }

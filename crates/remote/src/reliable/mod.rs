@@ -25,8 +25,11 @@
 mod checks;
 mod client;
 mod delivery;
+mod door;
+mod ending;
 mod enrolment;
 mod entry;
+mod events;
 mod fault;
 mod inbox;
 mod intake;
@@ -50,7 +53,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 pub use client::{ReliableSender, SenderCounters};
 pub use enrolment::Enrolment;
-pub use options::{Gauges, OnFull, ReliableOptions, SenderCounts};
+pub use events::Event;
+pub use options::{Gauges, Notify, OnFull, ReliableOptions, SenderCounts};
 pub use sensors::{Refusals, SensorCounts};
 pub use server::{ReliableServer, ServerCounts, ServerOptions};
 
@@ -115,4 +119,16 @@ pub fn fresh_stream() -> Result<StreamId, TlsError> {
         .fill(&mut stream)
         .map_err(|_| TlsError::Options("the system has no random numbers".to_owned()))?;
     Ok(stream)
+}
+
+/// A peer's text, of which what does not print is escaped; quotes and backslashes stay.
+fn shown(text: &[u8]) -> String {
+    let mut shown = String::new();
+    for c in String::from_utf8_lossy(text).chars() {
+        match c {
+            '\'' | '"' | '\\' => shown.push(c),
+            c => shown.extend(c.escape_debug()),
+        }
+    }
+    shown
 }

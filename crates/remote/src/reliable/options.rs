@@ -16,6 +16,9 @@ pub enum OnFull {
     Drop,
 }
 
+/// Is told something, in one line, for a person.
+pub type Notify = Box<dyn Fn(&str) + Send>;
+
 /// What a sensor is told.
 pub struct ReliableOptions {
     /// The server, as `tls://host:port`.
@@ -48,8 +51,8 @@ pub struct ReliableOptions {
     /// The shortest and the longest wait before connecting again, before chance.
     pub waits: (Duration, Duration),
     /// Is told, by another thread, what keeps records from the server, once for as long as that is the
-    /// same; and when it is over.
-    pub notify: Box<dyn Fn(&str) + Send>,
+    /// same; and when it is over. What was told is not said again by an error.
+    pub notify: Option<Notify>,
 }
 
 impl ReliableOptions {
@@ -70,7 +73,7 @@ impl ReliableOptions {
             give_up: Arc::default(),
             timeout: Duration::from_secs(10),
             waits: (Duration::from_millis(100), Duration::from_secs(5)),
-            notify: Box::new(|_| ()),
+            notify: None,
         }
     }
 }
@@ -99,10 +102,24 @@ pub struct SenderCounts {
     pub compressed: u64,
     /// Records that the server has: acknowledged, or there when a connection began.
     pub acknowledged: u64,
+    /// Records of this run that the server has acknowledged, and octets of their compressed batches.
+    pub delivered: u64,
+    /// See `delivered`.
+    pub delivered_octets: u64,
+    /// Records of earlier runs, from files of the spool, that the server has acknowledged.
+    pub earlier: u64,
+    /// Records that were on the server already.
+    pub known: u64,
+    /// Records of types that the server does not know: they are left out.
+    pub unknown_type: u64,
     /// Batches that were sent more than once.
     pub resent: u64,
     /// Records that were dropped as there was no room, or as one was longer than 2 MiB.
     pub lost: u64,
+    /// Of these, the ones that were longer than 2 MiB.
+    pub too_long: u64,
+    /// Records that wait in files for the next run, when this one has ended.
+    pub waiting: u64,
     /// Connections after the first.
     pub reconnects: u64,
     /// Whether there is a connection.

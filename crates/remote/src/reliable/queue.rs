@@ -5,11 +5,12 @@
 //! says so comes first; so what was dropped needs no place in the queue.
 //! Where there is a spool, what has no room in memory goes to files, and comes from there in turn.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::entry::Entry;
-use super::spool::Spool;
+use super::options::SenderCounts;
+use super::spool::{Spool, Spooled};
 
 /// What is to be sent next.
 pub(crate) enum Next {
@@ -32,6 +33,10 @@ pub(crate) struct Queue {
     unacknowledged: VecDeque<bool>,
     acknowledged: u64,
     types: HashMap<u16, Numbers>,
+    /// The types that the server has named; none where it has named none.
+    named: HashSet<u16>,
+    /// Types that it does not know, of which batches were left out.
+    pub(crate) unknown: BTreeSet<u16>,
 }
 
 /// Numbers of records of a type.
@@ -56,6 +61,11 @@ impl Queue {
     /// Octets of memory.
     pub(crate) fn octets(&self) -> usize {
         self.octets
+    }
+
+    /// Whether there are files.
+    pub(crate) fn has_spool(&self) -> bool {
+        self.spool.is_some()
     }
 
     /// Octets in files, those of other streams included.
@@ -126,17 +136,34 @@ impl Queue {
         if !self.entries.is_empty() && self.octets >= self.most {
             return None;
         }
-        let entry = self.spool.as_mut()?.read()?;
-        self.keep(entry);
-        Some(())
+        loop {
+            match self.spool.as_mut()?.read()? {
+                Spooled::Batch(entry) => {
+                    self.keep(entry);
+                    return Some(());
+                }
+                Spooled::Given(number, end) => self.give(number, end),
+            }
+        }
     }
 
-    /// Writes what is in memory into files, for another run to send; gives how many records those are.
-    pub(crate) fn save(&mut self) -> u64 {
-        match &mut self.spool {
-            Some(spool) if !self.entries.is_empty() => spool.write_before(self.entries.iter()),
-            _ => 0,
+    /// Writes what is in memory into files, for another run to send; gives how many records are in files
+    /// then. `are_lost` says that what has no room is lost: the other run will tell the server.
+    pub(crate) fn save(&mut self, are_lost: bool) -> u64 {
+        let Some(spool) = &mut self.spool else {
+            return 0;
+        };
+        let unread = spool.records();
+        let saved = match self.entries.is_empty() {
+            true => 0,
+            false => spool.write_before(self.entries.iter()),
+        };
+        if are_lost {
+            let types = self.types.iter();
+            let given = types.map(|(number, numbers)| (*number, numbers.given));
+            spool.write_given(given.filter(|(_, given)| *given > 0));
         }
+        unread + saved
     }
 
     /// Records up to a number were given, and those that are not in the queue are dropped.
@@ -153,28 +180,42 @@ impl Queue {
         for numbers in self.types.values_mut() {
             numbers.expected = 0;
         }
+        self.named = positions.iter().map(|(number, _)| *number).collect();
         for (number, next) in positions {
             self.types.entry(*number).or_default().expected = *next;
         }
     }
 
-    /// What is to be sent now, and is taken for sent. Adds records that the server has to `known`.
-    pub(crate) fn next(&mut self, known: &mut u64) -> Option<Next> {
+    /// Whether the server takes a type; one that has named no types takes all.
+    fn is_taken(&self, number: u16) -> bool {
+        self.named.is_empty() || self.named.contains(&number)
+    }
+
+    /// What is to be sent now, and is taken for sent. Counts records that the server has, or has no use
+    /// for.
+    pub(crate) fn next(&mut self, counts: &mut SenderCounts) -> Option<Next> {
         loop {
             if self.sent == self.entries.len() {
                 self.load()?;
             }
+            let number = self.entries.get(self.sent)?.number;
+            if !self.is_taken(number) {
+                let entry = self.remove(self.sent)?;
+                counts.unknown_type += u64::from(entry.count);
+                self.unknown.insert(number);
+                continue;
+            }
             let entry = self.entries.get_mut(self.sent)?;
             let numbers = self.types.entry(entry.number).or_default();
             if entry.end() <= numbers.expected {
-                *known += u64::from(entry.count);
+                counts.know(u64::from(entry.count));
                 self.remove(self.sent);
                 continue;
             }
             if entry.first < numbers.expected
                 && let Some(rest) = entry.without(numbers.expected)
             {
-                *known += u64::from(entry.count - rest.count);
+                counts.know(u64::from(entry.count - rest.count));
                 self.octets = self.octets - entry.octets() + rest.octets();
                 *entry = rest;
             }
@@ -205,6 +246,7 @@ impl Queue {
         let (number, numbers) = self
             .types
             .iter_mut()
+            .filter(|(number, _)| self.named.is_empty() || self.named.contains(number))
             .find(|(_, numbers)| numbers.given > numbers.expected)?;
         let first = std::mem::replace(&mut numbers.expected, numbers.given);
         let next = Next::Lost {
@@ -231,18 +273,40 @@ impl Queue {
         self.unacknowledged.is_empty()
     }
 
-    /// The server has so many messages of this connection. Gives how many records that are; none if there
-    /// were not as many messages.
-    pub(crate) fn acknowledge(&mut self, messages: u64) -> Option<u64> {
-        let mut records = 0;
+    /// The server has so many messages of this connection. None, and nothing changes, if there were not as
+    /// many.
+    pub(crate) fn acknowledge(&mut self, messages: u64, counts: &mut SenderCounts) -> Option<()> {
+        let sent = self.acknowledged + self.unacknowledged.len() as u64;
+        if messages > sent {
+            return None;
+        }
         while self.acknowledged < messages {
             self.acknowledged += 1;
             if self.unacknowledged.pop_front()? {
                 let entry = self.remove(0)?;
                 self.sent -= 1;
-                records += u64::from(entry.count);
+                counts.acknowledge(&entry);
             }
         }
-        Some(records)
+        Some(())
+    }
+}
+
+impl SenderCounts {
+    /// The server had records when the connection began.
+    fn know(&mut self, records: u64) {
+        self.acknowledged += records;
+        self.known += records;
+    }
+
+    fn acknowledge(&mut self, entry: &Entry) {
+        let records = u64::from(entry.count);
+        self.acknowledged += records;
+        if entry.is_earlier {
+            self.earlier += records;
+        } else {
+            self.delivered += records;
+            self.delivered_octets += entry.member.len() as u64;
+        }
     }
 }

@@ -1,6 +1,10 @@
-//! One file of a spool: a chain of Batch messages as they are sent.
+//! One file of a spool: a chain of Batch and Lost messages as they are sent.
 //!
-//! Guarantees: what a sensor that was killed left unfinished at the end is cut off.
+//! A Lost message counts from 0: so many records of its type there were, and what of them is in no batch is
+//! lost.
+//!
+//! Guarantees: what a sensor that was killed left unfinished at the end is cut off; what is no such file
+//! is left as it is.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -13,6 +17,9 @@ use super::wire::LONGEST_MESSAGE;
 
 /// Octets of a batch's message before its member.
 const HEAD: usize = 4 + 1 + 15;
+/// Octets of a Lost message after its length field.
+const LOST: u64 = 1 + 18;
+
 /// See the module.
 pub(crate) struct Segment {
     pub(crate) number: u64,
@@ -25,6 +32,8 @@ pub(crate) struct Segment {
     pub(crate) records: u64,
     /// Batches that were read and the server may not have.
     pub(crate) outstanding: u64,
+    /// It was there before this run.
+    pub(crate) is_earlier: bool,
 }
 
 fn options() -> OpenOptions {
@@ -38,29 +47,44 @@ fn options() -> OpenOptions {
 }
 
 impl Segment {
-    /// Looks how far there are whole batches, and cuts the rest off.
-    pub(crate) fn open(number: u64, path: &Path) -> io::Result<Segment> {
-        let file = options().open(path)?;
-        let length = file.metadata()?.len();
+    /// Looks how far there are whole messages, and cuts the rest off. An error is why it is none of ours.
+    pub(crate) fn open(number: u64, path: &Path) -> Result<Segment, String> {
+        let failed = |error: io::Error| error.to_string();
+        // Not followed, and not waited for, as opening a pipe would.
+        if !path.symlink_metadata().map_err(failed)?.is_file() {
+            return Err("it is no regular file".to_owned());
+        }
+        let file = options().open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
         let (mut octets, mut records) = (0, 0);
         let mut head = [0; HEAD];
         while octets + HEAD as u64 <= length {
-            file.read_exact_at(&mut head, octets)?;
+            file.read_exact_at(&mut head, octets).map_err(failed)?;
             let message = u64::from(u32::from_be_bytes([head[0], head[1], head[2], head[3]]));
+            let is_one = match head[4] {
+                3 => (HEAD as u64 - 4..=LONGEST_MESSAGE as u64).contains(&message),
+                4 => message == LOST,
+                _ => false,
+            };
+            if !is_one && octets == 0 {
+                return Err("it holds no records".to_owned());
+            }
             let end = octets + 4 + message;
-            let is_one = (HEAD as u64 - 4..=LONGEST_MESSAGE as u64).contains(&message);
-            if head[4] != 3 || !is_one || end > length {
+            if !is_one || end > length {
                 break;
             }
-            records += u64::from(u32::from_be_bytes([head[15], head[16], head[17], head[18]]));
+            if head[4] == 3 {
+                records += u64::from(u32::from_be_bytes([head[15], head[16], head[17], head[18]]));
+            }
             octets = end;
         }
         if octets < length {
-            file.set_len(octets)?;
+            file.set_len(octets).map_err(failed)?;
         }
         Ok(Segment {
             octets,
             records,
+            is_earlier: true,
             ..Segment::new(number, path.to_owned(), file)
         })
     }
@@ -80,6 +104,7 @@ impl Segment {
             read: 0,
             records: 0,
             outstanding: 0,
+            is_earlier: false,
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use netcap_capture::pcap_over_ip::Pin;
 
-use super::status;
+use super::{shown, status};
 use crate::batch::StreamId;
 
 /// Connections and messages that were refused since the start, by reason.
@@ -28,12 +28,77 @@ pub struct Refusals {
     /// A batch that holds records of which the server has some: the sensor did not know how far
     /// it was.
     pub overlap: u64,
-    /// There were as many connections as allowed.
+    /// There were as many sensors as allowed.
     pub too_many: u64,
+    /// Closed to make room for others, before it said who it was.
+    pub displaced: u64,
     /// A newer connection of the sensor took the place of one.
     pub superseded: u64,
     /// Nothing came for too long.
     pub silent: u64,
+}
+
+/// One of the [`Refusals`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    UnknownKey,
+    Handshake,
+    BadMessage,
+    BadBatch,
+    Overlap,
+    TooMany,
+    Displaced,
+    Superseded,
+    Silent,
+}
+
+impl Reason {
+    /// A name for metrics and logs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Reason::UnknownKey => "unknown_key",
+            Reason::Handshake => "handshake_failed",
+            Reason::BadMessage => "bad_message",
+            Reason::BadBatch => "bad_batch",
+            Reason::Overlap => "overlap",
+            Reason::TooMany => "too_many_connections",
+            Reason::Displaced => "displaced",
+            Reason::Superseded => "superseded",
+            Reason::Silent => "silent",
+        }
+    }
+}
+
+impl Refusals {
+    pub(crate) fn count(&mut self, reason: Reason) {
+        let count = match reason {
+            Reason::UnknownKey => &mut self.unknown_key,
+            Reason::Handshake => &mut self.handshake,
+            Reason::BadMessage => &mut self.bad_message,
+            Reason::BadBatch => &mut self.bad_batch,
+            Reason::Overlap => &mut self.overlap,
+            Reason::TooMany => &mut self.too_many,
+            Reason::Displaced => &mut self.displaced,
+            Reason::Superseded => &mut self.superseded,
+            Reason::Silent => &mut self.silent,
+        };
+        *count += 1;
+    }
+
+    /// All of them, by the names that metrics and logs have.
+    pub fn by_name(&self) -> [(&'static str, u64); 9] {
+        [
+            (Reason::UnknownKey.name(), self.unknown_key),
+            (Reason::Handshake.name(), self.handshake),
+            (Reason::BadMessage.name(), self.bad_message),
+            (Reason::BadBatch.name(), self.bad_batch),
+            (Reason::Overlap.name(), self.overlap),
+            (Reason::TooMany.name(), self.too_many),
+            (Reason::Displaced.name(), self.displaced),
+            (Reason::Superseded.name(), self.superseded),
+            (Reason::Silent.name(), self.silent),
+        ]
+    }
 }
 
 /// What is known of one sensor since the start. What was kept of it the archive
@@ -183,14 +248,6 @@ impl Sensor {
         counts.lag = age.map(|(_, age)| Duration::from_millis(*age));
         counts
     }
-}
-
-/// A peer's text without control characters.
-fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(text)
-        .chars()
-        .flat_map(char::escape_debug)
-        .collect()
 }
 
 /// All sensors seen since the start, by name: at most as many as are enrolled at some time.

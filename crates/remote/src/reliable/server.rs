@@ -12,8 +12,10 @@ use std::time::Duration;
 use netcap_capture::pcap_over_ip::{Address, Listener, ServerTls, TlsError};
 use netcap_record::Schema;
 
+use super::door::{Door, Seats};
 use super::enrolment::Enrolment;
-use super::sensors::{Refusals, SensorCounts, Sensors};
+use super::events::{Event, Events};
+use super::sensors::{Reason, Refusals, SensorCounts, Sensors};
 use super::session;
 use crate::Error;
 use crate::archive::{Archive, lock};
@@ -24,9 +26,12 @@ const TICK: Duration = Duration::from_millis(200);
 /// Limits of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerOptions {
-    /// Connections at most, those in their handshake included. Each has a thread, and up to 7 MiB while
-    /// a large batch is looked through.
+    /// Sensors that are connected at most. Each has a thread, and up to 7 MiB while a large batch is
+    /// looked through.
     pub connections: usize,
+    /// Connections at most that have not said who they are; beside these there are as many of sensors that
+    /// are being replaced by newer ones of the same sensor.
+    pub newcomers: usize,
     /// How long a handshake may take, and after it the first message.
     pub handshake: Duration,
     /// After so much silence a connection ends. Sensors tell their status every second.
@@ -34,10 +39,11 @@ pub struct ServerOptions {
 }
 
 impl Default for ServerOptions {
-    /// 1024 connections, 10 s for a handshake, 30 s of silence.
+    /// 1024 sensors, 128 newcomers, 10 s for a handshake, 30 s of silence.
     fn default() -> ServerOptions {
         ServerOptions {
             connections: 1024,
+            newcomers: 128,
             handshake: Duration::from_secs(10),
             silence: Duration::from_secs(30),
         }
@@ -70,15 +76,18 @@ pub(crate) struct Shared {
     /// All types there are.
     pub(crate) types: Vec<&'static Schema>,
     pub(crate) sensors: Sensors,
-    pub(crate) stop: AtomicBool,
+    pub(crate) seats: Seats,
+    pub(crate) events: Events,
+    stop: AtomicBool,
+    door: Arc<Door>,
     refusals: Mutex<Refusals>,
     trouble: Mutex<Option<Error>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Shared {
-    pub(crate) fn refuse(&self, count: impl FnOnce(&mut Refusals)) {
-        count(&mut lock(&self.refusals));
+    pub(crate) fn count(&self, reason: Reason) {
+        lock(&self.refusals).count(reason);
     }
 
     pub(crate) fn report(&self, trouble: Error) {
@@ -90,7 +99,7 @@ impl Shared {
     }
 
     /// Forgets threads that have ended; gives how many there are.
-    fn connections(&self) -> usize {
+    fn forget_ended(&self) -> usize {
         let mut threads = lock(&self.threads);
         threads.retain(|thread| !thread.is_finished());
         threads.len()
@@ -121,7 +130,10 @@ impl ReliableServer {
             options,
             types: netcap_pipeline::schemas(),
             sensors: Sensors::default(),
+            seats: Seats::new(options.connections, options.newcomers),
+            events: Events::default(),
             stop: AtomicBool::new(false),
+            door: Door::new(options.newcomers),
             refusals: Mutex::default(),
             trouble: Mutex::default(),
             threads: Mutex::default(),
@@ -149,7 +161,7 @@ impl ReliableServer {
     /// What happened since the start.
     pub fn counts(&self) -> ServerCounts {
         ServerCounts {
-            connections: self.shared.connections(),
+            connections: self.shared.forget_ended(),
             refusals: *lock(&self.shared.refusals),
             sensors: self.shared.sensors.counts(),
         }
@@ -161,9 +173,15 @@ impl ReliableServer {
         lock(&self.shared.trouble).take()
     }
 
+    /// What happened to connections since this was last asked, in order.
+    pub fn events(&self) -> Vec<Event> {
+        self.shared.events.take()
+    }
+
     /// Ends all connections, and waits for their threads. What came by then is on the disk.
     pub fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
+        self.shared.door.close();
         if let Some(thread) = self.accepting.take() {
             let _ = thread.join();
         }
@@ -181,32 +199,33 @@ impl Drop for ReliableServer {
 }
 
 fn accept(listener: &Listener, shared: &Arc<Shared>) {
+    // What the system is short of, such as files, is no trouble of the disk, and may pass.
+    let short = |what: &str, error: std::io::Error| {
+        shared.count(Reason::TooMany);
+        shared.events.add(Event::Short(format!("{what}: {error}")));
+        std::thread::sleep(TICK);
+    };
     while !shared.is_stopped() {
         let pending = match listener.accept(TICK) {
             Ok(Some(pending)) => pending,
             Ok(None) => continue,
             Err(error) => {
-                shared.report(Error::io("a connection".as_ref())(error));
-                std::thread::sleep(TICK);
+                short("no connection", error);
                 continue;
             }
         };
-        if shared.connections() >= shared.options.connections {
-            shared.refuse(|refusals| refusals.too_many += 1);
-            continue;
-        }
-        let peer = pending.peer();
-        let name = format!("sensor {peer}");
+        let Some(newcomer) = shared.door.admit(&pending) else {
+            return;
+        };
+        shared.forget_ended();
+        let name = format!("sensor {}", pending.peer());
         let of_thread = Arc::clone(shared);
         let spawned = Builder::new()
             .name(name)
-            .spawn(move || session::serve(pending, &of_thread));
+            .spawn(move || session::serve(pending, newcomer, &of_thread));
         match spawned {
             Ok(thread) => lock(&shared.threads).push(thread),
-            Err(error) => {
-                shared.refuse(|refusals| refusals.too_many += 1);
-                shared.report(Error::io("a thread".as_ref())(error));
-            }
+            Err(error) => short("no thread for a connection", error),
         }
     }
 }

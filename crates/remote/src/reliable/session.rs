@@ -2,16 +2,20 @@
 //!
 //! Guarantees: a message is acknowledged only when all records up to there are on the disk.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use netcap_capture::pcap_over_ip::{ConnectError, Connection, Pending, Pin};
 
+use super::door::{Newcomer, Seat};
+use super::ending::Fault;
+use super::events::Event;
 use super::inbox::{Inbox, write_all};
 use super::intake::Intake;
+use super::sensors::Reason;
 use super::server::Shared;
-use super::wire::{LONGEST_REASON, Malformed, Message, VERSION};
-use crate::Error;
+use super::wire::{LONGEST_HELLO, LONGEST_REASON, Malformed, Message, VERSION};
 use crate::batch::StreamId;
 
 /// Octets that are taken before they are acknowledged, at most.
@@ -23,92 +27,59 @@ const TICK: Duration = Duration::from_millis(250);
 /// How often it looks whether the sensor is still enrolled.
 const CHECK: Duration = Duration::from_secs(1);
 
-/// Why a connection ends before its sensor closes it.
-pub(crate) enum Fault {
-    /// The sensor is gone, or the server stops.
-    Gone,
-    Message(Malformed),
-    /// A message that is in form, and not in place.
-    Place(&'static str),
-    Batch(&'static str),
-    Overlap,
-    Superseded,
-    Silent,
-    Unknown,
-    Disk(Error),
-}
-
-impl From<std::io::Error> for Fault {
-    fn from(_: std::io::Error) -> Fault {
-        Fault::Gone
-    }
-}
-
-impl From<Malformed> for Fault {
-    fn from(malformed: Malformed) -> Fault {
-        Fault::Message(malformed)
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Fault {
-        Fault::Disk(error)
-    }
-}
-
 /// Performs the handshake, and then whatever the sensor wants.
-pub(crate) fn serve(pending: Pending, shared: &Shared) {
+pub(crate) fn serve(pending: Pending, newcomer: Newcomer, shared: &Shared) {
     let peer = pending.peer();
+    let refuse = |reason: Reason, pin: Option<Pin>| {
+        shared.count(reason);
+        shared.events.add(Event::Refused {
+            reason: reason.name(),
+            peer,
+            pin,
+        });
+    };
     let mut connection = match pending.handshake(shared.options.handshake) {
         Ok(connection) => connection,
-        Err(ConnectError::Unknown { .. }) => {
-            return shared.refuse(|refusals| refusals.unknown_key += 1);
-        }
-        Err(_) => return shared.refuse(|refusals| refusals.handshake += 1),
+        Err(_) if shared.is_stopped() => return,
+        Err(_) if newcomer.is_cut() => return refuse(Reason::Displaced, None),
+        Err(ConnectError::Unknown { pin, .. }) => return refuse(Reason::UnknownKey, Some(pin)),
+        Err(_) => return refuse(Reason::Handshake, None),
     };
-    let Err(fault) = converse(&mut connection, peer, shared) else {
-        return;
+    let (sensor, result) = match greet(&mut connection, &newcomer, peer, shared) {
+        Ok((mut session, mut inbox)) => {
+            drop(newcomer);
+            let result = session.serve(&mut connection, &mut inbox);
+            (Some(session), result)
+        }
+        Err(_) if shared.is_stopped() => return,
+        Err(_) if newcomer.is_cut() => return refuse(Reason::Displaced, connection.pin()),
+        Err(fault) => (None, Err(fault)),
     };
-    let reason = match fault {
-        Fault::Gone => None,
-        Fault::Message(malformed) => {
-            shared.refuse(|refusals| refusals.bad_message += 1);
-            Some(malformed.to_string())
+    let fault = result.err().unwrap_or(Fault::Closed);
+    let (reason, word, told) = fault.meaning();
+    // Its place is taken until the connection is closed.
+    match &sensor {
+        Some(sensor) => {
+            reason.into_iter().for_each(|reason| shared.count(reason));
+            shared.events.add(Event::Gone {
+                sensor: sensor.name.clone(),
+                peer,
+                reason: word,
+            });
         }
-        Fault::Place(what) => {
-            shared.refuse(|refusals| refusals.bad_message += 1);
-            Some(what.to_owned())
-        }
-        Fault::Batch(what) => {
-            shared.refuse(|refusals| refusals.bad_batch += 1);
-            Some(format!("a batch was refused: {what}"))
-        }
-        Fault::Overlap => {
-            shared.refuse(|refusals| refusals.overlap += 1);
-            Some("some records of a batch are there already".to_owned())
-        }
-        Fault::Superseded => {
-            shared.refuse(|refusals| refusals.superseded += 1);
-            Some("another connection with this sensor's key took its place".to_owned())
-        }
-        Fault::Silent => {
-            shared.refuse(|refusals| refusals.silent += 1);
-            Some("nothing came for too long".to_owned())
-        }
-        Fault::Unknown => {
-            shared.refuse(|refusals| refusals.unknown_key += 1);
-            Some("this sensor's key is not enrolled any more".to_owned())
-        }
-        Fault::Disk(error) => {
-            shared.report(error);
-            Some("the server cannot write records; see there".to_owned())
-        }
-    };
-    if let Some(reason) = reason {
-        let reason = reason.get(..LONGEST_REASON).unwrap_or(&reason);
+        // One that closes before it has said anything is no refusal.
+        None => reason
+            .into_iter()
+            .for_each(|reason| refuse(reason, connection.pin())),
+    }
+    if let Some(told) = told {
+        let told = told.get(..LONGEST_REASON).unwrap_or(&told);
         let mut out = Vec::new();
-        Message::Refused(reason.as_bytes()).put(&mut out);
+        Message::Refused(told.as_bytes()).put(&mut out);
         let _ = write_all(&mut connection, &out, TICK, || shared.is_stopped());
+    }
+    if let Fault::Disk(error) = fault {
+        shared.report(error);
     }
     let _ = connection.close();
 }
@@ -117,28 +88,38 @@ pub(crate) fn serve(pending: Pending, shared: &Shared) {
 struct Session<'s> {
     shared: &'s Shared,
     intake: Intake<'s>,
+    name: String,
+    pin: Pin,
     /// Messages after Hello.
     messages: u64,
     /// Since when something is not acknowledged.
     since: Option<Instant>,
+    _seat: Seat<'s>,
 }
 
-fn converse(connection: &mut Connection, peer: SocketAddr, shared: &Shared) -> Result<(), Fault> {
+/// Waits for Hello, and for nothing else: whoever has not said it cannot have us keep more than that.
+fn greet<'s>(
+    connection: &mut Connection,
+    newcomer: &Newcomer,
+    peer: SocketAddr,
+    shared: &'s Shared,
+) -> Result<(Session<'s>, Inbox), Fault> {
     let pin = connection.pin().ok_or(Fault::Unknown)?;
     let name = shared.enrolment.name_of(&pin).ok_or(Fault::Unknown)?;
+    newcomer.show(pin);
     connection.set_write_timeout(Some(TICK))?;
     let mut inbox = Inbox::default();
     let end = Instant::now() + shared.options.handshake;
-    while !inbox.is_whole()? {
+    while !inbox.is_hello()? {
         if shared.is_stopped() {
-            return Err(Fault::Gone);
+            return Err(Fault::Stopped);
         }
         if Instant::now() > end {
             return Err(Fault::Silent);
         }
-        inbox.fill(connection, Some(TICK))?;
+        inbox.fill_some(connection, Some(TICK), LONGEST_HELLO)?;
     }
-    let mut session = match inbox.next()? {
+    let intake = match inbox.next()? {
         Some(Message::Hello {
             version: VERSION,
             stream,
@@ -146,60 +127,72 @@ fn converse(connection: &mut Connection, peer: SocketAddr, shared: &Shared) -> R
             program,
             ..
         }) if stream != StreamId::default() => {
+            let seat = shared.seats.take(&name).ok_or(Fault::Full)?;
             let from = (peer, pin);
-            Session {
-                shared,
-                intake: Intake::begin(shared, &name, stream, from, (source, program))?,
-                messages: 0,
-                since: None,
-            }
+            let intake = Intake::begin(shared, &name, stream, from, (source, program))?;
+            (intake, seat)
         }
         Some(Message::Hello { .. }) => return Err(Fault::Place("this version is not spoken here")),
-        _ => return Err(Fault::Place("the first message is not Hello")),
+        _ => return Err(Fault::Message(Malformed::NotHello)),
     };
-    let ended = session
-        .welcome(connection)
-        .and_then(|()| session.run(connection, &mut inbox, &name, &pin));
-    // What came is kept, even if nobody is there to hear it.
-    let committed = match session.since {
-        Some(_) => shared.archive.commit(),
-        None => Ok(()),
+    let (intake, _seat) = intake;
+    shared.events.add(Event::Connected {
+        sensor: name.clone(),
+        peer,
+        pin,
+    });
+    let session = Session {
+        shared,
+        intake,
+        name,
+        pin,
+        messages: 0,
+        since: None,
+        _seat,
     };
-    session.intake.end();
-    ended.and(committed.map_err(Fault::Disk))
+    Ok((session, inbox))
 }
 
 impl Session<'_> {
-    /// Says how far the stream has come. The sensor forgets what is before that, so it must be on the
-    /// disk.
+    fn serve(&mut self, connection: &mut Connection, inbox: &mut Inbox) -> Result<(), Fault> {
+        let ended = self
+            .welcome(connection)
+            .and_then(|()| self.run(connection, inbox));
+        // What came is kept, even if nobody is there to hear it.
+        let committed = match self.since {
+            Some(_) => self.shared.archive.commit(),
+            None => Ok(()),
+        };
+        self.intake.end();
+        ended.and(committed.map_err(Fault::Disk))
+    }
+
+    /// Says how far the stream has come, for each type that is known here. The sensor forgets what is
+    /// before that, so it must be on the disk.
     fn welcome(&self, connection: &mut Connection) -> Result<(), Fault> {
         let positions = self.intake.positions()?;
         self.shared.archive.commit()?;
-        let pairs = positions
-            .into_iter()
-            .filter_map(|(schema, next)| Some((schema.number?, next)));
-        self.say(connection, &Message::Welcome(pairs.collect()))
+        let numbers = self.shared.types.iter().filter_map(|schema| schema.number);
+        let mut pairs: BTreeMap<u16, u64> = numbers.map(|number| (number, 0)).collect();
+        for (schema, next) in positions {
+            pairs.extend(schema.number.map(|number| (number, next)));
+        }
+        self.say(connection, &Message::Welcome(pairs.into_iter().collect()))
     }
 
     fn say(&self, connection: &mut Connection, message: &Message<'_>) -> Result<(), Fault> {
         let mut out = Vec::new();
         message.put(&mut out);
-        let give_up = || self.shared.is_stopped();
-        Ok(write_all(
-            connection,
-            &out,
-            self.shared.options.silence,
-            give_up,
-        )?)
+        // One that takes nothing does not stay for it when a newer one is there.
+        let give_up = || self.shared.is_stopped() || self.intake.check_latest().is_err();
+        let written = write_all(connection, &out, self.shared.options.silence, give_up);
+        if written.is_err() {
+            self.intake.check_latest()?;
+        }
+        Ok(written?)
     }
 
-    fn run(
-        &mut self,
-        connection: &mut Connection,
-        inbox: &mut Inbox,
-        name: &str,
-        pin: &Pin,
-    ) -> Result<(), Fault> {
+    fn run(&mut self, connection: &mut Connection, inbox: &mut Inbox) -> Result<(), Fault> {
         let mut heard = Instant::now();
         let mut checked = heard;
         loop {
@@ -213,11 +206,12 @@ impl Session<'_> {
                 }
             }
             if self.shared.is_stopped() {
-                return Err(Fault::Gone);
+                return Err(Fault::Stopped);
             }
+            self.intake.check_latest()?;
             if checked.elapsed() >= CHECK {
                 checked = Instant::now();
-                if self.shared.enrolment.name_of(pin).as_deref() != Some(name) {
+                if self.shared.enrolment.name_of(&self.pin).as_ref() != Some(&self.name) {
                     return Err(Fault::Unknown);
                 }
             }
@@ -226,7 +220,6 @@ impl Session<'_> {
                 if self.since.is_some() {
                     self.acknowledge(connection)?;
                 }
-                self.intake.check_latest()?;
                 came = inbox.fill(connection, Some(TICK))?;
             }
             if came {

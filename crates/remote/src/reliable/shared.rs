@@ -33,7 +33,15 @@ pub(crate) struct State {
     /// The thread has ended.
     pub(crate) is_done: bool,
     /// What keeps records from the server.
-    pub(crate) trouble: Option<String>,
+    pub(crate) trouble: Option<Trouble>,
+}
+
+/// See [`State::trouble`].
+#[derive(Clone)]
+pub(crate) struct Trouble {
+    pub(crate) reason: String,
+    /// One side does not believe the other.
+    pub(crate) is_untrusted: bool,
 }
 
 impl State {
@@ -46,10 +54,14 @@ impl State {
         }
     }
 
+    /// Records of earlier runs that wait, in files.
+    pub(crate) fn older_records(&self) -> u64 {
+        self.older.iter().map(|(_, queue)| queue.records()).sum()
+    }
+
     /// Records that wait.
     pub(crate) fn records(&self) -> u64 {
-        let older: u64 = self.older.iter().map(|(_, queue)| queue.records()).sum();
-        older + self.queue.records()
+        self.older_records() + self.queue.records()
     }
 }
 

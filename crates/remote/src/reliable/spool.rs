@@ -2,8 +2,9 @@
 //! last may be missing after a loss of power, as nothing waits for the disk here), and go to the server
 //! first when it begins again, under the stream they were made for.
 //!
-//! A file is a chain of Batch messages as they are sent ([`wire`](super::wire)), of one stream, named
-//! `STREAM-NUMBER.spool`; it is removed when the server has all of it.
+//! A file is a chain of messages as they are sent ([`wire`](super::wire)), of one stream, named
+//! `STREAM-NUMBER.spool`; it is removed when the server has all of it. What has such a name and is
+//! something else is told, left alone, and in nobody's way.
 //!
 //! Guarantees: all files together are bounded; a batch whose end is missing, or that is not what it says,
 //! is passed over, and the server is told which records are missing.
@@ -23,7 +24,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use super::checks::check;
 use super::entry::Entry;
 use super::segment::Segment;
-use super::wire::{Message, PAYLOADS, split};
+use super::wire::{END_OF_NUMBERS, Message, PAYLOADS, split};
 use crate::Error;
 use crate::batch::StreamId;
 
@@ -31,6 +32,8 @@ use crate::batch::StreamId;
 const SEGMENT: u64 = 8 << 20;
 /// Number of a stream's first file: what memory holds at the end goes before it.
 const FIRST: u64 = 1 << 32;
+/// Numbers of files that are ours, with room below and above for others.
+const NUMBERS: std::ops::Range<u64> = 1 << 16..1 << 62;
 
 /// A folder of such files, and all of its streams.
 pub(crate) struct Folder {
@@ -40,6 +43,23 @@ pub(crate) struct Folder {
     types: Vec<&'static Schema>,
     /// Held as long as the sensor runs.
     _lock: Flock<File>,
+}
+
+/// What there is in a folder.
+pub(crate) struct Opened {
+    /// The spools of streams that are left there, the oldest first.
+    pub(crate) older: Vec<(StreamId, Spool)>,
+    /// The one of this run's stream.
+    pub(crate) own: Spool,
+    /// What has the name of a file of ours and is none, with the reason.
+    pub(crate) odd: Vec<String>,
+}
+
+/// What a spool gives.
+pub(crate) enum Spooled {
+    Batch(Entry),
+    /// There were records of a type up to a number.
+    Given(u16, u64),
 }
 
 /// The files of one stream, the oldest first.
@@ -53,20 +73,16 @@ pub(crate) struct Spool {
 }
 
 impl Folder {
-    /// Opens a folder, or makes it, for files of so many octets; and the spools of streams that are
-    /// left there, the oldest first, and the one of this stream.
-    pub(crate) fn open(
-        directory: &Path,
-        most: u64,
-        stream: StreamId,
-    ) -> Result<(Vec<(StreamId, Spool)>, Spool), Error> {
+    /// Opens a folder, or makes it, for files of so many octets.
+    pub(crate) fn open(directory: &Path, most: u64, stream: StreamId) -> Result<Opened, Error> {
         fs::create_dir_all(directory).map_err(Error::io(directory))?;
         let path = directory.join(".lock");
         let file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            // Nor is waited for who reads, where it is a pipe.
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
             .open(&path)
             .map_err(Error::io(&path))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
@@ -83,46 +99,48 @@ impl Folder {
             types: netcap_pipeline::schemas(),
             _lock: lock,
         });
-        let mut streams: BTreeMap<StreamId, Vec<(u64, PathBuf)>> = BTreeMap::new();
+        let mut streams: BTreeMap<StreamId, Vec<Segment>> = BTreeMap::new();
+        let mut odd = Vec::new();
         for found in fs::read_dir(directory).map_err(Error::io(directory))? {
             let path = found.map_err(Error::io(directory))?.path();
-            if let Some((stream, number)) = name_of(&path) {
-                streams.entry(stream).or_default().push((number, path));
+            let Some((stream, number)) = name_of(&path) else {
+                continue;
+            };
+            let opened = match NUMBERS.contains(&number) && stream != StreamId::default() {
+                true => Segment::open(number, &path),
+                false => Err("no sensor gives such a name".to_owned()),
+            };
+            match opened {
+                Ok(segment) => streams.entry(stream).or_default().push(segment),
+                Err(reason) => odd.push(format!("{}: left alone: {reason}", path.display())),
             }
         }
-        let mut own = folder.spool(stream, streams.remove(&stream).unwrap_or_default())?;
-        own.next = own.next.max(FIRST);
+        let own = folder.spool(stream, streams.remove(&stream).unwrap_or_default());
         let mut older = Vec::new();
-        for (stream, files) in streams {
-            let spool = folder.spool(stream, files)?;
+        for (stream, segments) in streams {
+            let spool = folder.spool(stream, segments);
             if !spool.segments.is_empty() {
                 older.push((stream, spool));
             }
         }
         older.sort_by_key(|(_, spool)| spool.modified());
-        Ok((older, own))
+        Ok(Opened { older, own, odd })
     }
 
-    fn spool(
-        self: &Arc<Folder>,
-        stream: StreamId,
-        mut files: Vec<(u64, PathBuf)>,
-    ) -> Result<Spool, Error> {
-        files.sort();
+    fn spool(self: &Arc<Folder>, stream: StreamId, mut segments: Vec<Segment>) -> Spool {
+        segments.sort_by_key(|segment| segment.number);
+        let octets = segments.iter().map(|segment| segment.octets).sum();
+        self.octets.fetch_add(octets, Ordering::Relaxed);
+        let next = segments.last().map_or(FIRST, |last| last.number + 1);
         let mut spool = Spool {
             folder: Arc::clone(self),
             stream,
-            segments: VecDeque::new(),
-            next: files.last().map_or(FIRST, |(number, _)| number + 1),
+            segments: segments.into(),
+            next: next.max(FIRST),
             frames: Vec::new(),
         };
-        for (number, path) in files {
-            let segment = Segment::open(number, &path).map_err(Error::io(&path))?;
-            self.octets.fetch_add(segment.octets, Ordering::Relaxed);
-            spool.segments.push_back(segment);
-        }
         spool.remove_done();
-        Ok(spool)
+        spool
     }
 }
 
@@ -175,35 +193,63 @@ impl Spool {
 
     /// Writes a batch behind all others; fails where there is no room, or the disk refuses.
     pub(crate) fn write(&mut self, entry: &Entry) -> io::Result<()> {
-        if self
-            .segments
-            .back()
-            .is_none_or(|last| last.octets >= SEGMENT)
-        {
+        let folder = Arc::clone(&self.folder);
+        folder.put(self.last()?, entry)
+    }
+
+    /// Notes how many records there were of some types. That takes a few octets, and always has room.
+    pub(crate) fn write_given(&mut self, given: impl Iterator<Item = (u16, u64)>) {
+        let mut octets = Vec::new();
+        for (number, count) in given {
+            let first = 0;
+            Message::Lost {
+                number,
+                first,
+                count,
+            }
+            .put(&mut octets);
+        }
+        if octets.is_empty() {
+            return;
+        }
+        let written = self.last().and_then(|last| last.append(&octets, 0));
+        if written.is_ok() {
+            let length = octets.len() as u64;
+            self.folder.octets.fetch_add(length, Ordering::Relaxed);
+        }
+    }
+
+    /// The file that is written to.
+    fn last(&mut self) -> io::Result<&mut Segment> {
+        let is_full = |last: &Segment| last.octets >= SEGMENT;
+        if self.segments.back().is_none_or(is_full) {
             let segment = self.create(self.next)?;
             self.next += 1;
             self.segments.push_back(segment);
         }
-        match self.segments.back_mut() {
-            Some(segment) => self.folder.put(segment, entry),
-            None => Ok(()),
-        }
+        let last = self.segments.back_mut();
+        last.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Writes batches that come before all others; gives how many records had room.
+    /// Writes batches that come before all others; gives how many records are in files then.
     pub(crate) fn write_before<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) -> u64 {
         let number = self.segments.front().map_or(FIRST, |first| first.number) - 1;
-        let Ok(mut segment) = self.create(number) else {
-            return 0;
-        };
+        let mut segment = self.create(number).ok();
         let mut records = 0;
+        let mut has_room = true;
         for entry in entries {
-            if self.folder.put(&mut segment, entry).is_err() {
-                break;
+            has_room = has_room
+                && segment
+                    .as_mut()
+                    .is_some_and(|segment| self.folder.put(segment, entry).is_ok());
+            // Some are in another file already.
+            if has_room || entry.segment.is_some() {
+                records += u64::from(entry.count);
             }
-            records += u64::from(entry.count);
         }
-        self.segments.push_front(segment);
+        if let Some(segment) = segment {
+            self.segments.push_front(segment);
+        }
         self.remove_done();
         records
     }
@@ -216,7 +262,7 @@ impl Spool {
     }
 
     /// The next batch that was not read; one that is damaged is passed over.
-    pub(crate) fn read(&mut self) -> Option<Entry> {
+    pub(crate) fn read(&mut self) -> Option<Spooled> {
         let Spool {
             folder,
             segments,
@@ -234,22 +280,27 @@ impl Spool {
                 let Ok(Some((message, _))) = split(&octets) else {
                     continue;
                 };
-                let Message::Batch {
-                    number,
-                    first,
-                    count,
-                    flags,
-                    member,
-                } = message
-                else {
-                    continue;
+                let (number, first, count, flags, member) = match message {
+                    Message::Batch {
+                        number,
+                        first,
+                        count,
+                        flags,
+                        member,
+                    } => (number, first, count, flags, member),
+                    Message::Lost { number, count, .. } if count <= END_OF_NUMBERS => {
+                        return Some(Spooled::Given(number, count));
+                    }
+                    _ => continue,
                 };
                 segment.records = segment.records.saturating_sub(u64::from(count));
-                if check(&folder.types, (number, first, count), member, frames).is_err() {
+                let is_large = first.saturating_add(u64::from(count)) > END_OF_NUMBERS;
+                if is_large || check(&folder.types, (number, first, count), member, frames).is_err()
+                {
                     continue;
                 }
                 segment.outstanding += 1;
-                return Some(Entry {
+                return Some(Spooled::Batch(Entry {
                     number,
                     first,
                     count,
@@ -257,8 +308,9 @@ impl Spool {
                     member: member.into(),
                     since: Instant::now(),
                     was_sent: false,
+                    is_earlier: segment.is_earlier,
                     segment: Some(segment.number),
-                });
+                }));
             }
         }
         self.remove_done();

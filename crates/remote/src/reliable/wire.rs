@@ -15,6 +15,8 @@
 //! ```
 //!
 //! A sensor sends Hello, waits for Welcome, then sends the rest; the server sends Welcome, Ack and Refused.
+//! Welcome names every type that the server knows. A sensor sends no records of others: the server would
+//! refuse them again and again, and with them all that is behind them.
 //! Every message of the sensor after Hello is acknowledged: then all records of the messages up to there
 //! are on the server's disk.
 //!
@@ -28,6 +30,10 @@ pub(crate) const VERSION: u8 = 1;
 /// Octets of a message after its length field: a batch of [`LONGEST_BATCH`](crate::LONGEST_BATCH) that
 /// does not compress, with room.
 pub(crate) const LONGEST_MESSAGE: usize = 2 << 20;
+/// Octets of a Hello after its length field, at most; nothing longer is taken from who has not said it.
+pub(crate) const LONGEST_HELLO: usize = 1 + 1 + 16 + 1 + 2 + LONGEST_SOURCE + 1 + LONGEST_PROGRAM;
+/// No record of a stream has this number, or a greater one: a sum over any sensors stays below 2^64.
+pub(crate) const END_OF_NUMBERS: u64 = 1 << 48;
 /// Octets of a source's name at most.
 pub(crate) const LONGEST_SOURCE: usize = 1024;
 /// Octets of a program's version at most.
@@ -55,6 +61,8 @@ pub(crate) enum Malformed {
     Kind(u8),
     #[error("a message of kind {0} has another form")]
     Form(u8),
+    #[error("the first message is not Hello")]
+    NotHello,
 }
 
 /// One message, its octets borrowed.
@@ -185,6 +193,19 @@ pub(crate) fn split(octets: &[u8]) -> Result<Option<(Message<'_>, usize)>, Malfo
     };
     let message = parse(*kind, Fields(body)).ok_or(Malformed::Form(*kind))?;
     Ok(Some((message, 4 + length)))
+}
+
+/// Fails where octets are not the beginning of a Hello.
+pub(crate) fn check_hello(octets: &[u8]) -> Result<(), Malformed> {
+    let Some((length, rest)) = octets.split_first_chunk() else {
+        return Ok(());
+    };
+    let is_long = u32::from_be_bytes(*length) as usize > LONGEST_HELLO;
+    let is_other = rest.first().is_some_and(|kind| *kind != 1);
+    match is_long || is_other {
+        true => Err(Malformed::NotHello),
+        false => Ok(()),
+    }
 }
 
 fn parse(kind: u8, mut body: Fields<'_>) -> Option<Message<'_>> {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use netcap_capture::pcap_over_ip::{Address, ClientTls, TlsOptions};
 use netcap_remote::reliable::{self, OnFull, ReliableOptions, ReliableSender};
-use netcap_shell::figures::{grouped, size};
 use netcap_shell::{Failure, certificate};
 
+use crate::account::{Room, account};
 use crate::flags::Flags;
 use crate::way::{Run, Way, batches, server};
 use crate::{PROGRAM, stream, version};
@@ -60,7 +60,7 @@ impl Acknowledged {
             connect_deadline: is_repeatable.then_some(stream::PATIENCE),
             finish_deadline: None,
             give_up: after(stop, &has_begun, LAST_WORDS)?,
-            notify: Box::new(|news| PROGRAM.note(news)),
+            notify: Some(Box::new(|news| PROGRAM.note(news))),
             ..ReliableOptions::new(self.address, self.tls)
         };
         let id = named.map_or_else(reliable::fresh_stream, Ok)?;
@@ -77,7 +77,7 @@ fn way(sender: ReliableSender, run: &Run<'_>, is_repeatable: bool) -> Way {
     Way {
         outlet: batches(sender, run, BATCH, is_repeatable),
         place: server(run.flags),
-        ceiling: run.flags.queue + waiting as u64,
+        ceiling: run.flags.queue.saturating_add(waiting as u64),
         has_queue: true,
         page: Box::new(move |page| {
             let counts = counted.snapshot();
@@ -101,6 +101,11 @@ fn way(sender: ReliableSender, run: &Run<'_>, is_repeatable: bool) -> Way {
                 "Records dropped as the queue was full.",
             )
             .value(&[], counts.lost);
+            page.counter(
+                "netcap_sensor_unknown_type_records_total",
+                "Records left out, as the server does not know their type.",
+            )
+            .value(&[], counts.unknown_type);
             page.counter(
                 "netcap_sensor_resent_batches_total",
                 "Batches sent more than once.",
@@ -129,21 +134,10 @@ fn way(sender: ReliableSender, run: &Run<'_>, is_repeatable: bool) -> Way {
             )
             .value(&[], counts.oldest.as_secs_f64());
         }),
-        account: Box::new(move || {
-            let counts = counters.snapshot();
-            let mut text = format!(
-                "{} records delivered, {} compressed\n",
-                grouped(counts.acknowledged),
-                size(counts.compressed)
-            );
-            if counts.lost > 0 {
-                text.push_str(&format!(
-                    "{} records dropped for want of room (-queue)\n",
-                    grouped(counts.lost)
-                ));
-            }
-            text
-        }),
+        account: {
+            let room = Room::of(run.flags);
+            Box::new(move || account(&counters.snapshot(), &room))
+        },
         gauges: Some(gauges),
     }
 }

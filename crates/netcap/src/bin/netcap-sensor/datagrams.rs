@@ -1,11 +1,11 @@
 //! Records by datagrams: what is sent is counted, what arrives is not known.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use netcap_remote::{PublicKey, SenderOptions, UdpSender};
+use netcap_remote::{Batch, Error, PublicKey, Sender, SenderOptions, UdpSender};
 use netcap_shell::Failure;
-use netcap_shell::figures::grouped;
+use netcap_shell::figures::{counted, grouped};
 
 use crate::flags::Flags;
 use crate::version;
@@ -21,18 +21,19 @@ pub(crate) struct Datagrams {
 }
 
 impl Datagrams {
-    /// Reads the key.
-    pub(crate) fn new(flags: &Flags) -> Result<Datagrams, Failure> {
+    /// Reads the key. `address` is the server's.
+    pub(crate) fn new(flags: &Flags, address: SocketAddr) -> Result<Datagrams, Failure> {
         let Some(key) = &flags.pubkey else {
             return Err(Failure::Usage(
-                "the server's public key is missing: give it with -pubkey (`netcap-server -gen-keypair` \
-                 makes it), or deliver with -reliable or -nats"
+                "-pubkey is missing: the server's public key, which `netcap-server -gen-keypair` makes; \
+                 or deliver with -reliable or -nats"
                     .to_owned(),
             ));
         };
         Ok(Datagrams {
-            key: netcap_remote::read_public(key)?,
-            address: resolve(&flags.addr)?,
+            key: netcap_remote::read_public(key)
+                .map_err(|error| Failure::Environment(format!("-pubkey: {error}")))?,
+            address,
         })
     }
 
@@ -54,14 +55,18 @@ impl Datagrams {
 fn way(sender: UdpSender, run: &Run<'_>) -> Way {
     let max = run.flags.max as usize;
     let counters = sender.counters();
-    let counted = Arc::clone(&counters);
+    let watched = Arc::clone(&counters);
+    let checked = Checked {
+        sender,
+        server: run.flags.addr.to_string(),
+    };
     Way {
-        outlet: batches(sender, run, max, false),
+        outlet: batches(checked, run, max, false),
         place: server(run.flags),
         ceiling: QUEUE,
         has_queue: false,
         page: Box::new(move |page| {
-            let counts = counted.snapshot();
+            let counts = watched.snapshot();
             page.counter("netcap_sensor_records_total", "Records sent.")
                 .value(&[], counts.records);
             page.counter("netcap_sensor_batches_total", "Batches sent.")
@@ -89,27 +94,20 @@ fn way(sender: UdpSender, run: &Run<'_>) -> Way {
         account: Box::new(move || {
             let counts = counters.snapshot();
             let mut text = format!(
-                "{} records sent in {} datagrams; UDP does not tell what arrived\n",
-                grouped(counts.records),
-                grouped(counts.datagrams)
+                "{} sent in {}; UDP does not tell what arrived\n",
+                counted(counts.records, "records"),
+                counted(counts.datagrams, "datagrams")
             );
             for (name, records) in &counts.too_large {
                 text.push_str(&format!(
-                    "{} {name} records were too large for a datagram, and were not sent (-max)\n",
-                    grouped(*records)
+                    "{} too large for a datagram, and not sent (-max)\n",
+                    counted(*records, &format!("records of {name}"))
                 ));
             }
             if counts.dropped > 0 {
                 text.push_str(&format!(
-                    "{} records dropped, as they came faster than they could be sent\n",
-                    grouped(counts.dropped)
-                ));
-            }
-            if counts.send_errors > 0 {
-                let error = counts.last_error.unwrap_or_default();
-                text.push_str(&format!(
-                    "{} datagrams were refused by the network: {error}\n",
-                    grouped(counts.send_errors)
+                    "{} dropped, as they came faster than they could be sent\n",
+                    counted(counts.dropped, "records")
                 ));
             }
             text
@@ -118,17 +116,29 @@ fn way(sender: UdpSender, run: &Run<'_>) -> Way {
     }
 }
 
-/// The first address of a host.
-fn resolve(address: &str) -> Result<SocketAddr, Failure> {
-    let wrong = |reason: String| {
-        Failure::Usage(format!(
-            "-addr {}: {reason}; use a host and a port, as in collector.example:1335",
-            address.escape_debug()
-        ))
-    };
-    let mut addresses = address
-        .to_socket_addrs()
-        .map_err(|error| wrong(error.to_string()))?;
-    let first = addresses.next();
-    first.ok_or_else(|| wrong("the host has no address".to_owned()))
+/// Ends with an error where the network has refused datagrams, as then it is known that records are lost.
+struct Checked {
+    sender: UdpSender,
+    server: String,
+}
+
+impl Sender for Checked {
+    fn send(&mut self, batch: Batch) -> Result<(), Error> {
+        self.sender.send(batch)
+    }
+
+    fn finish(&mut self, is_complete: bool) -> Result<(), Error> {
+        self.sender.finish(is_complete)?;
+        let counts = self.sender.counters().snapshot();
+        if counts.send_errors == 0 {
+            return Ok(());
+        }
+        Err(Error::Transport(format!(
+            "{} sent, {} of them refused ({}): is netcap-server running at {}?",
+            counted(counts.datagrams, "datagrams"),
+            grouped(counts.send_errors),
+            counts.last_error.unwrap_or_default(),
+            self.server
+        )))
+    }
 }

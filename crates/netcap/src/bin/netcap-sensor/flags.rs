@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, CommandFactory, Parser};
+use clap::builder::StyledStr;
+use clap::{Arg, ArgGroup, Command, CommandFactory, Parser};
 use netcap_capture::pcap_over_ip::Pin;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::octets;
 use netcap_shell::{
-    EXIT_CODES, Failure, InputFlags, NatsFlags, PipelineFlags, RecordFlags, Retired,
+    Failure, Given, HostPort, InputFlags, NatsFlags, PipelineFlags, RecordFlags, Retired,
+    exit_codes,
 };
 
 use crate::PROGRAM;
@@ -23,7 +25,7 @@ const RETIRED: Retired = Retired {
 ///
 /// By default each batch of records is one encrypted UDP datagram, as in 2019: what the network loses is
 /// lost. With -reliable records go over TLS, both sides know each other by their certificates, and
-/// nothing is lost or doubled, whatever ends in between. With -nats they go through a broker to any number
+/// nothing is lost or doubled, even if one side is killed. With -nats they go through a broker to any number
 /// of servers, with the same promise. The sensor writes nothing to disk, unless -spool says so.
 ///
 /// Flags have one dash or two, and their values follow after a space or an equals sign.
@@ -38,7 +40,7 @@ const RETIRED: Retired = Retired {
     // One of them at most.
     group = ArgGroup::new("delivery").args(["reliable", "nats"]),
     after_help = "--help tells more, with examples.",
-    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}")
+    after_long_help = format!("{EXAMPLES}\n\n{}", exit_codes(&[5]))
 )]
 pub(crate) struct Flags {
     /// Capture file whose records are sent, or address of a PCAP-over-IP peer; `-` is standard input
@@ -63,48 +65,52 @@ pub(crate) struct Flags {
         long,
         value_name = "HOST:PORT",
         default_value = "127.0.0.1:1335",
-        conflicts_with = "nats",
+        value_parser = HostPort::remote,
         help_heading = "Server"
     )]
-    pub(crate) addr: String,
+    pub(crate) addr: HostPort,
 
     /// The server's public key, as `netcap-server -gen-keypair` wrote it
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "nats",
-        help_heading = "Server"
-    )]
+    #[arg(long, value_name = "FILE", help_heading = "Datagrams")]
     pub(crate) pubkey: Option<PathBuf>,
 
-    /// Name of this sensor, by which the server calls the folder of its records [default: $USER]
+    /// Name of this sensor, and of the folder of its records on the server [default: $USER]
     ///
-    /// Not with -reliable: there the server knows the name, since the sensor was enrolled under it.
+    /// Under sudo the default is root. Not with -reliable: there the server knows the name that the
+    /// sensor was enrolled under.
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     pub(crate) client: Option<String>,
 
     /// Octets of records in a datagram, before they are compressed
     ///
-    /// A datagram has at most 10240 octets, or this many if that is more; 65507 is all that UDP carries.
+    /// A datagram is never longer than 10240 octets, or than this number if it is larger; 65507 is the
+    /// most that UDP can carry.
     #[arg(
         long, value_name = "N", default_value_t = 10_240,
-        value_parser = clap::value_parser!(u32).range(256..=65_507), help_heading = "Server"
+        value_parser = clap::value_parser!(u32).range(256..=65_507), help_heading = "Datagrams"
     )]
     pub(crate) max: u32,
 
-    /// Datagrams sent in a second at most; 0 is as fast as the network takes them
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Server")]
+    /// Send at most this many datagrams a second; 0 is no limit
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        help_heading = "Datagrams"
+    )]
     pub(crate) rate: u32,
 
     /// Deliver over TLS, acknowledged: nothing is lost or doubled
-    #[arg(long, conflicts_with_all = ["pubkey", "client"], help_heading = "Reliable delivery")]
+    #[arg(long, help_heading = "Reliable delivery")]
     pub(crate) reliable: bool,
 
-    /// Pin of the server's certificate; several while the server changes its key
+    /// Pin of the server's certificate, as `netcap-server -reliable -gen-keypair` printed it
+    ///
+    /// Several, comma separated or one by one, while the server changes its key.
     #[arg(
         long,
         value_name = "PIN",
-        requires = "reliable",
+        value_delimiter = ',',
         help_heading = "Reliable delivery"
     )]
     pub(crate) server_pin: Vec<Pin>,
@@ -118,49 +124,40 @@ pub(crate) struct Flags {
     )]
     pub(crate) identity: PathBuf,
 
-    /// Make a certificate and its key for this sensor, and print the pin to enrol it by
+    /// Make a certificate and its key for this sensor, and print the pin to enrol it with
     #[arg(long, help_heading = "Reliable delivery")]
     pub(crate) gen_keypair: bool,
 
-    /// Memory for records that the server or broker has not acknowledged
+    /// Memory for records that the server or broker has not acknowledged yet, as in 64MB
     ///
-    /// When it is full, files are read no further; of what is captured live, new records are dropped,
-    /// counted, and the server is told. With -nats they wait as they are, otherwise compressed.
+    /// When it is full, a file is not read any further. In live capture new records are dropped and
+    /// counted, and the server is told how many. With -nats records wait uncompressed, otherwise
+    /// compressed.
     #[arg(
         long, value_name = "SIZE", default_value = "64MB", value_parser = octets,
         help_heading = "Reliable delivery"
     )]
     pub(crate) queue: u64,
 
-    /// Directory for records that have no room in memory, made if need be
+    /// Directory for records that do not fit into -queue; made if it does not exist
     ///
-    /// They outlive the sensor, and are delivered first when it is started again. Without it nothing is
-    /// written to disk.
-    #[arg(
-        long,
-        value_name = "DIR",
-        requires = "reliable",
-        help_heading = "Reliable delivery"
-    )]
+    /// They survive the end of the sensor, and are delivered first when it is started again. Without
+    /// -spool nothing is written to disk.
+    #[arg(long, value_name = "DIR", help_heading = "Reliable delivery")]
     pub(crate) spool: Option<PathBuf>,
 
-    /// Size of the files in -spool at most, as in 10GB
+    /// Largest total size of the files in -spool, as in 10GB
     #[arg(
         long, value_name = "SIZE", default_value = "1GB", value_parser = octets,
         help_heading = "Reliable delivery"
     )]
     pub(crate) spool_size: u64,
 
-    /// Names what is read, so that a sensor that is started again goes on where it was
+    /// Name for what is read, so that a sensor that is started again resumes where it was
     ///
-    /// The same input must come again from its beginning, as from `pcap-over-ip serve`, which is read
-    /// with -once. Of files the sensor knows by itself what has been delivered.
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "delivery",
-        help_heading = "Reliable delivery"
-    )]
+    /// For input that can be read again from its beginning, as from `pcap-over-ip serve FILE`, together
+    /// with -once. Files need no name: the sensor recognises them.
+    #[arg(long, value_name = "NAME", help_heading = "Reliable delivery")]
     pub(crate) stream: Option<String>,
 
     #[command(flatten)]
@@ -176,28 +173,28 @@ pub(crate) struct Flags {
     pub(crate) records: RecordFlags,
 
     /// List the encoders
-    #[arg(long, help_heading = "Tell")]
+    #[arg(long, help_heading = "Messages")]
     pub(crate) encoders: bool,
 
-    /// Print no summary, no progress
-    #[arg(long, help_heading = "Tell")]
+    /// Print only warnings and errors
+    #[arg(long, help_heading = "Messages")]
     pub(crate) quiet: bool,
 
     /// Print the version
-    #[arg(long, help_heading = "Tell")]
+    #[arg(long, help_heading = "Messages")]
     pub(crate) version: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   netcap-sensor -pubkey pub.key -addr collector.example:1335 -iface eth0
-      records of an interface to a server, by UDP
+      sends the records of an interface to a server, by UDP
   netcap-sensor -gen-keypair
       makes sensor.pem and sensor.key, and says how to enrol them
   netcap-sensor -reliable -server-pin sha256/... -addr collector.example:1335 -iface eth0
-      the same records, and none of them lost
+      the same, and no record is lost
   netcap-sensor -reliable -server-pin sha256/... -addr collector.example:1335 -r monday.pcap.gz
-      records of a capture that is there already; started again, it goes on where it was
+      sends the records of a capture file; started again, it resumes where it was
   netcap-sensor -nats nats://broker.example -client lab-7 -iface eth0
       through a broker, to whichever servers there are";
 
@@ -210,9 +207,79 @@ impl Flags {
     }
 }
 
+/// The parser's description of the flags.
+fn command() -> Command {
+    // A sensor writes nothing, so it has other words for these.
+    let sends = |arg: Arg| {
+        let said = |help: Option<&StyledStr>| {
+            help.map(|help| {
+                help.to_string()
+                    .replacen("Write ", "Send ", 1)
+                    .replacen("not write", "not send", 1)
+            })
+        };
+        let (short, long) = (said(arg.get_help()), said(arg.get_long_help()));
+        let arg = short.into_iter().fold(arg, Arg::help);
+        long.into_iter().fold(arg, Arg::long_help)
+    };
+    ["include", "exclude", "nohttp"]
+        .into_iter()
+        .fold(Flags::command(), |command, flag| {
+            command.mut_arg(flag, sends)
+        })
+}
+
 /// Reads a command line. `None` where it asked for help, and got it.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
-    PROGRAM.parse(Flags::command(), &RETIRED, args)
+    let Some(given) = PROGRAM.parse::<Given<Flags>>(command(), &RETIRED, args)? else {
+        return Ok(None);
+    };
+    let mut names = given.names().iter();
+    match names.find_map(|flag| Some((flag, given.misplaced(flag)?))) {
+        Some((flag, why)) => Err(Failure::Usage(format!("-{flag} {why}"))),
+        None => Ok(Some(given.into_flags())),
+    }
+}
+
+impl Flags {
+    /// Why a flag that was given has no effect, if it has none.
+    fn misplaced(&self, flag: &str) -> Option<&'static str> {
+        let (is_nats, is_udp) = (
+            self.nats.url.is_some(),
+            !self.reliable && self.nats.url.is_none(),
+        );
+        let why = match flag {
+            "gen-keypair" | "identity" | "reliable" | "quiet" | "version" if self.gen_keypair => {
+                return None;
+            }
+            _ if self.gen_keypair => "has no effect with -gen-keypair; leave it out",
+            "pubkey" | "max" | "rate" if self.reliable => {
+                "is for datagrams; leave it out with -reliable"
+            }
+            "pubkey" | "max" | "rate" if is_nats => "is for datagrams; leave it out with -nats",
+            "client" if self.reliable => {
+                "has no effect with -reliable: the server knows the name that this sensor was enrolled \
+                 under; leave it out"
+            }
+            "addr" if is_nats => {
+                "has no effect with -nats, whose URL names the broker; leave it out"
+            }
+            "spool" | "spool-size" if is_udp => "needs -reliable; by datagrams nothing is kept",
+            "queue" if is_udp => "needs -reliable or -nats; by datagrams nothing is kept",
+            "stream" if is_udp => {
+                "needs -reliable or -nats; by datagrams nobody knows what has arrived"
+            }
+            "server-pin" | "identity" if is_udp => {
+                "needs -reliable; datagrams are sealed for the key of -pubkey"
+            }
+            "server-pin" | "identity" | "spool" | "spool-size" if is_nats => {
+                "needs -reliable; leave it out with -nats"
+            }
+            "spool-size" if self.spool.is_none() => "needs -spool, the directory that it limits",
+            _ => return None,
+        };
+        Some(why)
+    }
 }
 
 #[cfg(test)]
@@ -221,12 +288,12 @@ mod tests {
 
     #[test]
     fn the_parser_accepts_its_own_description() {
-        Flags::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn every_flag_is_documented() {
-        for arg in Flags::command().get_arguments() {
+        for arg in command().get_arguments() {
             assert!(arg.get_help().is_some(), "{}", arg.get_id());
         }
     }

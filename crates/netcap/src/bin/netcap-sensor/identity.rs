@@ -12,7 +12,7 @@ use crate::PROGRAM;
 pub(crate) fn make(path: &Path) -> Result<(), Failure> {
     let identity = Identity::make_at(path, "netcap-sensor")?;
     PROGRAM.note(format_args!(
-        "{} and {} written; the server lets it in after: netcap-server -enroll NAME -pin {}",
+        "wrote {} and {}; on the server `netcap-server -enroll NAME -pin {}` lets this sensor in",
         identity.certificate.display(),
         identity.key.display(),
         identity.pin

@@ -5,6 +5,7 @@
 //! [`Failure`]. What every program needs is in `netcap_shell`, what goes over the network in
 //! `netcap_remote`.
 
+mod account;
 mod acknowledged;
 mod datagrams;
 mod flags;

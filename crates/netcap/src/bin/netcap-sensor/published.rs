@@ -6,7 +6,7 @@ use std::time::Duration;
 use netcap_nats::{Connection, Full, NatsSender, SenderOptions};
 use netcap_remote::{ClientName, reliable};
 use netcap_shell::Failure;
-use netcap_shell::figures::{grouped, size};
+use netcap_shell::figures::{counted, size};
 
 use crate::flags::Flags;
 use crate::way::{Run, Way, batches};
@@ -70,7 +70,7 @@ fn way(sender: NatsSender, place: String, run: &Run<'_>, is_repeatable: bool) ->
     // Of each type one batch is being made, and one being cut to its size.
     let waiting = 2 * run.registry.selected().len() * BATCH;
     let counters = sender.counters();
-    let counted = counters.clone();
+    let watched = counters.clone();
     Way {
         outlet: batches(sender, run, BATCH, is_repeatable),
         place: format!("for the broker at {place}"),
@@ -78,7 +78,7 @@ fn way(sender: NatsSender, place: String, run: &Run<'_>, is_repeatable: bool) ->
         ceiling: run.flags.queue.saturating_mul(2) + waiting as u64,
         has_queue: true,
         page: Box::new(move |page| {
-            let sent = counted.snapshot();
+            let sent = watched.snapshot();
             page.counter(
                 "netcap_sensor_records_total",
                 "Records that the broker has taken.",
@@ -94,6 +94,8 @@ fn way(sender: NatsSender, place: String, run: &Run<'_>, is_repeatable: bool) ->
                 "Records dropped as the queue was full, or one was too large for the broker.",
             )
             .value(&[], sent.dropped + sent.too_long);
+            page.gauge("netcap_sensor_connected", "1 while the broker is there.")
+                .value(&[], u8::from(sent.connected));
             page.gauge(
                 "netcap_sensor_queue_bytes",
                 "Bytes that wait for the broker.",
@@ -103,8 +105,8 @@ fn way(sender: NatsSender, place: String, run: &Run<'_>, is_repeatable: bool) ->
         account: Box::new(move || {
             let sent = counters.snapshot();
             let mut text = format!(
-                "{} records delivered to the broker, {} compressed\n",
-                grouped(sent.records),
+                "{} delivered to the broker, {} compressed\n",
+                counted(sent.records, "records"),
                 size(sent.octets)
             );
             for (count, why) in [
@@ -112,7 +114,7 @@ fn way(sender: NatsSender, place: String, run: &Run<'_>, is_repeatable: bool) ->
                 (sent.too_long, "as they were too large for the broker"),
             ] {
                 if count > 0 {
-                    text.push_str(&format!("{} records dropped {why}\n", grouped(count)));
+                    text.push_str(&format!("{} {why}\n", counted(count, "records dropped")));
                 }
             }
             text

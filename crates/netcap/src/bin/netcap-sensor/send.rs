@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use netcap_pipeline::{Report, Watch};
+use netcap_pipeline::{Ledger, Report, Watch};
 use netcap_shell::console::say;
 use netcap_shell::progress::Progress;
 use netcap_shell::summary::{Destination, summary};
@@ -27,12 +27,13 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         Inputs::Files(files) => files.clone(),
         _ => Vec::new(),
     };
-    let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
+    // Before anything is opened, or says that it waits.
+    let stop = signals::stop()?;
     // Before anything is opened: a wrong key is the likelier mistake.
     let peer = Peer::new(flags)?;
+    let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
     let capture = Capture::open(PROGRAM, &flags.input, &flags.pipeline, inputs, flags.quiet)?;
     capture.drop_privileges(&flags.spool)?;
-    let stop = signals::stop()?;
     let is_live = capture.source.is_live();
     let way = peer.open(&Run {
         flags,
@@ -57,12 +58,22 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             false => &["max-flows", "max-streams", "stream-memory"],
         };
         PROGRAM.tell_ceiling(ceiling, deciding);
+        if !flags.reliable {
+            // Where sudo is used that is root, which is seldom meant.
+            let name = String::from_utf8_lossy(&flags.client()).into_owned();
+            PROGRAM.note(format_args!(
+                "sending under the name {} (-client changes that)",
+                name.escape_debug()
+            ));
+        }
     }
 
     let started = Instant::now();
     let mut progress = Progress::new(PROGRAM, flags.quiet);
+    let mut last = Ledger::default();
     let mut show = |watch: Watch<'_>| {
         progress.show(&watch);
+        last.clone_from(watch.ledger);
         if let Some(gauges) = &gauges {
             gauges
                 .packets
@@ -89,21 +100,39 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         &mut show,
     );
     progress.clear();
-    // Also where it failed: what was sent by then is known.
+    let (report, failure) = match result {
+        Ok(report) => (report, None),
+        // What was read and sent by then is known.
+        Err(error) => (
+            Report {
+                ledger: last,
+                trouble: None,
+                interrupted: stop.load(Ordering::Relaxed),
+            },
+            Some(error),
+        ),
+    };
     if !flags.quiet {
-        if let Ok(report) = &result {
-            let place = Destination::Elsewhere(&place);
-            say(summary(report, place, started.elapsed(), false).trim_end());
+        let place = Destination::Elsewhere(&place);
+        say(summary(&report, place, started.elapsed(), false).trim_end());
+        let account = account();
+        if !account.is_empty() {
+            say(account.trim_end());
         }
-        say(account().trim_end());
     }
-    conclude(result?, is_live)
+    match failure {
+        Some(error) => Err(error.into()),
+        None => conclude(report, is_live),
+    }
 }
 
 /// What the end of a run means.
 fn conclude(report: Report, is_live: bool) -> Result<(), Failure> {
     if report.interrupted && !is_live {
-        PROGRAM.note("interrupted; what was read until then is sent");
+        PROGRAM.note(match report.ledger.packets {
+            0 => "interrupted before anything was read; nothing was sent",
+            _ => "interrupted; the rest was not read",
+        });
     }
     if !report.ledger.balances() {
         return Err(Failure::Bug("the ledger does not balance".to_owned()));

@@ -8,7 +8,7 @@ use netcap_pipeline::{Outlet, Registry};
 use netcap_remote::reliable::Gauges;
 use netcap_remote::{Batcher, Sender};
 use netcap_shell::metrics::Page;
-use netcap_shell::{Capture, Failure};
+use netcap_shell::{Capture, Failure, check_directory};
 
 use crate::acknowledged::Acknowledged;
 use crate::datagrams::Datagrams;
@@ -25,7 +25,7 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    /// Reads keys.
+    /// Reads keys, and looks the server up.
     pub(crate) fn new(flags: &Flags) -> Result<Peer, Failure> {
         #[cfg(feature = "nats")]
         if let Some(url) = &flags.nats.url {
@@ -35,14 +35,20 @@ impl Peer {
         if flags.nats.url.is_some() {
             return Err(netcap_shell::NatsFlags::unavailable());
         }
-        if flags.reliable {
-            return Acknowledged::new(flags).map(Peer::Acknowledged);
+        let addresses = flags.addr.resolve("-addr")?;
+        match addresses.first() {
+            Some(address) if !flags.reliable => {
+                Datagrams::new(flags, *address).map(Peer::Datagrams)
+            }
+            _ => Acknowledged::new(flags).map(Peer::Acknowledged),
         }
-        Datagrams::new(flags).map(Peer::Datagrams)
     }
 
     /// Begins to send, or to connect.
     pub(crate) fn open(self, run: &Run<'_>) -> Result<Way, Failure> {
+        if let Some(spool) = &run.flags.spool {
+            check_directory("-spool", spool)?;
+        }
         match self {
             Peer::Datagrams(peer) => peer.open(run),
             Peer::Acknowledged(peer) => peer.open(run),
@@ -79,7 +85,7 @@ pub(crate) struct Way {
 
 /// A server, as the summary has it.
 pub(crate) fn server(flags: &Flags) -> String {
-    format!("for the server at {}", flags.addr.escape_debug())
+    format!("for the server at {}", flags.addr)
 }
 
 /// The outlet of a run, before a sender.

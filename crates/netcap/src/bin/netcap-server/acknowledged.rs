@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use netcap_capture::pcap_over_ip::TlsOptions;
-use netcap_remote::reliable::{Enrolment, ReliableServer, ServerOptions, server_tls};
+use netcap_capture::pcap_over_ip::{ConnectError, TlsOptions, listen_remedy};
+use netcap_remote::reliable::{Enrolment, Event, ReliableServer, server_tls};
 use netcap_remote::{Archive, Error};
-use netcap_shell::{Failure, certificate};
+use netcap_shell::figures::several;
+use netcap_shell::{Failure, certificate, descriptors};
 
-use crate::PROGRAM;
+use crate::files;
 use crate::flags::Flags;
 use crate::snapshot::Snapshot;
+use crate::status::Status;
 use crate::way::{Receiver, tell};
 
 /// What TLS needs: our certificate, and the list of sensors.
@@ -40,22 +42,56 @@ impl Acknowledged {
         Ok(Acknowledged { tls, enrolment })
     }
 
+    /// The list of sensors.
+    pub(crate) fn enrolment(&self) -> Arc<Enrolment> {
+        Arc::clone(&self.enrolment)
+    }
+
     pub(crate) fn open(
         self,
         flags: &Flags,
         archive: &Arc<Archive>,
+        status: &Status,
     ) -> Result<Box<dyn Receiver>, Failure> {
         let Acknowledged { tls, enrolment } = self;
         let address = format!("tls-listen://{}", flags.addr).parse()?;
         let tls = server_tls(&tls, &enrolment)?;
-        let limits = ServerOptions {
-            connections: flags.max_clients as usize,
-            ..ServerOptions::default()
-        };
-        let server = ReliableServer::start(&address, &tls, archive, &enrolment, limits)?;
-        tell(flags, "sensors over TLS", &server.local_addr().to_string());
-        if enrolment.keys() == 0 && !flags.quiet {
-            PROGRAM.note("no sensor is enrolled yet; `netcap-server -enroll NAME -pin PIN` lets one in, while this server runs too");
+        let limit = descriptors::allow(u64::MAX);
+        let sensors = flags.max_clients as usize;
+        let limits = files::bounds(sensors, limit);
+        if limits.connections < sensors {
+            let event = format!(
+                "{limit} files may be open, which is room for {} sensors and not for {sensors}; raise the \
+                 limit (ulimit -n, LimitNOFILE), or lower -max-clients",
+                limits.connections
+            );
+            status.tell("warning", &event, &[]);
+        }
+        let server = ReliableServer::start(&address, &tls, archive, &enrolment, limits).map_err(
+            |error| match error {
+                Error::Connect(ConnectError::Listen { source, .. }) => {
+                    Failure::Environment(format!(
+                        "-addr {}: cannot listen: {source}; {}",
+                        flags.addr,
+                        listen_remedy(&source)
+                    ))
+                }
+                error => error.into(),
+            },
+        )?;
+        tell(
+            status,
+            flags,
+            "sensors over TLS",
+            server.local_addr().to_string(),
+        );
+        if enrolment.keys() == 0 {
+            let path = flags.sensors.display();
+            let event = format!(
+                "no sensor is enrolled yet; `netcap-server -sensors {path} -enroll NAME -pin PIN` lets one in, \
+                 also while this server runs"
+            );
+            status.tell("info", &event, &[]);
         }
         Ok(Box::new(Enrolled {
             server,
@@ -74,19 +110,28 @@ impl Receiver for Enrolled {
         self.server.trouble()
     }
 
-    fn news(&mut self) -> Vec<String> {
-        let mistake = self.enrolment.trouble();
-        let is_known = mistake == self.mistake;
-        self.mistake.clone_from(&mistake);
-        let new = mistake.filter(|_| !is_known);
-        new.map(|mistake| format!("{mistake}; what it said before still counts"))
-            .into_iter()
-            .collect()
+    fn events(&mut self) -> Vec<Event> {
+        self.server.events()
     }
 
-    fn stop(mut self: Box<Self>, snapshot: &mut Snapshot) -> Result<(), Failure> {
+    fn news(&mut self) -> Vec<String> {
+        let mistake = self.enrolment.trouble();
+        if mistake == self.mistake {
+            return Vec::new();
+        }
+        self.mistake.clone_from(&mistake);
+        vec![match mistake {
+            Some(mistake) => format!("{mistake}; the list read before stays in force"),
+            None => format!(
+                "sensors read again: {}",
+                several(self.enrolment.keys() as u64, "key")
+            ),
+        }]
+    }
+
+    fn stop(mut self: Box<Self>, snapshot: &mut Snapshot) -> (Vec<Event>, Result<(), Failure>) {
         self.server.stop();
         self.add_to(snapshot);
-        Ok(())
+        (self.events(), Ok(()))
     }
 }

@@ -5,52 +5,58 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
+use netcap_capture::pcap_over_ip::listen_remedy;
+use netcap_remote::reliable::{Enrolment, Event};
 use netcap_remote::{Archive, Collector, CollectorOptions, Error, PrivateKey, read_private};
 use netcap_shell::Failure;
 
 use crate::flags::Flags;
 use crate::snapshot::Snapshot;
+use crate::status::Status;
 use crate::way::{Receiver, tell};
 
-/// The key that datagrams are sealed for.
+/// The key that datagrams are sealed for, and whose names they must not have.
 pub(crate) struct Datagrams {
     secret: PrivateKey,
+    enrolment: Option<Arc<Enrolment>>,
 }
 
 impl Datagrams {
     /// Reads the key.
-    pub(crate) fn new(flags: &Flags) -> Result<Datagrams, Failure> {
+    pub(crate) fn new(
+        flags: &Flags,
+        enrolment: Option<Arc<Enrolment>>,
+    ) -> Result<Datagrams, Failure> {
         let path = flags.privkey.clone();
         let path = path.unwrap_or_else(|| PathBuf::from(netcap_remote::PRIVATE_KEY_FILE));
-        if flags.privkey.is_none() && !path.exists() {
-            return Err(Failure::Usage(format!(
-                "{}: no such key; `netcap-server -gen-keypair` makes one, -privkey names another",
-                path.display()
-            )));
-        }
-        let secret = read_private(&path)?;
-        Ok(Datagrams { secret })
+        let secret = read_private(&path);
+        let secret = secret.map_err(|error| Failure::Environment(format!("-privkey: {error}")))?;
+        Ok(Datagrams { secret, enrolment })
     }
 
     pub(crate) fn open(
         self,
         flags: &Flags,
         archive: &Arc<Archive>,
+        status: &Status,
     ) -> Result<Box<dyn Receiver>, Failure> {
-        let socket = UdpSocket::bind(&*flags.addr).map_err(|error| {
+        let addresses = flags.addr.resolve("-addr")?;
+        let socket = UdpSocket::bind(addresses.as_slice()).map_err(|error| {
             Failure::Environment(format!(
-                "-addr {}: cannot receive: {error}; choose a free port and an address of this machine",
-                flags.addr.escape_debug()
+                "-addr {}: cannot receive: {error}; {}",
+                flags.addr,
+                listen_remedy(&error)
             ))
         })?;
         let options = CollectorOptions {
             workers: flags.workers.map_or_else(cores, usize::from),
             clients: flags.max_clients as usize,
+            enrolment: self.enrolment,
             ..CollectorOptions::default()
         };
         let local = socket.local_addr().map(|local| local.to_string());
         let collector = Collector::start(socket, &self.secret, Arc::clone(archive), &options)?;
-        tell(flags, "datagrams", &local.unwrap_or_default());
+        tell(status, flags, "datagrams", local.unwrap_or_default());
         Ok(Box::new(collector))
     }
 }
@@ -64,9 +70,9 @@ impl Receiver for Collector {
         Collector::trouble(self)
     }
 
-    fn stop(self: Box<Self>, snapshot: &mut Snapshot) -> Result<(), Failure> {
-        snapshot.add_datagrams(&Collector::stop(*self)?);
-        Ok(())
+    fn stop(self: Box<Self>, snapshot: &mut Snapshot) -> (Vec<Event>, Result<(), Failure>) {
+        let stopped = Collector::stop(*self).map(|counts| snapshot.add_datagrams(&counts));
+        (Vec::new(), stopped.map_err(Failure::from))
     }
 }
 

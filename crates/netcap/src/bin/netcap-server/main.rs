@@ -6,11 +6,13 @@
 
 mod acknowledged;
 mod datagrams;
+mod files;
 mod flags;
 mod keys;
 mod page;
 #[cfg(feature = "nats")]
 mod published;
+mod refusals;
 mod serve;
 mod snapshot;
 mod status;
@@ -20,6 +22,8 @@ use std::process::ExitCode;
 
 use netcap_shell::console::print;
 use netcap_shell::{Failure, Program, Spelling};
+
+use crate::flags::Task;
 
 /// The program, as its users know it.
 const PROGRAM: &Program = &Program {
@@ -42,11 +46,11 @@ fn run() -> Result<(), Failure> {
     if flags.version {
         return print(&format!("{VERSION}\n"));
     }
-    if flags.gen_keypair {
-        return keys::make(&flags);
+    match flags.task() {
+        Task::Serve => serve::run(&flags),
+        Task::MakeKeys => keys::make(&flags),
+        Task::Enrol => keys::enrol(&flags),
+        Task::Revoke | Task::RevokeSensor => keys::revoke(&flags),
+        Task::List => keys::list(&flags),
     }
-    if let Some(pin) = flags.pin {
-        return keys::enrol(&flags, pin);
-    }
-    serve::run(&flags)
 }

@@ -92,6 +92,11 @@ impl Snapshot {
         for (reason, count) in &self.refused {
             refused.value(&[("reason", reason)], count);
         }
+        page.counter(
+            "netcap_server_cut_bytes_total",
+            "Bytes of unfinished records cut off the ends of files.",
+        )
+        .value(&[], self.cut);
         if let Some(disk) = self.disk {
             page.gauge(
                 "netcap_server_disk_bytes",
@@ -105,6 +110,11 @@ impl Snapshot {
             .value(&[], disk.removed);
         }
         if let Some(shared) = &self.shared {
+            page.gauge(
+                "netcap_server_broker_connected",
+                "1 while the broker is there.",
+            )
+            .value(&[], u8::from(shared.is_connected));
             page.counter(
                 "netcap_server_duplicate_batches_total",
                 "Batches that had come before.",

@@ -5,10 +5,12 @@ use std::sync::mpsc::{Receiver as News, channel};
 
 use netcap_nats::{Connection, NatsServer, ServerOptions};
 use netcap_remote::Archive;
+use netcap_remote::reliable::Event;
 use netcap_shell::Failure;
 
 use crate::flags::Flags;
 use crate::snapshot::Snapshot;
+use crate::status::Status;
 use crate::way::{Receiver, tell};
 
 /// The broker, and how both sides know each other.
@@ -39,13 +41,14 @@ impl Published {
         self,
         flags: &Flags,
         archive: &Arc<Archive>,
+        status: &Status,
     ) -> Result<Box<dyn Receiver>, Failure> {
         let (teller, news) = channel();
         let mut options = ServerOptions::new(self.connection);
         // When nobody listens any more, there is nobody to tell.
         options.notify = Arc::new(move |text| drop(teller.send(text.to_owned())));
         let server = NatsServer::start(options, Arc::clone(archive))?;
-        tell(flags, "batches", &self.place);
+        tell(status, flags, "batches", self.place);
         Ok(Box::new(Sharing { server, news }))
     }
 }
@@ -63,9 +66,9 @@ impl Receiver for Sharing {
         self.server.trouble().map(Failure::Environment)
     }
 
-    fn stop(self: Box<Self>, snapshot: &mut Snapshot) -> Result<(), Failure> {
+    fn stop(self: Box<Self>, snapshot: &mut Snapshot) -> (Vec<Event>, Result<(), Failure>) {
         let failure = self.failure();
         snapshot.add_nats(&self.server.stop());
-        failure.map_or(Ok(()), Err)
+        (Vec::new(), failure.map_or(Ok(()), Err))
     }
 }

@@ -1,12 +1,16 @@
 //! Receiving, until Ctrl-C.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use netcap_remote::{Archive, Error};
-use netcap_shell::{Failure, signals};
+use netcap_remote::Archive;
+use netcap_remote::reliable::Event;
+use netcap_shell::{Failure, check_directory, signals};
+use netcap_store::Rotation;
 
 use crate::flags::Flags;
 use crate::snapshot::Snapshot;
@@ -50,14 +54,25 @@ impl Refused {
 }
 
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
-    let mut receivers = Receivers::start(flags)?;
-    let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
+    // Keys first: a wrong one is the likelier mistake, and nothing is made or listened on then.
+    let ways = Way::all(flags)?;
+    let rotation = flags.rotation.rotation()?;
+    // What it says of itself has the form of our log.
+    let metrics = flags.metrics.listen(PROGRAM, true)?;
+    // Before anything says that it waits.
     let stop = signals::stop()?;
     let mut status = Status::new(flags.quiet);
+    let known = folders(&flags.out);
+    let mut receivers = Receivers::start(flags, ways, rotation, &status)?;
+    if let Some(metrics) = &metrics {
+        status.tell("info", "metrics", &[("url", metrics.url())]);
+    }
+    status.begin(known);
     let mut second = Instant::now();
     let mut refused = Refused::default();
     while !stop.load(Ordering::Relaxed) {
         thread::sleep(TICK);
+        status.happened(receivers.events());
         if second.elapsed() < SECOND {
             continue;
         }
@@ -68,6 +83,9 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             metrics.refresh(|page| snapshot.write(page));
         }
         status.show(&snapshot);
+        for news in receivers.archive.news() {
+            status.warn(&news);
+        }
         let mut refusal = None;
         for receiver in &mut receivers.all {
             for news in receiver.news() {
@@ -81,33 +99,45 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             };
             status.fail(&trouble.to_string());
             // What is in the way of one sensor ends nothing for the others.
-            if !matches!(trouble, Error::Foreign { .. }) {
+            if trouble.is_of_all() {
                 refusal = Some(trouble);
             }
         }
         if let Err(trouble) = tidied {
             status.fail(&trouble.to_string());
-            refusal = Some(trouble);
+            if trouble.is_of_all() {
+                refusal = Some(trouble);
+            }
         }
-        if refused.lasts(refusal.is_some(), second)
-            && let Some(refusal) = refusal
-        {
+        let was_refused = refused.first.is_some();
+        let lasts = refused.lasts(refusal.is_some(), second);
+        if !was_refused && refused.first.is_some() {
+            let event = "records are refused; the server ends after 30 s of it";
+            status.tell("warning", event, &[]);
+        }
+        if lasts && let Some(refusal) = refusal {
             return Err(refusal.into());
         }
     }
-    let snapshot = receivers.stop()?;
+    let mut snapshot = Snapshot::default();
+    let ended = receivers.stop(&mut status, &mut snapshot);
     status.end(&snapshot);
-    Ok(())
+    ended
 }
 
 impl Receivers {
-    fn start(flags: &Flags) -> Result<Receivers, Failure> {
-        // Keys first: a wrong one is the likelier mistake, and nothing is made or listened on then.
-        let ways = Way::all(flags)?;
-        let rotation = flags.rotation.rotation()?;
+    fn start(
+        flags: &Flags,
+        ways: Vec<Way>,
+        rotation: Option<Rotation>,
+        status: &Status,
+    ) -> Result<Receivers, Failure> {
+        check_directory("-out", &flags.out)?;
         let version = format!("netcap-server {VERSION}");
         let archive = Arc::new(Archive::open_rotating(&flags.out, &version, rotation)?);
-        let ways = ways.into_iter().map(|way| way.open(flags, &archive));
+        let ways = ways
+            .into_iter()
+            .map(|way| way.open(flags, &archive, status));
         Ok(Receivers {
             all: ways.collect::<Result<_, _>>()?,
             archive,
@@ -122,16 +152,34 @@ impl Receivers {
         snapshot
     }
 
-    /// Ends; what was received is on the disk then.
-    fn stop(self) -> Result<Snapshot, Failure> {
-        let mut snapshot = Snapshot::default();
-        for receiver in self.all {
-            receiver.stop(&mut snapshot)?;
-        }
-        self.archive.tidy()?;
-        snapshot.add_kept(&self.archive);
-        Ok(snapshot)
+    /// What happened to connections lately.
+    fn events(&mut self) -> Vec<Event> {
+        let all = self.all.iter_mut();
+        all.flat_map(|receiver| receiver.events()).collect()
     }
+
+    /// Ends all, and gives the first failure; what was received is on the disk then.
+    fn stop(self, status: &mut Status, snapshot: &mut Snapshot) -> Result<(), Failure> {
+        let mut ended = Ok(());
+        for receiver in self.all {
+            let (events, stopped) = receiver.stop(snapshot);
+            status.happened(events);
+            ended = ended.and(stopped);
+        }
+        ended = ended.and(self.archive.tidy().map_err(Failure::from));
+        for news in self.archive.news() {
+            status.warn(&news);
+        }
+        snapshot.add_kept(&self.archive);
+        ended
+    }
+}
+
+/// The names of what is in the folder of records.
+fn folders(out: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(out).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What the server knows at a moment, whichever way records come.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use netcap_remote::reliable::{ServerCounts, status};
@@ -14,6 +13,8 @@ pub(crate) struct Snapshot {
     pub(crate) sensors: BTreeMap<String, Sensor>,
     /// What was refused, by reason: words joined by `_`, as labels of metrics are written.
     pub(crate) refused: BTreeMap<&'static str, u64>,
+    /// By transport and reason, what of these no event tells of.
+    pub(crate) quietly_refused: BTreeSet<(&'static str, &'static str)>,
     /// Datagrams that were received, if they are.
     pub(crate) datagrams: Option<u64>,
     /// Datagrams that had come before.
@@ -22,19 +23,23 @@ pub(crate) struct Snapshot {
     pub(crate) kernel_drops: Option<u64>,
     /// Datagrams dropped by us as the workers were late.
     pub(crate) queue_drops: u64,
+    /// Octets of unfinished records that were cut off the ends of files.
+    pub(crate) cut: u64,
     /// What became of the periods, if there is a limit on the disk.
     pub(crate) disk: Option<DiskCounts>,
     /// Of what a broker gave, if there is one.
     pub(crate) shared: Option<Shared>,
 }
 
-/// Batches that were not kept, as servers of a broker have each once.
+/// The broker, and batches that were not kept, as its servers have each once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shared {
     /// Those that had come before.
     pub(crate) duplicates: u64,
     /// Those that were taken back, as another copy was first.
     pub(crate) voided: u64,
+    /// Whether the broker is there.
+    pub(crate) is_connected: bool,
 }
 
 /// What came from a sensor.
@@ -48,7 +53,6 @@ pub(crate) struct Sensor {
     pub(crate) duplicates: u64,
     /// Of the reliable mode: whether it is connected.
     pub(crate) is_connected: Option<bool>,
-    pub(crate) peer: Option<SocketAddr>,
     pub(crate) lag: Option<Duration>,
     /// Packets that it has read, and that were dropped before it could read them.
     pub(crate) packets: u64,
@@ -58,7 +62,7 @@ pub(crate) struct Sensor {
 impl Sensor {
     /// Of all types.
     fn sum(&self, of: fn(&Kept) -> u64) -> u64 {
-        self.kept.values().map(of).sum()
+        total(self.kept.values().map(of))
     }
 
     pub(crate) fn batches(&self) -> u64 {
@@ -84,6 +88,7 @@ impl Snapshot {
 
     /// Adds the same.
     pub(crate) fn add_kept(&mut self, archive: &Archive) {
+        self.cut = archive.cut();
         self.disk = archive.disk();
         for (name, kept) in archive.counts() {
             let sensor = self.sensors.entry(name.folder().to_owned()).or_default();
@@ -101,6 +106,7 @@ impl Snapshot {
         }
         for (reason, count) in counts.refusals.iter().filter(|(_, count)| **count > 0) {
             *self.refused.entry(reason.name()).or_default() += count;
+            self.quietly_refused.insert(("udp", reason.name()));
         }
     }
 
@@ -112,27 +118,17 @@ impl Snapshot {
             };
             let name = ClientName::new(sensor.name.as_bytes());
             let ours = self.sensors.entry(name.folder().to_owned()).or_default();
-            ours.gaps += sensor.gaps;
-            ours.duplicates += sensor.duplicates;
+            ours.gaps = total([ours.gaps, sensor.gaps]);
+            ours.duplicates = total([ours.duplicates, sensor.duplicates]);
             ours.is_connected = Some(sensor.is_connected);
-            ours.peer = sensor.peer;
             ours.lag = sensor.lag;
             ours.packets = value(status::PACKETS);
             ours.packets_dropped = value(status::PACKETS_DROPPED);
         }
-        let refusals = &counts.refusals;
-        for (reason, count) in [
-            ("unknown_key", refusals.unknown_key),
-            ("handshake_failed", refusals.handshake),
-            ("bad_message", refusals.bad_message),
-            ("bad_batch", refusals.bad_batch),
-            ("overlap", refusals.overlap),
-            ("too_many_connections", refusals.too_many),
-            ("superseded", refusals.superseded),
-            ("silent", refusals.silent),
-        ] {
+        for (reason, count) in counts.refusals.by_name() {
             if count > 0 {
-                *self.refused.entry(reason).or_default() += count;
+                let ours = self.refused.entry(reason).or_default();
+                *ours = total([*ours, count]);
             }
         }
     }
@@ -142,20 +138,22 @@ impl Snapshot {
         self.shared = Some(Shared {
             duplicates: counts.duplicates,
             voided: counts.voided,
+            is_connected: counts.connected,
         });
         for (reason, count) in &counts.refused {
             *self.refused.entry(reason.name()).or_default() += count;
+            self.quietly_refused.insert(("nats", reason.name()));
         }
     }
 
     /// Over all sensors.
     pub(crate) fn sum(&self, of: impl Fn(&Sensor) -> u64) -> u64 {
-        self.sensors.values().map(of).sum()
+        total(self.sensors.values().map(of))
     }
 
     /// Datagrams dropped, as far as that is known.
     pub(crate) fn dropped(&self) -> u64 {
-        self.queue_drops + self.kernel_drops.unwrap_or_default()
+        total([self.queue_drops, self.kernel_drops.unwrap_or_default()])
     }
 
     /// Periods that were removed, and that could not be.
@@ -164,6 +162,29 @@ impl Snapshot {
     }
 
     pub(crate) fn refusals(&self) -> u64 {
-        self.refused.values().sum()
+        total(self.refused.values().copied())
+    }
+}
+
+/// The sum. Some numbers are what sensors say: it is never more than a number can be.
+fn total(numbers: impl IntoIterator<Item = u64>) -> u64 {
+    numbers.into_iter().fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_what_sensors_say_do_not_wrap() {
+        let mut snapshot = Snapshot::default();
+        for name in ["alice", "bob"] {
+            let sensor = Sensor {
+                gaps: u64::MAX - 1,
+                ..Sensor::default()
+            };
+            snapshot.sensors.insert(name.to_owned(), sensor);
+        }
+        assert_eq!(snapshot.sum(|sensor| sensor.gaps), u64::MAX);
     }
 }

@@ -2,14 +2,18 @@
 //!
 //! Names of sensors come from the network: control characters are escaped.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use netcap_record::Timestamp;
+use netcap_remote::reliable::Event;
 use netcap_shell::console::{is_watched, say};
-use netcap_shell::figures::{grouped, size};
+use netcap_shell::figures::{grouped, several, size};
 use netcap_shell::progress::Line;
 
 use crate::PROGRAM;
+use crate::refusals::Refusals;
 use crate::snapshot::{Sensor, Snapshot};
 
 /// How often a log has the sums.
@@ -19,30 +23,43 @@ const INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) struct Status {
     line: Option<Line>,
     is_quiet: bool,
+    is_watched: bool,
     before: Snapshot,
     since: Instant,
     logged: Instant,
     warned: Option<String>,
+    /// Folders of sensors that have sent something, now or before this start.
+    known: BTreeSet<String>,
+    refusals: Refusals,
 }
 
 impl Status {
     pub(crate) fn new(is_quiet: bool) -> Status {
         Status {
-            line: (!is_quiet && is_watched()).then(Line::new),
+            line: None,
             is_quiet,
+            is_watched: is_watched(),
             before: Snapshot::default(),
             since: Instant::now(),
             logged: Instant::now(),
             warned: None,
+            known: BTreeSet::new(),
+            refusals: Refusals::default(),
         }
+    }
+
+    /// The server receives from now on; these folders were there before.
+    pub(crate) fn begin(&mut self, known: BTreeSet<String>) {
+        self.known = known;
+        self.line = (!self.is_quiet && self.is_watched).then(Line::new);
     }
 
     /// Tells what is new since the last time.
     pub(crate) fn show(&mut self, now: &Snapshot) {
-        for (name, sensor) in &now.sensors {
-            self.compare(name, sensor);
+        self.tell_new(now);
+        for ((reason, address), left_out) in self.refusals.left_out(Instant::now()) {
+            self.tell_left_out(reason, address, left_out);
         }
-        let refused = now.refusals() - self.before.refusals().min(now.refusals());
         if let Some(line) = &self.line {
             let seconds = self.since.elapsed().as_secs_f64().max(0.001);
             let rate = |of: fn(&Sensor) -> u64| {
@@ -51,7 +68,7 @@ impl Status {
             };
             line.show(&format!(
                 "{}, {} records, {}/s, {}/s{}",
-                sensors(now, |sensor| sensor.is_connected != Some(false)),
+                sensors(now),
                 grouped(now.sum(Sensor::records)),
                 grouped(rate(Sensor::records)),
                 size(rate(Sensor::octets)),
@@ -60,10 +77,6 @@ impl Status {
         } else if self.logged.elapsed() >= INTERVAL {
             self.logged = Instant::now();
             self.log("info", "status", &sums(now));
-        }
-        if refused > 0 && self.before.refusals() == 0 {
-            let reasons: Vec<&str> = now.refused.keys().copied().collect();
-            self.tell("warning", "refused", &[("reasons", reasons.join(", "))]);
         }
         let ((removed, stuck), before) = (now.removed(), self.before.removed());
         if removed > 0 && before.0 == 0 {
@@ -81,20 +94,76 @@ impl Status {
         self.since = Instant::now();
     }
 
-    /// Tells of a sensor that is new, comes back or goes away.
-    fn compare(&self, name: &str, now: &Sensor) {
-        let known = self.before.sensors.get(name);
-        let was = known.and_then(|sensor| sensor.is_connected);
-        let event = match (known, was, now.is_connected) {
-            (None, _, None | Some(false)) => "new sensor",
-            (_, None | Some(false), Some(true)) => "sensor connected",
-            (_, Some(true), Some(false)) => "sensor gone",
-            _ => return,
-        };
-        let peer = now.peer.map(|peer| ("peer", peer.to_string()));
-        let mut fields = vec![("sensor", name.escape_debug().to_string())];
-        fields.extend(peer);
-        self.tell("info", event, &fields);
+    /// Tells of sensors and reasons that were not there before, and have no events.
+    fn tell_new(&mut self, now: &Snapshot) {
+        let quiet = now.sensors.iter().filter(|(_, s)| s.is_connected.is_none());
+        for (name, _) in quiet {
+            if self.known.insert(name.clone()) {
+                self.tell("info", "new sensor", &[("sensor", name.clone())]);
+            }
+        }
+        let before = &self.before.quietly_refused;
+        for (transport, reason) in now.quietly_refused.difference(before) {
+            let fields = [
+                ("reason", (*reason).to_owned()),
+                ("transport", (*transport).to_owned()),
+            ];
+            self.tell("warning", "refused", &fields);
+        }
+    }
+
+    /// Tells what happened to connections.
+    pub(crate) fn happened(&mut self, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::Connected { sensor, peer, pin } => {
+                    let fields = [
+                        ("sensor", sensor),
+                        ("peer", peer.to_string()),
+                        ("pin", pin.to_string()),
+                    ];
+                    self.tell("info", "sensor connected", &fields);
+                }
+                Event::Gone {
+                    sensor,
+                    peer,
+                    reason,
+                } => {
+                    let level = match reason {
+                        "closed" | "lost" | "stopped" => "info",
+                        _ => "warning",
+                    };
+                    let fields = [
+                        ("sensor", sensor),
+                        ("peer", peer.to_string()),
+                        ("reason", reason.to_owned()),
+                    ];
+                    self.tell(level, "sensor gone", &fields);
+                }
+                Event::Refused { reason, peer, pin } => {
+                    if self.refusals.is_told(reason, peer.ip(), Instant::now()) {
+                        let mut fields =
+                            vec![("reason", reason.to_owned()), ("peer", peer.to_string())];
+                        fields.extend(pin.map(|pin| ("pin", pin.to_string())));
+                        self.tell("warning", "refused", &fields);
+                    }
+                }
+                Event::Short(what) => self.warn(&format!(
+                    "{what}; the limit of open files may be too low (ulimit -n, LimitNOFILE)"
+                )),
+                Event::LeftOut(count) => {
+                    let fields = [("left_out", count.to_string())];
+                    self.tell("warning", "events left out", &fields);
+                }
+            }
+        }
+    }
+
+    fn tell_left_out(&self, reason: &str, address: Option<IpAddr>, left_out: u64) {
+        let mut fields = vec![("reason", reason.to_owned())];
+        fields.extend(address.map(|address| ("peer", address.to_string())));
+        fields.push(("left_out", left_out.to_string()));
+        self.tell("warning", "refused", &fields);
     }
 
     /// Tells what a person may want to know.
@@ -111,16 +180,24 @@ impl Status {
     }
 
     /// Tells what came of it all.
-    pub(crate) fn end(&self, now: &Snapshot) {
-        if let Some(line) = &self.line {
+    pub(crate) fn end(&mut self, now: &Snapshot) {
+        self.tell_new(now);
+        for ((reason, address), left_out) in self.refusals.end() {
+            self.tell_left_out(reason, address, left_out);
+        }
+        if let Some(line) = self.line.take() {
             line.clear();
         }
         if self.is_quiet {
             return;
         }
+        if !self.is_watched {
+            self.log("info", "ended", &sums(now));
+            return;
+        }
         say(format_args!(
             "{}, {} records in {} batches{}",
-            sensors(now, |_| true),
+            sensors(now),
             grouped(now.sum(Sensor::records)),
             grouped(now.sum(Sensor::batches)),
             losses(now)
@@ -137,18 +214,23 @@ impl Status {
         }
     }
 
-    fn tell(&self, level: &str, event: &str, fields: &[(&str, String)]) {
+    /// Tells something: in words on a terminal, in the form of the log elsewhere.
+    pub(crate) fn tell(&self, level: &str, event: &str, fields: &[(&str, String)]) {
+        if self.is_quiet && level == "info" {
+            return;
+        }
+        if !self.is_watched {
+            return self.log(level, event, fields);
+        }
+        let words: Vec<String> = fields
+            .iter()
+            .map(|(_, value)| value.escape_debug().to_string())
+            .collect();
+        let colon = if words.is_empty() { "" } else { ": " };
+        let note = || PROGRAM.note(format_args!("{event}{colon}{}", words.join(", ")));
         match &self.line {
-            _ if self.is_quiet && level == "info" => {}
-            Some(line) => {
-                let words: Vec<&str> = fields.iter().map(|(_, value)| value.as_str()).collect();
-                let about = match words.is_empty() {
-                    true => String::new(),
-                    false => format!(": {}", words.join(", ")),
-                };
-                line.note(|| PROGRAM.note(format_args!("{event}{about}")));
-            }
-            None => self.log(level, event, fields),
+            Some(line) => line.note(note),
+            None => note(),
         }
     }
 
@@ -172,16 +254,24 @@ impl Status {
     }
 }
 
-fn sensors(now: &Snapshot, are_meant: fn(&Sensor) -> bool) -> String {
-    match now
+/// How many sensors there are, and of those that connect, how many are connected.
+fn sensors(now: &Snapshot) -> String {
+    let known = several(now.sensors.len() as u64, "sensor");
+    match connected(now) {
+        Some(connected) => format!("{} of {known} connected", grouped(connected)),
+        None => known,
+    }
+}
+
+/// How many sensors are connected; none where no sensor connects.
+fn connected(now: &Snapshot) -> Option<u64> {
+    let states = now
         .sensors
         .values()
-        .filter(|sensor| are_meant(sensor))
-        .count()
-    {
-        1 => "1 sensor".to_owned(),
-        n => format!("{} sensors", grouped(n as u64)),
-    }
+        .filter_map(|sensor| sensor.is_connected);
+    let states: Vec<bool> = states.collect();
+    let connected = states.iter().filter(|is_connected| **is_connected);
+    (!states.is_empty()).then(|| connected.count() as u64)
 }
 
 /// What did not arrive, or was not taken, if anything.
@@ -199,10 +289,12 @@ fn losses(now: &Snapshot) -> String {
     text
 }
 
-fn sums(now: &Snapshot) -> [(&'static str, String); 6] {
+fn sums(now: &Snapshot) -> [(&'static str, String); 8] {
     [
+        ("connected", connected(now).unwrap_or_default().to_string()),
         ("sensors", now.sensors.len().to_string()),
         ("records", now.sum(Sensor::records).to_string()),
+        ("batches", now.sum(Sensor::batches).to_string()),
         ("bytes", now.sum(Sensor::octets).to_string()),
         ("refused", now.refusals().to_string()),
         ("dropped", now.dropped().to_string()),

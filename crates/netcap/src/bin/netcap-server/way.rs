@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use netcap_remote::reliable::Event;
 use netcap_remote::{Archive, Error};
 use netcap_shell::Failure;
 
-use crate::PROGRAM;
 use crate::acknowledged::Acknowledged;
 use crate::datagrams::Datagrams;
 use crate::flags::Flags;
 #[cfg(feature = "nats")]
 use crate::published::Published;
 use crate::snapshot::Snapshot;
+use crate::status::Status;
 
 /// What receives records, until it is stopped.
 pub(crate) trait Receiver {
@@ -21,6 +22,11 @@ pub(crate) trait Receiver {
     /// What has kept records from the disk since this was last asked.
     fn trouble(&mut self) -> Option<Error> {
         None
+    }
+
+    /// What happened to connections since this was last asked.
+    fn events(&mut self) -> Vec<Event> {
+        Vec::new()
     }
 
     /// What else a person may want to know since this was last asked, a line each.
@@ -33,8 +39,9 @@ pub(crate) trait Receiver {
         None
     }
 
-    /// Ends, and adds the last of what it knows; what was received is on the disk then.
-    fn stop(self: Box<Self>, snapshot: &mut Snapshot) -> Result<(), Failure>;
+    /// Ends, adds the last of what it knows, and gives what happened meanwhile; what was received is on the
+    /// disk then, unless that failed.
+    fn stop(self: Box<Self>, snapshot: &mut Snapshot) -> (Vec<Event>, Result<(), Failure>);
 }
 
 /// A way, as the command line describes it; nothing is made or listened on yet.
@@ -56,13 +63,18 @@ impl Way {
         if flags.nats.url.is_some() {
             return Err(netcap_shell::NatsFlags::unavailable());
         }
+        // A host that is not there is told before anything is made, whichever way is listened for.
+        flags.addr.resolve("-addr")?;
+        let acknowledged = flags
+            .reliable
+            .then(|| Acknowledged::new(flags))
+            .transpose()?;
         let mut ways = Vec::new();
         if flags.privkey.is_some() || !flags.reliable {
-            ways.push(Way::Datagrams(Datagrams::new(flags)?));
+            let enrolment = acknowledged.as_ref().map(Acknowledged::enrolment);
+            ways.push(Way::Datagrams(Datagrams::new(flags, enrolment)?));
         }
-        if flags.reliable {
-            ways.push(Way::Acknowledged(Acknowledged::new(flags)?));
-        }
+        ways.extend(acknowledged.map(Way::Acknowledged));
         Ok(ways)
     }
 
@@ -71,22 +83,20 @@ impl Way {
         self,
         flags: &Flags,
         archive: &Arc<Archive>,
+        status: &Status,
     ) -> Result<Box<dyn Receiver>, Failure> {
         match self {
-            Way::Datagrams(way) => way.open(flags, archive),
-            Way::Acknowledged(way) => way.open(flags, archive),
+            Way::Datagrams(way) => way.open(flags, archive, status),
+            Way::Acknowledged(way) => way.open(flags, archive, status),
             #[cfg(feature = "nats")]
-            Way::Published(way) => way.open(flags, archive),
+            Way::Published(way) => way.open(flags, archive, status),
         }
     }
 }
 
-/// Says that records may come.
-pub(crate) fn tell(flags: &Flags, what: &str, place: &str) {
-    if !flags.quiet {
-        let out = flags.out.display();
-        PROGRAM.note(format_args!(
-            "waiting for {what} on {place}; records go to {out}"
-        ));
-    }
+/// Says where it waits for whom.
+pub(crate) fn tell(status: &Status, flags: &Flags, what: &str, place: String) {
+    let out = flags.out.display().to_string();
+    let event = format!("waiting for {what}");
+    status.tell("info", &event, &[("address", place), ("out", out)]);
 }

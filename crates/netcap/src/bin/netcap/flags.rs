@@ -10,7 +10,7 @@ use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::{
-    EXIT_CODES, Failure, InputFlags, PipelineFlags, RecordFlags, RotationFlags, explained,
+    Failure, InputFlags, PipelineFlags, RecordFlags, RotationFlags, exit_codes, explained,
 };
 
 use crate::PROGRAM;
@@ -30,7 +30,7 @@ use crate::retired::RETIRED;
     disable_version_flag = true,
     override_usage = "netcap -r FILE [FLAGS]\n       netcap -iface NAME [FLAGS]",
     after_help = "--help tells more, with examples.",
-    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}")
+    after_long_help = format!("{EXAMPLES}\n\n{}", exit_codes(&[5]))
 )]
 pub(crate) struct Flags {
     /// Capture or audit record file to read, or address of a PCAP-over-IP peer; `-` is standard input
@@ -220,23 +220,23 @@ pub(crate) struct Flags {
     pub(crate) struct_sep: String,
 
     /// List the encoders
-    #[arg(long, help_heading = "Tell")]
+    #[arg(long, help_heading = "Messages")]
     pub(crate) encoders: bool,
 
     /// List the encoders with their columns
-    #[arg(long, help_heading = "Tell")]
+    #[arg(long, help_heading = "Messages")]
     pub(crate) overview: bool,
 
     /// Print a time in seconds.microseconds as a date (UTC)
-    #[arg(long, value_name = "TIME", value_parser = timestamp, help_heading = "Tell")]
+    #[arg(long, value_name = "TIME", value_parser = timestamp, help_heading = "Messages")]
     pub(crate) ts2utc: Option<Timestamp>,
 
     /// Print no summary, no progress, no count of records
-    #[arg(long, help_heading = "Tell")]
+    #[arg(long, help_heading = "Messages")]
     pub(crate) quiet: bool,
 
     /// Print the version
-    #[arg(long, help_heading = "Tell")]
+    #[arg(long, help_heading = "Messages")]
     pub(crate) version: bool,
 
     /// No longer needed: queues are bounded by themselves

@@ -9,7 +9,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use netcap_relay::{Cidr, Pace, Slow};
 use netcap_shell::peers::{News, ReaderFlags, Terms};
 use netcap_shell::quantity::seconds;
-use netcap_shell::{EXIT_CODES, Failure, Given, Retired, TlsFlags};
+use netcap_shell::{Failure, Given, Retired, TlsFlags, exit_codes};
 
 use crate::PROGRAM;
 
@@ -24,7 +24,7 @@ use crate::PROGRAM;
     version,
     disable_help_subcommand = true,
     after_help = TELLS_MORE,
-    after_long_help = format!("{TELLS_MORE}\n\n{EXIT_CODES}")
+    after_long_help = format!("{TELLS_MORE}\n\n{}", exit_codes(&[]))
 )]
 struct CommandLine {
     #[command(subcommand)]

@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, Parser};
 use netcap_agent::collect::{Format, Seek, Speed};
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::seconds;
-use netcap_shell::{EXIT_CODES, Failure, Given, Retired};
+use netcap_shell::{Failure, Given, Retired, exit_codes};
 
 use crate::PROGRAM;
 
@@ -23,7 +23,7 @@ use crate::PROGRAM;
     name = "recollect",
     version,
     after_help = "recollect --help tells more, with examples.",
-    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}\n\n{MORE_CODES}")
+    after_long_help = format!("{EXAMPLES}\n\n{}\n\n{MORE_CODES}", exit_codes(&[4, 5]))
 )]
 pub(crate) struct Flags {
     /// Configuration: types of traffic, and where agents are

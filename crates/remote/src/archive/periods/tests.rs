@@ -483,3 +483,51 @@ fn batches_in_any_order_are_found_in_all_periods() {
     assert!(last(&archive, 9).is_empty());
     assert_eq!(lab.names("a").len(), 1);
 }
+
+#[test]
+fn a_period_goes_as_far_as_there_is_room() {
+    let lab = Lab::new();
+    let archive = lab.limited(1);
+    let types = ["TCP", "UDP"].map(|name| {
+        let schemas = netcap_pipeline::schemas();
+        let found = schemas.into_iter().find(|schema| schema.encoder == name);
+        found.expect("a type")
+    });
+    let client = archive.client(&ClientName::new(b"a")).expect("a client");
+    let put = |schema, first: u64| {
+        let member = Gzip::default().member(&[3, 0x0a, 1, b'0']);
+        let mark = Mark {
+            stream: STREAM,
+            first,
+            count: 1,
+        };
+        let appended = lock(&client).append(schema, false, &member, &mark);
+        assert_eq!(appended.expect("appended"), Appended::InTurn);
+    };
+    put(types[0], 0);
+    put(types[1], 0);
+    lab.at(3600);
+    put(types[0], 1);
+    // There is none for what must be kept of the second.
+    lab.at(7200);
+    let periods = lab.names("a");
+    let next = Period::at(UNIX_EPOCH + Duration::from_secs(BEGIN + 7200));
+    let in_the_way = lab.path("a").join(next.to_string());
+    fs::write(&in_the_way, "").expect("made");
+    let remove = || {
+        let oldest = Period::parse(&periods[0]).expect("a period");
+        lock(&client).remove(oldest)
+    };
+    assert!(remove().is_err());
+    let oldest = format!("a/{}", periods[0]);
+    assert_eq!(lab.names(&oldest), ["UDP.ncap.gz"]);
+    fs::remove_file(in_the_way).expect("removed");
+    assert!(remove().expect("removed"));
+    drop((archive, client));
+    let client = lab.hourly().client(&ClientName::new(b"a"));
+    let client = client.expect("a client");
+    for (schema, next) in types.into_iter().zip([2, 1]) {
+        let known = lock(&client).next(schema, &STREAM);
+        assert_eq!(known.expect("known"), next);
+    }
+}

@@ -97,6 +97,10 @@ fn malformed_messages_end_the_connection_and_nothing_else() {
         ("Batch in part", after_hello(&[0, 0, 0, 4, 3, 0, 0, 1])),
         ("Lost of no type", lost(u16::MAX, 0, 1)),
         (
+            "Lost near the end",
+            lost(schema("TCP").number.expect("a number"), 1 << 62, 1),
+        ),
+        (
             "Lost without end",
             lost(schema("TCP").number.expect("a number"), u64::MAX, 1),
         ),
@@ -197,4 +201,53 @@ fn silence_ends_a_connection() {
     let answer = say(&running, &tls, &encoded(&[HELLO]));
     assert!(refusal(&answer).contains("nothing came"));
     assert_eq!(running.server.counts().refusals.silent, 1);
+}
+
+#[test]
+fn a_key_that_says_no_hello_keeps_few_connections() {
+    let world = World::new();
+    let tls = sensor_tls(&world.sensor("mallory")).expect("TLS");
+    let running = world.start(0, ServerOptions::default());
+    let silent: Vec<_> = (0..12).map(|_| dial(&running, &tls)).collect();
+    until("displaced", || {
+        running.server.counts().refusals.displaced == 8
+    });
+    until("ended", || running.server.counts().connections == 4);
+    drop(silent);
+}
+
+#[test]
+fn before_hello_there_is_no_room_for_anything_else() {
+    let world = World::new();
+    let tls = sensor_tls(&world.sensor("mallory")).expect("TLS");
+    let running = world.start(0, ServerOptions::default());
+    // The beginning of a long message is enough to be refused: nothing waits for the rest.
+    for beginning in [[0, 0x20, 0, 0, 3], [0, 0, 0x10, 0, 1], [0, 0, 0, 9, 5]] {
+        let reason = refusal(&say(&running, &tls, &beginning));
+        assert!(reason.contains("not Hello"), "{reason}");
+    }
+}
+
+#[test]
+fn who_was_superseded_goes_even_if_it_talks_on() {
+    let world = World::new();
+    let tls = sensor_tls(&world.sensor("mallory")).expect("TLS");
+    let running = world.start(0, ServerOptions::default());
+    let mut older = dial(&running, &tls);
+    older.write_all(&encoded(&[HELLO])).expect("written");
+    until("connected", || running.server.counts().sensors.len() == 1);
+    let mut newer = dial(&running, &tls);
+    newer.write_all(&encoded(&[HELLO])).expect("written");
+    let status = encoded(&[Message::Status(vec![(1, u64::MAX)])]);
+    let end = Instant::now() + LONG;
+    // It takes nothing of what is said to it.
+    while running.server.counts().refusals.superseded == 0 {
+        assert!(Instant::now() < end, "it stays");
+        let _ = older.write_all(&status);
+        thread::sleep(Duration::from_millis(1));
+    }
+    let mut answer = Vec::new();
+    older.set_read_timeout(Some(LONG)).expect("set");
+    let _ = older.read_to_end(&mut answer);
+    assert!(refusal(&answer).contains("do two sensors run as one?"));
 }

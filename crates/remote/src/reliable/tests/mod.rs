@@ -286,6 +286,8 @@ fn forward(mut from: &TcpStream, mut to: &TcpStream, mut limit: u64, cuts: &Atom
 fn notes(options: &mut ReliableOptions) -> Arc<Mutex<Vec<String>>> {
     let notes = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&notes);
-    options.notify = Box::new(move |text| kept.lock().expect("a lock").push(text.to_owned()));
+    options.notify = Some(Box::new(move |text| {
+        kept.lock().expect("a lock").push(text.to_owned())
+    }));
     notes
 }

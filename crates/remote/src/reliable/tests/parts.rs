@@ -134,15 +134,23 @@ pub(super) fn entry(number: u16, numbers: std::ops::Range<u64>) -> Entry {
         member: Gzip::default().member(&batch.frames).into(),
         since: Instant::now(),
         was_sent: false,
+        is_earlier: false,
         segment: None,
     }
 }
 
+/// How many records that acknowledges.
+pub(super) fn acknowledge(queue: &mut Queue, messages: u64) -> Option<u64> {
+    let mut counts = SenderCounts::default();
+    queue.acknowledge(messages, &mut counts)?;
+    Some(counts.acknowledged)
+}
+
 /// What is sent, as type, first number, number of records, and whether they are there.
 fn sent(queue: &mut Queue) -> Vec<(u16, u64, u64, bool)> {
-    let mut known = 0;
+    let mut counts = SenderCounts::default();
     let mut sent = Vec::new();
-    while let Some(next) = queue.next(&mut known).or_else(|| queue.trailing()) {
+    while let Some(next) = queue.next(&mut counts).or_else(|| queue.trailing()) {
         sent.push(match next {
             Next::Batch(entry) => (entry.number, entry.first, u64::from(entry.count), true),
             Next::Lost {
@@ -174,13 +182,13 @@ fn the_queue_keeps_what_is_not_acknowledged() {
     ];
     assert_eq!(sent(&mut queue), all);
     assert_eq!(queue.records(), 15);
-    assert_eq!(queue.acknowledge(1), Some(5));
-    assert_eq!(queue.acknowledge(1), Some(0));
-    assert_eq!(queue.acknowledge(3), Some(5));
+    assert_eq!(acknowledge(&mut queue, 1), Some(5));
+    assert_eq!(acknowledge(&mut queue, 1), Some(0));
+    assert_eq!(acknowledge(&mut queue, 3), Some(5));
     assert!(!queue.is_acknowledged());
     // The connection is lost; the server has less than it has acknowledged, as somebody has moved its
     // files away.
-    queue.begin(&[(2, 5)]);
+    queue.begin(&[(1, 0), (2, 5)]);
     assert_eq!(
         sent(&mut queue),
         [(1, 0, 10, false), (1, 10, 5, true), (2, 5, 3, false)]
@@ -192,5 +200,43 @@ fn the_queue_keeps_what_is_not_acknowledged() {
     queue.begin(&[(1, 15), (2, 8)]);
     assert_eq!(sent(&mut queue), []);
     assert!(queue.is_empty() && queue.octets() == 0);
-    assert_eq!(queue.acknowledge(1), None);
+    assert_eq!(acknowledge(&mut queue, 1), None);
+}
+
+#[test]
+fn what_was_never_sent_is_not_acknowledged() {
+    let mut queue = Queue::new(1 << 20, None);
+    queue.begin(&[]);
+    for part in 0..3 {
+        assert!(queue.push(entry(1, part * 5..part * 5 + 5)).is_ok());
+    }
+    let mut counts = SenderCounts::default();
+    assert!(queue.next(&mut counts).is_some() && queue.next(&mut counts).is_some());
+    assert_eq!(acknowledge(&mut queue, 3), None, "the third was not sent");
+    assert_eq!(queue.records(), 15, "nothing is dropped");
+    assert_eq!(acknowledge(&mut queue, u64::MAX), None);
+    assert_eq!(acknowledge(&mut queue, 2), Some(10));
+}
+
+#[test]
+fn records_of_a_type_that_the_server_does_not_know_block_nothing() {
+    let mut queue = Queue::new(1 << 20, None);
+    queue.begin(&[(2, 0)]);
+    assert!(queue.push(entry(1, 0..5)).is_ok());
+    queue.give(1, 7);
+    assert!(queue.push(entry(2, 0..5)).is_ok());
+    assert_eq!(sent(&mut queue), [(2, 0, 5, true)]);
+    assert_eq!(queue.unknown.iter().copied().collect::<Vec<_>>(), [1]);
+    assert_eq!(acknowledge(&mut queue, 1), Some(5));
+    assert!(queue.is_empty());
+}
+
+#[test]
+fn what_a_peer_says_is_shown_as_it_is_unless_it_does_not_print() {
+    let shown = super::super::shown;
+    assert_eq!(shown(b"this sensor's \"key\""), "this sensor's \"key\"");
+    assert_eq!(
+        shown("\x1b[2J\u{202e}\n".as_bytes()),
+        "\\u{1b}[2J\\u{202e}\\n"
+    );
 }

@@ -27,7 +27,9 @@ fn a_sensor_is_enrolled_while_it_tries() {
     sender.finish(true).expect("delivered");
     assert_eq!(running.kept("alice").records, 10);
     let told = told.lock().expect("a lock").clone();
-    assert!(told[0].contains("enrolled"), "{told:?}");
+    let remedy = format!("-enroll NAME -pin {}", pin(&sensor));
+    assert!(told[0].contains(&remedy), "{told:?}");
+    assert!(!told[0].contains("tls://"), "{told:?}");
     assert!(told.last().expect("a note").ends_with("connected"));
     let mut once = told.clone();
     once.dedup();
@@ -129,21 +131,119 @@ fn who_has_no_key_is_refused() {
 }
 
 #[test]
-fn connections_are_limited() {
+fn sensors_are_limited() {
     let world = World::new();
-    let sensor = world.sensor("alice");
+    let (alice, bob) = (world.sensor("alice"), world.sensor("bob"));
     let limits = ServerOptions {
         connections: 1,
         ..ServerOptions::default()
     };
     let running = world.start(0, limits);
     let mut sender =
-        ReliableSender::connect(options(&sensor, running.port()), [1; 16]).expect("connected");
-    let mut turned_away = TcpStream::connect(running.server.local_addr()).expect("connected");
-    assert!(!matches!(turned_away.read(&mut [0; 10]), Ok(1..)));
-    assert_eq!(running.server.counts().refusals.too_many, 1);
+        ReliableSender::connect(options(&alice, running.port()), [1; 16]).expect("connected");
+    let mut one_too_many = options(&bob, running.port());
+    one_too_many.connect_deadline = None;
+    let told = notes(&mut one_too_many);
+    let mut other = ReliableSender::connect(one_too_many, [1; 16]).expect("begun");
+    until("told", || {
+        let told = told.lock().expect("a lock");
+        told.iter().any(|line| line.contains("-max-clients"))
+    });
+    assert!(running.server.counts().refusals.too_many > 0);
     sender.send(batch(schema("TCP"), 0..3)).expect("sent");
     sender.finish(true).expect("delivered");
+    // There is room now.
+    other.finish(true).expect("delivered");
+}
+
+#[test]
+fn newcomers_make_room_for_each_other_and_take_no_sensors_place() {
+    let world = World::new();
+    let (alice, bob) = (world.sensor("alice"), world.sensor("bob"));
+    let limits = ServerOptions {
+        newcomers: 4,
+        ..ServerOptions::default()
+    };
+    let running = world.start(0, limits);
+    let mut sender =
+        ReliableSender::connect(options(&alice, running.port()), [1; 16]).expect("connected");
+    let idle: Vec<_> = (0..40)
+        .map(|_| TcpStream::connect(running.server.local_addr()).expect("connected"))
+        .collect();
+    until("displaced", || {
+        running.server.counts().refusals.displaced >= 30
+    });
+    // A sensor that comes now gets in.
+    let mut late =
+        ReliableSender::connect(options(&bob, running.port()), [1; 16]).expect("connected");
+    for sender in [&mut sender, &mut late] {
+        sender.send(batch(schema("TCP"), 0..3)).expect("sent");
+        sender.finish(true).expect("delivered");
+        assert_eq!(sender.counters().snapshot().reconnects, 0);
+    }
+    drop(idle);
+}
+
+#[test]
+fn a_stop_waits_for_no_silent_connection() {
+    let world = World::new();
+    let limits = ServerOptions {
+        handshake: 10 * LONG,
+        ..ServerOptions::default()
+    };
+    let mut running = world.start(0, limits);
+    let silent = TcpStream::connect(running.server.local_addr()).expect("connected");
+    until("accepted", || running.server.counts().connections == 1);
+    let (done, ended) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        running.server.stop();
+        let _ = done.send(());
+    });
+    ended.recv_timeout(LONG).expect("it stops");
+    drop(silent);
+}
+
+#[test]
+fn what_happens_to_connections_is_told_in_order() {
+    let world = World::new();
+    let alice = world.sensor("alice");
+    let stranger = world.stranger("stranger");
+    let running = world.start(0, ServerOptions::default());
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        let mut sender =
+            ReliableSender::connect(options(&alice, running.port()), [1; 16]).expect("connected");
+        sender.finish(true).expect("delivered");
+    }
+    let mut refused = options(&stranger, running.port());
+    refused.connect_deadline = Some(Duration::from_millis(1));
+    let _ = ReliableSender::connect(refused, [1; 16]);
+    let end = Instant::now() + LONG;
+    while taken.len() < 5 {
+        assert!(Instant::now() < end, "{taken:?}");
+        taken.extend(running.server.events());
+        thread::sleep(Duration::from_millis(5));
+    }
+    let is_refused = |event: &Event| {
+        matches!(event, Event::Refused { reason, pin: shown, .. }
+        if *reason == "unknown_key" && *shown == Some(pin(&stranger)))
+    };
+    assert!(taken.iter().any(is_refused), "{taken:?}");
+    let names: Vec<_> = taken
+        .iter()
+        .filter_map(|event| match event {
+            Event::Connected { sensor, .. } => Some((sensor.as_str(), "connected")),
+            Event::Gone { sensor, reason, .. } => Some((sensor.as_str(), *reason)),
+            _ => None,
+        })
+        .collect();
+    for event in [("alice", "connected"), ("alice", "closed")] {
+        assert_eq!(
+            names.iter().filter(|name| **name == event).count(),
+            2,
+            "{taken:?}"
+        );
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::super::queue::{Next, Queue};
 use super::super::spool::Folder;
 use super::killed::{Process, free_port, given, known};
-use super::parts::entry;
+use super::parts::{acknowledge, entry};
 use super::*;
 
 /// A live sensor with little memory, and so many octets of files.
@@ -91,18 +91,98 @@ fn what_is_left_at_the_end_is_sent_by_the_next_run() {
     hurried.finish_deadline = Some(Duration::from_millis(100));
     let mut sender = ReliableSender::connect(hurried, [1; 16]).expect("begun");
     send(&mut sender, 0..50);
-    let error = sender.finish(true).expect_err("nobody there").to_string();
-    assert!(error.contains("5000 records were not delivered"), "{error}");
-    assert!(error.contains("spool has of them"), "{error}");
+    // All is safe.
+    sender.finish(true).expect("in files");
+    assert_eq!(sender.counters().snapshot().waiting, 5000);
     drop(sender);
     let _running = world.start(port, ServerOptions::default());
     let mut sender = connect(|| live(&sensor, port, folder, 64 << 20), [2; 16]);
     send(&mut sender, 0..1);
     sender.finish(true).expect("delivered");
     assert!(files(folder).is_empty());
+    let counts = sender.counters().snapshot();
+    assert_eq!((counts.earlier, counts.delivered), (5000, 100));
     let records = world.records("alice", schema("TCP"));
     let expected: Vec<u64> = (0..2500).chain(0..50).collect();
     assert_eq!(records, expected);
+}
+
+#[test]
+fn what_had_no_room_is_told_by_the_next_run() {
+    let world = World::new();
+    let sensor = world.sensor("alice");
+    let port = free_port();
+    let folder = world.folder.path();
+    let mut hurried = live(&sensor, port, folder, 20_000);
+    hurried.finish_deadline = Some(Duration::from_millis(100));
+    let mut sender = ReliableSender::connect(hurried, [1; 16]).expect("begun");
+    send(&mut sender, 0..50);
+    let error = sender.finish(true).expect_err("no room").to_string();
+    let counts = sender.counters().snapshot();
+    assert!(counts.lost > 0 && counts.waiting > 0);
+    assert_eq!(counts.lost + counts.waiting, 5000);
+    let said = format!("{} records were not delivered", counts.lost);
+    assert!(error.contains(&said), "{error}");
+    drop(sender);
+    let running = world.start(port, ServerOptions::default());
+    let mut sender = connect(|| live(&sensor, port, folder, 20_000), [2; 16]);
+    sender.finish(true).expect("delivered");
+    assert_eq!(running.kept("alice").records, counts.waiting);
+    assert_eq!(running.sensor("alice").gaps, counts.lost);
+    assert!(files(folder).is_empty());
+}
+
+#[test]
+fn a_pipe_in_the_place_of_the_lock_is_not_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lock = folder.path().join(".lock");
+    let made = std::process::Command::new("mkfifo").arg(&lock).status();
+    assert!(made.expect("mkfifo runs").success());
+    assert!(Folder::open(folder.path(), 1 << 20, [1; 16]).is_err());
+}
+
+#[test]
+fn what_is_no_file_of_a_spool_is_told_and_left_alone() {
+    let world = World::new();
+    let sensor = world.sensor("alice");
+    let folder = world.folder.path();
+    let spool = folder.join("spool");
+    std::fs::create_dir(&spool).expect("made");
+    let name = |stream: &str, number: u64| spool.join(format!("{stream}-{number:020}.spool"));
+    let victim = folder.join("victim");
+    std::fs::write(&victim, b"precious").expect("written");
+    let stream = "ab".repeat(16);
+    let odd = [
+        name(&stream, 1 << 32),
+        name(&stream, (1 << 32) + 1),
+        name(&stream, (1 << 32) + 2),
+        name(&stream, u64::MAX),
+        name(&"00".repeat(16), 1 << 32),
+    ];
+    std::os::unix::fs::symlink(&victim, &odd[0]).expect("a link");
+    std::fs::create_dir(&odd[1]).expect("a folder");
+    std::fs::write(&odd[2], vec![0; 5000]).expect("written");
+    let mut good = Vec::new();
+    entry(schema("TCP").number.expect("a number"), 0..5)
+        .message()
+        .put(&mut good);
+    for path in &odd[3..] {
+        std::fs::write(path, &good).expect("written");
+    }
+    let running = world.start(0, ServerOptions::default());
+    let mut live = live(&sensor, running.port(), folder, 100_000);
+    let told = notes(&mut live);
+    let mut sender = ReliableSender::connect(live, [1; 16]).expect("begun");
+    sender.finish(true).expect("delivered");
+    assert_eq!(running.kept("alice").records, 0);
+    let told = told.lock().expect("a lock");
+    for path in &odd {
+        let path = path.display().to_string();
+        let lines = told.iter().filter(|line| line.contains(&path));
+        assert_eq!(lines.count(), 1, "{path}: {told:?}");
+    }
+    assert_eq!(files(folder).len(), odd.len());
+    assert_eq!(std::fs::read(&victim).expect("a file"), b"precious");
 }
 
 #[test]
@@ -148,7 +228,9 @@ fn a_file_stays_until_the_server_has_all_of_it() {
     let directory = folder.path().join("spool");
     let stream = [0xab; 16];
     let tcp = schema("TCP").number.expect("a number");
-    let (_, spool) = Folder::open(&directory, 1 << 20, stream).expect("opened");
+    let spool = Folder::open(&directory, 1 << 20, stream)
+        .expect("opened")
+        .own;
     assert!(Folder::open(&directory, 1 << 20, stream).is_err(), "in use");
     let mut queue = Queue::new(1, Some(spool));
     for part in 0..3 {
@@ -157,31 +239,31 @@ fn a_file_stays_until_the_server_has_all_of_it() {
     // The first is in memory only.
     assert_eq!((queue.records(), files(folder.path()).len()), (15, 1));
     queue.begin(&[]);
-    let mut known = 0;
+    let mut counts = SenderCounts::default();
     for part in 1..=3 {
-        assert!(queue.next(&mut known).is_some() && queue.next(&mut known).is_none());
+        assert!(queue.next(&mut counts).is_some() && queue.next(&mut counts).is_none());
         assert_eq!(files(folder.path()).len(), 1, "before {part}");
-        assert_eq!(queue.acknowledge(part), Some(5));
+        assert_eq!(acknowledge(&mut queue, part), Some(5));
     }
     assert!(queue.is_empty() && files(folder.path()).is_empty());
     // What goes before others at the end comes first.
     for part in 3..6 {
         assert!(queue.push(entry(tcp, part * 5..part * 5 + 5)).is_ok());
     }
-    assert_eq!(queue.save(), 5);
+    assert_eq!(queue.save(false), 15);
     drop(queue);
-    let (older, own) = Folder::open(&directory, 1 << 20, stream).expect("opened");
-    assert!(older.is_empty());
-    let mut queue = Queue::new(1 << 20, Some(own));
+    let opened = Folder::open(&directory, 1 << 20, stream).expect("opened");
+    assert!(opened.older.is_empty());
+    let mut queue = Queue::new(1 << 20, Some(opened.own));
     queue.begin(&[(tcp, 15)]);
     for first in [15, 20, 25] {
-        let next = queue.next(&mut known);
+        let next = queue.next(&mut counts);
         assert!(matches!(next, Some(Next::Batch(entry)) if entry.first == first));
     }
-    assert!(queue.is_sent() && queue.next(&mut known).is_none());
-    assert_eq!(queue.acknowledge(2), Some(10));
+    assert!(queue.is_sent() && queue.next(&mut counts).is_none());
+    assert_eq!(acknowledge(&mut queue, 2), Some(10));
     assert_eq!(files(folder.path()).len(), 1);
-    assert_eq!(queue.acknowledge(3), Some(5));
+    assert_eq!(acknowledge(&mut queue, 3), Some(5));
     assert!(files(folder.path()).is_empty());
 }
 
