@@ -140,6 +140,9 @@ class Program:
         self.kills += 1
 
     def stop(self):
+        # Of a program that has not begun yet, a signal is the end.
+        while self.said().count('event="waiting for ') <= self.kills:
+            time.sleep(0.1)
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=120)
 

@@ -89,7 +89,8 @@ impl Connection {
         let wrong = |reason: String| Error::Transport(format!("the URL of the broker: {reason}"));
         let addresses = self.url.split(',').map(|url| {
             let address = url.trim().parse::<ServerAddr>();
-            let address = address.map_err(|error| wrong(error.to_string()))?;
+            let address = address
+                .map_err(|error| wrong(format!("{error}; use nats://HOST or tls://HOST")))?;
             match address.host() {
                 "" => Err(wrong("a host is missing, as in nats://HOST".to_owned())),
                 _ => Ok(address),

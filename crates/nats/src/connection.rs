@@ -123,7 +123,12 @@ impl Broker {
                         Event::ServerError(error) => notices.say(&format!("the broker: {error}")),
                         Event::ClientError(error) => {
                             let text = error.to_string();
-                            let text = text.trim_start_matches("nats: ");
+                            let text = match text.trim_start_matches("nats: ") {
+                                "IO error" => {
+                                    "cannot connect; check that it runs and may be reached"
+                                }
+                                text => text,
+                            };
                             notices.say(&format!("the broker at {place}: {text}; trying again"));
                         }
                         _ => {}

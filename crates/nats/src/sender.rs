@@ -182,7 +182,7 @@ impl NatsSender {
             // Nothing was taken yet that could be delivered.
             if self.options.stop.load(Ordering::Relaxed) {
                 return Err(Error::Transport(
-                    "stopped before the broker has told where to begin".to_owned(),
+                    "stopped before the broker had told where to begin".to_owned(),
                 ));
             }
         }

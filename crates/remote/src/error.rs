@@ -107,7 +107,11 @@ impl Error {
         use Errno::{EACCES, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EPERM};
         let path = path.to_owned();
         move |source| match source.raw_os_error().map(Errno::from_raw) {
-            Some(EACCES | EISDIR | ELOOP | ENOENT | ENOTDIR | ENXIO | EPERM) => Error::Foreign {
+            Some(ELOOP) => Error::Foreign {
+                path,
+                reason: "is a link, so records cannot go there; move it away".to_owned(),
+            },
+            Some(EACCES | EISDIR | ENOENT | ENOTDIR | ENXIO | EPERM) => Error::Foreign {
                 path,
                 reason: format!(
                     "{source}; move away what is in the way, and let the server write there"

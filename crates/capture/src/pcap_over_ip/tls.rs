@@ -386,7 +386,9 @@ struct Verifier {
 
 /// A server's certificate has none of the pins.
 #[derive(Debug, thiserror::Error)]
-#[error("the peer's certificate has another pin: {0}")]
+#[error(
+    "the peer's certificate has another pin, {0}; ask its owner whether that is right: somebody else may be answering"
+)]
 struct WrongPin(Pin);
 
 impl ServerCertVerifier for Verifier {

@@ -113,6 +113,10 @@ pub(super) fn make_folder(path: &Path) -> Result<bool, Error> {
     let is_new = match DirBuilder::new().mode(FOLDER_MODE).create(path) {
         Ok(()) => true,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let gone = "the folder of all records is gone; put it back, or start the server again";
+            return Err(Error::io(path)(io::Error::new(error.kind(), gone)));
+        }
         Err(error) => return Err(Error::io(path)(error)),
     };
     let metadata = fs::symlink_metadata(path).map_err(Error::of_client(path))?;

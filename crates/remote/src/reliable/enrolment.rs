@@ -351,11 +351,14 @@ fn read(path: &Path) -> Result<String, Error> {
     if text.len() as u64 > LONGEST_FILE {
         return Err(wrong("is longer than 4 MiB, and no list of sensors"));
     }
-    String::from_utf8(text).map_err(|_| wrong("is no text, and no list of sensors"))
+    String::from_utf8(text)
+        .map_err(|_| wrong("is not a text file; name the list of sensors with -sensors"))
 }
 
 fn parse(path: &Path, text: &str) -> Result<HashMap<Pin, String>, Error> {
     let mut names: HashMap<Pin, String> = HashMap::new();
+    // Editors of Windows put a mark there.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (place, line) in text.lines().enumerate() {
         let wrong = |reason: String| Error::Line {
             path: path.to_owned(),
@@ -466,7 +469,7 @@ mod tests {
             .expect("huge");
         told("longer than 4 MiB");
         fs::write(&path, b"a \xff").expect("written");
-        told("is no text");
+        told("is not a text file");
         fs::write(&path, "\nalice not-a-pin # x\n").expect("written");
         told("sensors, line 2: expected NAME PIN, found \"alice not-a-pin # x\"");
     }

@@ -104,11 +104,14 @@ fn way(sender: NatsSender, place: String, run: &Run<'_>, is_repeatable: bool) ->
         }),
         account: Box::new(move || {
             let sent = counters.snapshot();
-            let mut text = format!(
-                "{} delivered to the broker, {} compressed\n",
-                counted(sent.records, "records"),
-                size(sent.octets)
-            );
+            let mut text = match sent.records {
+                0 => "nothing that the broker did not have before\n".to_owned(),
+                records => format!(
+                    "{} delivered to the broker, {} compressed\n",
+                    counted(records, "records"),
+                    size(sent.octets)
+                ),
+            };
             for (count, why) in [
                 (sent.dropped, "for want of room (-queue)"),
                 (sent.too_long, "as they were too large for the broker"),
