@@ -531,27 +531,27 @@ fn nobody_writes_under_the_name_of_an_enrolled_sensor() {
     let enrolment = Enrolment::open(&folder.path().join("sensors")).expect("no sensors");
     let enrolment = Arc::new(enrolment);
     enrolment
-        .add("lab:7", pin("a").expect("a pin"))
+        .add("lab-7", pin("a").expect("a pin"))
         .expect("enrolled");
     let server = Server::start(&CollectorOptions {
         enrolment: Some(Arc::clone(&enrolment)),
         ..CollectorOptions::default()
     });
     let refused = |names: &[&[u8]]| refused(&server, names, Refusal::EnrolledName);
-    assert_eq!(refused(&[b"lab:7", b"lab:8", b"lab:7", b"other"]), 2);
-    assert!(!server.folder.path().join("out/lab%3a7").exists());
+    assert_eq!(refused(&[b"lab-7", b"lab-8", b"lab-7", b"other"]), 2);
+    assert!(!server.folder.path().join("out/lab-7").exists());
     // The file is followed.
     enrolment
-        .add("lab:8", pin("b").expect("a pin"))
+        .add("lab-8", pin("b").expect("a pin"))
         .expect("enrolled");
     until("enrolled meanwhile", || {
-        (refused(&[b"lab:8"]) == 1).then_some(())
+        (refused(&[b"lab-8"]) == 1).then_some(())
     });
     enrolment
         .remove(&pin("a").expect("a pin"))
         .expect("removed");
     until("revoked meanwhile", || {
-        (refused(&[b"lab:7"]) == 0).then_some(())
+        (refused(&[b"lab-7"]) == 0).then_some(())
     });
     server.collector.stop().expect("stopped");
 }
