@@ -10,7 +10,7 @@ use netcap_relay::{Chunk, OwnTraffic};
 use crate::classic::{self, Skipped};
 use crate::mgen::Check;
 
-/// What became of packets.
+/// How many packets came, by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Packets that came.
@@ -53,7 +53,7 @@ pub struct Distiller {
     pub own: Option<Arc<OwnTraffic>>,
     /// What is kept, where no kernel has filtered.
     pub filter: Option<Filter>,
-    /// What became of the packets so far.
+    /// The outcomes of the packets so far.
     pub counts: Counts,
 }
 

@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Octets of lines that are written at once.
 const BLOCK: usize = 64 << 10;
 
-/// What became of lines.
+/// How many lines were written and lost.
 #[derive(Debug, Default)]
 pub struct LogCounts {
     /// Those written.

@@ -31,7 +31,7 @@ pub enum WatchError {
 }
 
 /// Gives away the records of a source until its end, or [`Halt`]. `tell` is told now and then, and at
-/// the end, what became of packets, and where they came from.
+/// the end, the outcomes of packets and where they came from.
 ///
 /// # Errors
 ///

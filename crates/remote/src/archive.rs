@@ -86,7 +86,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Tells what became of the newest file of a type.
+    /// Tells what happened to the newest file of a type.
     fn tell_of(&self, file: &TypeFile, what: &str) {
         if let Some(newest) = &file.newest {
             self.news.tell(format!("{}: {what}", newest.path.display()));

@@ -74,7 +74,7 @@ impl Default for CollectorOptions {
     }
 }
 
-/// What became of datagrams since the start. What was kept of each client the archive
+/// The outcomes of datagrams since the start. What was kept of each client the archive
 /// [counts](Archive::counts).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CollectorCounts {

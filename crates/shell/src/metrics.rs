@@ -66,10 +66,7 @@ impl Page {
             "Captured bytes of the packets read.",
         )
         .value(&[], ledger.octets);
-        let mut fates = self.counter(
-            "netcap_packet_fates_total",
-            "Packets read, by what became of them.",
-        );
+        let mut fates = self.counter("netcap_packet_fates_total", "Packets read, by outcome.");
         for (fate, packets) in [
             ("decoded", ledger.decoded),
             ("filtered", ledger.filtered),

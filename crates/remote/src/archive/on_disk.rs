@@ -45,7 +45,7 @@ pub(super) struct OpenFile {
     pub(super) id: FileId,
 }
 
-/// What became of a file meanwhile.
+/// What happened to a file meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     None,

@@ -20,7 +20,7 @@ use crate::Error;
 /// Tells the time.
 pub(super) type Clock = Box<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// What became of the periods.
+/// The octets of all periods, and how many were removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiskCounts {
     /// Octets of all periods there are.
@@ -216,7 +216,7 @@ impl Archive {
         Ok(())
     }
 
-    /// What became of the periods, where there is a limit on the disk.
+    /// The octets of all periods, and how many were removed, where there is a limit on the disk.
     pub fn disk(&self) -> Option<DiskCounts> {
         let periods = self.shared.periods.as_ref()?;
         periods.rotation.disk_limit?;

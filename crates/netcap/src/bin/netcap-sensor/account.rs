@@ -1,4 +1,4 @@
-//! What became of the records of a reliable run, as it is told at the end.
+//! The outcome of the records of a reliable run, as it is told at the end.
 
 use netcap_remote::reliable::SenderCounts;
 use netcap_shell::figures::{counted, grouped, size};
@@ -26,7 +26,7 @@ impl Room {
     }
 }
 
-/// What became of the records, in a line for each.
+/// The outcomes of the records, a line for each.
 pub(crate) fn account(counts: &SenderCounts, room: &Room) -> String {
     let mut lines = Vec::new();
     let several = |records: u64| counted(records, "records");

@@ -25,7 +25,7 @@ pub(crate) struct Snapshot {
     pub(crate) queue_drops: u64,
     /// Octets of unfinished records that were cut off the ends of files.
     pub(crate) cut: u64,
-    /// What became of the periods, if there is a limit on the disk.
+    /// The octets of all periods, and how many were removed, if there is a limit on the disk.
     pub(crate) disk: Option<DiskCounts>,
     /// Of what a broker gave, if there is one.
     pub(crate) shared: Option<Shared>,

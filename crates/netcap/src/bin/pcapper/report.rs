@@ -158,10 +158,7 @@ impl Report {
         for input in &state.inputs {
             packets.value(&[("interface", &input.name)], input.counts.packets);
         }
-        let mut fates = page.counter(
-            "pcapper_packet_fates_total",
-            "Packets that came, by what became of them.",
-        );
+        let mut fates = page.counter("pcapper_packet_fates_total", "Packets by outcome.");
         for input in &state.inputs {
             for (fate, count) in fates_of(&input.counts) {
                 fates.value(&[("interface", &input.name), ("fate", fate)], count);
@@ -212,7 +209,7 @@ impl Report {
     }
 }
 
-/// What became of packets, by name.
+/// The outcomes of packets, by name.
 fn fates_of(counts: &Counts) -> impl Iterator<Item = (&'static str, u64)> {
     let others = [
         ("recorded", counts.recorded),
@@ -224,7 +221,7 @@ fn fates_of(counts: &Counts) -> impl Iterator<Item = (&'static str, u64)> {
     others.into_iter().chain(skipped)
 }
 
-/// What became of an input's packets, in a line.
+/// The outcomes of an input's packets, in a line.
 fn sums_of(input: &Input) -> String {
     let mut line = format!("{}: {} packets", input.name, grouped(input.counts.packets));
     for (fate, count) in fates_of(&input.counts) {
