@@ -28,5 +28,5 @@ pub use logs::{Account, Log, LogError, find};
 pub use overview::{Overview, SUMS_KEPT};
 pub use reader::Records;
 pub use replay::{Playback, Seek, Speed, replay};
-pub use views::{AgentView, Snapshot, Status, Sums, Total};
+pub use views::{AgentView, Delay, FlowView, Losses, Snapshot, Status, Sums, Total};
 pub use window::Sum;

@@ -30,7 +30,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::classify::{Finding, Kind};
 use crate::collect::links::News;
-use crate::collect::views::{AgentView, Snapshot, Status, Sums, Total};
+use crate::collect::views::{AgentView, FlowView, Snapshot, Status, Sums, Total};
 use crate::collect::window::Window;
 use crate::record::Record;
 
@@ -80,6 +80,7 @@ impl Overview {
                 lag: None,
                 outside: 0,
                 crowded_out: 0,
+                losses: None,
                 totals: Vec::new(),
             },
             totals: BTreeMap::new(),
@@ -188,6 +189,11 @@ impl Overview {
             version,
             agents: self.agents.iter().map(view).collect(),
         }
+    }
+
+    /// The flows that were seen at both ends, in the order in which they were first.
+    pub fn flows(&self) -> Vec<FlowView> {
+        Vec::new()
     }
 
     /// The sums of all seconds that have changed since a version, 0 for all there are. Where records of long

@@ -1,5 +1,6 @@
 //! What views are given: copies of what is known at some time.
 
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use crate::classify::Kind;
@@ -67,8 +68,59 @@ pub struct AgentView {
     pub outside: u64,
     /// Findings for whose sums there was no room.
     pub crowded_out: u64,
+    /// What was lost of its packets, where it tells (the extended stream).
+    pub losses: Option<Losses>,
     /// By type and level, in their order.
     pub totals: Vec<Total>,
+}
+
+/// What was lost of an agent's packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Packets that its kernel or interfaces dropped, so that it never saw them.
+    pub dropped: u64,
+    /// Records that it made and that did not reach us, as we were too slow.
+    pub missing: u64,
+}
+
+/// A flow of packets that one agent sent and another received, joined packet by packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowView {
+    /// Number of the agent that sent it.
+    pub sender: usize,
+    /// Number of the agent that received it, or should have.
+    pub receiver: usize,
+    /// Address and port (0 where the protocol has none) that it comes from.
+    pub source: SocketAddr,
+    /// Address and port that it goes to.
+    pub destination: SocketAddr,
+    /// IP protocol number (IANA).
+    pub protocol: u8,
+    /// Flow of MGEN, if it is one.
+    pub flow_id: Option<u32>,
+    /// Packets sent whose fate is known.
+    pub sent: u64,
+    /// Those of them that were received.
+    pub received: u64,
+    /// Those of them that were not received in time.
+    pub lost: u64,
+    /// Packets received more often than sent.
+    pub duplicated: u64,
+    /// One-way delay by the two agents' clocks; none before the first packet received.
+    pub delay: Option<Delay>,
+}
+
+/// One-way delays in nanoseconds; negative where the receiver's clock is behind by more than the delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// The shortest.
+    pub least: i64,
+    /// Half of them are no longer.
+    pub median: i64,
+    /// The longest.
+    pub most: i64,
+    /// That of the packet received last.
+    pub last: i64,
 }
 
 /// All agents at some time.
