@@ -21,6 +21,7 @@ CLONE_NEWNET = 0x40000000
 # As long as anything here may take on a busy machine.
 PATIENCE = 60
 PORT = 7073
+METRICS = "--metrics 127.0.0.1:9103"
 
 
 def sh(line, check=True):
@@ -92,6 +93,9 @@ class Lab:
                    " echo 1 > /proc/sys/net/ipv6/conf/$each/disable_ipv6; done'")
             sh(f"ip -n {self.space('hub')} link add bridge type bridge mcast_snooping 0")
             sh(f"ip -n {self.space('hub')} link set bridge up")
+            # Where the system has filters for bridges, they drop what is malformed.
+            sh(f"{self.inside('hub')} sh -c 'for each in /proc/sys/net/bridge/bridge-nf-call-*; do"
+               " echo 0 > $each; done'", check=False)
             for name in self.hosts:
                 self.plug_in(name)
         except BaseException:
@@ -129,11 +133,13 @@ class Lab:
         for other in self.hosts:
             if other != name:
                 sh(f"{host} neighbour replace {self.address(other)} lladdr {self.mac(other)} dev eth0")
+        # What is sent before that goes nowhere.
+        until(f"{name} is connected", lambda: "state UP" in sh(f"{host} link show dev eth0"))
 
     def unplug(self, name):
         sh(f"ip -n {self.space(name)} link delete eth0")
 
-    def sent(self, name):
+    def sent_by(self, name):
         """Packets that the host's interface has sent, and those that found no room on the other side."""
         shown = sh(f"ip -n {self.space(name)} -s -j link show dev eth0")
         counts = json.loads(shown)[0]["stats64"]["tx"]
@@ -187,6 +193,13 @@ class Lab:
 
     def collector(self, name, address="127.0.0.1", port=PORT):
         return Collector(self.connect(name, address, port))
+
+    def metric(self, name, metric):
+        """The sum of what a host's agent tells Prometheus by that name."""
+        with self.connect(name, port=9103) as stream:
+            stream.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            page = b"".join(iter(lambda: stream.recv(1 << 16), b"")).decode()
+        return sum(int(value) for value in re.findall(rf"^{metric}(?:\{{.*\}})? (\d+)$", page, re.MULTILINE))
 
     def wire(self, name):
         """A socket that sends frames out of the host's interface as they are."""
