@@ -9,6 +9,7 @@ pub mod classify;
 pub mod collect;
 pub mod config;
 mod distil;
+pub mod extended;
 mod log;
 pub mod mgen;
 mod mode;
