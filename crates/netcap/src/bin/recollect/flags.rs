@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser};
 use netcap_agent::collect::{Format, Seek, Speed};
+use netcap_capture::pcap_over_ip::TlsOptions;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::seconds;
-use netcap_shell::{Failure, Given, Retired, exit_codes};
+use netcap_shell::{CertificateFlags, ConnectTlsFlags, Failure, Given, Retired, exit_codes};
 
 use crate::PROGRAM;
 
@@ -29,8 +30,9 @@ pub(crate) struct Flags {
     /// Configuration: types of traffic, and where agents are
     ///
     /// Lines as `1=5000`, `2=5001-5010`, `2=M100-199` say what is of a type: destination ports, or flows of
-    /// MGEN. Lines as `lab:192.0.2.7:7073` say where an agent is, and what it is called. `[Video]` names
-    /// type 1 if it is the first such line, and so on. The rest of a line after `#` or `;` is a comment.
+    /// MGEN. Lines as `lab:192.0.2.7:7073` say where an agent is, and what it is called; behind it may stand
+    /// `extended` (it is one of the extended stream), `tls`, and `pin=sha256/...`. `[Video]` names type 1 if it
+    /// is the first such line, and so on. The rest of a line after `#` or `;` is a comment.
     #[arg(
         short = 'c',
         long,
@@ -64,7 +66,30 @@ pub(crate) struct Flags {
     pub(crate) metrics: MetricsFlags,
 
     #[command(flatten)]
+    pub(crate) tls: Given<AgentTlsFlags>,
+
+    #[command(flatten)]
     pub(crate) replay: Given<ReplayFlags>,
+}
+
+/// Flags of connections to agents over TLS.
+#[derive(Debug, Args)]
+pub(crate) struct AgentTlsFlags {
+    #[command(flatten)]
+    connect: ConnectTlsFlags,
+
+    #[command(flatten)]
+    certificate: CertificateFlags,
+}
+
+impl AgentTlsFlags {
+    /// What they say.
+    pub(crate) fn options(&self) -> TlsOptions {
+        let mut options = TlsOptions::default();
+        self.connect.add_to(&mut options);
+        self.certificate.add_to(&mut options);
+        options
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -142,10 +167,20 @@ fn seek(text: &str) -> Result<Seek, String> {
 
 /// Reads the command line. `None`: help or the version was asked for, and printed.
 pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
-    let flags = PROGRAM.parse(Flags::command(), &Retired::default(), args)?;
+    let command = Flags::command().mut_arg("cert", |flag| {
+        flag.help("Our certificate (PEM), for agents that demand one")
+    });
+    let flags = PROGRAM.parse(command, &Retired::default(), args)?;
     let Some(flags): Option<Flags> = flags else {
         return Ok(None);
     };
+    if let (Some(flag), false) = (flags.tls.given(), flags.replay.paths.is_empty()) {
+        return Err(Failure::Usage(format!(
+            "{} is for connections to agents, and {} makes none; leave one of them out",
+            PROGRAM.flag(flag),
+            PROGRAM.flag("replay")
+        )));
+    }
     match flags.replay.given() {
         Some(flag) if flags.replay.paths.is_empty() => Err(Failure::Usage(format!(
             "{} is for logs: add {} DIR",
@@ -201,6 +236,9 @@ mod tests {
             "recollect --replay x --speed 0",
             "recollect --replay x --speed fast",
             "recollect --replay x --seek tomorrow",
+            "recollect --replay x --ca y",
+            "recollect --cert x",
+            "recollect --pin x",
         ] {
             let Err(Failure::Usage(message)) = read(line) else {
                 panic!("{line}")
