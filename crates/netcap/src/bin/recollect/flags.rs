@@ -120,7 +120,8 @@ pub(crate) struct ReplayFlags {
     #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
     pub(crate) speed: Speed,
 
-    /// Begin at this time (seconds since 1970), or so long after the first packet: +90, +10m
+    /// Begin at this time (as 2019-06-01T12:00:00Z, or seconds since 1970), or so long after the first
+    /// packet: +90, +10m
     #[arg(long, value_name = "TIME", default_value = "+0", value_parser = seek, hide_default_value = true)]
     pub(crate) seek: Seek,
 
@@ -153,11 +154,16 @@ fn speed(text: &str) -> Result<Speed, String> {
 }
 
 fn seek(text: &str) -> Result<Seek, String> {
-    let expected = "seconds since 1970, as logs have them, or + and a time, as in +90 or +10m";
+    let expected = "a time as 2019-06-01T12:00:00Z, seconds since 1970, or so long after the first \
+                    packet, as in +90 or +10m";
     if let Some(after) = text.strip_prefix('+') {
         return seconds(after)
             .map(Seek::By)
             .map_err(|_| expected.to_owned());
+    }
+    // RFC 3339: without an offset it would be anybody's noon.
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(Seek::To(time.as_microsecond()));
     }
     let time = text.parse().ok();
     let time = time.and_then(|time| Duration::try_from_secs_f64(time).ok());
@@ -223,6 +229,30 @@ mod tests {
         let flags = flags.expect("right").expect("flags");
         assert_eq!(flags.replay.seek, Seek::To(1_700_000_000_500_000));
         assert_eq!(flags.replay.speed, Speed::Most);
+    }
+
+    #[test]
+    fn a_time_may_be_written_in_several_ways() {
+        for text in [
+            "1559390400",
+            "2019-06-01T12:00:00Z",
+            "2019-06-01T14:00:00.000000+02:00",
+            "2019-06-01t12:00:00z",
+        ] {
+            assert_eq!(seek(text), Ok(Seek::To(1_559_390_400_000_000)), "{text}");
+        }
+        for text in [
+            "2019-06-01",
+            "12:00",
+            "2019-06-01T12:00:00",
+            "2019-13-01T12:00:00Z",
+            "2019-06-01T12:00:00Zulu",
+            "-1",
+            "nan",
+            "+",
+        ] {
+            assert!(seek(text).is_err(), "{text}");
+        }
     }
 
     #[test]
