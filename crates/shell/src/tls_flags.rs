@@ -1,4 +1,4 @@
-//! The flags for TLS, in either direction: as who connects, and as who listens.
+//! The flags for TLS: of who connects, of who listens, and of programs that do both.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,10 @@ use crate::failure::Failure;
 use crate::given::Given;
 use crate::program::Program;
 
-/// Who is believed, and who we are.
+/// Whom we believe when we connect.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
-pub struct TlsFlags {
+pub struct ConnectTlsFlags {
     /// Certificates (PEM) of the authorities by which we verify peers that we connect to [default: the
     /// system's]
     #[arg(long, value_name = "FILE")]
@@ -29,6 +29,15 @@ pub struct TlsFlags {
     #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
 
+    /// Trust any peer we connect to: whoever is between can read and change what is sent
+    #[arg(long)]
+    insecure: bool,
+}
+
+/// Who we are, in either direction.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct CertificateFlags {
     /// Our certificate (PEM): to listen with TLS, or if a peer demands one
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
@@ -36,7 +45,12 @@ pub struct TlsFlags {
     /// Its key (PEM); other users must not be able to read it
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
+}
 
+/// Whom we let in where we listen.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct ListenTlsFlags {
     /// Where we listen: demand certificates signed by these authorities (PEM)
     #[arg(long, value_name = "FILE", requires = "cert")]
     client_ca: Option<PathBuf>,
@@ -44,40 +58,83 @@ pub struct TlsFlags {
     /// Of those, let in only this name, pin or SHA-256; may be given several times
     #[arg(long, value_name = "WHO", requires = "client_ca")]
     allow_client: Vec<String>,
+}
 
-    /// Trust any peer we connect to: whoever is between can read and change what is sent
-    #[arg(long)]
-    insecure: bool,
+/// All of these.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct TlsFlags {
+    #[command(flatten)]
+    connect: ConnectTlsFlags,
+
+    #[command(flatten)]
+    certificate: CertificateFlags,
+
+    #[command(flatten)]
+    listen: ListenTlsFlags,
 
     /// Take a stream that ends without close_notify for cut short, even between records
     #[arg(long)]
     strict_tls: bool,
 }
 
+impl ConnectTlsFlags {
+    /// Adds what they say.
+    pub fn add_to(&self, options: &mut TlsOptions) {
+        options.ca.clone_from(&self.ca);
+        options.pins.clone_from(&self.pin);
+        options.server_name.clone_from(&self.server_name);
+        options.insecure = self.insecure;
+    }
+
+    /// Whether they say how peers are believed, which needs TLS.
+    fn is_given(&self) -> bool {
+        self.ca.is_some() || !self.pin.is_empty() || self.server_name.is_some() || self.insecure
+    }
+}
+
+impl CertificateFlags {
+    /// Adds what they say.
+    pub fn add_to(&self, options: &mut TlsOptions) {
+        options.cert.clone_from(&self.cert);
+        options.key.clone_from(&self.key);
+    }
+
+    /// Whether we have a certificate to show.
+    pub fn is_given(&self) -> bool {
+        self.cert.is_some()
+    }
+}
+
+impl ListenTlsFlags {
+    /// Adds what they say.
+    pub fn add_to(&self, options: &mut TlsOptions) {
+        options.client_ca.clone_from(&self.client_ca);
+        options.allow.clone_from(&self.allow_client);
+    }
+}
+
 impl TlsFlags {
     /// What the flags say, in both directions.
     pub fn options(&self) -> TlsOptions {
-        TlsOptions {
-            ca: self.ca.clone(),
-            pins: self.pin.clone(),
-            server_name: self.server_name.clone(),
-            cert: self.cert.clone(),
-            key: self.key.clone(),
-            insecure: self.insecure,
-            client_ca: self.client_ca.clone(),
-            allow: self.allow_client.clone(),
+        let mut options = TlsOptions {
             strict: self.strict_tls,
-        }
+            ..TlsOptions::default()
+        };
+        self.connect.add_to(&mut options);
+        self.certificate.add_to(&mut options);
+        self.listen.add_to(&mut options);
+        options
     }
 
     /// Whether we have a certificate to show where we listen.
     pub fn has_certificate(&self) -> bool {
-        self.cert.is_some()
+        self.certificate.is_given()
     }
 
     /// Whether they say how peers that we connect to are believed, which needs TLS.
     pub fn is_about_servers(&self) -> bool {
-        self.ca.is_some() || !self.pin.is_empty() || self.server_name.is_some() || self.insecure
+        self.connect.is_given()
     }
 }
 

@@ -1,0 +1,20 @@
+//! The extended stream: what an agent tells beyond the records of 28 octets, at a port of its own.
+//!
+//! The collector begins, with [`GREETING`]; then only the agent speaks, in [`Message`]s. Agents of 2019 read
+//! nothing, so who greets one by mistake notices by what comes back.
+//!
+//! Guarantees: each packet that the agent has made a record of has a number, and numbers have no gaps, so
+//! whoever misses some knows how many; what later versions add, this one skips.
+
+mod message;
+mod reader;
+mod wire;
+
+pub use message::{
+    Agent, Counters, Direction, Fragment, Interface, MOST_INTERFACES, Machine, Message, MgenNote,
+    PacketNote, Status,
+};
+pub use reader::{Messages, StreamError};
+
+/// What a collector sends first, and nothing after that. A later version of the protocol has another.
+pub const GREETING: &[u8; 19] = b"PCAPPER-EXTENDED 1\n";
