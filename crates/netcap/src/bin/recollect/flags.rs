@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser};
 use netcap_agent::collect::{Format, Seek, Speed};
-use netcap_capture::pcap_over_ip::TlsOptions;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::seconds;
-use netcap_shell::{CertificateFlags, ConnectTlsFlags, Failure, Given, Retired, exit_codes};
+use netcap_shell::{Failure, Given, Retired, TlsConnectFlags, exit_codes};
 
 use crate::PROGRAM;
 
@@ -66,30 +65,10 @@ pub(crate) struct Flags {
     pub(crate) metrics: MetricsFlags,
 
     #[command(flatten)]
-    pub(crate) tls: Given<AgentTlsFlags>,
+    pub(crate) tls: Given<TlsConnectFlags>,
 
     #[command(flatten)]
     pub(crate) replay: Given<ReplayFlags>,
-}
-
-/// Flags of connections to agents over TLS.
-#[derive(Debug, Args)]
-pub(crate) struct AgentTlsFlags {
-    #[command(flatten)]
-    connect: ConnectTlsFlags,
-
-    #[command(flatten)]
-    certificate: CertificateFlags,
-}
-
-impl AgentTlsFlags {
-    /// What they say.
-    pub(crate) fn options(&self) -> TlsOptions {
-        let mut options = TlsOptions::default();
-        self.connect.add_to(&mut options);
-        self.certificate.add_to(&mut options);
-        options
-    }
 }
 
 const EXAMPLES: &str = "\
