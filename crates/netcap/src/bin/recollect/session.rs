@@ -1,6 +1,6 @@
 //! What a collector and a replay have in common: where records go, and the loop that looks after it.
 
-use std::io::{self, stdout};
+use std::io::{self, Write, sink, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,10 +10,11 @@ use netcap_agent::collect::{Intake, Overview, SUMS_KEPT};
 use netcap_agent::config::Config;
 use netcap_shell::metrics::Metrics;
 use netcap_shell::{Failure, signals};
+use netcap_view::{Times, Web};
 
 use crate::flags::Flags;
 use crate::report::Report;
-use crate::{PROGRAM, page};
+use crate::{PROGRAM, page, web};
 
 /// How often the program looks at what is to be shown, and whether it is to end.
 const TICK: Duration = Duration::from_millis(100);
@@ -28,6 +29,7 @@ pub(crate) struct Session {
     pub(crate) stop: Arc<AtomicBool>,
     overview: Arc<Overview>,
     metrics: Option<Metrics>,
+    web: Option<Web>,
 }
 
 impl Session {
@@ -37,12 +39,18 @@ impl Session {
         config: Config,
         agents: Vec<(String, String)>,
     ) -> Result<Session, Failure> {
+        let overview = Arc::new(Overview::new(agents, SUMS_KEPT));
+        let times = match flags.replay.original_time {
+            true => Times::OfRecords,
+            false => Times::Ours,
+        };
         Ok(Session {
-            config,
             report: Arc::new(Report::new(flags.quiet)),
             stop: signals::stop()?,
-            overview: Arc::new(Overview::new(agents, SUMS_KEPT)),
             metrics: flags.metrics.listen(PROGRAM, flags.quiet)?,
+            web: web::serve(flags, &config, &overview, times)?,
+            config,
+            overview,
         })
     }
 
@@ -50,14 +58,32 @@ impl Session {
     pub(crate) fn intake(&self, flags: &Flags) -> Intake {
         let overview = Arc::clone(&self.overview);
         // Its buffer is of lines, and it is given whole ones.
-        Intake::new(self.config.clone(), overview, Box::new(stdout())).with_format(flags.format())
+        let writer: Box<dyn Write + Send> = match flags.has_lines() {
+            true => Box::new(stdout()),
+            false => Box::new(sink()),
+        };
+        Intake::new(self.config.clone(), overview, writer).with_format(flags.format())
     }
 
-    /// Looks after clock and metrics until the program is to end, or everything is told, or nobody reads it;
-    /// then ends the output.
+    /// Looks after clock and metrics until the program is to end, or everything is told and there is no page to look
+    /// at it, or nobody reads the output; then ends that.
     pub(crate) fn watch(&self, intake: &Intake, is_over: impl Fn() -> bool) -> Result<(), Failure> {
+        let mut is_told = false;
         let failure = loop {
-            let is_last = self.stop.load(Ordering::Relaxed) || is_over();
+            let mut is_last = self.stop.load(Ordering::Relaxed);
+            if is_over() && !is_last {
+                match &self.web {
+                    None => is_last = true,
+                    Some(_) if is_told => {}
+                    Some(web) => {
+                        is_told = true;
+                        self.report.line(format_args!(
+                            "that was all; the page stays at {} until Ctrl-C",
+                            web.url()
+                        ));
+                    }
+                }
+            }
             self.report.clock(self.overview.clock());
             if let Some(metrics) = &self.metrics {
                 metrics.refresh(|page| page::write(page, &self.config, &self.overview));
