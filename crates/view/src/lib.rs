@@ -4,6 +4,7 @@
 //! model.rs     what both draw: types and their names, bits by type, host and time
 //! series.rs    a type as it is drawn: name, unit
 //! colors.rs    its colours: those of the configuration, or a palette; on light and on dark
+//! top          the view on a terminal
 //! ```
 //!
 //! Guarantees: views only read what the collector knows, and hold it up only while that is copied; what a
@@ -12,6 +13,8 @@
 pub mod colors;
 mod model;
 mod series;
+mod top;
 
 pub use model::{Amount, Mark, Model, Period, Point, Times};
 pub use series::{Series, Subject, Unit};
+pub use top::{Ask, Depth, Messages, Top};
