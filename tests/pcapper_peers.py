@@ -20,6 +20,7 @@ import sys
 sys.dont_write_bytecode = True
 
 from peers.agreement import agreement
+from peers.collectors import collectors
 from peers.flood import flood
 from peers.lab import TARGET, Failure, Lab, Report, sh
 
@@ -48,12 +49,14 @@ def main():
     parts = {
         "agreement": lambda lab, report: agreement(lab, report, given.seconds),
         "flood": lambda lab, report: flood(lab, report, given.packets),
+        "collectors": lambda lab, report: collectors(lab, report, given.collectors),
     }
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--seconds", type=int, default=5, help="how long mgen sends")
     parser.add_argument("--packets", type=int, default=2_000_000, help="of a flood")
+    parser.add_argument("--collectors", type=int, default=2000, help="at once")
     given = parser.parse_args()
     if reason := missing():
         print(f"skipped: {reason}")

@@ -30,9 +30,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::classify::{Finding, Kind};
 use crate::collect::links::News;
-use crate::collect::views::{AgentView, FlowView, Snapshot, Status, Sums, Total};
+use crate::collect::views::{AgentView, FlowView, Losses, Snapshot, Status, Sums, Total};
 use crate::collect::window::{Sum, Window};
-use crate::record::Record;
+use crate::observation::Observation;
 
 /// How long sums are kept if nothing else is wanted, as the grapher of 2019 does.
 pub const SUMS_KEPT: Duration = Duration::from_secs(31 * 60);
@@ -95,23 +95,24 @@ impl Overview {
         }
     }
 
-    /// Takes records of an agent, with what each is of, that came at this time in so many octets.
+    /// Takes what an agent has told, with what each of it is of, that came at this time in so many octets.
     pub fn received<'a>(
         &self,
         agent: usize,
         now: SystemTime,
         octets: usize,
-        records: impl IntoIterator<Item = (&'a Record, &'a [Finding<'a>])>,
+        observations: impl IntoIterator<Item = (impl Into<Observation<'a>>, &'a [Finding<'a>])>,
     ) {
         let now = microseconds(now);
         self.change(agent, |entry, version| {
             entry.view.octets += octets as u64;
-            for (record, findings) in records {
-                let time = record.time();
-                entry.view.records += 1;
+            for (observation, findings) in observations {
+                let observation = observation.into();
+                let time = observation.microseconds();
+                entry.view.records += u64::from(!matches!(observation, Observation::Machine(..)));
                 entry.view.last_time = Some(time);
-                entry.view.lag = Some(now - time);
-                let second = i64::from(record.seconds);
+                entry.view.lag = Some(now.saturating_sub(time));
+                let (second, _) = observation.time();
                 let current = now.div_euclid(1_000_000);
                 self.clock.store(second, Ordering::Relaxed);
                 entry.window.add(second, current, version, findings);
@@ -136,9 +137,15 @@ impl Overview {
                     view.partial_octets += *partial as u64;
                     view.lost(now, why);
                 }
+                News::Missed { .. } => {}
                 News::Ended => view.status = Status::Ended,
             }
         });
+    }
+
+    /// Takes what is lost of the packets of an agent, as it tells now.
+    pub fn lost(&self, agent: usize, losses: Losses) {
+        self.change(agent, |entry, _| entry.view.losses = Some(losses));
     }
 
     fn change(&self, agent: usize, change: impl FnOnce(&mut Entry, u64)) {

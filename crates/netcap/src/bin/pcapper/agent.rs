@@ -12,6 +12,7 @@ use netcap_agent::{
 use netcap_capture::pcap_over_ip::Listener;
 use netcap_capture::{Error, Filter};
 use netcap_relay::{Halt, Pace};
+use netcap_shell::figures::several;
 use netcap_shell::metrics::Metrics;
 use netcap_shell::{Failure, signals};
 
@@ -231,7 +232,15 @@ impl Agent<'_> {
         }
         let filter = (!text.is_empty()).then(|| Filter::new(&text)).transpose()?;
         let mut distiller = self.distiller(filter);
-        while self.outlet.collectors() < self.flags.collectors() {
+        let wanted = self.flags.collectors();
+        let mut is_told = self.flags.quiet;
+        while self.outlet.collectors() < wanted {
+            if !std::mem::replace(&mut is_told, true) {
+                PROGRAM.note(format_args!(
+                    "{name}: waiting for {}; --collectors N says for how many",
+                    several(wanted as u64, "collector")
+                ));
+            }
             if self.halt.is_asked() {
                 return Ok(());
             }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser};
 use netcap_agent::collect::{Format, Seek, Speed};
+use netcap_capture::pcap_over_ip::TlsOptions;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::seconds;
-use netcap_shell::{Failure, Given, Retired, exit_codes};
+use netcap_shell::{CertificateFlags, ConnectTlsFlags, Failure, Given, Retired, exit_codes};
 
 use crate::PROGRAM;
 
@@ -29,8 +30,9 @@ pub(crate) struct Flags {
     /// Configuration: types of traffic, and where agents are
     ///
     /// Lines as `1=5000`, `2=5001-5010`, `2=M100-199` say what is of a type: destination ports, or flows of
-    /// MGEN. Lines as `lab:192.0.2.7:7073` say where an agent is, and what it is called. `[Video]` names
-    /// type 1 if it is the first such line, and so on. The rest of a line after `#` or `;` is a comment.
+    /// MGEN. Lines as `lab:192.0.2.7:7073` say where an agent is, and what it is called; behind it may stand
+    /// `extended` (it is one of the extended stream), `tls`, and `pin=sha256/...`. `[Video]` names type 1 if it
+    /// is the first such line, and so on. The rest of a line after `#` or `;` is a comment.
     #[arg(
         short = 'c',
         long,
@@ -64,7 +66,30 @@ pub(crate) struct Flags {
     pub(crate) metrics: MetricsFlags,
 
     #[command(flatten)]
+    pub(crate) tls: Given<AgentTlsFlags>,
+
+    #[command(flatten)]
     pub(crate) replay: Given<ReplayFlags>,
+}
+
+/// Flags of connections to agents over TLS.
+#[derive(Debug, Args)]
+pub(crate) struct AgentTlsFlags {
+    #[command(flatten)]
+    connect: ConnectTlsFlags,
+
+    #[command(flatten)]
+    certificate: CertificateFlags,
+}
+
+impl AgentTlsFlags {
+    /// What they say.
+    pub(crate) fn options(&self) -> TlsOptions {
+        let mut options = TlsOptions::default();
+        self.connect.add_to(&mut options);
+        self.certificate.add_to(&mut options);
+        options
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -95,7 +120,8 @@ pub(crate) struct ReplayFlags {
     #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
     pub(crate) speed: Speed,
 
-    /// Begin at this time (seconds since 1970), or so long after the first packet: +90, +10m
+    /// Begin at this time (as 2019-06-01T12:00:00Z, or seconds since 1970), or so long after the first
+    /// packet: +90, +10m
     #[arg(long, value_name = "TIME", default_value = "+0", value_parser = seek, hide_default_value = true)]
     pub(crate) seek: Seek,
 
@@ -128,11 +154,16 @@ fn speed(text: &str) -> Result<Speed, String> {
 }
 
 fn seek(text: &str) -> Result<Seek, String> {
-    let expected = "seconds since 1970, as logs have them, or + and a time, as in +90 or +10m";
+    let expected = "a time as 2019-06-01T12:00:00Z, seconds since 1970, or so long after the first \
+                    packet, as in +90 or +10m";
     if let Some(after) = text.strip_prefix('+') {
         return seconds(after)
             .map(Seek::By)
             .map_err(|_| expected.to_owned());
+    }
+    // RFC 3339: without an offset it would be anybody's noon.
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(Seek::To(time.as_microsecond()));
     }
     let time = text.parse().ok();
     let time = time.and_then(|time| Duration::try_from_secs_f64(time).ok());
@@ -142,10 +173,20 @@ fn seek(text: &str) -> Result<Seek, String> {
 
 /// Reads the command line. `None`: help or the version was asked for, and printed.
 pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
-    let flags = PROGRAM.parse(Flags::command(), &Retired::default(), args)?;
+    let command = Flags::command().mut_arg("cert", |flag| {
+        flag.help("Our certificate (PEM), for agents that demand one")
+    });
+    let flags = PROGRAM.parse(command, &Retired::default(), args)?;
     let Some(flags): Option<Flags> = flags else {
         return Ok(None);
     };
+    if let (Some(flag), false) = (flags.tls.given(), flags.replay.paths.is_empty()) {
+        return Err(Failure::Usage(format!(
+            "{} is for connections to agents, and {} makes none; leave one of them out",
+            PROGRAM.flag(flag),
+            PROGRAM.flag("replay")
+        )));
+    }
     match flags.replay.given() {
         Some(flag) if flags.replay.paths.is_empty() => Err(Failure::Usage(format!(
             "{} is for logs: add {} DIR",
@@ -191,6 +232,30 @@ mod tests {
     }
 
     #[test]
+    fn a_time_may_be_written_in_several_ways() {
+        for text in [
+            "1559390400",
+            "2019-06-01T12:00:00Z",
+            "2019-06-01T14:00:00.000000+02:00",
+            "2019-06-01t12:00:00z",
+        ] {
+            assert_eq!(seek(text), Ok(Seek::To(1_559_390_400_000_000)), "{text}");
+        }
+        for text in [
+            "2019-06-01",
+            "12:00",
+            "2019-06-01T12:00:00",
+            "2019-13-01T12:00:00Z",
+            "2019-06-01T12:00:00Zulu",
+            "-1",
+            "nan",
+            "+",
+        ] {
+            assert!(seek(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_one_line() {
         for line in [
             "recollect a.conf",
@@ -201,6 +266,9 @@ mod tests {
             "recollect --replay x --speed 0",
             "recollect --replay x --speed fast",
             "recollect --replay x --seek tomorrow",
+            "recollect --replay x --ca y",
+            "recollect --cert x",
+            "recollect --pin x",
         ] {
             let Err(Failure::Usage(message)) = read(line) else {
                 panic!("{line}")

@@ -39,6 +39,10 @@ impl Report {
                     "{label}: cannot connect: {why}; trying until it can"
                 ));
             }
+            News::Missed { records } => self.line(format_args!(
+                "{label}: {} missed: the agent made more than we took, or we were away",
+                several(*records, "record")
+            )),
             News::Lost { why, partial: 0 } => {
                 self.line(format_args!(
                     "{label}: connection lost: {why}; connecting again"
