@@ -135,6 +135,11 @@ impl Model {
         }
     }
 
+    /// Whose clock says what time it is.
+    pub fn times(&self) -> Times {
+        self.times
+    }
+
     /// Takes what is new.
     pub fn refresh(&mut self, now: SystemTime) {
         self.snapshot = self.overview.snapshot();
