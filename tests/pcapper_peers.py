@@ -16,6 +16,7 @@ import argparse
 import os
 import shutil
 import sys
+from pathlib import Path
 
 sys.dont_write_bytecode = True
 
@@ -23,6 +24,8 @@ from peers.agreement import agreement
 from peers.collectors import collectors
 from peers.flood import flood
 from peers.lab import TARGET, Failure, Lab, Report, sh
+from peers.surroundings import surroundings
+from peers.vanishing import vanishing
 
 HOSTS = ["left", "right", "third"]
 NEEDED = ["ip", "mgen", "socat", "ping", "tcpdump"]
@@ -50,6 +53,8 @@ def main():
         "agreement": lambda lab, report: agreement(lab, report, given.seconds),
         "flood": lambda lab, report: flood(lab, report, given.packets),
         "collectors": lambda lab, report: collectors(lab, report, given.collectors),
+        "surroundings": lambda lab, report: surroundings(lab, report, given.hostile),
+        "vanishing": vanishing,
     }
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -57,6 +62,8 @@ def main():
     parser.add_argument("--seconds", type=int, default=5, help="how long mgen sends")
     parser.add_argument("--packets", type=int, default=2_000_000, help="of a flood")
     parser.add_argument("--collectors", type=int, default=2000, help="at once")
+    parser.add_argument("--hostile", type=Path, nargs="+", default=[],
+                        help="captures whose frames are sent, too")
     given = parser.parse_args()
     if reason := missing():
         print(f"skipped: {reason}")

@@ -152,12 +152,15 @@ impl Interface<'_> {
                 error => own(4, error.to_string()),
             })?;
         if !self.flags.quiet {
-            let text = if text.is_empty() {
-                "all packets"
-            } else {
-                &text
+            let packets = match mode.trim() {
+                "" => "all packets",
+                mode => mode,
             };
-            PROGRAM.note(format_args!("{name}: capturing: {text}"));
+            let exception = match &own_traffic {
+                Some(_) => ", but for our own connections",
+                None => "",
+            };
+            PROGRAM.note(format_args!("{name}: capturing: {packets}{exception}"));
         }
         Ok(Opened {
             source,
