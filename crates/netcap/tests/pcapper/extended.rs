@@ -14,6 +14,8 @@ use netcap_shell::certificate::Identity;
 use crate::lab::{
     HERE, Lab, MAC, PATIENCE, Running, THERE, collected, datagrams, number_before, udp,
 };
+use crate::live::{labs, start};
+use crate::namespace::wait_for;
 
 /// All that an agent says: who it is, packets with their numbers, how far it was each time, and whether it has
 /// ended.
@@ -375,4 +377,78 @@ fn what_makes_no_sense_is_said() {
         .end();
     let warning = "warning: 0.0.0.0:0: anyone who can reach it";
     assert!(said.iter().any(|said| said.contains(warning)), "{said:?}");
+}
+
+#[test]
+fn interfaces_see_fragments_as_they_are_sent() {
+    let Some((lab, folder)) = labs() else { return };
+    let flags = "-i left -i right -i lo -m none --statistics --log-always --listen 127.0.0.1";
+    let mut agent = start(&lab, &folder, &format!("{flags} --extended 127.0.0.1"));
+    let address = agent.extended_address();
+    assert_eq!(address.port(), 7075);
+    let stream = lab.inside(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(GREETING).unwrap();
+        stream
+    });
+    agent.line_with("connected");
+    // Three fragments each; and as many records of the first ones, on either side, beside statistics.
+    assert_eq!(lab.send(50, 4000), 50);
+    let first = |line: &&str| line.contains(":4444:10.9.0.2:5555:1500:");
+    wait_for(|| folder.text("pcapper.log").lines().filter(first).count() == 100);
+    // The machine is told of by the second.
+    thread::sleep(Duration::from_millis(1500));
+    let said = agent.stop();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let told = Told::by(stream);
+    assert!(told.is_complete, "{said:?}");
+    let who = told.agent.unwrap();
+    let [left, right, _] = &who.interfaces[..] else {
+        panic!("{who:?}");
+    };
+    assert_eq!(
+        (&left.name[..], left.mtu, &right.name[..]),
+        ("left", 1500, "right")
+    );
+    assert_eq!(left.addresses, [std::net::IpAddr::from([10, 9, 0, 1])]);
+    assert!(left.mac.is_some() && left.mac != right.mac);
+    assert!(!who.host.is_empty());
+    let of = |number: u16| {
+        let notes = told.packets.iter().map(|(_, note)| note);
+        let notes = notes.filter(move |note| note.interface == number);
+        notes.collect::<Vec<_>>()
+    };
+    let (left, right) = (of(0), of(1));
+    assert_eq!(
+        (left.len(), right.len(), of(2).len()),
+        (150, 150, 0),
+        "{said:?}"
+    );
+    for (sent, received) in left.iter().zip(&right) {
+        assert_eq!(
+            (sent.direction, received.direction),
+            (Direction::Sent, Direction::Received)
+        );
+        assert_eq!(
+            (sent.fragment, sent.identification),
+            (received.fragment, received.identification)
+        );
+        assert!(sent.digest.is_some() && sent.digest == received.digest);
+        assert_eq!(sent.ports, Some((4444, 5555)));
+        assert!(!sent.is_uncut);
+    }
+    for (number, note) in left.iter().enumerate() {
+        let (offset, length) = [(0, 1500), (1480, 1500), (2960, 1068)][number % 3];
+        let part = note.fragment.unwrap();
+        assert_eq!((part.offset, note.length), (offset, length));
+        assert_eq!(part.has_ports_of_first, offset > 0);
+    }
+    let last = told.statuses.last().unwrap();
+    assert_eq!(last.next, 300);
+    assert!(
+        last.interfaces.iter().all(Counters::is_balanced),
+        "{last:?}"
+    );
+    let memory = last.machine.map(|machine| machine.memory);
+    assert!(memory.is_some_and(|memory| memory > 1 << 20), "{last:?}");
 }
