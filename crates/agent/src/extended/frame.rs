@@ -133,3 +133,6 @@ fn mgen_of(ip: &Internet<'_>, port: u16) -> Option<MgenNote> {
         is_certain: message.is_certain,
     })
 }
+
+#[cfg(test)]
+mod tests;
