@@ -58,6 +58,13 @@ pub(crate) struct Flags {
     #[arg(long)]
     pub(crate) statistics: bool,
 
+    /// Show on the terminal what comes, as it comes, instead of lines
+    ///
+    /// How agents are, and for each type a bar for each host and the last minutes; ? lists the keys, q ends it.
+    /// After the last line of a replay it stays until then.
+    #[arg(long, help_heading = "View", conflicts_with = "json")]
+    pub(crate) top: bool,
+
     /// Say only what is wrong
     #[arg(long)]
     pub(crate) quiet: bool,
@@ -98,6 +105,7 @@ Examples:
   recollect -c lab.conf --check                    is the configuration right?
   recollect -c lab.conf --json | jq 'select(.type == 2)'
   recollect -c lab.conf --metrics 127.0.0.1:9100   for Prometheus, too
+  recollect -c lab.conf --top                      live, on the terminal
   recollect -c lab.conf --replay logs --speed 10   logs/TN-*/runtime.log, ten times as fast";
 
 /// What exit codes mean for this program in particular.
@@ -135,6 +143,11 @@ pub(crate) struct ReplayFlags {
 }
 
 impl Flags {
+    /// Whether lines are printed.
+    pub(crate) fn has_lines(&self) -> bool {
+        !self.top
+    }
+
     /// How lines look.
     pub(crate) fn format(&self) -> Format {
         match self.json {
@@ -263,6 +276,7 @@ mod tests {
             "recollect -x",
             "recollect --chek",
             "recollect --speed 2",
+            "recollect --top --json",
             "recollect --replay x --speed 0",
             "recollect --replay x --speed fast",
             "recollect --replay x --seek tomorrow",

@@ -1,7 +1,7 @@
 //! `recollect`: one line for each packet that agents report, from any number of hosts.
 //!
 //! The command line becomes [`flags`], files become a [`configuration`]; [`collect`] connects to agents,
-//! [`replay`] reads their logs; [`report`] tells what happens, [`page`] tells Prometheus. What a
+//! [`replay`] reads their logs; [`report`] tells what happens, [`page`] tells Prometheus, [`top`] draws. What a
 //! collector does with records is in `netcap_agent::collect`.
 
 mod collect;
@@ -11,6 +11,7 @@ mod page;
 mod replay;
 mod report;
 mod session;
+mod top;
 
 use std::process::ExitCode;
 
