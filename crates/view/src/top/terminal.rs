@@ -44,6 +44,8 @@ impl Screen {
     /// Takes it after it was given back, or somebody else may have changed it.
     pub(super) fn take_again(&mut self) -> io::Result<()> {
         self.is_taken.store(true, Ordering::Relaxed);
+        // What crossterm believes to be raw already it leaves as it is.
+        disable_raw_mode()?;
         enable_raw_mode()?;
         execute!(stdout(), EnterAlternateScreen)?;
         self.terminal.hide_cursor()?;

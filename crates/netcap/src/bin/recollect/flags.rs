@@ -82,6 +82,7 @@ Examples:
   recollect -c lab.conf --check                    is the configuration right?
   recollect -c lab.conf --json | jq 'select(.type == 2)'
   recollect -c lab.conf --metrics 127.0.0.1:9100   for Prometheus, too
+  recollect -c lab.conf --top                      live, on the terminal
   recollect -c lab.conf --web 127.0.0.1            live, on a page at http://127.0.0.1:8073/
   recollect -c lab.conf --replay logs --speed 10   logs/TN-*/runtime.log, ten times as fast";
 
@@ -93,6 +94,13 @@ As in 2019 it is 3 if a configuration cannot be opened. With --check it is 1 if 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "View")]
 pub(crate) struct ViewFlags {
+    /// Show on the terminal what comes, as it comes, instead of lines
+    ///
+    /// How agents are, and for each type a bar for each host and the last minutes; ? lists the keys, q ends it.
+    /// After the last line of a replay it stays until then.
+    #[arg(long, conflicts_with_all = ["json", "lines"])]
+    pub(crate) top: bool,
+
     /// Show on a page for browsers what comes, as it comes, at this address and port (8073 if there is none)
     ///
     /// A graph for each type, with a bar for each host and the last 31 minutes; how agents are; flows that were
@@ -140,7 +148,7 @@ impl Flags {
     /// Whether lines are printed: a terminal would be flooded with what a page shows better.
     pub(crate) fn has_lines(&self) -> bool {
         let is_page_alone = self.view.web.is_some() && !self.view.lines && !self.json;
-        !(is_page_alone && stdout().is_terminal())
+        !self.view.top && !(is_page_alone && stdout().is_terminal())
     }
 
     /// How lines look.
@@ -300,6 +308,7 @@ mod tests {
             "recollect -x",
             "recollect --chek",
             "recollect --speed 2",
+            "recollect --top --json",
             "recollect --replay x --speed 0",
             "recollect --web http://127.0.0.1/",
             "recollect --web 127.0.0.1:x",
