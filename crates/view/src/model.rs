@@ -354,9 +354,8 @@ fn total(agent: &AgentView, subject: Subject) -> Amount {
         Subject::Aggregate => {
             // Level 0 is never repeated; of level 1 what makes the sum of all records.
             let direct = of(&|total| total.kind.is_traffic() && !total.is_secondary);
-            let statistics = of(&|total| !total.kind.is_traffic());
             Amount {
-                records: agent.records.saturating_sub(statistics.records),
+                records: agent.packets,
                 level0: direct.level0,
                 level1: agent.bits.saturating_sub(direct.level0),
             }
