@@ -4,6 +4,8 @@
 
 mod agents;
 mod command_line;
+mod extended;
 mod lab;
 mod logs;
 mod reference;
+mod speaker;

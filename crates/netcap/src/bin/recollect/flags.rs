@@ -148,7 +148,8 @@ impl Flags {
     /// Whether lines are printed: a terminal would be flooded with what a page shows better.
     pub(crate) fn has_lines(&self) -> bool {
         let is_page_alone = self.view.web.is_some() && !self.view.lines && !self.json;
-        !self.view.top && !(is_page_alone && stdout().is_terminal())
+        let is_flooded = is_page_alone && stdout().is_terminal();
+        !(self.view.top || is_flooded)
     }
 
     /// How lines look.
