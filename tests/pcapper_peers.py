@@ -24,6 +24,7 @@ from peers.agreement import agreement
 from peers.collectors import collectors
 from peers.flood import flood
 from peers.lab import TARGET, Failure, Lab, Report, sh
+from peers.measure import measure
 from peers.surroundings import surroundings
 from peers.vanishing import vanishing
 
@@ -62,6 +63,8 @@ def main():
     parser.add_argument("--seconds", type=int, default=5, help="how long mgen sends")
     parser.add_argument("--packets", type=int, default=2_000_000, help="of a flood")
     parser.add_argument("--collectors", type=int, default=2000, help="at once")
+    parser.add_argument("--measure", action="store_true", help="only measure")
+    parser.add_argument("--rounds", type=int, default=5, help="of measuring beside tcpdump")
     parser.add_argument("--hostile", type=Path, nargs="+", default=[],
                         help="captures whose frames are sent, too")
     given = parser.parse_args()
@@ -69,6 +72,9 @@ def main():
         print(f"skipped: {reason}")
         return 0
     report = Report()
+    if given.measure:
+        parts = {"measure": lambda lab, report: measure(lab, report, given.rounds)}
+        given.only = ["measure"]
     for name in given.only:
         report.section(name)
         try:

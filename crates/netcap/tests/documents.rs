@@ -369,6 +369,42 @@ fn the_unit_of_pcapper_is_understood() {
     let line = format!("export {values}; {command} --version");
     let done = desk.shell(&line).output().unwrap();
     assert!(done.stdout.starts_with(b"pcapper "), "{done:?}");
+    is_a_unit(&desk, "pcapper", &unit);
+}
+
+#[test]
+fn the_unit_of_recollect_is_understood() {
+    let desk = Desk::new();
+    let unit = text("dist/recollect.service");
+    let mut lines = unit.lines();
+    let started =
+        lines.find_map(|line| line.strip_prefix("ExecStart=/bin/sh -c 'exec /usr/local/bin/"));
+    let (command, file) = started.unwrap().split_once(" >> ").unwrap();
+    assert_eq!(file, "%L/recollect/traffic.json'");
+    let told = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("#   recollect "));
+    for line in [command, &format!("recollect {}", told.unwrap())] {
+        let done = desk.shell(&format!("{line} --version")).output().unwrap();
+        assert!(done.stdout.starts_with(b"recollect "), "{done:?}");
+    }
+    is_a_unit(&desk, "recollect", &unit);
+}
+
+/// Has systemd look at a unit, if it is here.
+fn is_a_unit(desk: &Desk, name: &str, unit: &str) {
+    let bin = desk.folder.path().join("bin");
+    let unit = unit.replace("/usr/local/bin", bin.to_str().unwrap());
+    let file = format!("{name}.service");
+    fs::write(desk.folder.path().join(&file), unit).unwrap();
+    let mut command = Command::new("systemd-analyze");
+    command.args(["verify", "--man=no", &format!("./{file}")]);
+    let Ok(done) = command.current_dir(desk.folder.path()).output() else {
+        eprintln!("skipped: systemd-analyze is not here");
+        return;
+    };
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && said.is_empty(), "{said}");
 }
 
 /// The names of metrics in a text.
