@@ -310,17 +310,41 @@ fn the_commands_of_recollect_are_understood() {
         }
     }
     assert!(understood >= 8, "{understood}");
-    let example = document.split("```conf\n").nth(1).unwrap();
-    let example = example.split("```").next().unwrap();
-    fs::write(desk.folder.path().join("collector.conf"), example).unwrap();
-    let done = desk.shell("recollect --check").output().unwrap();
-    let said = String::from_utf8_lossy(&done.stdout);
-    assert_eq!(said, "3 rules, 2 agents, 2 names\n");
+    let expected = [
+        "3 rules, 2 agents, 2 names\n",
+        "1 rule, 3 agents, 0 names\n",
+    ];
+    let examples: Vec<&str> = document.split("```conf\n").skip(1).collect();
+    assert_eq!(examples.len(), expected.len());
+    for (example, expected) in examples.into_iter().zip(expected) {
+        let example = example.split("```").next().unwrap();
+        fs::write(desk.folder.path().join("collector.conf"), example).unwrap();
+        let done = desk.shell("recollect --check").output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&done.stdout), expected);
+    }
     let lines = document.split("```json\n").nth(1).unwrap();
     for line in lines.split("```").next().unwrap().lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(line["time_us"].is_u64());
     }
+}
+
+#[test]
+fn the_commands_of_pcapper_are_understood() {
+    let desk = Desk::new();
+    let mut understood = 0;
+    for (_, lines) in commands(&text("docs/pcapper.md"), &["## "]) {
+        for line in lines.iter().filter(|line| line.contains("pcapper ")) {
+            let command = line.split('#').next().unwrap_or_default().trim_end();
+            let done = desk
+                .shell(&format!("{command} --version"))
+                .output()
+                .unwrap();
+            assert!(done.stdout.starts_with(b"pcapper "), "{command}: {done:?}");
+            understood += 1;
+        }
+    }
+    assert!(understood >= 4, "{understood}");
 }
 
 #[test]
