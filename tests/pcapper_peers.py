@@ -23,7 +23,7 @@ sys.dont_write_bytecode = True
 from peers.agreement import agreement
 from peers.collectors import collectors
 from peers.flood import flood
-from peers.lab import TARGET, Failure, Lab, Report, sh
+from peers.lab import ROOT, TARGET, Failure, Lab, Report, sh
 from peers.measure import measure
 from peers.surroundings import surroundings
 from peers.vanishing import vanishing
@@ -49,6 +49,12 @@ def missing():
     return None
 
 
+def hostile_captures():
+    """Those that crashed an agent of 2019, where they are beside the checkout."""
+    folder = ROOT / "../shared/reference/pcapper"
+    return [path for path in (folder / "hostile-ihl.pcap", folder / "short-bmf.pcap") if path.exists()]
+
+
 def main():
     parts = {
         "agreement": lambda lab, report: agreement(lab, report, given.seconds),
@@ -65,7 +71,7 @@ def main():
     parser.add_argument("--collectors", type=int, default=2000, help="at once")
     parser.add_argument("--measure", action="store_true", help="only measure")
     parser.add_argument("--rounds", type=int, default=5, help="of measuring beside tcpdump")
-    parser.add_argument("--hostile", type=Path, nargs="+", default=[],
+    parser.add_argument("--hostile", type=Path, nargs="+", default=hostile_captures(),
                         help="captures whose frames are sent, too")
     given = parser.parse_args()
     if reason := missing():
