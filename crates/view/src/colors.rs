@@ -93,6 +93,21 @@ impl Colors {
         Colors::of(color.map_or(PALETTE[place], |color| [color, color]), relay)
     }
 
+    /// Where the background is not known: between the colours on light and on dark, where the worse of both
+    /// contrasts is best.
+    pub fn anywhere(&self) -> Pair {
+        let between = |light: Rgb, dark: Rgb| {
+            let worse = |color: Rgb| contrast(color, LIGHT).min(contrast(color, DARK));
+            let steps = (0..=10).map(|step| mix(light, dark, f64::from(step) / 10.0));
+            let best = steps.max_by(|a, b| worse(*a).total_cmp(&worse(*b)));
+            best.unwrap_or(dark)
+        };
+        Pair {
+            color: between(self.light.color, self.dark.color),
+            relay: between(self.light.relay, self.dark.relay),
+        }
+    }
+
     fn of([light, dark]: [Rgb; 2], relay: Option<Rgb>) -> Colors {
         let pair = |color: Rgb, ground: Rgb| {
             let color = legible(color, ground);

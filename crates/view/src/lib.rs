@@ -6,6 +6,7 @@
 //! colors.rs    its colours: those of the configuration, or a palette; on light and on dark
 //! frame.rs     what a browser is sent: the same as JSON
 //! web          the server of the page, which is in page/
+//! top          the view on a terminal
 //! ```
 //!
 //! Guarantees: views only read what the collector knows, and hold it up only while that is copied; what a
@@ -15,9 +16,11 @@ pub mod colors;
 mod frame;
 mod model;
 mod series;
+mod top;
 mod web;
 
 pub use frame::Browsers;
 pub use model::{Amount, Mark, Model, Period, Point, Times};
 pub use series::{Series, Subject, Unit};
+pub use top::{Ask, Depth, Messages, Top};
 pub use web::Web;

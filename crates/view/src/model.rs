@@ -135,6 +135,11 @@ impl Model {
         }
     }
 
+    /// Whose clock says what time it is.
+    pub fn times(&self) -> Times {
+        self.times
+    }
+
     /// Takes what is new.
     pub fn refresh(&mut self, now: SystemTime) {
         self.snapshot = self.overview.snapshot();
@@ -205,6 +210,11 @@ impl Model {
     /// The first second that ever had records, since 1970.
     pub fn began(&self) -> Option<i64> {
         self.began
+    }
+
+    /// Flows that had to go for lack of room.
+    pub fn flows_crowded_out(&self) -> u64 {
+        self.overview.flows_crowded_out()
     }
 
     /// Whether nothing more will come.

@@ -8,12 +8,9 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser};
 use netcap_agent::collect::{Format, Seek, Speed};
-use netcap_capture::pcap_over_ip::TlsOptions;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::seconds;
-use netcap_shell::{
-    CertificateFlags, ConnectTlsFlags, Failure, Given, HostPort, Retired, exit_codes,
-};
+use netcap_shell::{Failure, Given, HostPort, Retired, TlsConnectFlags, exit_codes};
 
 use crate::PROGRAM;
 
@@ -73,30 +70,10 @@ pub(crate) struct Flags {
     pub(crate) metrics: MetricsFlags,
 
     #[command(flatten)]
-    pub(crate) tls: Given<AgentTlsFlags>,
+    pub(crate) tls: Given<TlsConnectFlags>,
 
     #[command(flatten)]
     pub(crate) replay: Given<ReplayFlags>,
-}
-
-/// Flags of connections to agents over TLS.
-#[derive(Debug, Args)]
-pub(crate) struct AgentTlsFlags {
-    #[command(flatten)]
-    connect: ConnectTlsFlags,
-
-    #[command(flatten)]
-    certificate: CertificateFlags,
-}
-
-impl AgentTlsFlags {
-    /// What they say.
-    pub(crate) fn options(&self) -> TlsOptions {
-        let mut options = TlsOptions::default();
-        self.connect.add_to(&mut options);
-        self.certificate.add_to(&mut options);
-        options
-    }
 }
 
 const EXAMPLES: &str = "\
@@ -105,6 +82,7 @@ Examples:
   recollect -c lab.conf --check                    is the configuration right?
   recollect -c lab.conf --json | jq 'select(.type == 2)'
   recollect -c lab.conf --metrics 127.0.0.1:9100   for Prometheus, too
+  recollect -c lab.conf --top                      live, on the terminal
   recollect -c lab.conf --web 127.0.0.1            live, on a page at http://127.0.0.1:8073/
   recollect -c lab.conf --replay logs --speed 10   logs/TN-*/runtime.log, ten times as fast";
 
@@ -116,6 +94,13 @@ As in 2019 it is 3 if a configuration cannot be opened. With --check it is 1 if 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "View")]
 pub(crate) struct ViewFlags {
+    /// Show on the terminal what comes, as it comes, instead of lines
+    ///
+    /// How agents are, and for each type a bar for each host and the last minutes; ? lists the keys, q ends it.
+    /// After the last line of a replay it stays until then.
+    #[arg(long, conflicts_with_all = ["json", "lines"])]
+    pub(crate) top: bool,
+
     /// Show on a page for browsers what comes, as it comes, at this address and port (8073 if there is none)
     ///
     /// A graph for each type, with a bar for each host and the last 31 minutes; how agents are; flows that were
@@ -163,7 +148,8 @@ impl Flags {
     /// Whether lines are printed: a terminal would be flooded with what a page shows better.
     pub(crate) fn has_lines(&self) -> bool {
         let is_page_alone = self.view.web.is_some() && !self.view.lines && !self.json;
-        !(is_page_alone && stdout().is_terminal())
+        let is_flooded = is_page_alone && stdout().is_terminal();
+        !(self.view.top || is_flooded)
     }
 
     /// How lines look.
@@ -276,22 +262,6 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_an_address() {
-        for (line, expected) in [
-            ("recollect --web 127.0.0.1 -c a.conf", "127.0.0.1:8073"),
-            ("recollect --web 192.0.2.1", "192.0.2.1:8073"),
-            ("recollect -web=lab.example:80", "lab.example:80"),
-            ("recollect --web ::1", "[::1]:8073"),
-            ("recollect --web [::]", "[::]:8073"),
-            ("recollect --web [::1]:0 --lines", "[::1]:0"),
-        ] {
-            let flags = read(line).expect(line).expect("flags");
-            let place = flags.view.web.expect("a place").to_string();
-            assert_eq!(place, expected, "{line}");
-        }
-    }
-
-    #[test]
     fn a_time_may_be_written_in_several_ways() {
         for text in [
             "1559390400",
@@ -316,6 +286,22 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_an_address() {
+        for (line, expected) in [
+            ("recollect --web 127.0.0.1 -c a.conf", "127.0.0.1:8073"),
+            ("recollect --web 192.0.2.1", "192.0.2.1:8073"),
+            ("recollect -web=lab.example:80", "lab.example:80"),
+            ("recollect --web ::1", "[::1]:8073"),
+            ("recollect --web [::]", "[::]:8073"),
+            ("recollect --web [::1]:0 --lines", "[::1]:0"),
+        ] {
+            let flags = read(line).expect(line).expect("flags");
+            let place = flags.view.web.expect("a place").to_string();
+            assert_eq!(place, expected, "{line}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_one_line() {
         for line in [
             "recollect a.conf",
@@ -323,6 +309,7 @@ mod tests {
             "recollect -x",
             "recollect --chek",
             "recollect --speed 2",
+            "recollect --top --json",
             "recollect --replay x --speed 0",
             "recollect --web http://127.0.0.1/",
             "recollect --web 127.0.0.1:x",

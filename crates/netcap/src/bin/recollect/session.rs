@@ -10,10 +10,11 @@ use netcap_agent::collect::{Intake, Overview, SUMS_KEPT};
 use netcap_agent::config::Config;
 use netcap_shell::metrics::Metrics;
 use netcap_shell::{Failure, signals};
-use netcap_view::{Times, Web};
+use netcap_view::{Model, Times, Web};
 
 use crate::flags::Flags;
 use crate::report::Report;
+use crate::top::Canvas;
 use crate::{PROGRAM, page, web};
 
 /// How often the program looks at what is to be shown, and whether it is to end.
@@ -29,6 +30,8 @@ pub(crate) struct Session {
     pub(crate) stop: Arc<AtomicBool>,
     overview: Arc<Overview>,
     metrics: Option<Metrics>,
+    times: Times,
+    canvas: Option<Canvas>,
     web: Option<Web>,
 }
 
@@ -44,13 +47,17 @@ impl Session {
             true => Times::OfRecords,
             false => Times::Ours,
         };
+        let canvas = Canvas::find(flags)?;
+        let messages = canvas.as_ref().map(|canvas| canvas.messages.clone());
         Ok(Session {
-            report: Arc::new(Report::new(flags.quiet)),
+            report: Arc::new(Report::new(flags.quiet, messages)),
             stop: signals::stop()?,
             metrics: flags.metrics.listen(PROGRAM, flags.quiet)?,
             web: web::serve(flags, &config, &overview, times)?,
             config,
             overview,
+            times,
+            canvas,
         })
     }
 
@@ -65,23 +72,24 @@ impl Session {
         Intake::new(self.config.clone(), overview, writer).with_format(flags.format())
     }
 
-    /// Looks after clock and metrics until the program is to end, or everything is told and there is no page to look
-    /// at it, or nobody reads the output; then ends that.
+    /// Looks after clock, metrics and screen until the program is to end, or everything is told and there is no
+    /// screen or page to look at it, or nobody reads the output; then ends that.
     pub(crate) fn watch(&self, intake: &Intake, is_over: impl Fn() -> bool) -> Result<(), Failure> {
+        let overview = || Arc::clone(&self.overview);
+        let canvas = self.canvas.as_ref();
+        let view =
+            canvas.map(|canvas| canvas.open(Model::new(&self.config, overview(), self.times)));
+        let mut view = view.transpose()?;
         let mut is_told = false;
         let failure = loop {
             let mut is_last = self.stop.load(Ordering::Relaxed);
             if is_over() && !is_last {
-                match &self.web {
-                    None => is_last = true,
-                    Some(_) if is_told => {}
-                    Some(web) => {
-                        is_told = true;
-                        self.report.line(format_args!(
-                            "that was all; the page stays at {} until Ctrl-C",
-                            web.url()
-                        ));
-                    }
+                is_last = view.is_none() && self.web.is_none();
+                if let (Some(web), false) = (&self.web, std::mem::replace(&mut is_told, true)) {
+                    self.report.line(format_args!(
+                        "that was all; the page stays at {} until Ctrl-C",
+                        web.url()
+                    ));
                 }
             }
             self.report.clock(self.overview.clock());
@@ -98,9 +106,16 @@ impl Session {
             if is_last || failure.is_some() {
                 break failure;
             }
-            thread::sleep(TICK);
+            match view.as_mut().map(|view| view.wait(TICK)) {
+                None => thread::sleep(TICK),
+                Some(Ok(is_end)) => {
+                    self.stop.fetch_or(is_end, Ordering::Relaxed);
+                }
+                Some(Err(error)) => break Some(error),
+            }
         };
         self.stop.store(true, Ordering::Relaxed);
+        drop(view);
         self.report.end();
         failure.map_or(Ok(()), |error: io::Error| Err(Failure::stdout(error)))
     }
