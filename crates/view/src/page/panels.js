@@ -1,6 +1,6 @@
 // What is known of agents, and of flows that were seen at both ends.
 
-import { make, say } from "./card.js";
+import { make, say } from "./elements.js";
 import { clock, count, duration, perSecond } from "./format.js";
 
 // A lag beyond this, or that much ahead of us, is told as a difference of clocks, or a link that is slow.

@@ -6,8 +6,9 @@ use std::time::SystemTime;
 
 use netcap_agent::collect::{AgentView, FlowView, Status};
 
+use crate::amount::{Amount, Times};
 use crate::colors::Colors;
-use crate::model::{Amount, Model, Times};
+use crate::model::Model;
 use crate::series::{Series, Subject, Unit};
 use crate::top::history::History;
 use crate::top::text::{self, NONE, clean};

@@ -11,7 +11,7 @@ use netcap_agent::config::Config;
 use serde_json::Value;
 
 use super::*;
-use crate::model::Times;
+use crate::amount::Times;
 
 /// As long as anything here may take, on a busy machine.
 const WAIT: Duration = Duration::from_secs(60);
