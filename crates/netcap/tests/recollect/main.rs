@@ -7,5 +7,6 @@ mod command_line;
 mod extended;
 mod lab;
 mod logs;
+mod multicast;
 mod reference;
 mod speaker;
