@@ -13,7 +13,7 @@
 //! for _ in 0..3 {
 //!     overview.wait(version, Duration::from_millis(1));
 //!     let sums = overview.sums(version, SystemTime::now());
-//!     // Each replaces what the view has of its second, agent, type and level.
+//!     // Each replaces what the view has of its second, agent, type, level, and whether it is repeated.
 //!     version = sums.version;
 //! }
 //! assert_eq!(overview.snapshot().agents[0].label, "lab");
@@ -37,7 +37,7 @@ use crate::collect::progress::Step;
 use crate::collect::views::{
     AgentView, FlowSecond, FlowView, Losses, Snapshot, Status, Sums, Total,
 };
-use crate::collect::window::Window;
+use crate::collect::window::{Sum, Window};
 use crate::extended::Message;
 use crate::observation::Observation;
 
@@ -98,6 +98,7 @@ impl Overview {
                 connections: 0,
                 records: 0,
                 octets: 0,
+                bits: 0,
                 partial_octets: 0,
                 last_time: None,
                 lag: None,
@@ -286,7 +287,7 @@ impl Overview {
         for (agent, entry) in self.agents.iter().enumerate() {
             lock(entry).window.changed(agent, since, now, &mut sums);
         }
-        sums.sort_unstable_by_key(|sum| (sum.second, sum.agent, sum.kind, sum.is_secondary));
+        sums.sort_unstable_by_key(Sum::key);
         Sums { version, sums }
     }
 
@@ -307,6 +308,9 @@ impl Entry {
             value: 0,
             last: 0,
         });
+        if finding.kind.is_traffic() && !finding.is_repeated {
+            self.view.bits = self.view.bits.saturating_add(finding.value);
+        }
         total.records += 1;
         total.value = total.value.saturating_add(finding.value);
         total.last = finding.value;

@@ -57,6 +57,8 @@ pub struct AgentView {
     pub records: u64,
     /// Octets that have come, those of records that never came in full too.
     pub octets: u64,
+    /// Bits of its traffic, each record counted once.
+    pub bits: u64,
     /// Octets of records that never came in full.
     pub partial_octets: u64,
     /// The time of its last record, in microseconds since 1970.
@@ -163,7 +165,7 @@ pub struct Snapshot {
 pub struct Sums {
     /// Everything up to here is in it.
     pub version: u64,
-    /// By second, agent, type and level.
+    /// By second, agent, type, level, and whether it is repeated.
     pub sums: Vec<Sum>,
 }
 

@@ -26,6 +26,11 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// and so many times before it counts as gone.
 const KEEPALIVE_RETRIES: u32 = 3;
 
+/// Peers that may wait to be let in. Where there are more the kernel does not answer, and they try again
+/// after a second; the 128 of the standard library are less than connect at once after a restart. This is
+/// the most that Linux allows by default (net.core.somaxconn, since 5.4).
+const BACKLOG: i32 = 4096;
+
 /// As many addresses of one host are tried, so that a name server cannot keep us busy for ever.
 const MAX_ADDRESSES: usize = 16;
 
@@ -559,6 +564,7 @@ impl Listener {
         };
         let places = resolve(address, host, *port)?;
         let socket = TcpListener::bind(&places[..]).map_err(failed)?;
+        SockRef::from(&socket).listen(BACKLOG).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
         let local = socket.local_addr().map_err(failed)?;
         Ok(Listener { socket, local, tls })
@@ -666,6 +672,24 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn many_may_connect_before_anyone_is_let_in() {
+        let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("a number");
+        if most.trim().parse::<usize>().is_ok_and(|most| most < 400) {
+            eprintln!("skipped: this machine has at most {most} wait");
+            return;
+        }
+        let address = "listen://127.0.0.1:0".parse().expect("an address");
+        let listener = Listener::bind(&address, None).expect("it listens");
+        let peers = (0..300).map(|_| {
+            // Those who find no room get no answer, as nobody is ever let in.
+            TcpStream::connect_timeout(&listener.local_addr(), Duration::from_secs(20))
+        });
+        let peers: Vec<_> = peers.collect::<io::Result<_>>().expect("all connect");
+        assert_eq!(peers.len(), 300);
+    }
 
     #[test]
     fn pieces_end_where_records_do() {

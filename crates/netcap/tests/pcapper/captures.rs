@@ -104,6 +104,7 @@ fn a_recording_takes_its_time() {
     );
     let started = Instant::now();
     let mut agent = lab.start("--read a.pcap -m none --pace x2");
+    agent.line_with("a.pcap: waiting for 1 collector; --collectors");
     assert_eq!(collected(agent.collector()).len(), 56);
     assert!(started.elapsed() >= Duration::from_millis(1500));
     assert_eq!(agent.end().0, Some(0));

@@ -40,7 +40,11 @@ fn lines_come_in_order_of_time() {
     let expected = "1700000000.000001:1:1:800:0\n1700000001.000000:2:X:800:0\n\
                     1700000002.000000:lab:1:800:0\n1700000003.000000:1:3:800:0\n";
     assert_eq!((code, output.as_str()), (0, expected), "{errors}");
-    let all = [&args[..], &["--statistics", "--seek", "1700000001.2"]].concat();
+    let all = [
+        &args[..],
+        &["--statistics", "--seek", "2023-11-14T22:13:21.2Z"],
+    ]
+    .concat();
     let (_, output, _) = run(folder.path(), &all);
     let expected = "1700000001.500000:1:C:17:0\n1700000002.000000:lab:1:800:0\n\
                     1700000003.000000:1:3:800:0\n";
@@ -91,6 +95,20 @@ fn what_is_no_record_is_told_with_its_place() {
         errors.ends_with("left out 2 lines that are no records: bad.log:2, bad.log:4\n"),
         "{errors}"
     );
+}
+
+#[test]
+fn it_is_told_too_after_ctrl_c() {
+    let folder = folder("");
+    let late = packet("1700000000.000000", 2000);
+    let text = "nonsense\n".to_owned() + &late + &late.replace("17000", "18000");
+    let path = folder.path().join("bad.log");
+    fs::write(&path, text).unwrap();
+    let mut collector = Collector::start(RULES, &["--replay", path.to_str().unwrap()]);
+    collector.line();
+    assert_eq!(collector.interrupt(), Some(3));
+    let line = collector.told("left out a line that is no record");
+    assert!(line.ends_with("bad.log:1"), "{line}");
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! The flags of the command line, as data: reading them does nothing yet.
 
 use std::ffi::OsString;
+use std::io::{IsTerminal, stdout};
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser};
 use netcap_agent::collect::{Format, Seek, Speed};
-use netcap_capture::pcap_over_ip::TlsOptions;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::seconds;
-use netcap_shell::{CertificateFlags, ConnectTlsFlags, Failure, Given, Retired, exit_codes};
+use netcap_shell::{Failure, Given, HostPort, Retired, TlsConnectFlags, exit_codes};
 
 use crate::PROGRAM;
 
@@ -63,33 +64,16 @@ pub(crate) struct Flags {
     pub(crate) quiet: bool,
 
     #[command(flatten)]
+    pub(crate) view: ViewFlags,
+
+    #[command(flatten)]
     pub(crate) metrics: MetricsFlags,
 
     #[command(flatten)]
-    pub(crate) tls: Given<AgentTlsFlags>,
+    pub(crate) tls: Given<TlsConnectFlags>,
 
     #[command(flatten)]
     pub(crate) replay: Given<ReplayFlags>,
-}
-
-/// Flags of connections to agents over TLS.
-#[derive(Debug, Args)]
-pub(crate) struct AgentTlsFlags {
-    #[command(flatten)]
-    connect: ConnectTlsFlags,
-
-    #[command(flatten)]
-    certificate: CertificateFlags,
-}
-
-impl AgentTlsFlags {
-    /// What they say.
-    pub(crate) fn options(&self) -> TlsOptions {
-        let mut options = TlsOptions::default();
-        self.connect.add_to(&mut options);
-        self.certificate.add_to(&mut options);
-        options
-    }
 }
 
 const EXAMPLES: &str = "\
@@ -98,11 +82,37 @@ Examples:
   recollect -c lab.conf --check                    is the configuration right?
   recollect -c lab.conf --json | jq 'select(.type == 2)'
   recollect -c lab.conf --metrics 127.0.0.1:9100   for Prometheus, too
+  recollect -c lab.conf --top                      live, on the terminal
+  recollect -c lab.conf --web 127.0.0.1            live, on a page at http://127.0.0.1:8073/
   recollect -c lab.conf --replay logs --speed 10   logs/TN-*/runtime.log, ten times as fast";
 
 /// What exit codes mean for this program in particular.
 const MORE_CODES: &str = "\
 As in 2019 it is 3 if a configuration cannot be opened. With --check it is 1 if a line is wrong.";
+
+/// Flags of live views.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "View")]
+pub(crate) struct ViewFlags {
+    /// Show on the terminal what comes, as it comes, instead of lines
+    ///
+    /// How agents are, and for each type a bar for each host and the last minutes; ? lists the keys, q ends it.
+    /// After the last line of a replay it stays until then.
+    #[arg(long, conflicts_with_all = ["json", "lines"])]
+    pub(crate) top: bool,
+
+    /// Show on a page for browsers what comes, as it comes, at this address and port (8073 if there is none)
+    ///
+    /// A graph for each type, with a bar for each host and the last 31 minutes; how agents are; flows that were
+    /// seen at both ends. Whoever reaches the address may look. Lines are printed too, unless standard output
+    /// is a terminal. After the last line of a replay the page stays until Ctrl-C.
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = web)]
+    pub(crate) web: Option<HostPort>,
+
+    /// With --web print lines on a terminal, too
+    #[arg(long)]
+    pub(crate) lines: bool,
+}
 
 /// Flags of logs that are replayed.
 #[derive(Debug, Args)]
@@ -120,7 +130,8 @@ pub(crate) struct ReplayFlags {
     #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
     pub(crate) speed: Speed,
 
-    /// Begin at this time (seconds since 1970), or so long after the first packet: +90, +10m
+    /// Begin at this time (as 2019-06-01T12:00:00Z, or seconds since 1970), or so long after the first
+    /// packet: +90, +10m
     #[arg(long, value_name = "TIME", default_value = "+0", value_parser = seek, hide_default_value = true)]
     pub(crate) seek: Seek,
 
@@ -134,12 +145,31 @@ pub(crate) struct ReplayFlags {
 }
 
 impl Flags {
+    /// Whether lines are printed: a terminal would be flooded with what a page shows better.
+    pub(crate) fn has_lines(&self) -> bool {
+        let is_page_alone = self.view.web.is_some() && !self.view.lines && !self.json;
+        !self.view.top && !(is_page_alone && stdout().is_terminal())
+    }
+
     /// How lines look.
     pub(crate) fn format(&self) -> Format {
         match self.json {
             true => Format::Json,
             false => Format::Classic,
         }
+    }
+}
+
+/// Where the page is, if nothing else is said.
+const WEB_PORT: u16 = 8073;
+
+/// An address or a name, with a port or without.
+fn web(text: &str) -> Result<HostPort, String> {
+    let is_bare = text.parse::<Ipv6Addr>().is_ok();
+    match text.ends_with(']') || !text.contains(':') {
+        _ if is_bare => HostPort::local(&format!("[{text}]:{WEB_PORT}")),
+        true => HostPort::local(&format!("{text}:{WEB_PORT}")),
+        false => HostPort::local(text),
     }
 }
 
@@ -153,11 +183,16 @@ fn speed(text: &str) -> Result<Speed, String> {
 }
 
 fn seek(text: &str) -> Result<Seek, String> {
-    let expected = "seconds since 1970, as logs have them, or + and a time, as in +90 or +10m";
+    let expected = "a time as 2019-06-01T12:00:00Z, seconds since 1970, or so long after the first \
+                    packet, as in +90 or +10m";
     if let Some(after) = text.strip_prefix('+') {
         return seconds(after)
             .map(Seek::By)
             .map_err(|_| expected.to_owned());
+    }
+    // RFC 3339: without an offset it would be anybody's noon.
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(Seek::To(time.as_microsecond()));
     }
     let time = text.parse().ok();
     let time = time.and_then(|time| Duration::try_from_secs_f64(time).ok());
@@ -226,6 +261,46 @@ mod tests {
     }
 
     #[test]
+    fn a_time_may_be_written_in_several_ways() {
+        for text in [
+            "1559390400",
+            "2019-06-01T12:00:00Z",
+            "2019-06-01T14:00:00.000000+02:00",
+            "2019-06-01t12:00:00z",
+        ] {
+            assert_eq!(seek(text), Ok(Seek::To(1_559_390_400_000_000)), "{text}");
+        }
+        for text in [
+            "2019-06-01",
+            "12:00",
+            "2019-06-01T12:00:00",
+            "2019-13-01T12:00:00Z",
+            "2019-06-01T12:00:00Zulu",
+            "-1",
+            "nan",
+            "+",
+        ] {
+            assert!(seek(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_page_has_an_address() {
+        for (line, expected) in [
+            ("recollect --web 127.0.0.1 -c a.conf", "127.0.0.1:8073"),
+            ("recollect --web 192.0.2.1", "192.0.2.1:8073"),
+            ("recollect -web=lab.example:80", "lab.example:80"),
+            ("recollect --web ::1", "[::1]:8073"),
+            ("recollect --web [::]", "[::]:8073"),
+            ("recollect --web [::1]:0 --lines", "[::1]:0"),
+        ] {
+            let flags = read(line).expect(line).expect("flags");
+            let place = flags.view.web.expect("a place").to_string();
+            assert_eq!(place, expected, "{line}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_one_line() {
         for line in [
             "recollect a.conf",
@@ -233,7 +308,11 @@ mod tests {
             "recollect -x",
             "recollect --chek",
             "recollect --speed 2",
+            "recollect --top --json",
             "recollect --replay x --speed 0",
+            "recollect --web http://127.0.0.1/",
+            "recollect --web 127.0.0.1:x",
+            "recollect --web :8073",
             "recollect --replay x --speed fast",
             "recollect --replay x --seek tomorrow",
             "recollect --replay x --ca y",

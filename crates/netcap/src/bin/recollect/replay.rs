@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::panic;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netcap_agent::collect::{Account, Log, LogError, Playback, Statistics, find, replay};
 use netcap_shell::Failure;
@@ -14,6 +15,10 @@ use netcap_shell::figures::{grouped, several};
 use crate::configuration;
 use crate::flags::Flags;
 use crate::session::Session;
+
+/// How long the player may take to end, and how often it is looked whether it has.
+const PATIENCE: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(10);
 
 /// What agents there are, and whose each log is.
 type Logs = (Vec<(String, String)>, Vec<(usize, Log)>);
@@ -44,12 +49,23 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let (receiver, stop) = (Arc::clone(&intake), Arc::clone(&session.stop));
     let player = thread::Builder::new()
         .name("replay".to_owned())
-        .spawn(move || replay(&logs, &playback, receiver.as_ref(), &stop))
+        .spawn(move || {
+            let accounts = replay(&logs, &playback, receiver.as_ref(), &stop);
+            if accounts.is_err() {
+                // There is nothing that a page could show.
+                stop.store(true, Ordering::Relaxed);
+            }
+            accounts
+        })
         .map_err(|error| Failure::Environment(format!("cannot start a thread: {error}")))?;
     session.watch(&intake, || player.is_finished())?;
     // Where Ctrl-C came first it may wait for a reader that reads no more.
-    if !player.is_finished() {
-        return Ok(());
+    let until = Instant::now() + PATIENCE;
+    while !player.is_finished() {
+        if Instant::now() >= until {
+            return Ok(());
+        }
+        thread::sleep(TICK);
     }
     match player.join() {
         Ok(accounts) => told(&accounts.map_err(unreadable)?),
@@ -74,7 +90,12 @@ fn logs(paths: &[PathBuf]) -> Result<Logs, Failure> {
 }
 
 fn unreadable(error: LogError) -> Failure {
-    Failure::Environment(error.to_string().escape_debug().to_string())
+    let remedy = match error {
+        LogError::Unreadable { .. } => "; --replay names a log, or a folder of them",
+        LogError::None(_) => "",
+    };
+    let error = error.to_string();
+    Failure::Environment(format!("{}{remedy}", error.escape_debug()))
 }
 
 /// Tells what was no record.

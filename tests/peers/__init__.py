@@ -1,0 +1,1 @@
+"""Real peers for pcapper and recollect: see tests/pcapper_peers.py."""
