@@ -8,22 +8,20 @@ use std::time::{Duration, Instant};
 
 use netcap_capture::pcap_over_ip::Connection;
 
-use crate::halt::Halt;
-
 /// How long a greeting may take, from its first octet to its last.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether it is time to end.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Waits for the peer to say it, in pieces of any size.
+/// Waits for the peer to say it, in pieces of any size, while it is not over.
 ///
 /// # Errors
 /// Why the peer is to be turned away.
 pub(crate) fn hear(
     connection: &mut Connection,
     greeting: &[u8],
-    halt: &Halt,
+    is_over: impl Fn() -> bool,
 ) -> Result<(), String> {
     let until = Instant::now() + PATIENCE;
     let failed = |error: std::io::Error| format!("it cannot be read from: {error}");
@@ -45,10 +43,13 @@ pub(crate) fn hear(
                 _ => return Err(failed(error)),
             },
         }
-        if halt.is_asked() {
-            return Err("the end was asked for before its greeting".to_owned());
+        if rest.is_empty() {
+            break;
         }
-        if Instant::now() >= until && !rest.is_empty() {
+        if is_over() {
+            return Err("the end came before its greeting".to_owned());
+        }
+        if Instant::now() >= until {
             return Err(format!("no greeting within {} s", PATIENCE.as_secs()));
         }
     }
@@ -81,7 +82,7 @@ mod tests {
             let pending = listener.accept(Duration::from_secs(60)).expect("accepted");
             let connection = pending.expect("a peer").handshake(PATIENCE);
             let mut connection = connection.expect("no TLS");
-            let result = hear(&mut connection, b"HELLO 1\n", &Halt::default());
+            let result = hear(&mut connection, b"HELLO 1\n", || false);
             let mut rest = Vec::new();
             connection.set_read_timeout(None).expect("set");
             drop(connection.read_to_end(&mut rest));

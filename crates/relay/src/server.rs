@@ -201,7 +201,7 @@ impl<'a> Server<'a> {
             Err(error) => return (self.report)(Event::NoHandshake(error)),
         };
         if let Some(greeting) = self.outlets.greeting
-            && let Err(reason) = greeting::hear(&mut connection, greeting, self.halt)
+            && let Err(reason) = greeting::hear(&mut connection, greeting, || self.is_over())
         {
             // It may have gone by itself.
             drop(connection.close());

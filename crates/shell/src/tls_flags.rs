@@ -71,7 +71,7 @@ struct Servers {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 struct Identity {
-    /// Our certificate (PEM): to listen with TLS, or if a peer demands one
+    /// Our certificate (PEM), by which peers know us
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
 

@@ -324,7 +324,7 @@ fn tls_protects_it() {
     };
     let (ours, known, stranger) = (make("agent"), make("known"), make("stranger"));
     let with = |identity: Option<&Identity>| TlsOptions {
-        pins: vec![ours.pin.clone()],
+        pins: vec![ours.pin],
         cert: identity.map(|identity| identity.certificate.clone()),
         key: identity.map(|identity| identity.key.clone()),
         ..TlsOptions::default()

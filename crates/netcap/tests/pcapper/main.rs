@@ -7,6 +7,7 @@
 
 mod captures;
 mod collectors;
+mod documents;
 mod extended;
 mod lab;
 mod live;

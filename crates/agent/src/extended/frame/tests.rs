@@ -99,7 +99,7 @@ fn udp(payload: &[u8]) -> Vec<u8> {
 /// From port 1111 to port 5000, with options of that many octets.
 fn tcp(options: usize, payload: &[u8]) -> Vec<u8> {
     let mut segment = vec![0x04, 0x57, 0x13, 0x88, 0, 0, 0, 1, 0, 0, 0, 2];
-    segment.extend_from_slice(&[(5 + options / 4 << 4) as u8, 0x18, 1, 0, 0xab, 0xcd, 0, 0]);
+    segment.extend_from_slice(&[((5 + options / 4) << 4) as u8, 0x18, 1, 0, 0xab, 0xcd, 0, 0]);
     segment.resize(segment.len() + options, 1);
     segment.extend_from_slice(payload);
     segment

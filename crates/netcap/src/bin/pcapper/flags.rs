@@ -107,7 +107,7 @@ pub(crate) struct Flags {
     #[arg(long, help_heading = "Packets")]
     pub(crate) include_own: bool,
 
-    /// Records of the machine's load and memory each second, too
+    /// Tell the machine's load and memory each second, too
     #[arg(long, help_heading = "Packets")]
     pub(crate) statistics: bool,
 
