@@ -155,7 +155,8 @@ pub struct PacketNote {
 /// How far an agent is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Now, by the agent's clock: nanoseconds since 1970.
+    /// Now, by the agent's clock: nanoseconds since 1970. Of captures that of the last packet, 0 before the
+    /// first.
     pub time: i64,
     /// The number that the next packet will have.
     pub next: u64,

@@ -40,6 +40,8 @@ struct State {
     next: u64,
     accounts: Vec<NoteAccount>,
     machine: Option<Machine>,
+    /// Of captures how far they are: that is the time there, and not ours.
+    passed: Option<i64>,
     has_ended: bool,
 }
 
@@ -63,6 +65,7 @@ impl NoteOutlet {
             described: 0,
             next: 0,
             machine: None,
+            passed: None,
             has_ended: false,
         };
         state.describe(&preamble);
@@ -71,6 +74,13 @@ impl NoteOutlet {
             preamble,
             state: Mutex::new(state),
         }
+    }
+
+    /// The same of captures: their time is that of the last packet, 0 before the first.
+    #[must_use]
+    pub fn of_captures(self) -> NoteOutlet {
+        self.state().passed = Some(0);
+        self
     }
 
     /// What collectors are served from.
@@ -119,6 +129,12 @@ impl NoteOutlet {
         octets.append(&mut notes.octets);
         state.next += notes.packets;
         self.give(&state, octets, std::mem::take(&mut notes.packets));
+    }
+
+    /// Says that captures have come to this time, in nanoseconds since 1970.
+    pub fn passed(&self, time: i64) {
+        let passed = &mut self.state().passed;
+        *passed = passed.map(|before| before.max(time));
     }
 
     /// Says how many packets were dropped before they came.
@@ -193,8 +209,9 @@ impl State {
     fn status(&self) -> Vec<u8> {
         let counters = self.accounts.iter().map(|account| account.counters);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
         let status = Status {
-            time: now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)),
+            time: self.passed.unwrap_or(now),
             next: self.next,
             machine: self.machine,
             interfaces: counters.collect(),
@@ -313,6 +330,26 @@ mod tests {
             },
         ];
         assert_eq!(last.interfaces, expected);
+    }
+
+    #[test]
+    fn captures_have_a_time_of_their_own() {
+        let outlet = NoteOutlet::new(two(), 100).of_captures();
+        let mut feed = outlet.fanout().join();
+        outlet.tell(None);
+        for time in [7, 5] {
+            outlet.passed(time);
+            outlet.tell(None);
+        }
+        let found = messages(&outlet, feed.as_mut());
+        let times: Vec<i64> = found
+            .iter()
+            .filter_map(|message| match message {
+                Message::Status(status) => Some(status.time),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(times, [0, 7, 7]);
     }
 
     #[test]

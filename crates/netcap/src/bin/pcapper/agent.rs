@@ -94,7 +94,14 @@ fn note_outlet(flags: &Flags, inputs: &[Input<'_>]) -> NoteOutlet {
         mode: flags.mode_text().to_owned(),
         interfaces: interfaces.collect(),
     };
-    NoteOutlet::new(agent, flags.queue as usize)
+    let outlet = NoteOutlet::new(agent, flags.queue as usize);
+    match inputs
+        .iter()
+        .any(|input| matches!(input, Input::Capture(_)))
+    {
+        true => outlet.of_captures(),
+        false => outlet,
+    }
 }
 
 /// The interface that a capture is of, as flags say.
