@@ -10,3 +10,4 @@ mod logs;
 mod multicast;
 mod reference;
 mod speaker;
+mod web;
