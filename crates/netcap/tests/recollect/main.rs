@@ -7,3 +7,4 @@ mod command_line;
 mod lab;
 mod logs;
 mod reference;
+mod top;
