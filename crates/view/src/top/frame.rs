@@ -101,7 +101,7 @@ pub(super) fn title(spans: Vec<Span<'static>>, is_chosen: bool, area: Rect, buff
         // The name is cut; what does not fit of the rest is left out.
         let text = match place {
             0 => fit(&span.content, left.into()),
-            _ if span.width() + 1 <= left.into() => format!(" {}", span.content),
+            _ if span.width() < left.into() => format!(" {}", span.content),
             _ => break,
         };
         let style = match place {
