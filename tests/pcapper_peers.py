@@ -16,13 +16,17 @@ import argparse
 import os
 import shutil
 import sys
+from pathlib import Path
 
 sys.dont_write_bytecode = True
 
 from peers.agreement import agreement
 from peers.collectors import collectors
 from peers.flood import flood
-from peers.lab import TARGET, Failure, Lab, Report, sh
+from peers.lab import ROOT, TARGET, Failure, Lab, Report, sh
+from peers.measure import measure
+from peers.surroundings import surroundings
+from peers.vanishing import vanishing
 
 HOSTS = ["left", "right", "third"]
 NEEDED = ["ip", "mgen", "socat", "ping", "tcpdump"]
@@ -45,11 +49,19 @@ def missing():
     return None
 
 
+def hostile_captures():
+    """Those that crashed an agent of 2019, where they are beside the checkout."""
+    folder = ROOT / "../shared/reference/pcapper"
+    return [path for path in (folder / "hostile-ihl.pcap", folder / "short-bmf.pcap") if path.exists()]
+
+
 def main():
     parts = {
         "agreement": lambda lab, report: agreement(lab, report, given.seconds),
         "flood": lambda lab, report: flood(lab, report, given.packets),
         "collectors": lambda lab, report: collectors(lab, report, given.collectors),
+        "surroundings": lambda lab, report: surroundings(lab, report, given.hostile),
+        "vanishing": vanishing,
     }
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -57,11 +69,18 @@ def main():
     parser.add_argument("--seconds", type=int, default=5, help="how long mgen sends")
     parser.add_argument("--packets", type=int, default=2_000_000, help="of a flood")
     parser.add_argument("--collectors", type=int, default=2000, help="at once")
+    parser.add_argument("--measure", action="store_true", help="only measure")
+    parser.add_argument("--rounds", type=int, default=5, help="of measuring beside tcpdump")
+    parser.add_argument("--hostile", type=Path, nargs="+", default=hostile_captures(),
+                        help="captures whose frames are sent, too")
     given = parser.parse_args()
     if reason := missing():
         print(f"skipped: {reason}")
         return 0
     report = Report()
+    if given.measure:
+        parts = {"measure": lambda lab, report: measure(lab, report, given.rounds)}
+        given.only = ["measure"]
     for name in given.only:
         report.section(name)
         try:

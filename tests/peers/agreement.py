@@ -37,7 +37,7 @@ def agreement(lab, report, seconds):
     watched = []
     for mode, host, filter, port in watchers:
         seen = lab.folder / f"{mode}.pcap"
-        tcpdump = lab.start(host, ["tcpdump", "-i", "eth0", "-n", "-B", "65536", "--immediate-mode", "-Z",
+        tcpdump = lab.start(host, ["tcpdump", "-i", "eth0", "-n", "-s", "128", "-B", "65536", "--immediate-mode", "-Z",
                                    "root", "-w", seen, filter])
         until("tcpdump captures", lambda: "listening on" in tcpdump.said())
         log = lab.folder / f"{mode}.log"

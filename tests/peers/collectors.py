@@ -20,7 +20,7 @@ def frames_of(lab, sender="left", receiver="right"):
 
 
 def collectors(lab, report, idle):
-    #    never_reading(lab, report)
+    never_reading(lab, report)
     resets(lab, report)
     many(lab, report, idle)
 

@@ -19,7 +19,7 @@ mod record;
 mod statistics;
 mod watch;
 
-pub use distil::{Counts, Distiller};
+pub use distil::{Counts, Distiller, Made};
 pub use log::{Log, LogCounts};
 pub use mode::{Addresses, Mac, Missing, Mode};
 pub use observation::{Numbered, Observation};

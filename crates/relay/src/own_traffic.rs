@@ -19,6 +19,13 @@ const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 const TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 
+/// Packets that hold all that a filter for the ports of TCP looks at, and ours are among them: those of
+/// IPv4 without options (which moves the ports) from 40 octets, of IPv6 from 60. That is as long as ours
+/// are at least, without a header of the link; and with one of up to 16 octets, as of Ethernet, the ports
+/// lie before that.
+const WHOLE_IPV4: &str = "greater 40 and ip[0] & 0xf = 5";
+const WHOLE_IPV6: &str = "greater 60 and ip6";
+
 /// IP protocol number of TCP.
 const TCP: u8 = 6;
 
@@ -68,24 +75,30 @@ impl OwnTraffic {
 
     /// The filter that has the kernel drop what comes to our listening ports, so that it costs
     /// nothing; empty if we do not listen.
+    ///
+    /// It drops nothing else. A filter that looks beyond the end of a packet drops it, whatever was
+    /// looked for, so this one looks at nothing that a shorter packet than ours may lack.
     pub fn filter(&self) -> String {
         let mut terms = Vec::new();
         for place in &self.listening {
             let port = place.port();
             let ip = place.ip().to_canonical();
-            let hosts: Vec<_> = if ip.is_unspecified() {
-                self.addresses.clone()
-            } else {
-                vec![ip]
+            let hosts = match ip.is_unspecified() {
+                true => self.addresses.clone(),
+                false => vec![ip],
             };
-            let hosts: Vec<_> = hosts.iter().map(|ip| format!("host {ip}")).collect();
-            if hosts.is_empty() {
-                terms.push(format!("not tcp port {port}"));
-            } else {
-                terms.push(format!(
-                    "not (tcp port {port} and ({}))",
-                    hosts.join(" or ")
-                ));
+            for (is_here, whole) in [
+                (IpAddr::is_ipv4 as fn(&IpAddr) -> bool, WHOLE_IPV4),
+                (IpAddr::is_ipv6, WHOLE_IPV6),
+            ] {
+                let here = hosts.iter().filter(|ip| is_here(ip));
+                let here: Vec<_> = here.map(|ip| format!("host {ip}")).collect();
+                if !here.is_empty() {
+                    let here = here.join(" or ");
+                    terms.push(format!("not ({whole} and ({here}) and tcp port {port})"));
+                } else if hosts.is_empty() {
+                    terms.push(format!("not ({whole} and tcp port {port})"));
+                }
             }
         }
         terms.join(" and ")
@@ -186,6 +199,8 @@ fn number(octets: &[u8], at: usize) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use netcap_capture::{Filter, FilterError};
+
     use super::*;
 
     fn ipv4(source: [u8; 4], destination: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
@@ -269,7 +284,70 @@ mod tests {
         let own = OwnTraffic::new(vec!["[::]:57012".parse().expect("an address")], here);
         assert!(own.contains(LinkType::RAW, &ipv6(57012)));
         assert!(!own.contains(LinkType::RAW, &ipv4([1; 4], [2; 4], (1, 57012))));
-        assert_eq!(own.filter(), "not (tcp port 57012 and (host ::1))");
+        assert_eq!(
+            own.filter(),
+            "not (greater 60 and ip6 and (host ::1) and tcp port 57012)"
+        );
         assert_eq!(OwnTraffic::default().filter(), "");
+    }
+
+    #[test]
+    fn the_kernel_drops_nothing_that_is_not_ours() {
+        let places = ["10.0.0.1:57012", "[::1]:57012", "0.0.0.0:57013"];
+        let places = places.map(|place| place.parse().expect("an address"));
+        let own = OwnTraffic::new(places.to_vec(), Vec::new());
+        let filter = match Filter::new(&own.filter()) {
+            Err(FilterError::Libpcap(error)) => {
+                eprintln!("skipped: {error}");
+                return;
+            }
+            filter => filter.expect("a filter"),
+        };
+        let here = [10, 0, 0, 1];
+        let mut packets = vec![ipv6(57012), ipv6(57014)];
+        for header in 0x40..=0x4f {
+            for (source, port) in [(here, 57012), ([10, 0, 0, 2], 57012), (here, 57014)] {
+                let mut packet = ipv4(source, [10, 0, 0, 3], (port, 4000));
+                packet[0] = header;
+                packets.push(packet);
+            }
+        }
+        for packet in packets {
+            let whole = [&packet[..], &[0; 20]].concat();
+            for (link_type, head) in [
+                (LinkType::ETHERNET, vec![0; 12]),
+                (LinkType::LINUX_SLL, vec![0; 14]),
+                (LinkType::RAW, Vec::new()),
+            ] {
+                let kind = match packet[0] >> 4 {
+                    _ if head.is_empty() => &[][..],
+                    4 => &[8, 0],
+                    _ => &[0x86, 0xdd],
+                };
+                let frame = [&head[..], kind, &whole].concat();
+                for end in 0..=frame.len() {
+                    let cut = &frame[..end];
+                    let is_kept = filter.keeps(link_type, cut, end as u32);
+                    let is_kept = is_kept.expect("it fits the link");
+                    assert!(
+                        is_kept || own.contains(link_type, cut),
+                        "{link_type:?} {cut:?}"
+                    );
+                }
+            }
+        }
+        // What is ours and whole never comes.
+        for packet in [ipv4(here, [10, 0, 0, 2], (57012, 9)), ipv6(57012)] {
+            let header = if packet[0] >> 4 == 4 { 20 } else { 40 };
+            let whole = [&packet[..header + 4], &[0; 16]].concat();
+            let kind = if header == 20 { [8, 0] } else { [0x86, 0xdd] };
+            for (link_type, frame) in [
+                (LinkType::ETHERNET, framed(&kind, &whole)),
+                (LinkType::RAW, whole),
+            ] {
+                let length = frame.len() as u32;
+                assert_eq!(filter.keeps(link_type, &frame, length).ok(), Some(false));
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The flags for TLS: of who connects, of who listens, and of programs that do both.
+//! The flags for TLS, in either direction: as who connects, and as who listens.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,43 @@ use crate::failure::Failure;
 use crate::given::Given;
 use crate::program::Program;
 
-/// Whom we believe when we connect.
+/// Who is believed, and who we are, for who connects and listens.
+#[derive(Debug, Args)]
+pub struct TlsFlags {
+    #[command(flatten)]
+    servers: Servers,
+    #[command(flatten)]
+    identity: Identity,
+    #[command(flatten)]
+    clients: Clients,
+
+    /// Take a stream that ends without close_notify for cut short, even between records
+    #[arg(long, help_heading = "TLS")]
+    strict_tls: bool,
+}
+
+/// The same for who connects only.
+#[derive(Debug, Args)]
+pub struct TlsConnectFlags {
+    #[command(flatten)]
+    servers: Servers,
+    #[command(flatten)]
+    identity: Identity,
+}
+
+/// The same for who listens only.
+#[derive(Debug, Args)]
+pub struct TlsListenFlags {
+    #[command(flatten)]
+    identity: Identity,
+    #[command(flatten)]
+    clients: Clients,
+}
+
+/// How peers that we connect to are believed.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
-pub struct ConnectTlsFlags {
+struct Servers {
     /// Certificates (PEM) of the authorities by which we verify peers that we connect to [default: the
     /// system's]
     #[arg(long, value_name = "FILE")]
@@ -34,11 +67,11 @@ pub struct ConnectTlsFlags {
     insecure: bool,
 }
 
-/// Who we are, in either direction.
+/// Who we are.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
-pub struct CertificateFlags {
-    /// Our certificate (PEM): to listen with TLS, or if a peer demands one
+struct Identity {
+    /// Our certificate (PEM), by which peers know us
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
 
@@ -47,10 +80,10 @@ pub struct CertificateFlags {
     key: Option<PathBuf>,
 }
 
-/// Whom we let in where we listen.
+/// Who may connect to us.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
-pub struct ListenTlsFlags {
+struct Clients {
     /// Where we listen: demand certificates signed by these authorities (PEM)
     #[arg(long, value_name = "FILE", requires = "cert")]
     client_ca: Option<PathBuf>,
@@ -60,81 +93,91 @@ pub struct ListenTlsFlags {
     allow_client: Vec<String>,
 }
 
-/// All of these.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "TLS")]
-pub struct TlsFlags {
-    #[command(flatten)]
-    connect: ConnectTlsFlags,
-
-    #[command(flatten)]
-    certificate: CertificateFlags,
-
-    #[command(flatten)]
-    listen: ListenTlsFlags,
-
-    /// Take a stream that ends without close_notify for cut short, even between records
-    #[arg(long)]
-    strict_tls: bool,
-}
-
-impl ConnectTlsFlags {
-    /// Adds what they say.
-    pub fn add_to(&self, options: &mut TlsOptions) {
-        options.ca.clone_from(&self.ca);
-        options.pins.clone_from(&self.pin);
-        options.server_name.clone_from(&self.server_name);
-        options.insecure = self.insecure;
+impl TlsFlags {
+    /// What the flags say, in both directions.
+    pub fn options(&self) -> TlsOptions {
+        let options = self.identity.options(TlsOptions {
+            strict: self.strict_tls,
+            ..TlsOptions::default()
+        });
+        self.servers.options(self.clients.options(options))
     }
 
-    /// Whether they say how peers are believed, which needs TLS.
+    /// Whether we have a certificate to show where we listen.
+    pub fn has_certificate(&self) -> bool {
+        self.identity.cert.is_some()
+    }
+
+    /// Whether they say how peers that we connect to are believed, which needs TLS.
+    pub fn is_about_servers(&self) -> bool {
+        self.servers.is_given()
+    }
+}
+
+impl TlsConnectFlags {
+    /// What the flags say.
+    pub fn options(&self) -> TlsOptions {
+        let options = self.identity.options(TlsOptions::default());
+        self.servers.options(options)
+    }
+
+    /// Whether they say how peers that we connect to are believed, which needs TLS.
+    pub fn is_about_servers(&self) -> bool {
+        self.servers.is_given()
+    }
+}
+
+impl TlsListenFlags {
+    /// What the flags say.
+    pub fn options(&self) -> TlsOptions {
+        let options = self.identity.options(TlsOptions::default());
+        self.clients.options(options)
+    }
+
+    /// Whether we have a certificate to show.
+    pub fn has_certificate(&self) -> bool {
+        self.identity.cert.is_some()
+    }
+
+    /// Whether peers need a certificate.
+    pub fn demands_certificates(&self) -> bool {
+        self.clients.client_ca.is_some()
+    }
+}
+
+impl Servers {
+    fn options(&self, others: TlsOptions) -> TlsOptions {
+        TlsOptions {
+            ca: self.ca.clone(),
+            pins: self.pin.clone(),
+            server_name: self.server_name.clone(),
+            insecure: self.insecure,
+            ..others
+        }
+    }
+
     fn is_given(&self) -> bool {
         self.ca.is_some() || !self.pin.is_empty() || self.server_name.is_some() || self.insecure
     }
 }
 
-impl CertificateFlags {
-    /// Adds what they say.
-    pub fn add_to(&self, options: &mut TlsOptions) {
-        options.cert.clone_from(&self.cert);
-        options.key.clone_from(&self.key);
-    }
-
-    /// Whether we have a certificate to show.
-    pub fn is_given(&self) -> bool {
-        self.cert.is_some()
+impl Identity {
+    fn options(&self, others: TlsOptions) -> TlsOptions {
+        TlsOptions {
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            ..others
+        }
     }
 }
 
-impl ListenTlsFlags {
-    /// Adds what they say.
-    pub fn add_to(&self, options: &mut TlsOptions) {
-        options.client_ca.clone_from(&self.client_ca);
-        options.allow.clone_from(&self.allow_client);
-    }
-}
-
-impl TlsFlags {
-    /// What the flags say, in both directions.
-    pub fn options(&self) -> TlsOptions {
-        let mut options = TlsOptions {
-            strict: self.strict_tls,
-            ..TlsOptions::default()
-        };
-        self.connect.add_to(&mut options);
-        self.certificate.add_to(&mut options);
-        self.listen.add_to(&mut options);
-        options
-    }
-
-    /// Whether we have a certificate to show where we listen.
-    pub fn has_certificate(&self) -> bool {
-        self.certificate.is_given()
-    }
-
-    /// Whether they say how peers that we connect to are believed, which needs TLS.
-    pub fn is_about_servers(&self) -> bool {
-        self.connect.is_given()
+impl Clients {
+    fn options(&self, others: TlsOptions) -> TlsOptions {
+        TlsOptions {
+            client_ca: self.client_ca.clone(),
+            allow: self.allow_client.clone(),
+            ..others
+        }
     }
 }
 

@@ -108,6 +108,8 @@ pub struct Model {
     version: u64,
     /// The first second that is not complete.
     until: i64,
+    /// The first second that ever had records.
+    began: Option<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +131,7 @@ impl Model {
             seconds: BTreeMap::new(),
             version: 0,
             until: 0,
+            began: None,
         }
     }
 
@@ -161,6 +164,7 @@ impl Model {
         if !sum.kind.is_traffic() {
             self.draw(sum.kind);
         }
+        self.began = Some(self.began.map_or(sum.second, |began| began.min(sum.second)));
         let second = self.seconds.entry(sum.second).or_default();
         second.version = self.version;
         let sums = &mut second.sums;
@@ -196,6 +200,16 @@ impl Model {
     /// The flows that were seen at both ends, now.
     pub fn flows(&self) -> Vec<FlowView> {
         self.overview.flows()
+    }
+
+    /// The first second that is not complete, since 1970; that of the last refreshment.
+    pub fn until(&self) -> i64 {
+        self.until
+    }
+
+    /// The first second that ever had records, since 1970.
+    pub fn began(&self) -> Option<i64> {
+        self.began
     }
 
     /// Whether nothing more will come.
@@ -340,9 +354,8 @@ fn total(agent: &AgentView, subject: Subject) -> Amount {
         Subject::Aggregate => {
             // Level 0 is never repeated; of level 1 what makes the sum of all records.
             let direct = of(&|total| total.kind.is_traffic() && !total.is_secondary);
-            let statistics = of(&|total| !total.kind.is_traffic());
             Amount {
-                records: agent.records.saturating_sub(statistics.records),
+                records: agent.packets,
                 level0: direct.level0,
                 level1: agent.bits.saturating_sub(direct.level0),
             }

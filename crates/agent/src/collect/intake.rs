@@ -12,7 +12,7 @@ use crate::classify::{findings, write_line};
 use crate::collect::json::write_json;
 use crate::collect::links::{News, Receiver};
 use crate::collect::overview::Overview;
-use crate::collect::progress::Progress;
+use crate::collect::progress::{Progress, Step};
 use crate::config::Config;
 use crate::extended::Message;
 use crate::observation::{Numbered, Observation};
@@ -72,39 +72,24 @@ struct Stream {
 }
 
 impl Stream {
-    /// Takes what messages say of the stream itself; gives the numbers of their packets.
-    fn follow(&mut self, messages: &[Message]) -> Vec<u64> {
-        let mut numbers = Vec::with_capacity(messages.len());
-        for message in messages {
-            match message {
-                Message::Agent(who) => drop(self.progress.agent(who)),
-                Message::Number(number) => drop(self.progress.number(*number)),
-                Message::Packet(_) => numbers.push(self.progress.packet()),
-                Message::Status(status) => drop(self.progress.status(status)),
-                Message::End => {}
-            }
-        }
-        numbers
-    }
-
-    /// What messages say of packets, which have these numbers, and of the host.
+    /// What messages say of packets and of the host.
     fn observations<'a>(
         &'a self,
         messages: &'a [Message],
-        numbers: &'a [u64],
+        steps: &'a [Step],
     ) -> impl Iterator<Item = Observation<'a>> {
-        let mut numbers = numbers.iter();
-        messages.iter().filter_map(move |message| match message {
-            Message::Packet(note) => Some(Observation::Packet(Numbered {
+        let messages = messages.iter().zip(steps);
+        messages.filter_map(|(message, step)| match (message, step) {
+            (Message::Packet(note), Step::Packet(number)) => Some(Observation::Packet(Numbered {
                 note,
-                number: *numbers.next()?,
+                number: *number,
                 interface: self.progress.interface(note.interface),
             })),
-            Message::Status(status) => {
+            (Message::Status(status), _) => {
                 let machine = status.machine.as_ref()?;
                 Some(Observation::Machine(status.time, machine))
             }
-            Message::Agent(_) | Message::Number(_) | Message::End => None,
+            _ => None,
         })
     }
 
@@ -281,8 +266,12 @@ impl Receiver for Intake {
         // The thread of the agent is the only one that ever holds it for long.
         let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
         let before = stream.progress.losses();
-        let numbers = stream.follow(messages);
-        let observations = stream.observations(messages, &numbers);
+        let steps = messages
+            .iter()
+            .map(|message| stream.progress.follow(message));
+        let steps: Vec<Step> = steps.collect();
+        self.overview.join(agent, messages, &steps);
+        let observations = stream.observations(messages, &steps);
         let has_machine = self.statistics != Statistics::AreTraffic;
         let observations = observations
             .filter(|observation| has_machine || !matches!(observation, Observation::Machine(..)));

@@ -14,6 +14,7 @@
 //! not by what they send. A writer that blocks has the agents wait, and nothing is lost in between.
 
 mod intake;
+mod join;
 mod json;
 mod links;
 mod logs;
@@ -26,10 +27,11 @@ mod views;
 mod window;
 
 pub use intake::{Format, Intake, Statistics};
+pub use join::{JoinOptions, MemberCounts};
 pub use links::{Links, LinksError, MOST_AGENTS, News, Receiver};
 pub use logs::{Account, Log, LogError, find};
 pub use overview::{Overview, SUMS_KEPT};
 pub use reader::Records;
 pub use replay::{Playback, Seek, Speed, replay};
-pub use views::{AgentView, Delay, FlowView, Losses, Snapshot, Status, Sums, Total};
+pub use views::{AgentView, Delay, FlowSecond, FlowView, Losses, Snapshot, Status, Sums, Total};
 pub use window::Sum;

@@ -26,12 +26,19 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+use foldhash::quality::RandomState;
 
 use crate::classify::{Finding, Kind};
+use crate::collect::join::{Events, Join, JoinOptions, MemberCounts};
 use crate::collect::links::News;
-use crate::collect::views::{AgentView, FlowView, Losses, Snapshot, Status, Sums, Total};
+use crate::collect::progress::Step;
+use crate::collect::views::{
+    AgentView, FlowSecond, FlowView, Losses, Snapshot, Status, Sums, Total,
+};
 use crate::collect::window::{Sum, Window};
+use crate::extended::Message;
 use crate::observation::Observation;
 
 /// How long sums are kept if nothing else is wanted, as the grapher of 2019 does.
@@ -49,6 +56,22 @@ pub struct Overview {
     changed: Condvar,
     /// Seconds of the record that came last; none before the first.
     clock: AtomicI64,
+    joined: Option<Joined>,
+}
+
+/// The join of packets that were seen at both ends, and what they are hashed with.
+#[derive(Debug)]
+struct Joined {
+    join: Mutex<Join>,
+    hasher: RandomState,
+    begun: Instant,
+}
+
+impl Joined {
+    /// Seconds since the begin.
+    fn now(&self) -> u32 {
+        u32::try_from(self.begun.elapsed().as_secs()).unwrap_or(u32::MAX)
+    }
 }
 
 /// No second since 1970.
@@ -75,6 +98,7 @@ impl Overview {
                 connections: 0,
                 records: 0,
                 octets: 0,
+                packets: 0,
                 bits: 0,
                 partial_octets: 0,
                 last_time: None,
@@ -92,6 +116,21 @@ impl Overview {
             version: Mutex::new(0),
             changed: Condvar::new(),
             clock: AtomicI64::new(NEVER),
+            joined: None,
+        }
+    }
+
+    /// With the packets of agents of the extended stream joined: those that one sent and another received.
+    #[must_use]
+    pub fn with_joined(self, options: &JoinOptions) -> Overview {
+        let joined = Joined {
+            join: Mutex::new(Join::new(options)),
+            hasher: RandomState::default(),
+            begun: Instant::now(),
+        };
+        Overview {
+            joined: Some(joined),
+            ..self
         }
     }
 
@@ -125,6 +164,9 @@ impl Overview {
 
     /// Takes what has happened to the connection to an agent.
     pub fn news(&self, agent: usize, now: SystemTime, news: &News) {
+        if let (News::Unreachable { .. } | News::Lost { .. }, Some(joined)) = (news, &self.joined) {
+            lock(&joined.join).gone(agent);
+        }
         self.change(agent, |entry, _| {
             let view = &mut entry.view;
             match news {
@@ -199,9 +241,42 @@ impl Overview {
         }
     }
 
+    /// Takes messages of an agent, and what they say of the stream, into the join.
+    pub(crate) fn join(&self, agent: usize, messages: &[Message], steps: &[Step]) {
+        if let Some(joined) = &self.joined {
+            let events = Events::of(messages, steps, &joined.hasher);
+            lock(&joined.join).heard(agent, events, joined.now());
+        }
+    }
+
     /// The flows that were seen at both ends, in the order in which they were first.
     pub fn flows(&self) -> Vec<FlowView> {
-        Vec::new()
+        self.with_join(|join| join.flows()).unwrap_or_default()
+    }
+
+    /// What became of packets, by flow and second; of each second once all is known of it, or, at the end, what
+    /// is known. Each is given once. Empty if the join was not asked to keep it.
+    pub fn flow_seconds(&self, is_end: bool) -> Vec<FlowSecond> {
+        let taken = self.with_join(|join| join.take_seconds(is_end));
+        taken.unwrap_or_default()
+    }
+
+    /// Packets of an agent that are in no flow, if packets are joined.
+    pub fn unjoined(&self, agent: usize) -> Option<MemberCounts> {
+        self.with_join(|join| join.counts(agent))
+    }
+
+    /// Flows that had to go for lack of room.
+    pub fn flows_crowded_out(&self) -> u64 {
+        let count = self.with_join(|join| join.pairs_crowded_out());
+        count.unwrap_or_default()
+    }
+
+    fn with_join<T>(&self, read: impl FnOnce(&mut Join) -> T) -> Option<T> {
+        let joined = self.joined.as_ref()?;
+        let mut join = lock(&joined.join);
+        join.sweep(joined.now());
+        Some(read(&mut join))
     }
 
     /// The sums of all seconds that have changed since a version, 0 for all there are. Where records of long
@@ -235,6 +310,7 @@ impl Entry {
             last: 0,
         });
         if finding.kind.is_traffic() && !finding.is_repeated {
+            self.view.packets += 1;
             self.view.bits = self.view.bits.saturating_add(finding.value);
         }
         total.records += 1;

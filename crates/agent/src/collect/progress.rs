@@ -5,7 +5,20 @@
 //! wrong numbers of its own only.
 
 use crate::collect::views::Losses;
-use crate::extended::{Agent, Status};
+use crate::extended::{Agent, Message, Status};
+
+/// What a message says of the stream itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It has this packet.
+    Packet(u64),
+    /// Records before it are missing, or the agent was started anew.
+    Missing,
+    /// Packets were dropped since the last status.
+    Dropped,
+    /// Nothing.
+    On,
+}
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -22,8 +35,19 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// Takes a message.
+    pub(crate) fn follow(&mut self, message: &Message) -> Step {
+        match message {
+            Message::Agent(who) if self.agent(who) => Step::Missing,
+            Message::Number(number) if self.number(*number) > 0 => Step::Missing,
+            Message::Packet(_) => Step::Packet(self.packet()),
+            Message::Status(status) if self.status(status) => Step::Dropped,
+            _ => Step::On,
+        }
+    }
+
     /// The agent says who it is; gives whether it has been started since it last did.
-    pub(crate) fn agent(&mut self, who: &Agent) -> bool {
+    fn agent(&mut self, who: &Agent) -> bool {
         let is_new = self.who.instance != who.instance;
         if is_new {
             self.next = None;
@@ -35,7 +59,7 @@ impl Progress {
     }
 
     /// The number of the packet that comes next; gives how many are missing before it.
-    pub(crate) fn number(&mut self, number: u64) -> u64 {
+    fn number(&mut self, number: u64) -> u64 {
         let expected = self.next.replace(number).unwrap_or(number);
         let missing = number.saturating_sub(expected);
         self.missing = self.missing.saturating_add(missing);
@@ -43,14 +67,14 @@ impl Progress {
     }
 
     /// A packet; gives its number.
-    pub(crate) fn packet(&mut self) -> u64 {
+    fn packet(&mut self) -> u64 {
         let number = self.next.unwrap_or_default();
         self.next = Some(number.saturating_add(1));
         number
     }
 
     /// Counters; gives whether more packets were dropped since the last ones.
-    pub(crate) fn status(&mut self, status: &Status) -> bool {
+    fn status(&mut self, status: &Status) -> bool {
         let before = self.losses().dropped;
         let is_first = self.dropped.is_empty();
         for (interface, counters) in status.interfaces.iter().enumerate() {

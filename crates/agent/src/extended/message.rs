@@ -26,7 +26,10 @@ const MOST_ADDRESSES: usize = 16;
 /// Octets of other texts.
 const LONGEST_TEXT: usize = 255;
 /// VLAN tags that are told at most: what three bits can say.
-const MOST_VLANS: usize = 7;
+pub(super) const MOST_VLANS: usize = 7;
+
+/// Octets of a packet's message that has all that it can have.
+pub(super) const LONGEST_NOTE: usize = 98;
 
 /// A message of an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,9 +143,9 @@ pub struct PacketNote {
     pub vlans: Vec<u16>,
     /// What the packet carries, in a number that stays the same from sender to receiver: the first 8 octets
     /// of SHA-256 over the first 96 octets behind the IP headers (or as many as there are), with the checksum
-    /// of TCP, UDP, UDP-Lite, DCCP and ICMP set to 0. None where fewer were captured.
+    /// of TCP, UDP, UDP-Lite, DCCP, SCTP and ICMP set to 0. None where fewer were captured.
     pub digest: Option<u64>,
-    /// What MGEN says in it, if it is of MGEN.
+    /// What MGEN says in it, if it is of MGEN; in a later fragment, what it says in the first one.
     pub mgen: Option<MgenNote>,
 }
 
@@ -411,6 +414,23 @@ impl Status {
 }
 
 impl Counters {
+    /// Whether each packet has one fate.
+    pub fn is_balanced(&self) -> bool {
+        let fates = [
+            self.recorded,
+            self.own,
+            self.filtered,
+            self.not_ip,
+            self.malformed,
+            self.unheard,
+        ];
+        // They may be from a peer.
+        let sum = fates
+            .iter()
+            .try_fold(0, |sum: u64, count| sum.checked_add(*count));
+        sum == Some(self.packets)
+    }
+
     fn in_order(&self) -> [u64; 8] {
         let Counters {
             packets,
@@ -560,6 +580,24 @@ pub(super) mod tests {
             assert_eq!(again(&message), message);
         }
         assert_eq!(Message::read(200, &[1, 2, 3]).map_err(drop), Ok(None));
+    }
+
+    #[test]
+    fn the_longest_note_is_known() {
+        let mut octets = Vec::new();
+        Message::Packet(PacketNote {
+            source: Ipv6Addr::LOCALHOST.into(),
+            destination: Ipv6Addr::LOCALHOST.into(),
+            fragment: Some(Fragment {
+                offset: 0,
+                is_followed: true,
+                has_ports_of_first: false,
+            }),
+            vlans: vec![0; MOST_VLANS + 1],
+            ..note()
+        })
+        .write(&mut octets);
+        assert_eq!(octets.len(), LONGEST_NOTE);
     }
 
     #[test]

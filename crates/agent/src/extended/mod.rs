@@ -6,14 +6,27 @@
 //! Guarantees: each packet that the agent has made a record of has a number, and numbers have no gaps, so
 //! whoever misses some knows how many; what later versions add, this one skips.
 
+mod digest;
+mod fragments;
+mod frame;
+mod host;
+mod internet;
+mod link;
+mod maker;
 mod message;
+mod outlet;
+mod protocol;
 mod reader;
 mod wire;
 
+pub use frame::{Frame, NoNote, SNAPLEN, note};
+pub use host::{host_name, instance};
+pub use maker::Maker;
 pub use message::{
     Agent, Counters, Direction, Fragment, Interface, MOST_INTERFACES, Machine, Message, MgenNote,
     PacketNote, Status,
 };
+pub use outlet::{NoteAccount, NoteOutlet};
 pub use reader::{Messages, StreamError};
 
 /// What a collector sends first, and nothing after that. A later version of the protocol has another.

@@ -4,7 +4,9 @@
 
 mod agents;
 mod command_line;
+mod extended;
 mod lab;
 mod logs;
 mod reference;
+mod speaker;
 mod top;

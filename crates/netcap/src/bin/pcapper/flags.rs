@@ -6,24 +6,27 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, ValueEnum};
+use netcap_agent::extended::MOST_INTERFACES;
 use netcap_agent::mgen::Check;
 use netcap_agent::{Mac, Mode};
 use netcap_relay::{Cidr, Pace};
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::seconds;
-use netcap_shell::{Failure, Retired};
+use netcap_shell::{Failure, Given, Retired, TlsListenFlags};
 
 use crate::PROGRAM;
 use crate::help::{EXAMPLES, EXIT_CODES, TELLS_MORE};
 
-/// Where collectors connect if no flag says otherwise.
+/// Where collectors connect if no flag says otherwise, and where those of the extended stream do.
 const PORT: u16 = 7073;
+const EXTENDED_PORT: u16 = 7075;
 
 /// Gives collectors a record of each packet of an interface, as it passes.
 ///
 /// A record tells time, addresses, ports, length, protocol, and the flow of MGEN traffic: of TCP and UDP
-/// over IPv4. Collectors, such as recollect, connect to the port and get what comes from then on. A
-/// collector that is slow loses records of its own, the oldest, which are counted; it holds nobody up.
+/// over IPv4; with --extended of all that IP carries, and more is told. Collectors, such as recollect, connect to
+/// the port and get what comes from then on. A collector that is slow loses records of its own, the oldest,
+/// which are counted; it holds nobody up.
 #[derive(Debug, Parser)]
 #[command(
     name = "pcapper",
@@ -104,7 +107,7 @@ pub(crate) struct Flags {
     #[arg(long, help_heading = "Packets")]
     pub(crate) include_own: bool,
 
-    /// Records of the machine's load and memory each second, too
+    /// Tell the machine's load and memory each second, too
     #[arg(long, help_heading = "Packets")]
     pub(crate) statistics: bool,
 
@@ -146,7 +149,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NET", help_heading = "Collectors")]
     pub(crate) allow: Vec<Cidr>,
 
-    /// Collectors at a time
+    /// Collectors at a time, of each stream
     #[arg(
         long,
         value_name = "N",
@@ -161,6 +164,17 @@ pub(crate) struct Flags {
         value_parser = clap::value_parser!(u32).range(1..=1 << 26)
     )]
     pub(crate) queue: u32,
+
+    /// Serve the extended stream at this address, too, at port 7075 or another: IPv6, all protocols, VLANs,
+    /// fragments, losses
+    ///
+    /// It is encrypted with --cert and --key; with --client-ca collectors need certificates. --allow,
+    /// --max-clients and --queue hold for it, too. May be given several times.
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = place, help_heading = "Collectors")]
+    extended: Vec<(IpAddr, Option<u16>)>,
+
+    #[command(flatten)]
+    pub(crate) tls: Given<TlsListenFlags>,
 
     #[command(flatten)]
     pub(crate) metrics: MetricsFlags,
@@ -183,6 +197,11 @@ impl Flags {
             [] => vec!["eth0".to_owned()],
             some => some.to_vec(),
         }
+    }
+
+    /// The mode, as given.
+    pub(crate) fn mode_text(&self) -> &str {
+        &self.mode
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -214,12 +233,44 @@ impl Flags {
         };
         Ok(match self.listen.as_slice() {
             [] => vec![SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)],
-            places => places
-                .iter()
-                .map(|(address, own)| SocketAddr::new(*address, own.unwrap_or(port)))
-                .collect(),
+            places => at(places, port),
         })
     }
+
+    /// Whether there is an extended stream.
+    pub(crate) fn is_extended(&self) -> bool {
+        !self.extended.is_empty()
+    }
+
+    /// Where collectors of the extended stream connect.
+    pub(crate) fn extended_places(&self) -> Vec<SocketAddr> {
+        at(&self.extended, EXTENDED_PORT)
+    }
+
+    /// What clap cannot know of flags that do not fit together.
+    fn checked(self) -> Result<Flags, Failure> {
+        if self.interface.len() > MOST_INTERFACES {
+            return Err(Failure::Usage(format!(
+                "-i is given {} times; {MOST_INTERFACES} interfaces at most are captured from, other \
+                 processes may capture from the rest",
+                self.interface.len()
+            )));
+        }
+        match self.tls.given() {
+            Some(flag) if !self.is_extended() => Err(Failure::Usage(format!(
+                "--{flag} is for the extended stream only: give --extended, too"
+            ))),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Addresses with that port where they have none of their own.
+fn at(places: &[(IpAddr, Option<u16>)], port: u16) -> Vec<SocketAddr> {
+    let places = places.iter();
+    places
+        .map(|(address, own)| SocketAddr::new(*address, own.unwrap_or(port)))
+        .collect()
 }
 
 /// A failure with an exit code that collectors of agents know.
@@ -240,7 +291,8 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Flags
     if let Some((code, message)) = lacking {
         return Err(own(code, message.to_owned()));
     }
-    PROGRAM.parse(Flags::command(), &Retired::default(), args)
+    let flags: Option<Flags> = PROGRAM.parse(Flags::command(), &Retired::default(), args)?;
+    flags.map(Flags::checked).transpose()
 }
 
 /// `ADDRESS` or `ADDRESS:PORT`.
@@ -249,8 +301,7 @@ fn place(text: &str) -> Result<(IpAddr, Option<u16>), String> {
         return Ok((place.ip(), Some(place.port())));
     }
     let address = text.parse().map(|address| (address, None));
-    address
-        .map_err(|_| "write an address of this host, as in 127.0.0.1 or 127.0.0.1:7073".to_owned())
+    address.map_err(|_| "write an address of this host, as in 127.0.0.1 or [::1]:7080".to_owned())
 }
 
 #[cfg(test)]
@@ -290,6 +341,22 @@ mod tests {
     }
 
     #[test]
+    fn interfaces_have_room_in_a_message() {
+        let line = "pcapper".to_owned() + &" -i a".repeat(MOST_INTERFACES);
+        assert_eq!(code(&line), 0);
+        assert_eq!(code(&(line + " -i b")), 12);
+    }
+
+    #[test]
+    fn the_extended_stream_has_its_port() {
+        let flags = read("pcapper --extended ::1 --extended 127.0.0.1:9");
+        let flags = flags.ok().flatten().expect("flags");
+        let places = flags.extended_places();
+        let places: Vec<_> = places.iter().map(ToString::to_string).collect();
+        assert_eq!(places, ["[::1]:7075", "127.0.0.1:9"]);
+    }
+
+    #[test]
     fn mistakes_have_the_codes_of_2019() {
         for (line, expected) in [
             ("pcapper -i eth0", 0),
@@ -308,6 +375,12 @@ mod tests {
             ("pcapper -r", 12),
             ("pcapper --listen nowhere", 12),
             ("pcapper --read a -i b", 12),
+            ("pcapper --extended ::1 --extended 0.0.0.0:7", 0),
+            ("pcapper --extended here", 12),
+            ("pcapper --cert a --key b", 12),
+            ("pcapper --extended ::1 --cert a", 12),
+            ("pcapper --extended ::1 --client-ca a", 12),
+            ("pcapper --extended ::1 --cert a --key b --client-ca c", 0),
         ] {
             assert_eq!(code(line), expected, "{line}");
         }

@@ -3,12 +3,15 @@
 use std::time::UNIX_EPOCH;
 
 use netcap_agent::classify::Kind;
-use netcap_agent::collect::{AgentView, Overview, Status, Total};
+use netcap_agent::collect::{AgentView, Losses, Overview, Status, Total};
 use netcap_agent::config::Config;
 use netcap_shell::metrics::Page;
 
 /// Name, explanation and value of a counter that each agent has.
 type Counter = (&'static str, &'static str, fn(&AgentView) -> u64);
+
+/// The same of what is lost of the extended stream.
+type Loss = (&'static str, &'static str, fn(&Losses) -> u64);
 
 /// Writes what is known of all agents.
 pub(crate) fn write(page: &mut Page, config: &Config, overview: &Overview) {
@@ -67,6 +70,26 @@ pub(crate) fn write(page: &mut Page, config: &Config, overview: &Overview) {
         let mut counter = page.counter(name, help);
         for agent in &agents {
             counter.value(&[("agent", &agent.label)], value(agent));
+        }
+    }
+    let losses: [Loss; 2] = [
+        (
+            "recollect_missed_records_total",
+            "Records that the agent made and that did not reach us.",
+            |losses| losses.missing,
+        ),
+        (
+            "recollect_dropped_packets_total",
+            "Packets that the agent's kernel or interfaces dropped before it saw them.",
+            |losses| losses.dropped,
+        ),
+    ];
+    for (name, help, value) in losses {
+        let mut counter = page.counter(name, help);
+        for agent in &agents {
+            if let Some(losses) = &agent.losses {
+                counter.value(&[("agent", &agent.label)], value(losses));
+            }
         }
     }
     let mut lag = page.gauge(

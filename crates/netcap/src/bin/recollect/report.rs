@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use netcap_agent::collect::News;
 use netcap_shell::console::is_watched;
-use netcap_shell::figures::several;
+use netcap_shell::figures::{grouped, several};
 use netcap_view::Messages;
 
 use crate::PROGRAM;
@@ -44,8 +44,9 @@ impl Report {
                 ));
             }
             News::Missed { records } => self.line(format_args!(
-                "{label}: {} missed: the agent made more than we took, or we were away",
-                several(*records, "record")
+                "{label}: {} {} missed: the agent made more than we took, or we were away",
+                grouped(*records),
+                if *records == 1 { "record" } else { "records" },
             )),
             News::Lost { why, partial: 0 } => {
                 self.line(format_args!(

@@ -10,12 +10,12 @@ use netcap_agent::collect::{Intake, Overview, SUMS_KEPT};
 use netcap_agent::config::Config;
 use netcap_shell::metrics::Metrics;
 use netcap_shell::{Failure, signals};
-use netcap_view::{Model, Times};
+use netcap_view::{Model, Times, Web};
 
 use crate::flags::Flags;
 use crate::report::Report;
 use crate::top::Canvas;
-use crate::{PROGRAM, page};
+use crate::{PROGRAM, page, web};
 
 /// How often the program looks at what is to be shown, and whether it is to end.
 const TICK: Duration = Duration::from_millis(100);
@@ -32,6 +32,7 @@ pub(crate) struct Session {
     metrics: Option<Metrics>,
     times: Times,
     canvas: Option<Canvas>,
+    web: Option<Web>,
 }
 
 impl Session {
@@ -41,6 +42,7 @@ impl Session {
         config: Config,
         agents: Vec<(String, String)>,
     ) -> Result<Session, Failure> {
+        let overview = Arc::new(Overview::new(agents, SUMS_KEPT));
         let times = match flags.replay.original_time {
             true => Times::OfRecords,
             false => Times::Ours,
@@ -48,11 +50,12 @@ impl Session {
         let canvas = Canvas::find(flags)?;
         let messages = canvas.as_ref().map(|canvas| canvas.messages.clone());
         Ok(Session {
-            config,
             report: Arc::new(Report::new(flags.quiet, messages)),
             stop: signals::stop()?,
-            overview: Arc::new(Overview::new(agents, SUMS_KEPT)),
             metrics: flags.metrics.listen(PROGRAM, flags.quiet)?,
+            web: web::serve(flags, &config, &overview, times)?,
+            config,
+            overview,
             times,
             canvas,
         })
@@ -70,15 +73,25 @@ impl Session {
     }
 
     /// Looks after clock, metrics and screen until the program is to end, or everything is told and there is no
-    /// screen to look at it, or nobody reads the output; then ends that.
+    /// screen or page to look at it, or nobody reads the output; then ends that.
     pub(crate) fn watch(&self, intake: &Intake, is_over: impl Fn() -> bool) -> Result<(), Failure> {
         let overview = || Arc::clone(&self.overview);
         let canvas = self.canvas.as_ref();
         let view =
             canvas.map(|canvas| canvas.open(Model::new(&self.config, overview(), self.times)));
         let mut view = view.transpose()?;
+        let mut is_told = false;
         let failure = loop {
-            let is_last = self.stop.load(Ordering::Relaxed) || (view.is_none() && is_over());
+            let mut is_last = self.stop.load(Ordering::Relaxed);
+            if is_over() && !is_last {
+                is_last = view.is_none() && self.web.is_none();
+                if let (Some(web), false) = (&self.web, std::mem::replace(&mut is_told, true)) {
+                    self.report.line(format_args!(
+                        "that was all; the page stays at {} until Ctrl-C",
+                        web.url()
+                    ));
+                }
+            }
             self.report.clock(self.overview.clock());
             if let Some(metrics) = &self.metrics {
                 metrics.refresh(|page| page::write(page, &self.config, &self.overview));

@@ -27,7 +27,7 @@ pub(crate) struct View<'a> {
 impl Canvas {
     /// Standard output, if it is asked for.
     pub(crate) fn find(flags: &Flags) -> Result<Option<Canvas>, Failure> {
-        if !flags.top {
+        if !flags.view.top {
             return Ok(None);
         }
         if !stdout().is_terminal() {
