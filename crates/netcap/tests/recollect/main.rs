@@ -10,4 +10,5 @@ mod logs;
 mod multicast;
 mod reference;
 mod speaker;
+mod top;
 mod web;

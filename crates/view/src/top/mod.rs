@@ -188,7 +188,7 @@ impl Top {
         self.is_stale = true;
         match self.state.press(key, &self.scene) {
             Wish::Nothing => {}
-            Wish::Redraw => self.screen.terminal.clear()?,
+            Wish::Redraw => self.screen.clear()?,
             Wish::Suspend => return Ok(Ask::Suspend),
             Wish::End => return Ok(Ask::End),
         }
@@ -198,3 +198,6 @@ impl Top {
         Ok(Ask::Nothing)
     }
 }
+
+#[cfg(test)]
+mod tests;

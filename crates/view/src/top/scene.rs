@@ -220,7 +220,7 @@ impl Type {
 }
 
 impl FlowRow {
-    fn of(flow: &FlowView, agents: &[AgentRow]) -> FlowRow {
+    pub(super) fn of(flow: &FlowView, agents: &[AgentRow]) -> FlowRow {
         let label = |agent: usize| agents.get(agent).map_or(NONE, |agent| &agent.label);
         let protocol = match flow.protocol {
             1 => "ICMP".to_owned(),
