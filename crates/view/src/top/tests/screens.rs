@@ -220,10 +220,13 @@ fn flows_are_shown_where_there_are_any() {
         sent: 1000,
         received: 975,
         lost: 25,
+        unknown: 0,
         duplicated: 3,
+        is_uncut: false,
         delay: Some(Delay {
             least: 1_000_000,
             median: 12_300_000,
+            p99: 12_300_000,
             most: -2_000_000_000,
             last: 0,
         }),
