@@ -7,7 +7,8 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
-use netcap_capture::{Batch, from_reader};
+use netcap_agent::extended::{Agent, Frame, Interface, Message, note};
+use netcap_capture::{Batch, Packet, from_reader};
 use netcap_dissect::testing::Event;
 use netcap_dissect::{
     Beginning, Context, Direction, Entropy, Output, PacketInfo, Recognition, Registry, Selection,
@@ -29,6 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let corpus = fuzz.join("corpus");
     for target in ["walk", "capture", "records", "defrag", "streams"]
         .into_iter()
+        .chain(["agent_frame", "agent_messages"])
         .chain(family::names())
         .chain(stream::TARGETS.iter().map(|(target, ..)| *target))
     {
@@ -142,6 +144,26 @@ fn write_recordings(corpus: &Path, name: &str) -> std::io::Result<()> {
     Ok(())
 }
 
+/// A packet as an agent of the extended stream has it, and tells it.
+fn noted(packet: &Packet, octets: &[u8], corpus: &Path, name: &str) -> std::io::Result<()> {
+    let [low, high, ..] = packet.link_type.0.to_le_bytes();
+    let seed = [&[low, high, 0][..], octets].concat();
+    fs::write(corpus.join("agent_frame").join(name), seed)?;
+    let frame = Frame {
+        link_type: packet.link_type,
+        time: packet.timestamp,
+        octets,
+        wire_length: packet.original_len,
+    };
+    if let Ok(note) = note(&frame, 0, &Interface::default()) {
+        let mut stream = vec![7];
+        Message::Agent(Agent::default()).write(&mut stream);
+        Message::Packet(note).write(&mut stream);
+        fs::write(corpus.join("agent_messages").join(name), stream)?;
+    }
+    Ok(())
+}
+
 /// One file for each packet: its link type, no octets cut, half of it for the prefix. And one for
 /// each of its layers, in the families of their protocols. And one for each stream.
 fn packets(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -157,6 +179,7 @@ fn packets(octets: &[u8], corpus: &Path, name: &str) -> Result<(), Box<dyn std::
             let [low, high, ..] = packet.link_type.0.to_le_bytes();
             let seed = [&[low, high, 0, 128][..], octets].concat();
             fs::write(corpus.join("walk").join(format!("{name}.{i}")), seed)?;
+            noted(packet, octets, corpus, &format!("{name}.{i}"))?;
 
             let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
             let mut context = Context::new(&registry, &mut output, &mut entropy, &[]);

@@ -1,14 +1,15 @@
-//! What a record is of, and the line that a collector prints for it:
+//! What an observation is of, and the line that a collector prints for it:
 //! `SECONDS.MICROSECONDS:AGENT:TYPE:VALUE:LEVEL`.
 //!
-//! Guarantees: the first rule that holds gives the record's own level, each further one a line of level
-//! 1, as in 2019; a record that no rule holds is of type `X`; statistics count as such only where they say
-//! the protocol that agents use for them.
+//! Guarantees: the first rule that holds gives the packet's own level, each further one a line of level
+//! 1, as in 2019; a packet that no rule holds is of type `X`; records about hosts count as such only where
+//! they say the protocol that agents use for them.
 
 use std::fmt;
 use std::io::Write;
 
 use crate::config::{Config, Matches, Rule};
+use crate::observation::Observation;
 use crate::record::Record;
 
 /// The protocol number that statistics have.
@@ -63,40 +64,67 @@ pub struct Finding<'a> {
     pub rule: Option<&'a Rule>,
 }
 
-/// What a record is of, at least one finding. Without `has_statistics` those are traffic like any other, as
-/// in 2019.
+/// What an observation is of: of a packet at least one finding. Without `has_statistics` records about hosts
+/// are traffic like any other, as in 2019, and what the extended stream tells of hosts is left out.
 pub fn findings<'a>(
     config: &'a Config,
-    record: &Record,
+    observation: impl Into<Observation<'a>>,
     has_statistics: bool,
 ) -> impl Iterator<Item = Finding<'a>> {
-    let record = *record;
-    let statistics = statistics(&record).filter(|_| has_statistics);
-    let rules = config.rules.iter().filter(move |_| statistics.is_none());
-    let mut rules = rules.filter(move |rule| holds(rule, &record)).peekable();
-    let (kind, value) = statistics.unwrap_or((Kind::Unknown, 8 * u64::from(record.length)));
-    let alone = rules.peek().is_none().then_some((kind, None));
-    let found = rules.map(|rule| (Kind::Type(rule.id), Some(rule)));
-    let found = found.chain(alone).enumerate();
-    found.map(move |(place, (kind, rule))| Finding {
-        kind,
-        value,
-        is_secondary: record.flags != 0 || place > 0,
-        is_repeated: place > 0,
-        rule,
+    let observation = observation.into();
+    let statistics = match has_statistics {
+        true => statistics(observation),
+        false => [None; 2],
+    };
+    let is_host = statistics[0].is_some() || matches!(observation, Observation::Machine(..));
+    let rules = config.rules.iter().filter(move |_| !is_host);
+    let mut rules = rules
+        .filter(move |rule| holds(rule, observation))
+        .peekable();
+    let bits = 8 * u64::from(observation.octets());
+    let is_unknown = !is_host && rules.peek().is_none();
+    let unknown = is_unknown.then_some((Kind::Unknown, bits, None));
+    let traffic = rules.map(move |rule| (Kind::Type(rule.id), bits, Some(rule)));
+    let hosts = statistics.into_iter().flatten();
+    let hosts = hosts.map(|(kind, value)| (kind, value, None));
+    let found = hosts.chain(traffic).chain(unknown).enumerate();
+    found.map(move |(place, (kind, value, rule))| {
+        let is_repeated = place > 0 && kind.is_traffic();
+        Finding {
+            kind,
+            value,
+            is_secondary: observation.is_inner() || is_repeated,
+            is_repeated,
+            rule,
+        }
     })
 }
 
-fn holds(rule: &Rule, record: &Record) -> bool {
+fn holds(rule: &Rule, observation: Observation<'_>) -> bool {
     match &rule.what {
-        Matches::Port(ports) => ports.contains(&record.destination_port),
-        Matches::Flow(flows) => flows.contains(&record.flow_id),
+        Matches::Port(ports) => {
+            let port = observation.destination_port();
+            port.is_some_and(|port| ports.contains(&port))
+        }
+        Matches::Flow(flows) => observation.flow_id().is_some_and(|id| flows.contains(&id)),
     }
 }
 
-/// What an agent says of its host. Agents write a small number as both addresses, in the order of octets
-/// that their machine has.
-fn statistics(record: &Record) -> Option<(Kind, u64)> {
+/// What is told of a host.
+fn statistics(observation: Observation<'_>) -> [Option<(Kind, u64)>; 2] {
+    match observation {
+        Observation::Record(record) => [told_by(record), None],
+        Observation::Packet(_) => [None; 2],
+        Observation::Machine(_, machine) => [
+            Some((Kind::Processor, machine.busy.into())),
+            Some((Kind::Memory, machine.memory)),
+        ],
+    }
+}
+
+/// What a record says of a host. Agents write a small number as both addresses, in the order of octets that
+/// their machine has.
+fn told_by(record: &Record) -> Option<(Kind, u64)> {
     let [source, destination] = [record.source, record.destination].map(u32::from);
     let ports = (record.source_port, record.destination_port);
     if record.protocol != STATISTICS || source != destination || ports.0 != ports.1 {
@@ -116,8 +144,14 @@ fn statistics(record: &Record) -> Option<(Kind, u64)> {
 }
 
 /// Appends the line of a finding, with its end.
-pub fn write_line(label: &str, record: &Record, finding: &Finding<'_>, out: &mut Vec<u8>) {
-    let (seconds, microseconds) = (record.seconds, record.microseconds);
+pub fn write_line<'a>(
+    label: &str,
+    observation: impl Into<Observation<'a>>,
+    finding: &Finding<'_>,
+    out: &mut Vec<u8>,
+) {
+    let (seconds, nanoseconds) = observation.into().time();
+    let microseconds = nanoseconds / 1000;
     let (kind, value, level) = (finding.kind, finding.value, u8::from(finding.is_secondary));
     // A vector takes whatever is written.
     let _ = writeln!(

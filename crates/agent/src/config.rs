@@ -6,7 +6,8 @@
 //! 2=5001-5010            type 2: ports in a range
 //! 2=M100-199             also type 2: flows of MGEN in a range
 //! lab:192.0.2.7:7073     an agent, with the label that its lines have
-//! west:[2001:db8::7]:7073
+//! west:[2001:db8::7]:7075 extended tls    another, of the extended stream, over TLS
+//! hill:192.0.2.9:7076 multicast=239.1.2.3    another, which sends that to a multicast group
 //!
 //! [Video]                the first section names type 1, the second type 2
 //! Color=#1f77b4
@@ -19,14 +20,21 @@
 //! Guarantee: a line that is wrong is told with its place and what was expected, and changes nothing.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
+
+use netcap_capture::pcap_over_ip::{Address, Pin};
 
 /// Longest line that is looked at; no meaningful one comes near.
 const LONGEST_LINE: usize = 4096;
 /// Octets of a label at most: it is a field of each line of output.
 const LONGEST_LABEL: usize = 64;
+/// What cannot be had together.
+const IN_CLEAR: &str = "either multicast or TLS, as datagrams to a group are not encrypted";
+/// What a pin looks like.
+const PIN: &str = "a pin: sha256/ and 44 characters of base64, or 64 hexadecimal digits";
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +89,22 @@ pub struct Agent {
     pub host: String,
     /// The port.
     pub port: u16,
+    /// What it speaks there.
+    pub stream: Stream,
+}
+
+/// What an agent speaks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stream {
+    /// Records of 28 octets, as in 2019.
+    #[default]
+    Classic,
+    /// The extended stream.
+    Extended,
+    /// The extended stream over TLS. One of these pins must be the agent's, if there are any.
+    ExtendedTls(Vec<Pin>),
+    /// The extended stream in datagrams, to this multicast group.
+    Multicast(IpAddr),
 }
 
 impl fmt::Display for Agent {
@@ -190,7 +214,9 @@ impl Config {
             });
             return Ok(());
         }
-        if let Some((key, value)) = text.split("=") {
+        // A line with a colon first is of an agent, whose words may have a `=`.
+        let assigned = text.split("=");
+        if let Some((key, value)) = assigned.filter(|(key, _)| !key.octets.contains(':')) {
             if *is_in_section && !key.starts_with_digit() {
                 return self.key(key, value);
             }
@@ -248,30 +274,80 @@ fn rule(key: Text<'_>, value: Text<'_>) -> Result<Rule, Wrong> {
 fn agent(text: Text<'_>) -> Result<Agent, Wrong> {
     let expected = "TYPE=PORT, TYPE=MFLOW or LABEL:ADDRESS:PORT";
     let (label, rest) = text.split(":").ok_or_else(|| text.wrong(expected))?;
-    let (host, port) = match rest.strip("[") {
+    let (host, behind) = match rest.strip("[") {
         Some(inside) => {
             let (host, rest) = inside.split("]").ok_or_else(|| inside.end().wrong("`]`"))?;
-            let port = rest.strip(":");
-            (host, port.ok_or_else(|| rest.wrong("`:` and a port"))?)
+            let behind = rest.strip(":");
+            (host, behind.ok_or_else(|| rest.wrong("`:` and a port"))?)
         }
-        None => rest.rsplit(":").ok_or_else(|| text.wrong(expected))?,
+        None => rest.split(":").ok_or_else(|| text.wrong(expected))?,
     };
-    if host.octets.contains(':') && !rest.octets.starts_with('[') {
-        return Err(host.wrong("brackets around an IPv6 address"));
+    let (port, words) = behind.word();
+    if port.octets.contains(':') && !rest.octets.starts_with('[') {
+        return Err(rest.wrong("brackets around an IPv6 address"));
     }
-    if host.is_empty()
-        || host
-            .octets
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control())
-    {
-        return Err(host.wrong("an address or a name"));
-    }
-    Ok(Agent {
+    let agent = Agent {
         label: label.label()?,
         host: host.octets.to_owned(),
         port: port.number(1, u16::MAX.into(), "a port from 1 to 65535")? as u16,
-    })
+        stream: stream(words)?,
+    };
+    match format!("tcp://{agent}").parse::<Address>() {
+        Ok(_) => Ok(agent),
+        Err(_) => Err(host.wrong("an address or a name")),
+    }
+}
+
+/// What the words behind an address say.
+fn stream(mut words: Text<'_>) -> Result<Stream, Wrong> {
+    let mut stream = Stream::default();
+    while !words.is_empty() {
+        let (word, rest) = words.word();
+        words = rest;
+        if let Some(group) = word.strip("multicast=") {
+            stream = multicast(word, group, &stream)?;
+            continue;
+        }
+        stream = match (word.octets, stream, word.strip("pin=")) {
+            ("tls", Stream::Multicast(_), _) | (_, Stream::Multicast(_), Some(_)) => {
+                return Err(word.wrong(IN_CLEAR));
+            }
+            ("extended", Stream::Classic, _) => Stream::Extended,
+            ("extended", stream, _) => stream,
+            ("tls", Stream::ExtendedTls(pins), _) => Stream::ExtendedTls(pins),
+            ("tls", ..) => Stream::ExtendedTls(Vec::new()),
+            (_, stream, Some(text)) => {
+                let pin = text.octets.parse().map_err(|_| text.wrong(PIN))?;
+                let mut pins = match stream {
+                    Stream::ExtendedTls(pins) => pins,
+                    _ => Vec::new(),
+                };
+                pins.push(pin);
+                Stream::ExtendedTls(pins)
+            }
+            _ => {
+                return Err(
+                    word.wrong("`extended`, `tls`, `pin=` and a pin, or `multicast=` and a group")
+                );
+            }
+        };
+    }
+    Ok(stream)
+}
+
+/// The group of a stream that nothing was said about but that it is extended.
+fn multicast(word: Text<'_>, group: Text<'_>, stream: &Stream) -> Result<Stream, Wrong> {
+    match stream {
+        Stream::Classic | Stream::Extended => {}
+        Stream::ExtendedTls(_) => return Err(word.wrong(IN_CLEAR)),
+        Stream::Multicast(_) => return Err(word.wrong("one group")),
+    }
+    let address = group.octets.trim_matches(['[', ']']).parse().ok();
+    let address = address.filter(IpAddr::is_multicast);
+    let expected = "the address of a multicast group, as in 239.1.2.3 or ff15::7";
+    address
+        .map(Stream::Multicast)
+        .ok_or_else(|| group.wrong(expected))
 }
 
 /// What is wrong at an octet of a line.
@@ -346,10 +422,12 @@ impl<'a> Text<'a> {
         Some((self.part(before, 0), self.part(behind, begin)))
     }
 
-    fn rsplit(&self, by: &str) -> Option<(Text<'a>, Text<'a>)> {
-        let (before, behind) = self.octets.rsplit_once(by)?;
-        let begin = before.len() + by.len();
-        Some((self.part(before, 0), self.part(behind, begin)))
+    /// The first word, and what is behind it.
+    fn word(&self) -> (Text<'a>, Text<'a>) {
+        let end = self.octets.find(char::is_whitespace);
+        let end = end.unwrap_or(self.octets.len());
+        let (word, rest) = self.octets.split_at(end);
+        (self.part(word, 0), self.part(rest, end))
     }
 
     fn wrong(&self, expected: impl Into<String>) -> Wrong {
@@ -442,6 +520,7 @@ mod tests {
             label: label.to_owned(),
             host: host.to_owned(),
             port,
+            stream: Stream::Classic,
         };
         let agents = [
             agent("lab", "127.0.0.1", 7401),
@@ -455,6 +534,37 @@ mod tests {
         assert_eq!(video.relay.as_deref(), Some("red"));
         assert_eq!(config.section(2).expect("a section").name, "Voice over IP");
         assert_eq!((config.section(0), config.section(3)), (None, None));
+    }
+
+    #[test]
+    fn words_say_what_an_agent_speaks() {
+        let (hex, text) = (
+            "07".repeat(32),
+            "sha256/BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=",
+        );
+        let pin: Pin = hex.parse().expect("a pin");
+        let group = |text: &str| Stream::Multicast(text.parse().expect("an address"));
+        for (words, expected) in [
+            ("", Stream::Classic),
+            (" extended # tls", Stream::Extended),
+            (" tls", Stream::ExtendedTls(Vec::new())),
+            (" extended\ttls", Stream::ExtendedTls(Vec::new())),
+            (" tls extended", Stream::ExtendedTls(Vec::new())),
+            (" extended multicast=239.1.2.3", group("239.1.2.3")),
+            (" multicast=[ff15::7] extended", group("ff15::7")),
+            (&format!(" pin={text} tls"), Stream::ExtendedTls(vec![pin])),
+            (
+                &format!(" extended pin={text} pin={hex}"),
+                Stream::ExtendedTls(vec![pin; 2]),
+            ),
+        ] {
+            for place in ["lab:192.0.2.7:7075", "[Video]\n lab : [::1] : 7075"] {
+                let (config, mistakes) = parsed(&format!("{place}{words}"));
+                assert_eq!(mistakes, [""; 0], "{words}");
+                let agent = &config.agents[0];
+                assert_eq!((&agent.stream, agent.port), (&expected, 7075), "{words}");
+            }
+        }
     }
 
     #[test]
@@ -479,7 +589,11 @@ mod tests {
             ("2=M4294967296", "1:4: expected a flow id"),
             ("3:127.0.0.1:0", "1:13: expected a port from 1"),
             ("4:127.0.0.1", "1:1: expected TYPE=PORT"),
-            ("6:127.0.0.1:7405 x", "1:13: expected a port"),
+            ("6:127.0.0.1:7405 x", "1:18: expected `extended`, `tls`, or"),
+            ("6:a:7405 extended pin=x", "1:23: expected a pin: sha256/"),
+            ("6:a:7405 tls extended pin", "1:23: expected `extended`"),
+            ("6:a@b:7405", "1:3: expected an address"),
+            ("6:a:", "1:5: expected a port"),
             ("6:fe80::1:7405", "1:3: expected brackets"),
             ("6:[fe80::1:7405", "1:16: expected `]`"),
             ("6:[fe80::1]7405", "1:12: expected `:` and a port"),
@@ -487,6 +601,26 @@ mod tests {
             ("6::7405", "1:3: expected an address"),
             ("ü 192.0.2.1", "1:1: expected TYPE=PORT"),
             ("ü:192.0.2.1:x", "1:13: expected a port"),
+            (
+                "a:b:1 multicast=b",
+                "1:17: expected the address of a multicast",
+            ),
+            (
+                "a:b:1 multicast=192.0.2.1",
+                "1:17: expected the address of a",
+            ),
+            (
+                "a:b:1 tls multicast=239.1.2.3",
+                "1:11: expected either multicast",
+            ),
+            (
+                "a:b:1 multicast=239.1.2.3 tls",
+                "1:27: expected either multicast",
+            ),
+            (
+                "a:b:1 multicast=239.1.2.3 multicast=239.1.2.3",
+                "1:27: expected one",
+            ),
             ("[Video", "1:7: expected `]`"),
             ("[Video] x", "1:9: expected the end"),
             ("[a]\nColor=url(x)", "2:7: expected a colour"),

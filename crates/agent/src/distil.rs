@@ -1,6 +1,6 @@
-//! Packets become records, and each is accounted for.
+//! Packets become records, and notes for the extended stream, and each is accounted for.
 //!
-//! Guarantee: packets = recorded + own + filtered + those skipped for each reason.
+//! Guarantee: for either, packets = recorded + own + filtered + those skipped for each reason.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use netcap_capture::{Filter, FilterError, Packet};
 use netcap_relay::{Chunk, OwnTraffic};
 
 use crate::classic::{self, Skipped};
+use crate::extended::{Counters, Maker};
 use crate::mgen::Check;
 
 /// How many packets came, by outcome.
@@ -44,6 +45,15 @@ impl Counts {
     }
 }
 
+/// What has become of some packets.
+#[derive(Debug, Default)]
+pub struct Made {
+    /// Records.
+    pub records: Chunk,
+    /// Notes, where there is anybody to hear them.
+    pub notes: Option<Chunk>,
+}
+
 /// Makes records of packets.
 #[derive(Debug)]
 pub struct Distiller {
@@ -55,17 +65,19 @@ pub struct Distiller {
     pub filter: Option<Filter>,
     /// The outcomes of the packets so far.
     pub counts: Counts,
+    /// What makes notes for the extended stream, if there is one.
+    pub maker: Option<Maker>,
 }
 
 impl Distiller {
-    /// Appends the record of a packet with these octets, if it has one.
+    /// Appends the record and the note of a packet with these octets, if it has them.
     ///
     /// # Errors
     ///
     /// The filter makes no sense for the packet's link type.
     pub fn append(
         &mut self,
-        chunk: &mut Chunk,
+        made: &mut Made,
         packet: &Packet,
         octets: &[u8],
     ) -> Result<(), FilterError> {
@@ -85,13 +97,27 @@ impl Distiller {
         }
         match classic::record(packet.link_type, packet.timestamp, octets, self.check) {
             Ok(record) => {
-                chunk.octets.extend_from_slice(&record.encode());
-                chunk.packets += 1;
+                made.records.octets.extend_from_slice(&record.encode());
+                made.records.packets += 1;
                 self.counts.recorded += 1;
             }
             Err(reason) => self.counts.skip(reason),
         }
+        if let Some(maker) = &mut self.maker {
+            maker.append(made.notes.as_mut(), packet, octets);
+        }
         Ok(())
+    }
+
+    /// The outcomes of the packets so far as the extended stream tells them.
+    pub(crate) fn counters(&self) -> Option<Counters> {
+        let maker = self.maker.as_ref()?;
+        Some(Counters {
+            packets: self.counts.packets,
+            own: self.counts.own,
+            filtered: self.counts.filtered,
+            ..maker.counters()
+        })
     }
 }
 
@@ -100,6 +126,7 @@ mod tests {
     use netcap_capture::{Batch, LinkType, Timestamp};
 
     use super::*;
+    use crate::extended::Interface;
     use crate::record::LENGTH;
 
     #[test]
@@ -128,13 +155,28 @@ mod tests {
             own: Some(Arc::new(own)),
             filter: None,
             counts: Counts::default(),
+            maker: Some(Maker::new(0, Interface::default())),
         };
-        let mut chunk = Chunk::default();
+        let mut made = Made {
+            notes: Some(Chunk::default()),
+            ..Made::default()
+        };
         for (packet, octets) in batch.iter() {
-            let appended = distiller.append(&mut chunk, packet, octets);
+            let appended = distiller.append(&mut made, packet, octets);
             appended.expect("no filter");
         }
-        assert_eq!((chunk.packets, chunk.octets.len()), (1, LENGTH));
+        assert_eq!(
+            (made.records.packets, made.records.octets.len()),
+            (1, LENGTH)
+        );
+        assert_eq!(made.notes.map(|notes| notes.packets), Some(2));
+        let counters = distiller.counters().expect("a maker");
+        assert!(counters.is_balanced());
+        assert_eq!(
+            (counters.packets, counters.recorded, counters.own),
+            (5, 2, 1)
+        );
+        assert_eq!((counters.malformed, counters.not_ip), (1, 1));
         let counts = distiller.counts;
         assert_eq!((counts.packets, counts.recorded, counts.own), (5, 1, 1));
         let skipped: Vec<_> = counts.skipped().map(|(_, count)| count).collect();

@@ -27,6 +27,8 @@ pub enum Check {
 
 /// Octets of a message with an IPv4 destination, as far as it is looked at.
 const SHORTEST: usize = 28;
+/// The same with an IPv6 destination.
+const SHORTEST_OF_IPV6: usize = 40;
 /// Octets of a UDP header.
 const UDP_HEADER: usize = 8;
 /// Versions that there have been: MGEN 4.2 and 5 write 2 to 4, before them 1.
@@ -45,6 +47,25 @@ pub struct Message {
 
 /// Reads a message, the payload of a datagram; `length` is how many octets that has on the wire.
 pub fn message(payload: &[u8], length: usize, destination: IpAddr, port: u16) -> Option<Message> {
+    read(payload, destination, port, |size| size == length)
+}
+
+/// Reads a message with which the payload of a segment begins. It may go on in later segments, and others may
+/// come behind it, so that of its length only the least can be told.
+pub fn message_in_stream(payload: &[u8], destination: IpAddr, port: u16) -> Option<Message> {
+    let shortest = match destination {
+        IpAddr::V4(_) => SHORTEST,
+        IpAddr::V6(_) => SHORTEST_OF_IPV6,
+    };
+    read(payload, destination, port, |size| size >= shortest)
+}
+
+fn read(
+    payload: &[u8],
+    destination: IpAddr,
+    port: u16,
+    is_right: impl Fn(usize) -> bool,
+) -> Option<Message> {
     let (header, address) = payload.split_at_checked(24)?;
     let wide = |at: usize| {
         u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
@@ -61,7 +82,7 @@ pub fn message(payload: &[u8], length: usize, destination: IpAddr, port: u16) ->
     Some(Message {
         flow_id: wide(4),
         sequence: wide(8),
-        is_certain: size == length && VERSIONS.contains(&header[2]),
+        is_certain: is_right(size) && VERSIONS.contains(&header[2]),
     })
 }
 

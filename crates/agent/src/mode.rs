@@ -73,7 +73,7 @@ impl Addresses {
 }
 
 /// The address of a link that has one of Ethernet's length, as tunnels have not.
-fn ethernet(link: &LinkAddr) -> Option<Mac> {
+pub(crate) fn ethernet(link: &LinkAddr) -> Option<Mac> {
     #[cfg(target_os = "linux")]
     let length = link.halen();
     #[cfg(not(target_os = "linux"))]

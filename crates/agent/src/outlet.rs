@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netcap_relay::{Chunk, Fanout, Form, Preamble, QueueLimits, Slow};
 
+use crate::distil::{Distiller, Made};
+use crate::extended::NoteOutlet;
 use crate::log::LogCounts;
 use crate::record::LENGTH;
 
@@ -22,6 +24,7 @@ pub struct Outlet {
     log_counts: Arc<LogCounts>,
     options: OutletOptions,
     unheard: AtomicU64,
+    extended: Option<NoteOutlet>,
 }
 
 /// How they go there.
@@ -36,8 +39,13 @@ pub struct OutletOptions {
 }
 
 impl Outlet {
-    /// An outlet, and what it gives to the log, whose losses are counted there.
-    pub fn new(options: OutletOptions, log: Arc<LogCounts>) -> (Outlet, Receiver<Arc<Chunk>>) {
+    /// An outlet, with the extended stream if there is one, and what it gives to the log, whose losses are
+    /// counted there.
+    pub fn new(
+        options: OutletOptions,
+        log: Arc<LogCounts>,
+        extended: Option<NoteOutlet>,
+    ) -> (Outlet, Receiver<Arc<Chunk>>) {
         let preamble = Arc::new(Preamble::new(Form::Records(LENGTH)));
         let limits = QueueLimits {
             octets: options.queue.saturating_mul(LENGTH),
@@ -51,6 +59,7 @@ impl Outlet {
             log_counts: log,
             options,
             unheard: AtomicU64::new(0),
+            extended,
         };
         (outlet, chunks)
     }
@@ -60,9 +69,15 @@ impl Outlet {
         &self.fanout
     }
 
-    /// How many collectors are there.
+    /// The extended stream, if there is one.
+    pub fn extended(&self) -> Option<&NoteOutlet> {
+        self.extended.as_ref()
+    }
+
+    /// How many collectors are there, of either stream.
     pub fn collectors(&self) -> usize {
-        self.fanout.audience().0
+        let notes = self.extended.as_ref();
+        self.fanout.audience().0 + notes.map_or(0, NoteOutlet::collectors)
     }
 
     /// Records that came while no collector was there.
@@ -70,7 +85,32 @@ impl Outlet {
         self.unheard.load(Ordering::Relaxed)
     }
 
-    /// Gives away what is in the chunk, which is empty then.
+    /// Where the records of some packets go, and their notes if there is anybody to hear them.
+    pub(crate) fn begin(&self) -> Made {
+        let is_heard = self
+            .extended
+            .as_ref()
+            .is_some_and(|notes| notes.collectors() > 0);
+        Made {
+            records: Chunk::default(),
+            notes: is_heard.then(Chunk::default),
+        }
+    }
+
+    /// Gives away what was made, which is empty then.
+    pub(crate) fn give(&self, made: &mut Made, distiller: &Distiller) {
+        self.publish(&mut made.records);
+        if let (Some(extended), Some(maker)) = (&self.extended, &distiller.maker)
+            && let Some(counters) = distiller.counters()
+        {
+            let nothing = &mut Chunk::default();
+            let notes = made.notes.as_mut().unwrap_or(nothing);
+            extended.publish(maker.number(), notes, counters, maker.forgotten());
+            extended.passed(maker.latest());
+        }
+    }
+
+    /// Gives away what is in the chunk of records, which is empty then.
     pub fn publish(&self, chunk: &mut Chunk) {
         if chunk.packets == 0 {
             return;
@@ -100,7 +140,18 @@ impl Outlet {
     /// Says that nothing more comes, to collectors and to the log.
     pub fn end(&self) {
         self.fanout.end();
+        if let Some(extended) = &self.extended {
+            extended.end();
+        }
         *self.sender() = None;
+    }
+
+    /// The same where it comes to no good end.
+    pub fn abandon(&self) {
+        if let Some(extended) = &self.extended {
+            extended.abandon();
+        }
+        self.end();
     }
 
     /// Nobody panics while holding it.
@@ -129,7 +180,7 @@ mod tests {
             logs_always,
             is_live: true,
         };
-        Outlet::new(options, Arc::default())
+        Outlet::new(options, Arc::default(), None)
     }
 
     #[test]

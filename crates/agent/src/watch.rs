@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use netcap_capture::{Batch, Error, FilterError, Origin, Source};
-use netcap_relay::{Chunk, Clock, Halt, Pace};
+use netcap_relay::{Clock, Halt, Pace};
 
 use crate::distil::{Counts, Distiller};
 use crate::outlet::Outlet;
@@ -30,7 +30,7 @@ pub enum WatchError {
     Filter(#[from] FilterError),
 }
 
-/// Gives away the records of a source until its end, or [`Halt`]. `tell` is told now and then, and at
+/// Gives away the records and notes of a source until its end, or [`Halt`]. `tell` is told now and then, and at
 /// the end, the outcomes of packets and where they came from.
 ///
 /// # Errors
@@ -70,26 +70,27 @@ fn pass(
         if !source.fill(&mut batch)? {
             return Ok(());
         }
-        let mut chunk = Chunk::default();
+        let mut made = outlet.begin();
         for (packet, octets) in batch.iter() {
             if pace != Pace::Max {
                 let now = Instant::now();
                 let due = clock.due(packet.timestamp, octets.len(), now);
                 if due > now + FLUSH {
-                    outlet.publish(&mut chunk);
+                    outlet.give(&mut made, distiller);
                     halt.sleep(due - now);
+                    made = outlet.begin();
                     if halt.is_asked() {
                         // What is not due yet is not given away.
                         return Ok(());
                     }
                 }
             }
-            if let Err(error) = distiller.append(&mut chunk, packet, octets) {
-                outlet.publish(&mut chunk);
+            if let Err(error) = distiller.append(&mut made, packet, octets) {
+                outlet.give(&mut made, distiller);
                 return Err(error.into());
             }
         }
-        outlet.publish(&mut chunk);
+        outlet.give(&mut made, distiller);
         if told.elapsed() >= INTERVAL {
             told = Instant::now();
             tell(distiller.counts, &source.origins());

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use netcap_agent::collect::{Log, News, Playback, Receiver, Seek, Speed, replay};
+use netcap_agent::extended::Message;
 use netcap_agent::{LENGTH, Record};
 use proptest::prelude::*;
 
@@ -19,6 +20,10 @@ impl Receiver for Kept {
         let mut kept = self.0.lock().expect("kept");
         kept.extend(records.iter().map(|record| (agent, record.time())));
         true
+    }
+
+    fn heard(&self, _: usize, _: &[Message], _: usize) -> bool {
+        false
     }
 
     fn news(&self, _: usize, _: &News) {}

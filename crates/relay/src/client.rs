@@ -167,7 +167,7 @@ impl Client<'_> {
         let (mut told, mut told_dropped) = (Instant::now(), 0);
         self.describe()?;
         let tick = match self.preamble.form() {
-            Form::Records(_) => RECORDS_TICK,
+            Form::Records(_) | Form::Messages => RECORDS_TICK,
             Form::Pcap(_) | Form::Pcapng => TICK,
         };
         loop {
@@ -210,10 +210,11 @@ impl Client<'_> {
 
     /// Writes what the preamble has had added.
     fn describe(&mut self) -> Result<(), Farewell> {
-        for piece in self.preamble.from(self.pieces) {
+        let (pieces, count) = self.preamble.from(self.pieces);
+        for piece in pieces {
             self.write(&piece)?;
-            self.pieces += 1;
         }
+        self.pieces = count;
         Ok(())
     }
 
@@ -243,7 +244,7 @@ impl Client<'_> {
         while !octets.is_empty() {
             let written = match self.preamble.form() {
                 Form::Records(unit) => self.connection.write_records(octets, unit),
-                Form::Pcap(_) | Form::Pcapng => self.connection.write(octets),
+                Form::Pcap(_) | Form::Pcapng | Form::Messages => self.connection.write(octets),
             };
             match written {
                 Ok(0) => return Err(Farewell::Left),

@@ -12,6 +12,7 @@ mod allow;
 mod client;
 mod fanout;
 mod file_supply;
+mod greeting;
 mod halt;
 mod inlet;
 pub mod live;

@@ -136,11 +136,11 @@ impl Recorder {
         let Some(file) = &mut drainage.file else {
             return Ok(());
         };
-        let pieces = drainage.preamble.from(self.pieces);
+        let (pieces, count) = drainage.preamble.from(self.pieces);
         if pieces.is_empty() {
             return Ok(());
         }
-        self.pieces += pieces.len();
+        self.pieces = count;
         let written = file.write_all(&pieces.concat()).and_then(|()| file.flush());
         written.map_err(PumpError::Output)
     }

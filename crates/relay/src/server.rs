@@ -17,6 +17,7 @@ use netcap_capture::pcap_over_ip::{
 
 use crate::allow::Cidr;
 use crate::client::{ClientTotals, Farewell, Feed, attend};
+use crate::greeting;
 use crate::halt::Halt;
 use crate::own_traffic::OwnTraffic;
 use crate::queue::QueueLimits;
@@ -95,6 +96,8 @@ pub struct Outlets {
     pub tls: Option<Arc<ClientTls>>,
     /// Networks that may connect to us; empty: all.
     pub allow: Vec<Cidr>,
+    /// What who connects to us has to say first, if anything.
+    pub greeting: Option<&'static [u8]>,
     /// Limits.
     pub limits: Limits,
     /// Whether we try again when a connection of ours cannot be made or is lost.
@@ -111,7 +114,7 @@ pub enum Event {
     /// One is served no longer.
     Left(ClientTotals),
     /// One was turned away, and why.
-    Refused(IpAddr, &'static str),
+    Refused(IpAddr, String),
     /// One connected and came no further.
     NoHandshake(ConnectError),
     /// One cannot be connected to; the wait before the next attempt, if there is one.
@@ -166,7 +169,7 @@ impl<'a> Server<'a> {
                             self.rest(error);
                         }
                     }
-                    Err(reason) => (self.report)(Event::Refused(pending.peer().ip(), reason)),
+                    Err(reason) => self.refuse(pending.peer().ip(), reason),
                 },
                 Err(error) => self.rest(error),
             }
@@ -187,14 +190,24 @@ impl<'a> Server<'a> {
         self.guests.seat(peer.ip(), limits)
     }
 
+    fn refuse(&self, peer: IpAddr, reason: impl Into<String>) {
+        (self.report)(Event::Refused(peer, reason.into()));
+    }
+
     /// Serves a peer that has connected.
-    fn receive(&self, pending: Pending, _place: Place<'_>) {
-        match pending.handshake(CONNECT_TIMEOUT) {
-            Ok(connection) => {
-                self.attend(connection);
-            }
-            Err(error) => (self.report)(Event::NoHandshake(error)),
+    fn receive(&self, pending: Pending, place: Place<'_>) {
+        let mut connection = match pending.handshake(CONNECT_TIMEOUT) {
+            Ok(connection) => connection,
+            Err(error) => return (self.report)(Event::NoHandshake(error)),
+        };
+        if let Some(greeting) = self.outlets.greeting
+            && let Err(reason) = greeting::hear(&mut connection, greeting, || self.is_over())
+        {
+            // It may have gone by itself.
+            drop(connection.close());
+            return self.refuse(place.address, reason);
         }
+        self.attend(connection);
     }
 
     fn attend(&self, connection: Connection) -> ClientTotals {

@@ -32,6 +32,9 @@ pub enum Form {
     /// [`Chunk`]s that are made elsewhere. What becomes of packets is the octets that they have.
     /// Segments of TCP end where a record does, as readers of such streams have come to rely on.
     Records(usize),
+    /// Messages of any length, of [`Chunk`]s that are made elsewhere, as is the preamble: see
+    /// [`Preamble::replace`].
+    Messages,
 }
 
 /// Where packets come from, as a reader is told.
@@ -56,6 +59,8 @@ pub struct Preamble {
 struct Pieces {
     /// The octets, each piece whole.
     octets: Vec<Arc<[u8]>>,
+    /// Pieces that were replaced by these.
+    replaced: usize,
     /// The link type that a pcap header names.
     link_type: Option<LinkType>,
     /// What pcapng has described, and its number.
@@ -117,25 +122,42 @@ impl Preamble {
                 Some(number)
             }
             Form::Pcapng => pieces.described.get(interface).copied(),
-            Form::Records(_) => Some(0),
+            Form::Records(_) | Form::Messages => Some(0),
         }
     }
 
-    /// The pieces from that position on.
-    pub fn from(&self, position: usize) -> Vec<Arc<[u8]>> {
-        let pieces = self.pieces();
-        let rest = pieces.octets.get(position..);
-        rest.unwrap_or_default().to_vec()
+    /// Has the stream begin with this, for all who come from now on; those who are there get it before the
+    /// next chunk. Gives the position after it, for [`Chunk::pieces`].
+    pub fn replace(&self, piece: &[u8]) -> usize {
+        let mut pieces = self.pieces();
+        pieces.replaced += pieces.octets.len();
+        pieces.octets = vec![piece.into()];
+        pieces.len()
     }
 
-    /// How many pieces there are.
+    /// The pieces from that position on, and the position after them.
+    pub fn from(&self, position: usize) -> (Vec<Arc<[u8]>>, usize) {
+        let pieces = self.pieces();
+        let rest = pieces
+            .octets
+            .get(position.saturating_sub(pieces.replaced)..);
+        (rest.unwrap_or_default().to_vec(), pieces.len())
+    }
+
+    /// The position after the last piece.
     fn len(&self) -> usize {
-        self.pieces().octets.len()
+        self.pieces().len()
     }
 
     /// A panic while it was locked left it whole: pieces are only added.
     fn pieces(&self) -> std::sync::MutexGuard<'_, Pieces> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pieces {
+    fn len(&self) -> usize {
+        self.replaced + self.octets.len()
     }
 }
 
@@ -215,7 +237,7 @@ impl Encoder {
         let Some(number) = number else {
             return match form {
                 Form::Pcap(_) => Fate::OtherLinkType,
-                Form::Pcapng | Form::Records(_) => Fate::TooManyInterfaces,
+                Form::Pcapng | Form::Records(_) | Form::Messages => Fate::TooManyInterfaces,
             };
         };
         // What claims to have been shorter on the wire than captured was not.
@@ -226,7 +248,7 @@ impl Encoder {
             Form::Pcapng => {
                 pcapng_writer::append_packet(out, number, packet.timestamp, original, octets);
             }
-            Form::Records(_) => out.extend_from_slice(octets),
+            Form::Records(_) | Form::Messages => out.extend_from_slice(octets),
         }
         chunk.packets += 1;
         chunk.pieces = self.pieces;
@@ -275,8 +297,8 @@ mod tests {
             })
         });
         let fates = fates.collect();
-        let pieces = preamble.from(0);
-        assert!(chunk.pieces <= pieces.len());
+        let (pieces, count) = preamble.from(0);
+        assert!(chunk.pieces <= count);
         let mut file = pieces.concat();
         file.extend_from_slice(&chunk.octets);
         (fates, file)
@@ -328,6 +350,20 @@ mod tests {
         assert_eq!(preamble.describe(&one), Some(last));
         assert_eq!(preamble.describe(&interface("two", LinkType::RAW)), None);
         assert_eq!(preamble.len(), MAX_INTERFACES + 1);
+    }
+
+    #[test]
+    fn a_beginning_can_be_replaced() {
+        let preamble = Preamble::new(Form::Messages);
+        assert_eq!(preamble.from(0), (Vec::new(), 0));
+        let piece = |octets: &[u8]| vec![octets.into()];
+        assert_eq!(preamble.replace(b"one"), 1);
+        assert_eq!(preamble.from(0), (piece(b"one"), 1));
+        assert_eq!(preamble.replace(b"two"), 2);
+        // For who has the first, and for who has none.
+        assert_eq!(preamble.from(1), (piece(b"two"), 2));
+        assert_eq!(preamble.from(0), (piece(b"two"), 2));
+        assert_eq!(preamble.from(2), (Vec::new(), 2));
     }
 
     #[test]

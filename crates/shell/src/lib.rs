@@ -63,4 +63,4 @@ pub use program::Program;
 pub use record_flags::RecordFlags;
 pub use rotation_flags::RotationFlags;
 pub use spelling::{Retired, Spelling};
-pub use tls_flags::TlsFlags;
+pub use tls_flags::{TlsConnectFlags, TlsFlags, TlsListenFlags};

@@ -1,13 +1,14 @@
 //! Signals: the first SIGINT or SIGTERM ends a program in good order, the second at once; SIGHUP has
-//! certificates read again.
+//! certificates read again; SIGTSTP gives a program that draws the time to leave the terminal as it was.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use netcap_relay::Halt;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::flag::{register, register_conditional_shutdown};
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::failure::Failure;
 
@@ -48,6 +49,49 @@ pub fn hang_up() -> Result<Arc<AtomicBool>, Failure> {
     let asked = Arc::new(AtomicBool::new(false));
     register(SIGHUP, Arc::clone(&asked)).map_err(unavailable)?;
     Ok(asked)
+}
+
+/// Whether the program is to be suspended (SIGTSTP), or was (SIGCONT).
+#[derive(Debug)]
+pub struct Suspension {
+    asked: Arc<AtomicBool>,
+    over: Arc<AtomicBool>,
+}
+
+impl Suspension {
+    /// From now on SIGTSTP does nothing but that [`Suspension::is_asked`] says so.
+    ///
+    /// # Errors
+    ///
+    /// The system does not tell of signals.
+    pub fn watch() -> Result<Suspension, Failure> {
+        let suspension = Suspension {
+            asked: Arc::default(),
+            over: Arc::default(),
+        };
+        register(SIGTSTP, Arc::clone(&suspension.asked)).map_err(unavailable)?;
+        register(SIGCONT, Arc::clone(&suspension.over)).map_err(unavailable)?;
+        Ok(suspension)
+    }
+
+    /// Whether SIGTSTP has come since this was asked last.
+    pub fn is_asked(&self) -> bool {
+        self.asked.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether SIGCONT has come since this was asked last.
+    pub fn is_over(&self) -> bool {
+        self.over.swap(false, Ordering::Relaxed)
+    }
+
+    /// Stops the process until SIGCONT comes.
+    ///
+    /// # Errors
+    ///
+    /// The system does not allow it.
+    pub fn suspend(&self) -> io::Result<()> {
+        emulate_default_handler(SIGTSTP)
+    }
 }
 
 fn unavailable(error: io::Error) -> Failure {

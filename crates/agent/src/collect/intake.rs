@@ -1,4 +1,4 @@
-//! What becomes of records: lines, in one of two formats, and sums for views.
+//! What becomes of records and messages: lines, in one of two formats, and sums for views.
 //!
 //! Guarantees: lines are whole, and those of an agent in its order; they leave at once, as many together
 //! as came together; after an error of the writer nothing more is written.
@@ -12,11 +12,17 @@ use crate::classify::{findings, write_line};
 use crate::collect::json::write_json;
 use crate::collect::links::{News, Receiver};
 use crate::collect::overview::Overview;
+use crate::collect::progress::{Progress, Step};
 use crate::config::Config;
+use crate::extended::Message;
+use crate::observation::{Numbered, Observation};
 use crate::record::Record;
 
 /// How often a writer that is busy is looked at.
 const TICK: Duration = Duration::from_millis(10);
+
+/// While an agent is connected, it is not told more often that records of it are missing.
+const OFTEN: Duration = Duration::from_secs(10);
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +59,51 @@ pub struct Intake {
     /// Now is what records say.
     has_old_times: bool,
     tell: Option<Tell>,
+    /// Of each agent, where its extended stream is.
+    streams: Vec<Mutex<Stream>>,
     out: Mutex<Out>,
+}
+
+/// Where the extended stream of an agent is, and when the user was last told that some of it is missing.
+#[derive(Default)]
+struct Stream {
+    progress: Progress,
+    told: Option<Instant>,
+}
+
+impl Stream {
+    /// What messages say of packets and of the host.
+    fn observations<'a>(
+        &'a self,
+        messages: &'a [Message],
+        steps: &'a [Step],
+    ) -> impl Iterator<Item = Observation<'a>> {
+        let messages = messages.iter().zip(steps);
+        messages.filter_map(|(message, step)| match (message, step) {
+            (Message::Packet(note), Step::Packet(number)) => Some(Observation::Packet(Numbered {
+                note,
+                number: *number,
+                interface: self.progress.interface(note.interface),
+            })),
+            (Message::Status(status), _) => {
+                let machine = status.machine.as_ref()?;
+                Some(Observation::Machine(status.time, machine))
+            }
+            _ => None,
+        })
+    }
+
+    /// How many records are missing that the user does not know of, if it is time to tell.
+    fn untold(&mut self) -> Option<u64> {
+        if self.told.is_some_and(|told| told.elapsed() < OFTEN) {
+            return None;
+        }
+        let missed = self.progress.untold();
+        (missed > 0).then(|| {
+            self.told = Some(Instant::now());
+            missed
+        })
+    }
 }
 
 struct Out {
@@ -66,9 +116,11 @@ impl Intake {
     /// Of the agents that the overview has, into this writer, which should not keep what it is given.
     pub fn new(config: Config, overview: Arc<Overview>, writer: Box<dyn Write + Send>) -> Intake {
         let agents = overview.snapshot().agents;
+        let labels: Vec<String> = agents.into_iter().map(|agent| agent.label).collect();
         Intake {
             config,
-            labels: agents.into_iter().map(|agent| agent.label).collect(),
+            streams: labels.iter().map(|_| Mutex::default()).collect(),
+            labels,
             overview,
             format: Format::default(),
             statistics: Statistics::default(),
@@ -157,43 +209,93 @@ impl Intake {
             }
         }
     }
-}
 
-impl Receiver for Intake {
-    fn received(&self, agent: usize, records: &[Record], octets: usize) -> bool {
+    /// Makes lines of observations, all of one batch of an agent.
+    fn take<'a>(
+        &self,
+        agent: usize,
+        observations: impl Iterator<Item = Observation<'a>>,
+        octets: usize,
+    ) -> bool {
         let Some(label) = self.labels.get(agent) else {
             return false;
         };
         let has_statistics = self.statistics != Statistics::AreTraffic;
         let (mut lines, mut found, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-        for record in records {
+        for observation in observations {
             let first = found.len();
-            found.extend(findings(&self.config, record, has_statistics));
+            found.extend(findings(&self.config, observation, has_statistics));
             for finding in &found[first..] {
                 let is_shown =
                     self.statistics != Statistics::AreLeftOut || finding.kind.is_traffic();
                 match self.format {
                     _ if !is_shown => {}
-                    Format::Classic => write_line(label, record, finding, &mut lines),
-                    Format::Json => write_json(&self.config, label, record, finding, &mut lines),
+                    Format::Classic => write_line(label, observation, finding, &mut lines),
+                    Format::Json => {
+                        write_json(&self.config, label, observation, finding, &mut lines);
+                    }
                 }
             }
-            ends.push((record, first..found.len()));
+            ends.push((observation, first..found.len()));
         }
-        let now = match records.last() {
-            Some(last) if self.has_old_times => {
-                SystemTime::UNIX_EPOCH + Duration::from_secs(last.seconds.into())
+        let now = match ends.last() {
+            Some((last, _)) if self.has_old_times => {
+                let (seconds, _) = last.time();
+                SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.max(0).cast_unsigned())
             }
             _ => SystemTime::now(),
         };
         let findings = ends
             .into_iter()
-            .map(|(record, place)| (record, &found[place]));
+            .map(|(observation, place)| (observation, &found[place]));
         self.overview.received(agent, now, octets, findings);
         self.write(&lines)
     }
+}
+
+impl Receiver for Intake {
+    fn received(&self, agent: usize, records: &[Record], octets: usize) -> bool {
+        let observations = records.iter().map(Observation::from);
+        self.take(agent, observations, octets)
+    }
+
+    fn heard(&self, agent: usize, messages: &[Message], octets: usize) -> bool {
+        let Some(stream) = self.streams.get(agent) else {
+            return false;
+        };
+        // The thread of the agent is the only one that ever holds it for long.
+        let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = stream.progress.losses();
+        let steps = messages
+            .iter()
+            .map(|message| stream.progress.follow(message));
+        let steps: Vec<Step> = steps.collect();
+        self.overview.join(agent, messages, &steps);
+        let observations = stream.observations(messages, &steps);
+        let has_machine = self.statistics != Statistics::AreTraffic;
+        let observations = observations
+            .filter(|observation| has_machine || !matches!(observation, Observation::Machine(..)));
+        let goes_on = self.take(agent, observations, octets);
+        let losses = stream.progress.losses();
+        let is_begun = messages
+            .iter()
+            .any(|message| matches!(message, Message::Agent(_)));
+        if is_begun || losses != before {
+            self.overview.lost(agent, losses);
+        }
+        let missed = stream.untold();
+        drop(stream);
+        if let Some(records) = missed {
+            self.news(agent, &News::Missed { records });
+        }
+        goes_on
+    }
 
     fn news(&self, agent: usize, news: &News) {
+        if let (News::Connected { .. }, Some(stream)) = (news, self.streams.get(agent)) {
+            let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+            stream.told = None;
+        }
         self.overview.news(agent, SystemTime::now(), news);
         if let (Some(tell), Some(label)) = (&self.tell, self.labels.get(agent)) {
             tell(label, news);

@@ -1,10 +1,11 @@
 //! What a collector does: it connects to all agents, and makes lines and sums of their records.
 //!
 //! ```text
-//! links.rs     a thread for each agent: connects again and again, reads    \
-//! replay.rs    logs of agents instead, merged in order of time, at a pace   > a Receiver
-//! reader.rs    octets into records                                         /
-//! intake.rs    the Receiver: records -> classify.rs -> lines (json.rs) into a writer, and
+//! links.rs     a thread for each agent: connects (reach.rs) again and again, reads \
+//! replay.rs    logs of agents instead, merged in order of time, at a pace           > a Receiver
+//! reader.rs    octets into records (messages: extended/reader.rs)                  /
+//! intake.rs    the Receiver: observations -> classify.rs -> lines (json.rs) into a writer, and
+//! progress.rs  which messages of an agent have not come
 //! overview.rs  what is known of each agent, and sums of the last minutes (window.rs), for views (views.rs)
 //! ```
 //!
@@ -13,20 +14,25 @@
 //! not by what they send. A writer that blocks has the agents wait, and nothing is lost in between.
 
 mod intake;
+mod join;
 mod json;
 mod links;
 mod logs;
 mod overview;
+mod progress;
+mod reach;
 mod reader;
 mod replay;
 mod views;
+mod voice;
 mod window;
 
 pub use intake::{Format, Intake, Statistics};
-pub use links::{Links, MOST_AGENTS, News, Receiver};
+pub use join::{JoinOptions, MemberCounts};
+pub use links::{Links, LinksError, MOST_AGENTS, News, Receiver};
 pub use logs::{Account, Log, LogError, find};
 pub use overview::{Overview, SUMS_KEPT};
 pub use reader::Records;
 pub use replay::{Playback, Seek, Speed, replay};
-pub use views::{AgentView, Delay, FlowView, Losses, Snapshot, Status, Sums, Total};
+pub use views::{AgentView, Delay, FlowSecond, FlowView, Losses, Snapshot, Status, Sums, Total};
 pub use window::Sum;

@@ -13,7 +13,7 @@
 //! for _ in 0..3 {
 //!     overview.wait(version, Duration::from_millis(1));
 //!     let sums = overview.sums(version, SystemTime::now());
-//!     // Each replaces what the view has of its second, agent, type and level.
+//!     // Each replaces what the view has of its second, agent, type, level, and whether it is repeated.
 //!     version = sums.version;
 //! }
 //! assert_eq!(overview.snapshot().agents[0].label, "lab");
@@ -26,13 +26,20 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+use foldhash::quality::RandomState;
 
 use crate::classify::{Finding, Kind};
+use crate::collect::join::{Events, Join, JoinOptions, MemberCounts};
 use crate::collect::links::News;
-use crate::collect::views::{AgentView, FlowView, Snapshot, Status, Sums, Total};
-use crate::collect::window::Window;
-use crate::record::Record;
+use crate::collect::progress::Step;
+use crate::collect::views::{
+    AgentView, FlowSecond, FlowView, Losses, Snapshot, Status, Sums, Total,
+};
+use crate::collect::window::{Sum, Window};
+use crate::extended::Message;
+use crate::observation::Observation;
 
 /// How long sums are kept if nothing else is wanted, as the grapher of 2019 does.
 pub const SUMS_KEPT: Duration = Duration::from_secs(31 * 60);
@@ -49,6 +56,22 @@ pub struct Overview {
     changed: Condvar,
     /// Seconds of the record that came last; none before the first.
     clock: AtomicI64,
+    joined: Option<Joined>,
+}
+
+/// The join of packets that were seen at both ends, and what they are hashed with.
+#[derive(Debug)]
+struct Joined {
+    join: Mutex<Join>,
+    hasher: RandomState,
+    begun: Instant,
+}
+
+impl Joined {
+    /// Seconds since the begin.
+    fn now(&self) -> u32 {
+        u32::try_from(self.begun.elapsed().as_secs()).unwrap_or(u32::MAX)
+    }
 }
 
 /// No second since 1970.
@@ -75,6 +98,8 @@ impl Overview {
                 connections: 0,
                 records: 0,
                 octets: 0,
+                packets: 0,
+                bits: 0,
                 partial_octets: 0,
                 last_time: None,
                 lag: None,
@@ -91,26 +116,42 @@ impl Overview {
             version: Mutex::new(0),
             changed: Condvar::new(),
             clock: AtomicI64::new(NEVER),
+            joined: None,
         }
     }
 
-    /// Takes records of an agent, with what each is of, that came at this time in so many octets.
+    /// With the packets of agents of the extended stream joined: those that one sent and another received.
+    #[must_use]
+    pub fn with_joined(self, options: &JoinOptions) -> Overview {
+        let joined = Joined {
+            join: Mutex::new(Join::new(options)),
+            hasher: RandomState::default(),
+            begun: Instant::now(),
+        };
+        Overview {
+            joined: Some(joined),
+            ..self
+        }
+    }
+
+    /// Takes what an agent has told, with what each of it is of, that came at this time in so many octets.
     pub fn received<'a>(
         &self,
         agent: usize,
         now: SystemTime,
         octets: usize,
-        records: impl IntoIterator<Item = (&'a Record, &'a [Finding<'a>])>,
+        observations: impl IntoIterator<Item = (impl Into<Observation<'a>>, &'a [Finding<'a>])>,
     ) {
         let now = microseconds(now);
         self.change(agent, |entry, version| {
             entry.view.octets += octets as u64;
-            for (record, findings) in records {
-                let time = record.time();
-                entry.view.records += 1;
+            for (observation, findings) in observations {
+                let observation = observation.into();
+                let time = observation.microseconds();
+                entry.view.records += u64::from(!matches!(observation, Observation::Machine(..)));
                 entry.view.last_time = Some(time);
-                entry.view.lag = Some(now - time);
-                let second = i64::from(record.seconds);
+                entry.view.lag = Some(now.saturating_sub(time));
+                let (second, _) = observation.time();
                 let current = now.div_euclid(1_000_000);
                 self.clock.store(second, Ordering::Relaxed);
                 entry.window.add(second, current, version, findings);
@@ -123,6 +164,9 @@ impl Overview {
 
     /// Takes what has happened to the connection to an agent.
     pub fn news(&self, agent: usize, now: SystemTime, news: &News) {
+        if let (News::Unreachable { .. } | News::Lost { .. }, Some(joined)) = (news, &self.joined) {
+            lock(&joined.join).gone(agent);
+        }
         self.change(agent, |entry, _| {
             let view = &mut entry.view;
             match news {
@@ -135,9 +179,15 @@ impl Overview {
                     view.partial_octets += *partial as u64;
                     view.lost(now, why);
                 }
+                News::Missed { .. } => {}
                 News::Ended => view.status = Status::Ended,
             }
         });
+    }
+
+    /// Takes what is lost of the packets of an agent, as it tells now.
+    pub fn lost(&self, agent: usize, losses: Losses) {
+        self.change(agent, |entry, _| entry.view.losses = Some(losses));
     }
 
     fn change(&self, agent: usize, change: impl FnOnce(&mut Entry, u64)) {
@@ -191,9 +241,42 @@ impl Overview {
         }
     }
 
+    /// Takes messages of an agent, and what they say of the stream, into the join.
+    pub(crate) fn join(&self, agent: usize, messages: &[Message], steps: &[Step]) {
+        if let Some(joined) = &self.joined {
+            let events = Events::of(messages, steps, &joined.hasher);
+            lock(&joined.join).heard(agent, events, joined.now());
+        }
+    }
+
     /// The flows that were seen at both ends, in the order in which they were first.
     pub fn flows(&self) -> Vec<FlowView> {
-        Vec::new()
+        self.with_join(|join| join.flows()).unwrap_or_default()
+    }
+
+    /// What became of packets, by flow and second; of each second once all is known of it, or, at the end, what
+    /// is known. Each is given once. Empty if the join was not asked to keep it.
+    pub fn flow_seconds(&self, is_end: bool) -> Vec<FlowSecond> {
+        let taken = self.with_join(|join| join.take_seconds(is_end));
+        taken.unwrap_or_default()
+    }
+
+    /// Packets of an agent that are in no flow, if packets are joined.
+    pub fn unjoined(&self, agent: usize) -> Option<MemberCounts> {
+        self.with_join(|join| join.counts(agent))
+    }
+
+    /// Flows that had to go for lack of room.
+    pub fn flows_crowded_out(&self) -> u64 {
+        let count = self.with_join(|join| join.pairs_crowded_out());
+        count.unwrap_or_default()
+    }
+
+    fn with_join<T>(&self, read: impl FnOnce(&mut Join) -> T) -> Option<T> {
+        let joined = self.joined.as_ref()?;
+        let mut join = lock(&joined.join);
+        join.sweep(joined.now());
+        Some(read(&mut join))
     }
 
     /// The sums of all seconds that have changed since a version, 0 for all there are. Where records of long
@@ -205,7 +288,7 @@ impl Overview {
         for (agent, entry) in self.agents.iter().enumerate() {
             lock(entry).window.changed(agent, since, now, &mut sums);
         }
-        sums.sort_unstable_by_key(|sum| (sum.second, sum.agent, sum.kind, sum.is_secondary));
+        sums.sort_unstable_by_key(Sum::key);
         Sums { version, sums }
     }
 
@@ -226,6 +309,10 @@ impl Entry {
             value: 0,
             last: 0,
         });
+        if finding.kind.is_traffic() && !finding.is_repeated {
+            self.view.packets += 1;
+            self.view.bits = self.view.bits.saturating_add(finding.value);
+        }
         total.records += 1;
         total.value = total.value.saturating_add(finding.value);
         total.last = finding.value;

@@ -57,6 +57,10 @@ pub struct AgentView {
     pub records: u64,
     /// Octets that have come, those of records that never came in full too.
     pub octets: u64,
+    /// Packets that it has told of.
+    pub packets: u64,
+    /// Their bits, each packet counted once.
+    pub bits: u64,
     /// Octets of records that never came in full.
     pub partial_octets: u64,
     /// The time of its last record, in microseconds since 1970.
@@ -104,10 +108,34 @@ pub struct FlowView {
     pub received: u64,
     /// Those of them that were not received in time.
     pub lost: u64,
+    /// Packets sent that were not received as far as is known, while it is not known what the receiver saw.
+    pub unknown: u64,
     /// Packets received more often than sent.
     pub duplicated: u64,
+    /// Whether one of the two sees packets of this protocol that are not as they are on the wire (segmentation
+    /// or receive offload), so that those not received count as unknown.
+    pub is_uncut: bool,
     /// One-way delay by the two agents' clocks; none before the first packet received.
     pub delay: Option<Delay>,
+}
+
+/// What became of the packets of a flow that were sent in a second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowSecond {
+    /// Which second, since 1970, by the sender's clock.
+    pub second: i64,
+    /// The flow, with everything so far.
+    pub flow: FlowView,
+    /// Of the packets sent in that second, those that were received.
+    pub received: u64,
+    /// Those that were not received in time.
+    pub lost: u64,
+    /// Those of which that is not known.
+    pub unknown: u64,
+    /// Packets received more often than sent.
+    pub duplicated: u64,
+    /// The least, the mean and the most delay of those received, in nanoseconds.
+    pub delay: Option<[i64; 3]>,
 }
 
 /// One-way delays in nanoseconds; negative where the receiver's clock is behind by more than the delay.
@@ -115,8 +143,10 @@ pub struct FlowView {
 pub struct Delay {
     /// The shortest.
     pub least: i64,
-    /// Half of them are no longer.
+    /// Half of them are no longer, within 2 %.
     pub median: i64,
+    /// Of a hundred 99 are no longer, within 2 %.
+    pub p99: i64,
     /// The longest.
     pub most: i64,
     /// That of the packet received last.
@@ -137,7 +167,7 @@ pub struct Snapshot {
 pub struct Sums {
     /// Everything up to here is in it.
     pub version: u64,
-    /// By second, agent, type and level.
+    /// By second, agent, type, level, and whether it is repeated.
     pub sums: Vec<Sum>,
 }
 

@@ -1,4 +1,5 @@
-//! Sums of an agent's records by second, type and level, for the last minutes.
+//! Sums of an agent's records by second, type and level, for the last minutes. What a record adds for a further
+//! rule has sums of its own, so that views can count each record once.
 //!
 //! Guarantees: a record counts in the second that it says, if that is in the window, and else as out of it,
 //! whatever it says; memory is bounded, and what finds no room in it is counted.
@@ -19,10 +20,20 @@ pub struct Sum {
     pub kind: Kind,
     /// Whether it is of level 1: relayed, or matched once more.
     pub is_secondary: bool,
+    /// Whether all of it is in another sum, too: of records that a further rule holds.
+    pub is_repeated: bool,
     /// How many there were.
     pub records: u32,
     /// Sum of their values: bits of traffic; percent or octets of a host, mostly of one record.
     pub value: u64,
+}
+
+impl Sum {
+    /// What tells it from all others, in the order in which they are given.
+    pub fn key(&self) -> (i64, usize, Kind, bool, bool) {
+        let level = (self.is_secondary, self.is_repeated);
+        (self.second, self.agent, self.kind, level.0, level.1)
+    }
 }
 
 /// See the module.
@@ -53,6 +64,7 @@ struct Second {
 struct Cell {
     kind: Kind,
     is_secondary: bool,
+    is_repeated: bool,
     records: u32,
     value: u64,
 }
@@ -96,9 +108,8 @@ impl Window {
         }
         place.version = version;
         for finding in findings {
-            let is_it = |cell: &&mut Cell| {
-                (cell.kind, cell.is_secondary) == (finding.kind, finding.is_secondary)
-            };
+            let key = (finding.kind, finding.is_secondary, finding.is_repeated);
+            let is_it = |cell: &&mut Cell| (cell.kind, cell.is_secondary, cell.is_repeated) == key;
             if let Some(cell) = place.cells.iter_mut().find(is_it) {
                 cell.records = cell.records.saturating_add(1);
                 cell.value = cell.value.saturating_add(finding.value);
@@ -109,6 +120,7 @@ impl Window {
                 place.cells.push(Cell {
                     kind: finding.kind,
                     is_secondary: finding.is_secondary,
+                    is_repeated: finding.is_repeated,
                     records: 1,
                     value: finding.value,
                 });
@@ -127,6 +139,7 @@ impl Window {
                 agent,
                 kind: cell.kind,
                 is_secondary: cell.is_secondary,
+                is_repeated: cell.is_repeated,
                 records: cell.records,
                 value: cell.value,
             }));
@@ -176,6 +189,27 @@ mod tests {
         // Those that are there go on.
         window.add(NOW, NOW, 1, &[finding(Kind::Type(1), 1)]);
         assert_eq!((window.sums, window.crowded_out), (3, 2));
+    }
+
+    #[test]
+    fn what_is_repeated_is_told_apart() {
+        let mut window = Window::new(10, 100);
+        let relayed = Finding {
+            is_secondary: true,
+            ..finding(Kind::Type(1), 8)
+        };
+        let repeated = Finding {
+            is_repeated: true,
+            ..relayed
+        };
+        window.add(NOW, NOW, 1, &[relayed, repeated, repeated]);
+        let mut sums = Vec::new();
+        window.changed(0, 0, NOW, &mut sums);
+        let found: Vec<(bool, u64)> = sums
+            .iter()
+            .map(|sum| (sum.is_repeated, sum.value))
+            .collect();
+        assert_eq!(found, [(false, 8), (true, 16)]);
     }
 
     proptest! {

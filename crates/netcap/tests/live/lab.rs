@@ -92,10 +92,7 @@ impl Lab {
     /// Sends so many datagrams of that size from left to right, as fast as it goes. Gives how many
     /// were sent.
     pub(crate) fn send(&self, datagrams: u32, size: usize) -> u64 {
-        let namespace = File::open(Path::new("/run/netns").join(&self.name)).expect("it is there");
-        let sender = thread::spawn(move || {
-            // Of this thread only.
-            setns(namespace, CloneFlags::CLONE_NEWNET).expect("root may");
+        self.inside(move || {
             // A program that another test is starting may hold the previous socket for a moment.
             let mut socket = None;
             wait_for(|| {
@@ -111,8 +108,18 @@ impl Lab {
                 socket.send_to(&octets, RECEIVER).is_ok()
             });
             sent.count() as u64
+        })
+    }
+
+    /// Does something in the namespace.
+    pub(crate) fn inside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let namespace = File::open(Path::new("/run/netns").join(&self.name)).expect("it is there");
+        let worker = thread::spawn(move || {
+            // Of this thread only.
+            setns(namespace, CloneFlags::CLONE_NEWNET).expect("root may");
+            work()
         });
-        sender.join().expect("it sends")
+        worker.join().expect("it works")
     }
 }
 

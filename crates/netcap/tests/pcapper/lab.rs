@@ -155,6 +155,12 @@ impl Running {
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
+    /// Where collectors of the extended stream connect.
+    pub(crate) fn extended_address(&mut self) -> SocketAddr {
+        let line = self.line_with("extended stream");
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
     /// A collector.
     pub(crate) fn collector(&mut self) -> TcpStream {
         let stream = TcpStream::connect(self.address()).unwrap();

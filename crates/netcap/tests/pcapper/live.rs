@@ -23,13 +23,13 @@ fn seen(lab: &namespace::Lab, folder: &Lab, filter: &str) -> Option<std::process
 }
 
 /// A namespace, and a folder.
-fn labs() -> Option<(namespace::Lab, Lab)> {
+pub(crate) fn labs() -> Option<(namespace::Lab, Lab)> {
     let lab = namespace::Lab::open()?;
     Some((lab, Lab::new()))
 }
 
 /// Starts the program in the namespace.
-fn start(lab: &namespace::Lab, folder: &Lab, args: &str) -> Running {
+pub(crate) fn start(lab: &namespace::Lab, folder: &Lab, args: &str) -> Running {
     let mut command = lab.command(PROGRAM);
     command.args(args.split_whitespace());
     folder.run(command)

@@ -7,6 +7,8 @@
 
 mod captures;
 mod collectors;
+mod documents;
+mod extended;
 mod lab;
 mod live;
 mod log;

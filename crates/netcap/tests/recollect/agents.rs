@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::lab::{
-    Collector, PATIENCE, RULES, accepted, agent, command, folder, line, record, send,
-};
+use crate::lab::{Collector, RULES, accepted, agent, command, folder, line, record, send};
 
 #[test]
 fn records_may_be_cut_anywhere() {
@@ -220,35 +217,25 @@ fn json_has_everything_by_name() {
 #[test]
 fn prometheus_is_told() {
     let (listener, place) = agent("lab");
-    let args = ["--metrics", "127.0.0.1:0"];
+    let args = ["--metrics", "127.0.0.1:0", "--web", "127.0.0.1:0"];
     let collector = Collector::start(&format!("{RULES}{place}"), &args);
     let told = collector.told("metrics at http://");
-    let address = told.split('/').nth(2).unwrap();
     let stream = accepted(&listener);
     send(&stream, 1);
     collector.line();
-    let until = std::time::Instant::now() + PATIENCE;
-    let page = loop {
-        let mut peer = TcpStream::connect(address).unwrap();
-        peer.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
-        let mut page = String::new();
-        peer.read_to_string(&mut page).unwrap();
-        if page.contains("recollect_records_received_total{agent=\"lab\"} 1\n") {
-            break page;
-        }
-        assert!(std::time::Instant::now() < until, "{page}");
-        thread::sleep(Duration::from_millis(50));
-    };
-    for expected in [
-        "recollect_connected{agent=\"lab\"} 1\n",
-        "recollect_octets_received_total{agent=\"lab\"} 28\n",
-        "recollect_records_total{agent=\"lab\",type=\"1\",name=\"Video\",level=\"0\"} 1\n",
-        "recollect_bits_total{agent=\"lab\",type=\"1\",name=\"Video\",level=\"0\"} 800\n",
-        "recollect_records_outside_total{agent=\"lab\"} 1\n",
-        "recollect_lag_seconds{agent=\"lab\"} ",
-    ] {
-        assert!(page.contains(expected), "{expected}{page}");
-    }
+    let page = collector.metrics(
+        &told,
+        &[
+            "recollect_records_received_total{agent=\"lab\"} 1\n",
+            "recollect_browsers 0\n",
+            "recollect_connected{agent=\"lab\"} 1\n",
+            "recollect_octets_received_total{agent=\"lab\"} 28\n",
+            "recollect_records_total{agent=\"lab\",type=\"1\",name=\"Video\",level=\"0\"} 1\n",
+            "recollect_bits_total{agent=\"lab\",type=\"1\",name=\"Video\",level=\"0\"} 800\n",
+            "recollect_records_outside_total{agent=\"lab\"} 1\n",
+            "recollect_lag_seconds{agent=\"lab\"} ",
+        ],
+    );
     // All of them are documented.
     let document = include_str!("../../../../docs/recollect.md");
     let names = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));

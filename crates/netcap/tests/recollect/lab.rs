@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netcap_agent::Record;
 use nix::sys::signal::{Signal, kill};
@@ -120,6 +120,23 @@ impl Collector {
             if line.contains(what) {
                 return line;
             }
+        }
+    }
+
+    /// The page of metrics, which it told of so, once it has all of these.
+    pub(crate) fn metrics(&self, told: &str, expected: &[&str]) -> String {
+        let address = told.split('/').nth(2).unwrap();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let mut peer = TcpStream::connect(address).unwrap();
+            peer.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+            let mut page = String::new();
+            peer.read_to_string(&mut page).unwrap();
+            if expected.iter().all(|line| page.contains(line)) {
+                return page;
+            }
+            assert!(Instant::now() < until, "{expected:?}{page}");
+            thread::sleep(Duration::from_millis(50));
         }
     }
 

@@ -4,6 +4,11 @@
 
 mod agents;
 mod command_line;
+mod extended;
 mod lab;
 mod logs;
+mod multicast;
 mod reference;
+mod speaker;
+mod top;
+mod web;

@@ -84,6 +84,7 @@ pub(crate) fn open(
             peers,
             tls: client,
             allow: flags.allow.clone(),
+            greeting: None,
             limits: limits(flags),
             is_persistent,
             own: None,

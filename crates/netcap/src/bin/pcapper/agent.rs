@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
+use netcap_agent::extended::{self, Maker, NoteOutlet};
 use netcap_agent::{
     Addresses, Counts, Distiller, Log, LogCounts, Missing, Outlet, OutletOptions, WatchError, watch,
 };
-use netcap_capture::pcap_over_ip::Listener;
 use netcap_capture::{Error, Filter};
 use netcap_relay::{Halt, Pace};
 use netcap_shell::figures::several;
@@ -17,11 +17,12 @@ use netcap_shell::metrics::Metrics;
 use netcap_shell::{Failure, signals};
 
 use crate::PROGRAM;
-use crate::collectors::{announce, outlets};
+use crate::collectors::{self, Doors};
 use crate::flags::{Flags, own};
+use crate::groups::Groups;
 use crate::interface::{Interface, Opened};
-use crate::machine::Machine;
-use crate::report::Report;
+use crate::pulse::Pulse;
+use crate::report::{Report, Stream};
 
 /// How often metrics are looked after, and whether all is over.
 const TICK: Duration = Duration::from_millis(50);
@@ -35,62 +36,89 @@ enum Input<'a> {
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let halt = signals::halt()?;
     let hang_up = signals::hang_up()?;
-    let outlets = outlets(flags)?;
-    let places = outlets.listeners.iter().map(Listener::local_addr);
-    let places: Vec<SocketAddr> = places.collect();
+    let doors = collectors::open(flags)?;
+    let groups = Groups::open(flags)?;
+    let places = (doors.places(), groups.places());
     if flags.include_own {
         PROGRAM
             .note("warning: --include-own: a record sent over a captured interface makes another");
     }
     let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
-    let Some(inputs) = inputs(flags, &places, &halt)? else {
+    let Some(inputs) = inputs(flags, (&places.0, &places.1), &halt)? else {
         return Ok(());
     };
-    announce(flags, &outlets);
+    doors.announce(flags);
     let log_counts = Arc::<LogCounts>::default();
     let options = OutletOptions {
         queue: flags.queue as usize,
         logs_always: flags.log_always,
         is_live: flags.read.is_none(),
     };
-    let (outlet, chunks) = Outlet::new(options, Arc::clone(&log_counts));
+    let notes = flags.is_extended().then(|| note_outlet(flags, &inputs));
+    let (outlet, chunks) = Outlet::new(options, Arc::clone(&log_counts), notes);
     let log = Log::new(flags.log.clone(), Arc::clone(&log_counts));
     let (report, reopen) = (&Report::new(flags.quiet), &*hang_up);
     let agent = Agent {
         flags,
         outlet: &outlet,
         report,
+        groups: &groups,
         log: &log_counts,
         halt: &halt,
     };
     let ended = thread::scope(|scope| {
         scope.spawn(move || log.run(&chunks, reopen, &mut |line| report.log_trouble(line)));
-        let served = thread::Builder::new().spawn_scoped(scope, || {
-            netcap_relay::serve(&outlets, outlet.fanout(), &halt, &|event| {
-                report.event(event)
-            });
-        });
-        let ended = match served {
-            Ok(_) => agent.watch(scope, inputs, metrics.as_ref()),
-            Err(error) => Err(own(
-                8,
-                format!("there can be no thread for collectors: {error}"),
-            )),
-        };
+        let ended = agent
+            .serve(scope, &doors)
+            .and_then(|()| agent.watch(scope, inputs, metrics.as_ref()));
         // Those who are there take what waits, within the time for that.
         outlet.end();
         ended
     });
     if !flags.quiet {
         report.sums(&outlet, &log_counts);
+        groups.sums();
     }
-    ended.and(report.audit())
+    ended.and(report.audit(&outlet))
+}
+
+/// The extended stream, of these inputs.
+fn note_outlet(flags: &Flags, inputs: &[Input<'_>]) -> NoteOutlet {
+    let interfaces = inputs.iter().map(|input| match input {
+        Input::Interface(_, opened) => opened.described.clone(),
+        Input::Capture(path) => of_capture(flags, path),
+    });
+    let agent = extended::Agent {
+        instance: extended::instance(),
+        host: extended::host_name(),
+        mode: flags.mode_text().to_owned(),
+        interfaces: interfaces.collect(),
+    };
+    let outlet = NoteOutlet::new(agent, flags.queue as usize);
+    match inputs
+        .iter()
+        .any(|input| matches!(input, Input::Capture(_)))
+    {
+        true => outlet.of_captures(),
+        false => outlet,
+    }
+}
+
+/// The interface that a capture is of, as flags say.
+fn of_capture(flags: &Flags, path: &Path) -> extended::Interface {
+    let name = path.file_name().unwrap_or_default();
+    extended::Interface {
+        name: name.to_string_lossy().into_owned(),
+        mac: flags.mac,
+        mtu: 0,
+        addresses: flags.ip.map(Into::into).into_iter().collect(),
+    }
 }
 
 /// Opens what is watched; `None`: the end was asked for before.
 fn inputs<'a>(
     flags: &'a Flags,
-    places: &'a [SocketAddr],
+    (places, groups): (&'a [SocketAddr], &'a [SocketAddr]),
     halt: &'a Halt,
 ) -> Result<Option<Vec<Input<'a>>>, Failure> {
     if let Some(path) = &flags.read {
@@ -102,6 +130,7 @@ fn inputs<'a>(
             name,
             flags,
             places,
+            groups,
             halt,
         };
         let Some(opened) = interface.open()? else {
@@ -117,11 +146,36 @@ struct Agent<'a> {
     flags: &'a Flags,
     outlet: &'a Outlet,
     report: &'a Report,
+    groups: &'a Groups,
     log: &'a LogCounts,
     halt: &'a Halt,
 }
 
 impl Agent<'_> {
+    /// Serves collectors of both streams, each stream in threads of its own.
+    fn serve<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        doors: &'scope Doors,
+    ) -> Result<(), Failure> {
+        let classic = (Stream::Classic, &doors.classic, self.outlet.fanout());
+        let extended = self.outlet.extended().zip(doors.extended.as_ref());
+        let extended = extended.map(|(notes, outlets)| (Stream::Extended, outlets, notes.fanout()));
+        for (stream, outlets, fanout) in [Some(classic), extended].into_iter().flatten() {
+            let served = thread::Builder::new().spawn_scoped(scope, move || {
+                netcap_relay::serve(outlets, fanout, self.halt, &|event| {
+                    self.report.event(stream, event);
+                });
+            });
+            served.map_err(|error| {
+                own(8, format!("there can be no thread for collectors: {error}"))
+            })?;
+        }
+        self.groups
+            .serve(scope, self.outlet.extended(), self.report);
+        Ok(())
+    }
+
     /// Watches all inputs, each in a thread of its own, until they end. The first that fails ends the
     /// others.
     fn watch<'scope>(
@@ -130,12 +184,14 @@ impl Agent<'_> {
         inputs: Vec<Input<'scope>>,
         metrics: Option<&Metrics>,
     ) -> Result<(), Failure> {
-        let watchers: Vec<ScopedJoinHandle<'_, Result<(), Failure>>> = inputs
-            .into_iter()
-            .map(|input| {
+        let watchers: Vec<ScopedJoinHandle<'_, Result<(), Failure>>> = (0..)
+            .zip(inputs)
+            .map(|(number, input)| {
                 scope.spawn(move || {
                     let ended = match input {
-                        Input::Interface(interface, opened) => self.interface(&interface, *opened),
+                        Input::Interface(interface, opened) => {
+                            self.interface(number, &interface, *opened)
+                        }
                         Input::Capture(path) => self.capture(path),
                     };
                     // Of a capture, collectors may take the good part in peace.
@@ -146,16 +202,19 @@ impl Agent<'_> {
                 })
             })
             .collect();
-        let mut machine = self.flags.statistics.then(Machine::watch).flatten();
+        let mut pulse = Pulse::new(self.flags.statistics);
         while !watchers.iter().all(ScopedJoinHandle::is_finished) {
             if let Some(metrics) = metrics {
-                metrics.refresh(|page| self.report.metrics(page, self.outlet, self.log));
+                metrics.refresh(|page| {
+                    self.report
+                        .metrics(page, self.outlet, self.groups, self.log)
+                });
             }
             if watchers.len() > 1 && watchers.iter().any(ScopedJoinHandle::is_finished) {
                 // Interfaces do not end but for the end of all.
                 self.halt.ask();
             }
-            machine = machine.and_then(|machine| machine.tick(self.outlet));
+            pulse.tick(self.outlet);
             thread::sleep(TICK);
         }
         let ended = watchers.into_iter().map(|watcher| match watcher.join() {
@@ -163,7 +222,7 @@ impl Agent<'_> {
             // A panic in there is a bug, and goes on here.
             Err(panic) => {
                 self.halt.ask();
-                self.outlet.end();
+                self.outlet.abandon();
                 std::panic::resume_unwind(panic)
             }
         });
@@ -172,8 +231,13 @@ impl Agent<'_> {
     }
 
     /// Watches an interface until the end is asked for, or it is gone for good.
-    fn interface(&self, interface: &Interface<'_>, mut opened: Opened) -> Result<(), Failure> {
-        let mut distiller = self.distiller(None);
+    fn interface(
+        &self,
+        number: u16,
+        interface: &Interface<'_>,
+        mut opened: Opened,
+    ) -> Result<(), Failure> {
+        let mut distiller = self.distiller(None, number, &opened.described);
         let mut dropped_before = 0;
         loop {
             let mut dropped = 0;
@@ -188,6 +252,9 @@ impl Agent<'_> {
                     dropped = origins.iter().map(|origin| origin.lost).sum();
                     let dropped = dropped_before + dropped;
                     self.report.input(&interface.name, counts, Some(dropped));
+                    if let Some(extended) = self.outlet.extended() {
+                        extended.dropped(number, dropped);
+                    }
                 },
             );
             dropped_before += dropped;
@@ -195,7 +262,10 @@ impl Agent<'_> {
                 Ok(()) => return Ok(()),
                 Err(WatchError::Filter(error)) => return Err(error.into()),
                 Err(WatchError::Input(error)) => match interface.open_again(&error)? {
-                    Some(again) => opened = again,
+                    Some(again) => {
+                        opened = again;
+                        self.describe(number, &mut distiller, &opened.described);
+                    }
                     None => return Ok(()),
                 },
             }
@@ -231,7 +301,7 @@ impl Agent<'_> {
             PROGRAM.note(format_args!("{name}: reading: {text}"));
         }
         let filter = (!text.is_empty()).then(|| Filter::new(&text)).transpose()?;
-        let mut distiller = self.distiller(filter);
+        let mut distiller = self.distiller(filter, 0, &of_capture(self.flags, path));
         let wanted = self.flags.collectors();
         let mut is_told = self.flags.quiet;
         while self.outlet.collectors() < wanted {
@@ -262,12 +332,27 @@ impl Agent<'_> {
         })
     }
 
-    fn distiller(&self, filter: Option<Filter>) -> Distiller {
+    fn distiller(
+        &self,
+        filter: Option<Filter>,
+        number: u16,
+        interface: &extended::Interface,
+    ) -> Distiller {
+        let maker = || Maker::new(number, interface.clone());
         Distiller {
             check: self.flags.check(),
             own: None,
             filter,
             counts: Counts::default(),
+            maker: self.flags.is_extended().then(maker),
+        }
+    }
+
+    /// Says that an interface may have other addresses now.
+    fn describe(&self, number: u16, distiller: &mut Distiller, interface: &extended::Interface) {
+        if let (Some(extended), Some(maker)) = (self.outlet.extended(), &mut distiller.maker) {
+            maker.describe(interface.clone());
+            extended.describe(number, interface.clone());
         }
     }
 }

@@ -6,24 +6,29 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, ValueEnum};
+use netcap_agent::extended::{Group, MOST_INTERFACES};
 use netcap_agent::mgen::Check;
 use netcap_agent::{Mac, Mode};
 use netcap_relay::{Cidr, Pace};
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::seconds;
-use netcap_shell::{Failure, Retired};
+use netcap_shell::{Failure, Given, Retired, TlsListenFlags};
 
 use crate::PROGRAM;
 use crate::help::{EXAMPLES, EXIT_CODES, TELLS_MORE};
 
-/// Where collectors connect if no flag says otherwise.
+/// Where collectors connect if no flag says otherwise, and where those of the extended stream do.
 const PORT: u16 = 7073;
+const EXTENDED_PORT: u16 = 7075;
+/// The port of a group that the extended stream is sent to, if no flag says otherwise.
+const MULTICAST_PORT: u16 = 7076;
 
 /// Gives collectors a record of each packet of an interface, as it passes.
 ///
 /// A record tells time, addresses, ports, length, protocol, and the flow of MGEN traffic: of TCP and UDP
-/// over IPv4. Collectors, such as recollect, connect to the port and get what comes from then on. A
-/// collector that is slow loses records of its own, the oldest, which are counted; it holds nobody up.
+/// over IPv4; with --extended of all that IP carries, and more is told. Collectors, such as recollect, connect to
+/// the port and get what comes from then on. A collector that is slow loses records of its own, the oldest,
+/// which are counted; it holds nobody up.
 #[derive(Debug, Parser)]
 #[command(
     name = "pcapper",
@@ -104,7 +109,7 @@ pub(crate) struct Flags {
     #[arg(long, help_heading = "Packets")]
     pub(crate) include_own: bool,
 
-    /// Records of the machine's load and memory each second, too
+    /// Tell the machine's load and memory each second, too
     #[arg(long, help_heading = "Packets")]
     pub(crate) statistics: bool,
 
@@ -146,7 +151,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NET", help_heading = "Collectors")]
     pub(crate) allow: Vec<Cidr>,
 
-    /// Collectors at a time
+    /// Collectors at a time, of each stream
     #[arg(
         long,
         value_name = "N",
@@ -161,6 +166,35 @@ pub(crate) struct Flags {
         value_parser = clap::value_parser!(u32).range(1..=1 << 26)
     )]
     pub(crate) queue: u32,
+
+    /// Serve the extended stream at this address, too, at port 7075 or another: IPv6, all protocols, VLANs,
+    /// fragments, losses
+    ///
+    /// It is encrypted with --cert and --key; with --client-ca collectors need certificates. --allow,
+    /// --max-clients and --queue hold for it, too. May be given several times.
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = place, help_heading = "Collectors")]
+    extended: Vec<(IpAddr, Option<u16>)>,
+
+    /// Send the extended stream to this multicast group, too, at port 7076 or another: once for all collectors
+    ///
+    /// Whoever is in the network can receive it: it is not encrypted. What is lost on the way is not sent again,
+    /// but collectors know how much it was. Write the interface behind it if it is not the one that the system has
+    /// for the group: 239.1.2.3:7076%eth1. May be given several times.
+    #[arg(long, value_name = "GROUP[:PORT][%IFACE]", value_parser = group, help_heading = "Collectors")]
+    multicast: Vec<Group>,
+
+    /// Hops that datagrams to a group may take; 1: they stay on the link
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        requires = "multicast",
+        help_heading = "Collectors"
+    )]
+    multicast_hops: u8,
+
+    #[command(flatten)]
+    pub(crate) tls: Given<TlsListenFlags>,
 
     #[command(flatten)]
     pub(crate) metrics: MetricsFlags,
@@ -183,6 +217,11 @@ impl Flags {
             [] => vec!["eth0".to_owned()],
             some => some.to_vec(),
         }
+    }
+
+    /// The mode, as given.
+    pub(crate) fn mode_text(&self) -> &str {
+        &self.mode
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -214,12 +253,51 @@ impl Flags {
         };
         Ok(match self.listen.as_slice() {
             [] => vec![SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)],
-            places => places
-                .iter()
-                .map(|(address, own)| SocketAddr::new(*address, own.unwrap_or(port)))
-                .collect(),
+            places => at(places, port),
         })
     }
+
+    /// Whether there is an extended stream.
+    pub(crate) fn is_extended(&self) -> bool {
+        !(self.extended.is_empty() && self.multicast.is_empty())
+    }
+
+    /// The groups that the extended stream is sent to.
+    pub(crate) fn groups(&self) -> Vec<Group> {
+        let groups = self.multicast.iter().cloned();
+        let hops = self.multicast_hops;
+        groups.map(|group| Group { hops, ..group }).collect()
+    }
+
+    /// Where collectors of the extended stream connect.
+    pub(crate) fn extended_places(&self) -> Vec<SocketAddr> {
+        at(&self.extended, EXTENDED_PORT)
+    }
+
+    /// What clap cannot know of flags that do not fit together.
+    fn checked(self) -> Result<Flags, Failure> {
+        if self.interface.len() > MOST_INTERFACES {
+            return Err(Failure::Usage(format!(
+                "-i is given {} times; {MOST_INTERFACES} interfaces at most are captured from, other \
+                 processes may capture from the rest",
+                self.interface.len()
+            )));
+        }
+        match self.tls.given() {
+            Some(flag) if self.extended.is_empty() => Err(Failure::Usage(format!(
+                "--{flag} is for the extended stream only: give --extended, too"
+            ))),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Addresses with that port where they have none of their own.
+fn at(places: &[(IpAddr, Option<u16>)], port: u16) -> Vec<SocketAddr> {
+    let places = places.iter();
+    places
+        .map(|(address, own)| SocketAddr::new(*address, own.unwrap_or(port)))
+        .collect()
 }
 
 /// A failure with an exit code that collectors of agents know.
@@ -240,7 +318,8 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Flags
     if let Some((code, message)) = lacking {
         return Err(own(code, message.to_owned()));
     }
-    PROGRAM.parse(Flags::command(), &Retired::default(), args)
+    let flags: Option<Flags> = PROGRAM.parse(Flags::command(), &Retired::default(), args)?;
+    flags.map(Flags::checked).transpose()
 }
 
 /// `ADDRESS` or `ADDRESS:PORT`.
@@ -249,8 +328,27 @@ fn place(text: &str) -> Result<(IpAddr, Option<u16>), String> {
         return Ok((place.ip(), Some(place.port())));
     }
     let address = text.parse().map(|address| (address, None));
-    address
-        .map_err(|_| "write an address of this host, as in 127.0.0.1 or 127.0.0.1:7073".to_owned())
+    address.map_err(|_| "write an address of this host, as in 127.0.0.1 or [::1]:7080".to_owned())
+}
+
+/// `GROUP`, `GROUP:PORT`, and maybe `%` and an interface.
+fn group(text: &str) -> Result<Group, String> {
+    let (address, interface) = match text.split_once('%') {
+        Some((address, interface)) => (address, Some(interface.to_owned())),
+        None => (text, None),
+    };
+    let found = place(address.trim_matches(['[', ']'])).or_else(|_| place(address));
+    match found {
+        Ok((ip, port)) if ip.is_multicast() && interface.as_deref() != Some("") => Ok(Group {
+            place: SocketAddr::new(ip, port.unwrap_or(MULTICAST_PORT)),
+            interface,
+            hops: 1,
+        }),
+        _ => Err(
+            "write a multicast group, as in 239.1.2.3, 239.1.2.3:7076%eth1 or [ff15::7]:7076"
+                .to_owned(),
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -290,6 +388,41 @@ mod tests {
     }
 
     #[test]
+    fn interfaces_have_room_in_a_message() {
+        let line = "pcapper".to_owned() + &" -i a".repeat(MOST_INTERFACES);
+        assert_eq!(code(&line), 0);
+        assert_eq!(code(&(line + " -i b")), 12);
+    }
+
+    #[test]
+    fn the_extended_stream_has_its_port() {
+        let flags = read("pcapper --extended ::1 --extended 127.0.0.1:9");
+        let flags = flags.ok().flatten().expect("flags");
+        let places = flags.extended_places();
+        let places: Vec<_> = places.iter().map(ToString::to_string).collect();
+        assert_eq!(places, ["[::1]:7075", "127.0.0.1:9"]);
+    }
+
+    #[test]
+    fn groups_are_written_in_several_ways() {
+        for (text, place, interface) in [
+            ("239.1.2.3", "239.1.2.3:7076", None),
+            ("239.1.2.3:9%eth1", "239.1.2.3:9", Some("eth1")),
+            ("239.1.2.3%eth1", "239.1.2.3:7076", Some("eth1")),
+            ("ff15::7", "[ff15::7]:7076", None),
+            ("[ff15::7]%eth1", "[ff15::7]:7076", Some("eth1")),
+            ("[ff15::7]:9", "[ff15::7]:9", None),
+        ] {
+            let line = format!("pcapper --multicast {text} --multicast-hops 3");
+            let flags = read(&line).ok().flatten().expect(text);
+            let group = flags.groups().pop().expect("a group");
+            assert_eq!(group.place.to_string(), place);
+            assert_eq!((group.interface.as_deref(), group.hops), (interface, 3));
+            assert!(flags.is_extended());
+        }
+    }
+
+    #[test]
     fn mistakes_have_the_codes_of_2019() {
         for (line, expected) in [
             ("pcapper -i eth0", 0),
@@ -307,7 +440,17 @@ mod tests {
             ("pcapper -m", 20),
             ("pcapper -r", 12),
             ("pcapper --listen nowhere", 12),
+            ("pcapper --multicast 192.0.2.1", 12),
+            ("pcapper --multicast 239.1.2.3%", 12),
+            ("pcapper --multicast-hops 2", 12),
+            ("pcapper --multicast 239.1.2.3 --multicast-hops 2", 0),
             ("pcapper --read a -i b", 12),
+            ("pcapper --extended ::1 --extended 0.0.0.0:7", 0),
+            ("pcapper --extended here", 12),
+            ("pcapper --cert a --key b", 12),
+            ("pcapper --extended ::1 --cert a", 12),
+            ("pcapper --extended ::1 --client-ca a", 12),
+            ("pcapper --extended ::1 --cert a --key b --client-ca c", 0),
         ] {
             assert_eq!(code(line), expected, "{line}");
         }

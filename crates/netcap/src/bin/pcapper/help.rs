@@ -9,6 +9,8 @@ Examples:
   pcapper -i eth0                              what this host sends, at port 7073
   pcapper -i eth0 -m dst -p 7074 -f dst.log    what others send
   pcapper -i eth0 -i eth1 --allow 10.0.0.0/8   two interfaces, for collectors of one network
+  pcapper -i eth0 -m none --extended 0.0.0.0 --cert a.pem --key a.key --client-ca lab.pem
+                                               all of it, encrypted, for collectors that are known
   pcapper -i eth0 -m 'udp and not src %i'      datagrams from other addresses than the interface's
   pcapper --read a.pcap --mac 0a:00:00:00:00:01 --ip 10.99.0.1 --pace recorded";
 
@@ -17,7 +19,7 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0 success, also after Ctrl-C or SIGTERM
   1 there can be no socket
-  2 the address or port cannot be listened at, for collectors or for metrics
+  2 an address or port cannot be listened at, or a file for TLS is of no use
   4 the interface cannot be captured from, is gone, or libpcap is missing
   6 the filter is wrong, or makes no sense for the interface
   7 the system does not take the filter

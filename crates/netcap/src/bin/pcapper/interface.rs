@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netcap_agent::{Addresses, Missing, classic};
+use netcap_agent::{Addresses, Missing, classic, extended};
 use netcap_capture::libpcap::LiveOptions;
 use netcap_capture::{Error, Filter, LiveSource, libpcap};
 use netcap_relay::{Halt, OwnTraffic};
@@ -25,6 +25,8 @@ pub(crate) struct Interface<'a> {
     pub(crate) flags: &'a Flags,
     /// Where collectors connect: what goes there and comes from there is left out.
     pub(crate) places: &'a [SocketAddr],
+    /// Groups that we send to, for the same.
+    pub(crate) groups: &'a [SocketAddr],
     pub(crate) halt: &'a Halt,
 }
 
@@ -33,6 +35,8 @@ pub(crate) struct Opened {
     pub(crate) source: LiveSource,
     /// What the kernel may have left in of our own connections.
     pub(crate) own: Option<Arc<OwnTraffic>>,
+    /// What the extended stream says of it.
+    pub(crate) described: extended::Interface,
 }
 
 impl Interface<'_> {
@@ -42,7 +46,7 @@ impl Interface<'_> {
         let mut is_told = false;
         while !self.halt.is_asked() {
             let failure = match self.filter() {
-                Ok(filter) => return self.open_with(&filter).map(Some),
+                Ok((filter, addresses)) => return self.open_with(&filter, addresses).map(Some),
                 Err(failure) => failure,
             };
             if Instant::now() >= until {
@@ -68,7 +72,9 @@ impl Interface<'_> {
                     format!("{ended}; --reattach waits for it to come back"),
                 ));
             }
-            let failure = match self.filter().and_then(|filter| self.open_with(&filter)) {
+            let opened = self.filter();
+            let opened = opened.and_then(|(filter, addresses)| self.open_with(&filter, addresses));
+            let failure = match opened {
                 Ok(opened) => {
                     PROGRAM.note(format_args!("{}: capturing again", self.name));
                     return Ok(Some(opened));
@@ -87,8 +93,8 @@ impl Interface<'_> {
         !matches!(Addresses::of(&self.name), Ok(None))
     }
 
-    /// The filter of the mode, for the addresses that there are now.
-    fn filter(&self) -> Result<String, Failure> {
+    /// The filter of the mode, for the addresses that there are now, and those.
+    fn filter(&self) -> Result<(String, Addresses), Failure> {
         let mut addresses = of(&self.name)?;
         if let Some(other) = &self.flags.mac_of {
             addresses.mac = of(other)
@@ -98,25 +104,24 @@ impl Interface<'_> {
         addresses.mac = self.flags.mac.or(addresses.mac);
         addresses.ip = self.flags.ip.or(addresses.ip);
         let name = &self.name;
-        self.flags
-            .mode()
-            .filter(addresses)
-            .map_err(|missing| match missing {
-                Missing::Ip => own(
-                    16,
-                    format!("{name}: it has no IPv4 address; give it one, or use --ip or -m none"),
-                ),
-                Missing::Mac => {
-                    let name = self.flags.mac_of.as_ref().unwrap_or(name);
-                    own(
-                        22,
-                        format!("{name}: it has no MAC; use -m none, a filter, or --mac"),
-                    )
-                }
-            })
+        let filter = self.flags.mode().filter(addresses);
+        let filter = filter.map_err(|missing| match missing {
+            Missing::Ip => own(
+                16,
+                format!("{name}: it has no IPv4 address; give it one, or use --ip or -m none"),
+            ),
+            Missing::Mac => {
+                let name = self.flags.mac_of.as_ref().unwrap_or(name);
+                own(
+                    22,
+                    format!("{name}: it has no MAC; use -m none, a filter, or --mac"),
+                )
+            }
+        })?;
+        Ok((filter, addresses))
     }
 
-    fn open_with(&self, mode: &str) -> Result<Opened, Failure> {
+    fn open_with(&self, mode: &str, addresses: Addresses) -> Result<Opened, Failure> {
         let name = &self.name;
         let own_traffic = self.own_traffic();
         let mut terms = vec![
@@ -134,7 +139,10 @@ impl Interface<'_> {
         Filter::new(mode)?;
         let filter = Filter::new(&text)?;
         let options = LiveOptions {
-            snaplen: classic::SNAPLEN,
+            snaplen: match self.flags.is_extended() {
+                true => extended::SNAPLEN,
+                false => classic::SNAPLEN,
+            },
             promiscuous: false,
             patience: PATIENCE,
             ..LiveOptions::default()
@@ -159,7 +167,18 @@ impl Interface<'_> {
         Ok(Opened {
             source,
             own: own_traffic.map(Arc::new),
+            described: self.described(addresses),
         })
+    }
+
+    /// What collectors are told of it: as the system says, but for what flags say.
+    fn described(&self, addresses: Addresses) -> extended::Interface {
+        let mut described = extended::Interface::named(&self.name);
+        described.mac = addresses.mac;
+        let given = self.flags.ip.map(Into::into);
+        described.addresses.retain(|known| Some(*known) != given);
+        described.addresses.splice(..0, given);
+        described
     }
 
     /// Our own connections, by the addresses that the machine has now.
@@ -169,7 +188,8 @@ impl Interface<'_> {
         }
         let addresses = libpcap::interfaces().unwrap_or_default();
         let addresses = addresses.into_iter().flat_map(|each| each.addresses);
-        Some(OwnTraffic::new(self.places.to_vec(), addresses.collect()))
+        let own = OwnTraffic::new(self.places.to_vec(), addresses.collect());
+        Some(own.with_groups(self.groups.to_vec()))
     }
 }
 

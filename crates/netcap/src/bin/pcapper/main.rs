@@ -2,15 +2,18 @@
 //! 2019 of that name gives them, and into a log.
 //!
 //! The command line becomes [`flags`]; [`agent`] runs what it asks for; [`interface`] waits for, opens
-//! and reopens interfaces; what happens becomes lines and metrics in [`report`]. What a record is, and
-//! how it gets to collectors, is in `netcap_agent` and `netcap_relay`.
+//! and reopens interfaces; [`collectors`] says where collectors connect, [`pulse`] what they are told each
+//! second; what happens becomes lines in [`report`] and [`metrics`]. What a record is, and how it gets to
+//! collectors, is in `netcap_agent` and `netcap_relay`.
 
 mod agent;
 mod collectors;
 mod flags;
+mod groups;
 mod help;
 mod interface;
-mod machine;
+mod metrics;
+mod pulse;
 mod report;
 
 use std::process::ExitCode;

@@ -1,14 +1,14 @@
-//! What happens with packets and collectors: lines on standard error, metrics, and the sums at the end.
+//! What happens with packets and collectors: lines on standard error, and the sums at the end.
 
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use netcap_agent::extended::Counters;
 use netcap_agent::{Counts, LogCounts, Outlet};
 use netcap_relay::{ClientTotals, Event, Farewell};
 use netcap_shell::figures::{grouped, several};
-use netcap_shell::metrics::Page;
 use netcap_shell::{Damper, Failure};
 
 use crate::PROGRAM;
@@ -24,39 +24,53 @@ pub(crate) struct Report {
     state: Mutex<State>,
 }
 
-struct State {
-    inputs: Vec<Input>,
-    /// Collectors that came, and the records that those got and lost who have left.
-    collectors: u64,
-    sent: u64,
-    lost: u64,
+/// What collectors are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Classic,
+    Extended,
+}
+
+/// The collectors of a stream that came, and the records that those got and lost who have left.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Audience {
+    pub(crate) collectors: u64,
+    pub(crate) sent: u64,
+    pub(crate) lost: u64,
+}
+
+pub(crate) struct State {
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) classic: Audience,
+    pub(crate) extended: Audience,
     comings: Damper,
     goings: Damper,
-    refused: Damper,
-    accepts: Damper,
+    pub(crate) refused: Damper,
+    pub(crate) accepts: Damper,
     log: Damper,
+    unsent: Damper,
 }
 
 /// An interface or a capture.
-struct Input {
-    name: String,
-    counts: Counts,
+pub(crate) struct Input {
+    pub(crate) name: String,
+    pub(crate) counts: Counts,
     /// Packets that the kernel or the interface dropped, where packets come from one.
-    dropped: Option<u64>,
+    pub(crate) dropped: Option<u64>,
 }
 
 impl Report {
     pub(crate) fn new(is_quiet: bool) -> Report {
         let state = State {
             inputs: Vec::new(),
-            collectors: 0,
-            sent: 0,
-            lost: 0,
+            classic: Audience::default(),
+            extended: Audience::default(),
             comings: Damper::new(SPACING),
             goings: Damper::new(SPACING),
             refused: Damper::new(MINUTE),
             accepts: Damper::new(MINUTE),
             log: Damper::new(MINUTE),
+            unsent: Damper::new(MINUTE),
         };
         Report {
             is_quiet,
@@ -78,19 +92,23 @@ impl Report {
         }
     }
 
-    /// Takes note of what happened with a collector.
-    pub(crate) fn event(&self, event: Event) {
+    /// Takes note of what happened with a collector of a stream.
+    pub(crate) fn event(&self, stream: Stream, event: Event) {
         let mut state = self.lock();
+        let audience = match stream {
+            Stream::Classic => &mut state.classic,
+            Stream::Extended => &mut state.extended,
+        };
         match event {
             Event::Joined(peer) => {
-                state.collectors += 1;
+                audience.collectors += 1;
                 if !self.is_quiet {
                     state.comings.tell(PROGRAM, &format!("{peer}: connected"));
                 }
             }
             Event::Left(totals) => {
-                state.sent += totals.packets;
-                state.lost += lost_to(&totals);
+                audience.sent += totals.packets;
+                audience.lost += lost_to(&totals);
                 if !self.is_quiet {
                     state.goings.tell(PROGRAM, &account(&totals));
                 }
@@ -117,19 +135,35 @@ impl Report {
         self.lock().log.tell(PROGRAM, line);
     }
 
+    /// Takes note of a datagram that could not be sent.
+    pub(crate) fn unsent(&self, line: &str) {
+        self.lock().unsent.tell(PROGRAM, line);
+    }
+
     /// Prints the sums.
     pub(crate) fn sums(&self, outlet: &Outlet, log: &LogCounts) {
         let state = self.lock();
         for input in &state.inputs {
             PROGRAM.note(sums_of(input));
         }
-        PROGRAM.note(format_args!(
-            "{}: {} records sent, {} not taken in time; {} while nobody was there",
-            several(state.collectors, "collector"),
-            grouped(state.sent),
-            grouped(state.lost),
-            grouped(outlet.unheard()),
-        ));
+        PROGRAM.note(state.classic.sums(outlet.unheard()));
+        if let Some(extended) = outlet.extended() {
+            let accounts = extended.accounts();
+            for account in &accounts {
+                let line =
+                    fates_in_words(account.counters.packets, note_fates_of(&account.counters));
+                PROGRAM.note(format_args!(
+                    "extended stream: {}: {line}",
+                    account.interface
+                ));
+            }
+            let unheard = accounts
+                .iter()
+                .map(|account| account.counters.unheard)
+                .sum();
+            let line = state.extended.sums(unheard);
+            PROGRAM.note(format_args!("extended stream: {line}"));
+        }
         PROGRAM.note(format_args!(
             "log: {} lines written, {} lost",
             grouped(log.written.load(Ordering::Relaxed)),
@@ -138,7 +172,14 @@ impl Report {
     }
 
     /// Whether every packet has one fate.
-    pub(crate) fn audit(&self) -> Result<(), Failure> {
+    pub(crate) fn audit(&self, outlet: &Outlet) -> Result<(), Failure> {
+        if outlet
+            .extended()
+            .is_some_and(|extended| !extended.is_balanced())
+        {
+            let message = "the account of the extended stream does not balance".to_owned();
+            return Err(Failure::Bug(message));
+        }
         let state = self.lock();
         let odd = state
             .inputs
@@ -150,67 +191,39 @@ impl Report {
         })
     }
 
-    /// Writes all that is counted.
-    pub(crate) fn metrics(&self, page: &mut Page, outlet: &Outlet, log: &LogCounts) {
-        let state = self.lock();
-        let (here, losing) = outlet.fanout().audience();
-        let mut packets = page.counter("pcapper_packets_total", "Packets that came.");
-        for input in &state.inputs {
-            packets.value(&[("interface", &input.name)], input.counts.packets);
-        }
-        let mut fates = page.counter("pcapper_packet_fates_total", "Packets by outcome.");
-        for input in &state.inputs {
-            for (fate, count) in fates_of(&input.counts) {
-                fates.value(&[("interface", &input.name), ("fate", fate)], count);
-            }
-        }
-        let mut dropped = page.counter(
-            "pcapper_dropped_packets_total",
-            "Packets that the kernel or the interface dropped.",
-        );
-        for input in &state.inputs {
-            let count = input.dropped.unwrap_or_default();
-            dropped.value(&[("interface", &input.name)], count);
-        }
-        page.gauge("pcapper_collectors", "Collectors that are connected.")
-            .value(&[], here);
-        page.counter("pcapper_collectors_total", "Collectors that came.")
-            .value(&[], state.collectors);
-        page.counter(
-            "pcapper_sent_records_total",
-            "Records sent to collectors that have left.",
-        )
-        .value(&[], state.sent);
-        page.counter(
-            "pcapper_lost_records_total",
-            "Records that collectors did not take in time.",
-        )
-        .value(&[], state.lost + losing);
-        page.counter(
-            "pcapper_unheard_records_total",
-            "Records that came while no collector was connected.",
-        )
-        .value(&[], outlet.unheard());
-        page.counter("pcapper_refused_total", "Connections turned away.")
-            .value(&[], state.refused.count());
-        page.counter(
-            "pcapper_failed_accepts_total",
-            "Times that the system could not let a collector in.",
-        )
-        .value(&[], state.accepts.count());
-        let mut lines = page.counter("pcapper_log_lines_total", "Lines of the log, by fate.");
-        for (fate, count) in [("written", &log.written), ("lost", &log.lost)] {
-            lines.value(&[("fate", fate)], count.load(Ordering::Relaxed));
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Audience {
+    /// What became of its records, in a line.
+    fn sums(&self, unheard: u64) -> String {
+        format!(
+            "{}: {} records sent, {} not taken in time; {} while nobody was there",
+            several(self.collectors, "collector"),
+            grouped(self.sent),
+            grouped(self.lost),
+            grouped(unheard),
+        )
+    }
+}
+
+/// The outcomes of packets in the extended stream, by name.
+pub(crate) fn note_fates_of(counters: &Counters) -> impl Iterator<Item = (&'static str, u64)> {
+    [
+        ("recorded", counters.recorded),
+        ("own", counters.own),
+        ("filtered", counters.filtered),
+        ("not_ip", counters.not_ip),
+        ("malformed", counters.malformed),
+        ("unheard", counters.unheard),
+    ]
+    .into_iter()
+}
+
 /// The outcomes of packets, by name.
-fn fates_of(counts: &Counts) -> impl Iterator<Item = (&'static str, u64)> {
+pub(crate) fn fates_of(counts: &Counts) -> impl Iterator<Item = (&'static str, u64)> {
     let others = [
         ("recorded", counts.recorded),
         ("own", counts.own),
@@ -223,15 +236,21 @@ fn fates_of(counts: &Counts) -> impl Iterator<Item = (&'static str, u64)> {
 
 /// The outcomes of an input's packets, in a line.
 fn sums_of(input: &Input) -> String {
-    let mut line = format!("{}: {} packets", input.name, grouped(input.counts.packets));
-    for (fate, count) in fates_of(&input.counts) {
+    let fates = fates_in_words(input.counts.packets, fates_of(&input.counts));
+    let mut line = format!("{}: {fates}", input.name);
+    if let Some(dropped) = input.dropped {
+        // Writing to a string cannot fail.
+        let _ = write!(line, "; {} dropped by the kernel", grouped(dropped));
+    }
+    line
+}
+
+fn fates_in_words(packets: u64, fates: impl Iterator<Item = (&'static str, u64)>) -> String {
+    let mut line = format!("{} packets", grouped(packets));
+    for (fate, count) in fates {
         if count > 0 || fate == "recorded" {
-            // Writing to a string cannot fail.
             let _ = write!(line, ", {} {}", grouped(count), fate.replace('_', " "));
         }
-    }
-    if let Some(dropped) = input.dropped {
-        let _ = write!(line, "; {} dropped by the kernel", grouped(dropped));
     }
     line
 }

@@ -2,16 +2,26 @@
 
 use std::sync::Arc;
 
-use netcap_agent::collect::{Links, Receiver, Statistics};
+use netcap_agent::collect::{Links, LinksError, Receiver, Statistics};
+use netcap_agent::config::{Agent, Stream};
 use netcap_shell::Failure;
 use netcap_shell::figures::several;
 
+use crate::PROGRAM;
 use crate::configuration;
 use crate::flags::Flags;
 use crate::session::Session;
 
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let config = configuration::load(flags)?;
+    let has_tls = |agent: &Agent| matches!(agent.stream, Stream::ExtendedTls(_));
+    if let (Some(flag), false) = (flags.tls.given(), config.agents.iter().any(has_tls)) {
+        return Err(Failure::Usage(format!(
+            "{} is for TLS, and no agent of {} speaks it; put `tls` behind the address of one that does",
+            PROGRAM.flag(flag),
+            flags.config.display()
+        )));
+    }
     let places = config.agents.iter();
     let places = places.map(|agent| (agent.label.clone(), agent.to_string()));
     let session = Session::begin(flags, config.clone(), places.collect())?;
@@ -31,8 +41,11 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         several(config.rules.len() as u64, "rule"),
         several(config.agents.len() as u64, "agent")
     ));
-    let links = Links::start(&config.agents, &receiver)
-        .map_err(|error| Failure::Environment(format!("cannot start a thread: {error}")))?;
+    let links = Links::start(&config.agents, &flags.tls.options(), &receiver);
+    let links = links.map_err(|error| match error {
+        LinksError::Tls(error) => error.into(),
+        LinksError::Thread(_) => Failure::Environment(error.to_string()),
+    })?;
     let result = session.watch(&intake, || false);
     drop(links);
     result

@@ -1,6 +1,8 @@
 //! The flags of the command line, as data: reading them does nothing yet.
 
 use std::ffi::OsString;
+use std::io::{IsTerminal, stdout};
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use clap::{Args, CommandFactory, Parser};
 use netcap_agent::collect::{Format, Seek, Speed};
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::seconds;
-use netcap_shell::{Failure, Given, Retired, exit_codes};
+use netcap_shell::{Failure, Given, HostPort, Retired, TlsConnectFlags, exit_codes};
 
 use crate::PROGRAM;
 
@@ -29,8 +31,9 @@ pub(crate) struct Flags {
     /// Configuration: types of traffic, and where agents are
     ///
     /// Lines as `1=5000`, `2=5001-5010`, `2=M100-199` say what is of a type: destination ports, or flows of
-    /// MGEN. Lines as `lab:192.0.2.7:7073` say where an agent is, and what it is called. `[Video]` names
-    /// type 1 if it is the first such line, and so on. The rest of a line after `#` or `;` is a comment.
+    /// MGEN. Lines as `lab:192.0.2.7:7073` say where an agent is, and what it is called; behind it may stand
+    /// `extended` (it is one of the extended stream), `tls`, and `pin=sha256/...`. `[Video]` names type 1 if it
+    /// is the first such line, and so on. The rest of a line after `#` or `;` is a comment.
     #[arg(
         short = 'c',
         long,
@@ -61,7 +64,13 @@ pub(crate) struct Flags {
     pub(crate) quiet: bool,
 
     #[command(flatten)]
+    pub(crate) view: ViewFlags,
+
+    #[command(flatten)]
     pub(crate) metrics: MetricsFlags,
+
+    #[command(flatten)]
+    pub(crate) tls: Given<TlsConnectFlags>,
 
     #[command(flatten)]
     pub(crate) replay: Given<ReplayFlags>,
@@ -73,11 +82,37 @@ Examples:
   recollect -c lab.conf --check                    is the configuration right?
   recollect -c lab.conf --json | jq 'select(.type == 2)'
   recollect -c lab.conf --metrics 127.0.0.1:9100   for Prometheus, too
+  recollect -c lab.conf --top                      live, on the terminal
+  recollect -c lab.conf --web 127.0.0.1            live, on a page at http://127.0.0.1:8073/
   recollect -c lab.conf --replay logs --speed 10   logs/TN-*/runtime.log, ten times as fast";
 
 /// What exit codes mean for this program in particular.
 const MORE_CODES: &str = "\
 As in 2019 it is 3 if a configuration cannot be opened. With --check it is 1 if a line is wrong.";
+
+/// Flags of live views.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "View")]
+pub(crate) struct ViewFlags {
+    /// Show on the terminal what comes, as it comes, instead of lines
+    ///
+    /// How agents are, and for each type a bar for each host and the last minutes; ? lists the keys, q ends it.
+    /// After the last line of a replay it stays until then.
+    #[arg(long, conflicts_with_all = ["json", "lines"])]
+    pub(crate) top: bool,
+
+    /// Show on a page for browsers what comes, as it comes, at this address and port (8073 if there is none)
+    ///
+    /// A graph for each type, with a bar for each host and the last 31 minutes; how agents are; flows that were
+    /// seen at both ends. Whoever reaches the address may look. Lines are printed too, unless standard output
+    /// is a terminal. After the last line of a replay the page stays until Ctrl-C.
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = web)]
+    pub(crate) web: Option<HostPort>,
+
+    /// With --web print lines on a terminal, too
+    #[arg(long)]
+    pub(crate) lines: bool,
+}
 
 /// Flags of logs that are replayed.
 #[derive(Debug, Args)]
@@ -110,12 +145,32 @@ pub(crate) struct ReplayFlags {
 }
 
 impl Flags {
+    /// Whether lines are printed: a terminal would be flooded with what a page shows better.
+    pub(crate) fn has_lines(&self) -> bool {
+        let is_page_alone = self.view.web.is_some() && !self.view.lines && !self.json;
+        let is_flooded = is_page_alone && stdout().is_terminal();
+        !(self.view.top || is_flooded)
+    }
+
     /// How lines look.
     pub(crate) fn format(&self) -> Format {
         match self.json {
             true => Format::Json,
             false => Format::Classic,
         }
+    }
+}
+
+/// Where the page is, if nothing else is said.
+const WEB_PORT: u16 = 8073;
+
+/// An address or a name, with a port or without.
+fn web(text: &str) -> Result<HostPort, String> {
+    let is_bare = text.parse::<Ipv6Addr>().is_ok();
+    match text.ends_with(']') || !text.contains(':') {
+        _ if is_bare => HostPort::local(&format!("[{text}]:{WEB_PORT}")),
+        true => HostPort::local(&format!("{text}:{WEB_PORT}")),
+        false => HostPort::local(text),
     }
 }
 
@@ -148,10 +203,20 @@ fn seek(text: &str) -> Result<Seek, String> {
 
 /// Reads the command line. `None`: help or the version was asked for, and printed.
 pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
-    let flags = PROGRAM.parse(Flags::command(), &Retired::default(), args)?;
+    let command = Flags::command().mut_arg("cert", |flag| {
+        flag.help("Our certificate (PEM), for agents that demand one")
+    });
+    let flags = PROGRAM.parse(command, &Retired::default(), args)?;
     let Some(flags): Option<Flags> = flags else {
         return Ok(None);
     };
+    if let (Some(flag), false) = (flags.tls.given(), flags.replay.paths.is_empty()) {
+        return Err(Failure::Usage(format!(
+            "{} is for connections to agents, and {} makes none; leave one of them out",
+            PROGRAM.flag(flag),
+            PROGRAM.flag("replay")
+        )));
+    }
     match flags.replay.given() {
         Some(flag) if flags.replay.paths.is_empty() => Err(Failure::Usage(format!(
             "{} is for logs: add {} DIR",
@@ -221,6 +286,22 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_an_address() {
+        for (line, expected) in [
+            ("recollect --web 127.0.0.1 -c a.conf", "127.0.0.1:8073"),
+            ("recollect --web 192.0.2.1", "192.0.2.1:8073"),
+            ("recollect -web=lab.example:80", "lab.example:80"),
+            ("recollect --web ::1", "[::1]:8073"),
+            ("recollect --web [::]", "[::]:8073"),
+            ("recollect --web [::1]:0 --lines", "[::1]:0"),
+        ] {
+            let flags = read(line).expect(line).expect("flags");
+            let place = flags.view.web.expect("a place").to_string();
+            assert_eq!(place, expected, "{line}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_one_line() {
         for line in [
             "recollect a.conf",
@@ -228,9 +309,16 @@ mod tests {
             "recollect -x",
             "recollect --chek",
             "recollect --speed 2",
+            "recollect --top --json",
             "recollect --replay x --speed 0",
+            "recollect --web http://127.0.0.1/",
+            "recollect --web 127.0.0.1:x",
+            "recollect --web :8073",
             "recollect --replay x --speed fast",
             "recollect --replay x --seek tomorrow",
+            "recollect --replay x --ca y",
+            "recollect --cert x",
+            "recollect --pin x",
         ] {
             let Err(Failure::Usage(message)) = read(line) else {
                 panic!("{line}")

@@ -1,8 +1,9 @@
 //! `recollect`: one line for each packet that agents report, from any number of hosts.
 //!
 //! The command line becomes [`flags`], files become a [`configuration`]; [`collect`] connects to agents,
-//! [`replay`] reads their logs; [`report`] tells what happens, [`page`] tells Prometheus. What a
-//! collector does with records is in `netcap_agent::collect`.
+//! [`replay`] reads their logs; [`report`] tells what happens, [`page`] tells Prometheus, [`web`] browsers, and
+//! [`top`] draws. What a collector does with records is in `netcap_agent::collect`, what views show in
+//! `netcap_view`.
 
 mod collect;
 mod configuration;
@@ -11,6 +12,8 @@ mod page;
 mod replay;
 mod report;
 mod session;
+mod top;
+mod web;
 
 use std::process::ExitCode;
 

@@ -3,15 +3,33 @@
 use std::time::UNIX_EPOCH;
 
 use netcap_agent::classify::Kind;
-use netcap_agent::collect::{AgentView, Overview, Status, Total};
+use netcap_agent::collect::{AgentView, Losses, Overview, Status, Total};
 use netcap_agent::config::Config;
 use netcap_shell::metrics::Page;
+use netcap_view::Browsers;
 
 /// Name, explanation and value of a counter that each agent has.
 type Counter = (&'static str, &'static str, fn(&AgentView) -> u64);
 
-/// Writes what is known of all agents.
-pub(crate) fn write(page: &mut Page, config: &Config, overview: &Overview) {
+/// The same of what is lost of the extended stream.
+type Loss = (&'static str, &'static str, fn(&Losses) -> u64);
+
+/// Writes what is known of all agents, and who looks at the page for browsers, if there is one.
+pub(crate) fn write(
+    page: &mut Page,
+    config: &Config,
+    overview: &Overview,
+    browsers: Option<Browsers>,
+) {
+    if let Some(browsers) = browsers {
+        page.gauge("recollect_browsers", "Browsers that look at the page.")
+            .value(&[], browsers.connected);
+        page.counter(
+            "recollect_browsers_turned_away_total",
+            "Connections that were refused, as there were too many.",
+        )
+        .value(&[], browsers.turned_away);
+    }
     let agents = overview.snapshot().agents;
     let mut connected = page.gauge(
         "recollect_connected",
@@ -67,6 +85,26 @@ pub(crate) fn write(page: &mut Page, config: &Config, overview: &Overview) {
         let mut counter = page.counter(name, help);
         for agent in &agents {
             counter.value(&[("agent", &agent.label)], value(agent));
+        }
+    }
+    let losses: [Loss; 2] = [
+        (
+            "recollect_missed_records_total",
+            "Records that the agent made and that did not reach us.",
+            |losses| losses.missing,
+        ),
+        (
+            "recollect_dropped_packets_total",
+            "Packets that the agent's kernel or interfaces dropped before it saw them.",
+            |losses| losses.dropped,
+        ),
+    ];
+    for (name, help, value) in losses {
+        let mut counter = page.counter(name, help);
+        for agent in &agents {
+            if let Some(losses) = &agent.losses {
+                counter.value(&[("agent", &agent.label)], value(losses));
+            }
         }
     }
     let mut lag = page.gauge(

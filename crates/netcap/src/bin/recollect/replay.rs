@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::panic;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -48,7 +49,14 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let (receiver, stop) = (Arc::clone(&intake), Arc::clone(&session.stop));
     let player = thread::Builder::new()
         .name("replay".to_owned())
-        .spawn(move || replay(&logs, &playback, receiver.as_ref(), &stop))
+        .spawn(move || {
+            let accounts = replay(&logs, &playback, receiver.as_ref(), &stop);
+            if accounts.is_err() {
+                // There is nothing that a page could show.
+                stop.store(true, Ordering::Relaxed);
+            }
+            accounts
+        })
         .map_err(|error| Failure::Environment(format!("cannot start a thread: {error}")))?;
     session.watch(&intake, || player.is_finished())?;
     // Where Ctrl-C came first it may wait for a reader that reads no more.

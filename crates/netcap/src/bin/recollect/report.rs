@@ -1,11 +1,13 @@
-//! What the user is told on standard error: connections, and on a terminal the time that records have.
+//! What the user is told on standard error: connections, and on a terminal the time that records have. With a
+//! view on the terminal it has a line for the former.
 
 use std::io::{Write, stderr};
 use std::sync::{Mutex, PoisonError};
 
 use netcap_agent::collect::News;
 use netcap_shell::console::is_watched;
-use netcap_shell::figures::several;
+use netcap_shell::figures::{grouped, several};
+use netcap_view::Messages;
 
 use crate::PROGRAM;
 
@@ -16,15 +18,17 @@ const ERASE: &str = "\r\x1b[2K";
 pub(crate) struct Report {
     is_quiet: bool,
     has_clock: bool,
+    messages: Option<Messages>,
     /// The seconds that the terminal shows. Who holds it writes to standard error.
     shown: Mutex<Option<i64>>,
 }
 
 impl Report {
-    pub(crate) fn new(is_quiet: bool) -> Report {
+    pub(crate) fn new(is_quiet: bool, messages: Option<Messages>) -> Report {
         Report {
             is_quiet,
-            has_clock: !is_quiet && is_watched(),
+            has_clock: !is_quiet && is_watched() && messages.is_none(),
+            messages,
             shown: Mutex::new(None),
         }
     }
@@ -39,6 +43,11 @@ impl Report {
                     "{label}: cannot connect: {why}; trying until it can"
                 ));
             }
+            News::Missed { records } => self.line(format_args!(
+                "{label}: {} {} missed: the agent made more than we took, or we were away",
+                grouped(*records),
+                if *records == 1 { "record" } else { "records" },
+            )),
             News::Lost { why, partial: 0 } => {
                 self.line(format_args!(
                     "{label}: connection lost: {why}; connecting again"
@@ -60,7 +69,12 @@ impl Report {
         }
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         self.erase(&mut shown);
-        PROGRAM.note(text);
+        if let Some(messages) = &self.messages {
+            messages.tell(text);
+        }
+        if self.messages.is_none() || !is_watched() {
+            PROGRAM.note(text);
+        }
     }
 
     /// Shows the time of the last record, on a terminal: one that lags tells of an agent that cannot keep

@@ -1,6 +1,6 @@
 //! What a collector and a replay have in common: where records go, and the loop that looks after it.
 
-use std::io::{self, stdout};
+use std::io::{self, Write, sink, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,10 +10,12 @@ use netcap_agent::collect::{Intake, Overview, SUMS_KEPT};
 use netcap_agent::config::Config;
 use netcap_shell::metrics::Metrics;
 use netcap_shell::{Failure, signals};
+use netcap_view::{Model, Times, Web};
 
 use crate::flags::Flags;
 use crate::report::Report;
-use crate::{PROGRAM, page};
+use crate::top::Canvas;
+use crate::{PROGRAM, page, web};
 
 /// How often the program looks at what is to be shown, and whether it is to end.
 const TICK: Duration = Duration::from_millis(100);
@@ -28,6 +30,9 @@ pub(crate) struct Session {
     pub(crate) stop: Arc<AtomicBool>,
     overview: Arc<Overview>,
     metrics: Option<Metrics>,
+    times: Times,
+    canvas: Option<Canvas>,
+    web: Option<Web>,
 }
 
 impl Session {
@@ -37,12 +42,22 @@ impl Session {
         config: Config,
         agents: Vec<(String, String)>,
     ) -> Result<Session, Failure> {
+        let overview = Arc::new(Overview::new(agents, SUMS_KEPT));
+        let times = match flags.replay.original_time {
+            true => Times::OfRecords,
+            false => Times::Ours,
+        };
+        let canvas = Canvas::find(flags)?;
+        let messages = canvas.as_ref().map(|canvas| canvas.messages.clone());
         Ok(Session {
-            config,
-            report: Arc::new(Report::new(flags.quiet)),
+            report: Arc::new(Report::new(flags.quiet, messages)),
             stop: signals::stop()?,
-            overview: Arc::new(Overview::new(agents, SUMS_KEPT)),
             metrics: flags.metrics.listen(PROGRAM, flags.quiet)?,
+            web: web::serve(flags, &config, &overview, times)?,
+            config,
+            overview,
+            times,
+            canvas,
         })
     }
 
@@ -50,17 +65,39 @@ impl Session {
     pub(crate) fn intake(&self, flags: &Flags) -> Intake {
         let overview = Arc::clone(&self.overview);
         // Its buffer is of lines, and it is given whole ones.
-        Intake::new(self.config.clone(), overview, Box::new(stdout())).with_format(flags.format())
+        let writer: Box<dyn Write + Send> = match flags.has_lines() {
+            true => Box::new(stdout()),
+            false => Box::new(sink()),
+        };
+        Intake::new(self.config.clone(), overview, writer).with_format(flags.format())
     }
 
-    /// Looks after clock and metrics until the program is to end, or everything is told, or nobody reads it;
-    /// then ends the output.
+    /// Looks after clock, metrics and screen until the program is to end, or everything is told and there is no
+    /// screen or page to look at it, or nobody reads the output; then ends that.
     pub(crate) fn watch(&self, intake: &Intake, is_over: impl Fn() -> bool) -> Result<(), Failure> {
+        let overview = || Arc::clone(&self.overview);
+        let canvas = self.canvas.as_ref();
+        let view =
+            canvas.map(|canvas| canvas.open(Model::new(&self.config, overview(), self.times)));
+        let mut view = view.transpose()?;
+        let mut is_told = false;
         let failure = loop {
-            let is_last = self.stop.load(Ordering::Relaxed) || is_over();
+            let mut is_last = self.stop.load(Ordering::Relaxed);
+            if is_over() && !is_last {
+                is_last = view.is_none() && self.web.is_none();
+                if let (Some(web), false) = (&self.web, std::mem::replace(&mut is_told, true)) {
+                    self.report.line(format_args!(
+                        "that was all; the page stays at {} until Ctrl-C",
+                        web.url()
+                    ));
+                }
+            }
             self.report.clock(self.overview.clock());
             if let Some(metrics) = &self.metrics {
-                metrics.refresh(|page| page::write(page, &self.config, &self.overview));
+                metrics.refresh(|page| {
+                    let browsers = self.web.as_ref().map(Web::browsers);
+                    page::write(page, &self.config, &self.overview, browsers);
+                });
             }
             let failure = match is_last {
                 true => intake.close(PATIENCE),
@@ -69,9 +106,16 @@ impl Session {
             if is_last || failure.is_some() {
                 break failure;
             }
-            thread::sleep(TICK);
+            match view.as_mut().map(|view| view.wait(TICK)) {
+                None => thread::sleep(TICK),
+                Some(Ok(is_end)) => {
+                    self.stop.fetch_or(is_end, Ordering::Relaxed);
+                }
+                Some(Err(error)) => break Some(error),
+            }
         };
         self.stop.store(true, Ordering::Relaxed);
+        drop(view);
         self.report.end();
         failure.map_or(Ok(()), |error: io::Error| Err(Failure::stdout(error)))
     }

@@ -1,0 +1,66 @@
+//! What messages of an agent mean to the join; made before its lock is taken.
+
+use std::net::IpAddr;
+
+use foldhash::quality::RandomState;
+
+use super::sighting::{Sighting, Unfit};
+use crate::collect::progress::Step;
+use crate::extended::Message;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Events(pub(super) Vec<Event>);
+
+/// What a message means.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The agent has these addresses, and tells of everything that comes to them, or not.
+    Agent {
+        addresses: Vec<IpAddr>,
+        hears_all: bool,
+    },
+    /// Records before this are missing.
+    Missing,
+    /// A packet that can be joined.
+    Seen(Sighting),
+    /// One of this time that cannot.
+    Unfit(i64, Unfit),
+    /// It is this time there; packets were dropped since it last was.
+    Status(i64, bool),
+    /// Nothing more comes.
+    End,
+}
+
+/// Modes in which an agent tells of everything that comes to its addresses.
+const HEARS_ALL: [&str; 2] = ["dst", "none"];
+
+impl Events {
+    /// Of messages, of each of which is known what it says of the stream.
+    pub(crate) fn of(messages: &[Message], steps: &[Step], state: &RandomState) -> Events {
+        let mut events = Vec::with_capacity(messages.len());
+        for (message, step) in messages.iter().zip(steps) {
+            if *step == Step::Missing {
+                events.push(Event::Missing);
+            }
+            events.push(match message {
+                Message::Agent(who) => Event::Agent {
+                    addresses: who
+                        .interfaces
+                        .iter()
+                        .flat_map(|interface| interface.addresses.iter().copied())
+                        .collect(),
+                    hears_all: HEARS_ALL.contains(&who.mode.as_str()),
+                },
+                Message::Packet(note) => match Sighting::of(note, state) {
+                    Ok(sighting) => Event::Seen(sighting),
+                    Err(unfit) => Event::Unfit(note.time, unfit),
+                },
+                Message::Status(status) => Event::Status(status.time, *step == Step::Dropped),
+                Message::End => Event::End,
+                Message::Number(_) | Message::Origin(_) => continue,
+            });
+        }
+        Events(events)
+    }
+}

@@ -1,0 +1,76 @@
+//! What views see of the join.
+
+use std::net::SocketAddr;
+
+use super::pair::{Pair, Second};
+use super::sighting::Flow;
+use super::{Join, LATE, MemberCounts};
+use crate::collect::views::{FlowSecond, FlowView};
+
+impl Join {
+    /// What is known of all pairs, in the order in which they were first.
+    pub(crate) fn flows(&self) -> Vec<FlowView> {
+        let mut pairs: Vec<&Pair> = self.pairs.all().iter().collect();
+        pairs.sort_unstable_by_key(|pair| pair.opened);
+        pairs.into_iter().map(|pair| self.view(pair)).collect()
+    }
+
+    fn view(&self, pair: &Pair) -> FlowView {
+        let Flow {
+            source,
+            destination,
+            protocol,
+            label,
+        } = pair.flow;
+        let (from, to) = label.ports.unwrap_or_default();
+        let [sender, receiver] = [pair.sender, pair.receiver].map(usize::from);
+        let counts = pair.told(pair.counts);
+        FlowView {
+            sender,
+            receiver,
+            source: SocketAddr::new(source, from),
+            destination: SocketAddr::new(destination, to),
+            protocol,
+            flow_id: label.flow_id,
+            sent: counts.received + counts.lost,
+            received: counts.received,
+            lost: counts.lost,
+            unknown: counts.unknown,
+            duplicated: counts.duplicated,
+            is_uncut: self.members[sender].uncut[1].has(protocol)
+                || self.members[receiver].uncut[0].has(protocol),
+            delay: pair.delays.view(),
+        }
+    }
+
+    /// What became of packets in seconds of which all is known, or, at the end, of all, by second.
+    pub(crate) fn take_seconds(&mut self, is_end: bool) -> Vec<FlowSecond> {
+        let limit = match is_end {
+            true => i64::MAX,
+            false => self.settled.saturating_sub(LATE),
+        };
+        let mut seconds = Vec::new();
+        for place in 0..self.pairs.all().len() {
+            let taken: Vec<Second> = self.pairs.take_seconds(place, limit).collect();
+            if taken.is_empty() {
+                continue;
+            }
+            let pair = &self.pairs.all()[place];
+            let view = |second: Second| second.view(self.view(pair), pair.told(second.counts));
+            seconds.extend(taken.into_iter().map(view));
+        }
+        seconds.sort_by_key(|second| second.second);
+        seconds
+    }
+
+    /// Packets of an agent that are in no pair.
+    pub(crate) fn counts(&self, agent: usize) -> MemberCounts {
+        let member = self.members.get(agent);
+        member.map(|member| member.counts).unwrap_or_default()
+    }
+
+    /// Pairs that had to go for lack of room.
+    pub(crate) fn pairs_crowded_out(&self) -> u64 {
+        self.pairs.crowded_out
+    }
+}

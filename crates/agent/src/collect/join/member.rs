@@ -1,0 +1,54 @@
+//! An agent, as the join knows it.
+
+use std::net::IpAddr;
+
+use super::timeline::{Presence, Timeline};
+
+/// What the join knows of an agent.
+#[derive(Debug, Default)]
+pub(super) struct Member {
+    /// Where it speaks; none if it cannot be joined with.
+    pub(super) port: Option<u16>,
+    pub(super) timeline: Timeline,
+    /// It is behind others, and not waited for.
+    pub(super) is_late: bool,
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) hears_all: bool,
+    /// Protocols of which it sees packets received, or sent, that are not as they are on the wire.
+    pub(super) uncut: [Protocols; 2],
+    pub(super) counts: MemberCounts,
+}
+
+impl Member {
+    /// Whether nothing is settled before it has come so far.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.port.is_some() && !self.is_late && self.timeline.presence != Presence::Away
+    }
+}
+
+/// A set of protocols.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Protocols([u128; 2]);
+
+impl Protocols {
+    pub(super) fn add(&mut self, protocol: u8) {
+        self.0[usize::from(protocol >> 7)] |= 1 << (protocol & 127);
+    }
+
+    pub(super) fn has(&self, protocol: u8) -> bool {
+        self.0[usize::from(protocol >> 7)] >> (protocol & 127) & 1 == 1
+    }
+}
+
+/// Packets of an agent that are in no pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemberCounts {
+    /// Their direction or what they carry is not known, or they are not as they are on the wire.
+    pub unfit: u64,
+    /// They were received, and nobody is known to have sent them.
+    pub unsent: u64,
+    /// There were too many equal ones.
+    pub repeated: u64,
+    /// They were forgotten before their fate was known, for lack of room.
+    pub crowded_out: u64,
+}

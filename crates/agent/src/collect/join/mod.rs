@@ -1,0 +1,285 @@
+//! The two sides of packets, joined: sent by one agent, received by another.
+//!
+//! ```text
+//! event.rs     what messages of agents mean here: packets as far as they are looked at (sighting.rs)
+//! waiting.rs   equal packets, wherever they were seen, until nothing more can come
+//! matching.rs  which of those received is which of those sent
+//! settle.rs    what became of those that wait for nothing any more
+//! member.rs    an agent: how far it is, and where its records have gaps (timeline.rs)
+//! pairs.rs     flows from one agent to another (pair.rs), with their delays (delays.rs)
+//! flows.rs     what views see of them
+//! ```
+//!
+//! A packet sent that another agent does not receive within the window is lost, if the agent's records are
+//! whole there; else its fate is unknown. Time is what agents say, never ours: a packet is settled when all
+//! agents that are there have come so far, and so the result is the same in whatever order their messages
+//! come, as long as they come within half a minute.
+//!
+//! Guarantees: bounded, with counts of what found no room; the cost of a packet does not grow with those that
+//! wait; an agent with a wrong clock spoils only what it takes part in.
+
+mod delays;
+mod event;
+mod flows;
+mod matching;
+mod member;
+mod pair;
+mod pairs;
+mod settle;
+mod sighting;
+mod timeline;
+mod waiting;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use self::event::Event;
+pub(crate) use self::event::Events;
+use self::matching::same;
+use self::member::Member;
+pub use self::member::MemberCounts;
+use self::pair::Fate;
+use self::pairs::Pairs;
+use self::settle::shorten;
+use self::sighting::{Flow, Sighting, Unfit};
+use self::timeline::Presence;
+use self::waiting::{End, Waiting, by_agent, of_agent};
+
+/// Packets that wait at most, each counted where it was seen: some 150 MB.
+const MOST_WAITING: usize = 1 << 20;
+/// Pairs that are known at most: some 100 MB with the most varied delays.
+const MOST_PAIRS: usize = 1 << 14;
+/// Agents tell of drops each second; so much longer is waited for what they say of a time.
+const GRACE: i64 = 1_500_000_000;
+/// Seconds, by our clock, that a packet waits for agents to come so far. Who has not is not waited for any
+/// more until it has: its clock is behind those of others.
+const PATIENCE: u32 = 30;
+/// So much later than the limit what was sent before it is settled: the delay of a packet.
+const LATE: i64 = 500_000_000;
+/// Where agents speak as in 2019 if nothing else is said.
+const CLASSIC_PORT: u16 = 7073;
+/// Packets after which it is looked for what can be settled.
+const SWEEP: usize = 8192;
+/// Packets that make room at a time.
+const ROOM: usize = 256;
+
+/// How the join works.
+#[derive(Clone, Debug)]
+pub struct JoinOptions {
+    /// How long a packet may take, by the clocks of both agents, whichever is ahead.
+    pub window: Duration,
+    /// What becomes of packets is kept by seconds, too, until it is asked for.
+    pub by_second: bool,
+    /// Of each agent the port at which it speaks the extended stream; none if it does not.
+    pub ports: Vec<Option<u16>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Join {
+    window: i64,
+    members: Vec<Member>,
+    owners: HashMap<IpAddr, Option<u16>>,
+    waiting: Waiting,
+    pairs: Pairs,
+    /// Packets since it was last looked for what can be settled.
+    added: usize,
+    /// What was sent before this time is settled, mostly.
+    settled: i64,
+    most_waiting: usize,
+}
+
+impl Join {
+    pub(crate) fn new(options: &JoinOptions) -> Join {
+        let member = |port: &Option<u16>| Member {
+            port: *port,
+            ..Member::default()
+        };
+        Join {
+            window: i64::try_from(options.window.as_nanos()).unwrap_or(i64::MAX),
+            members: options.ports.iter().map(member).collect(),
+            owners: HashMap::new(),
+            waiting: Waiting::new(options.ports.len()),
+            pairs: Pairs::new(MOST_PAIRS, options.by_second),
+            added: 0,
+            settled: i64::MIN,
+            most_waiting: MOST_WAITING,
+        }
+    }
+
+    /// Takes what an agent has said. Here as below, now is a number of seconds by our clock.
+    pub(crate) fn heard(&mut self, agent: usize, events: Events, now: u32) {
+        if agent >= self.members.len() {
+            return;
+        }
+        for event in events.0 {
+            let member = &mut self.members[agent];
+            match event {
+                Event::Agent {
+                    addresses,
+                    hears_all,
+                } => {
+                    member.timeline.presence = Presence::Here;
+                    (member.addresses, member.hears_all) = (addresses, hears_all);
+                    self.find_owners();
+                }
+                Event::Missing => member.timeline.interrupted(),
+                Event::Seen(sighting) => {
+                    member.timeline.packet(sighting.time);
+                    self.see(agent, &sighting, now);
+                }
+                Event::Unfit(time, unfit) => {
+                    member.timeline.packet(time);
+                    member.counts.unfit += 1;
+                    if let Unfit::Uncut { is_sent, protocol } = unfit {
+                        member.uncut[usize::from(is_sent)].add(protocol);
+                    }
+                }
+                Event::Status(time, has_dropped) => {
+                    member.timeline.status(time, has_dropped);
+                }
+                Event::End => member.timeline.presence = Presence::Away,
+            }
+        }
+        if self.added >= SWEEP {
+            self.sweep(now);
+        }
+    }
+
+    /// An agent is not there any more, or was not there at the first attempt.
+    pub(crate) fn gone(&mut self, agent: usize) {
+        if let Some(member) = self.members.get_mut(agent) {
+            member.timeline.presence = Presence::Away;
+            member.timeline.interrupted();
+        }
+    }
+
+    /// Who has which address; nobody if several have it, as that of a loopback.
+    fn find_owners(&mut self) {
+        self.owners.clear();
+        for (agent, member) in self.members.iter().enumerate() {
+            for address in &member.addresses {
+                let owner = Some(agent as u16);
+                let known = self.owners.entry(*address).or_insert(owner);
+                *known = known.filter(|known| Some(*known) == owner && !address.is_loopback());
+            }
+        }
+    }
+
+    fn see(&mut self, agent: usize, sighting: &Sighting, now: u32) {
+        self.added += 1;
+        if self.waiting.len() >= self.most_waiting {
+            self.make_room(now);
+        }
+        let own = agent as u16;
+        let Some(entry) = self.waiting.add(own, sighting, now) else {
+            self.members[agent].counts.repeated += 1;
+            return;
+        };
+        let flow = Flow::of(&entry.key, entry.label);
+        let (received, sent) = entry.sides();
+        let others = if sighting.is_sent { received } else { sent };
+        for (other, ends) in by_agent(others).filter(|(other, _)| *other != own) {
+            let (sender, receiver, sent, received) = match sighting.is_sent {
+                true => (own, other, of_agent(sent, own), ends),
+                false => (other, own, ends, of_agent(received, own)),
+            };
+            // Only the one that has just come is new; it is the last of its side.
+            let Some((place, behind)) = same(sent, received, self.window).last().copied() else {
+                continue;
+            };
+            let is_new = match sighting.is_sent {
+                true => place + 1 == sent.len(),
+                false => behind + 1 == received.len(),
+            };
+            if is_new {
+                let (time, arrival) = (sent[place].time, received[behind].time);
+                let pair = self.pairs.open(&flow, sender, receiver, time);
+                // Of equal packets nobody knows whether it is the right one.
+                let is_clear =
+                    is_alone(sent, place, self.window) && is_alone(received, behind, self.window);
+                let delay = is_clear.then(|| arrival.saturating_sub(time));
+                self.pairs.count(pair, time, Fate::Received(delay));
+            }
+        }
+    }
+
+    /// Settles what waits for nothing any more.
+    pub(crate) fn sweep(&mut self, now: u32) {
+        self.added = 0;
+        for agent in 0..self.members.len() {
+            if let Some(turn) = self
+                .waiting
+                .next(agent)
+                .filter(|turn| turn.arrived + PATIENCE < now)
+            {
+                let due = turn.due.saturating_add(self.window).saturating_add(GRACE);
+                for member in &mut self.members {
+                    member.is_late |= member.timeline.progress().is_none_or(|time| time <= due);
+                }
+            }
+        }
+        let limit = self
+            .progress()
+            .saturating_sub(self.window)
+            .saturating_sub(GRACE);
+        self.settled = limit;
+        for agent in 0..self.members.len() {
+            while self
+                .waiting
+                .next(agent)
+                .is_some_and(|turn| turn.due < limit)
+            {
+                let Some(mut entry) = self.waiting.take(agent) else {
+                    break;
+                };
+                if entry.newest() < limit {
+                    self.settle(&entry, i64::MAX, false);
+                } else {
+                    // Others that are equal have come since.
+                    self.settle(&entry, limit, false);
+                    shorten(&mut entry, limit, self.window);
+                    self.waiting.put_back(agent, entry, now);
+                }
+            }
+        }
+    }
+
+    /// How far all are that are waited for.
+    fn progress(&mut self) -> i64 {
+        let mut least = i64::MAX;
+        for member in self.members.iter().filter(|member| member.is_awaited()) {
+            let progress = member.timeline.progress().unwrap_or(i64::MIN);
+            least = least.min(progress);
+        }
+        for member in &mut self.members {
+            member.is_late &= member.timeline.progress().is_none_or(|time| time < least);
+        }
+        least
+    }
+
+    /// Settles what waits for longest of the agent that has most.
+    fn make_room(&mut self, now: u32) {
+        self.sweep(now);
+        let fullest = self.waiting.fullest();
+        let least = self.most_waiting.saturating_sub(ROOM);
+        while self.waiting.len() > least {
+            let Some(entry) = self.waiting.take(fullest) else {
+                return;
+            };
+            self.settle(&entry, i64::MAX, true);
+        }
+    }
+}
+
+/// Whether no equal packet came within the window before one.
+fn is_alone(ends: &[End], place: usize, window: i64) -> bool {
+    let before = place.checked_sub(1).and_then(|before| ends.get(before));
+    before.is_none_or(|before| ends[place].time.saturating_sub(before.time) > window)
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! Packets that were seen somewhere, and wait for being seen elsewhere.
+//!
+//! Guarantees: bounded, and fair: where there is no more room, those go that wait for longest of the agent that
+//! has most; packets are compared by all that identifies them, never by a hash.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
+use smallvec::SmallVec;
+
+use super::sighting::{Key, Label, Sighting};
+
+/// How often an agent may have sent, or received, equal packets that wait.
+const MOST_REPEATS: usize = 256;
+
+/// A packet, seen by an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) time: i64,
+    pub(super) agent: u16,
+    pub(super) is_sent: bool,
+    /// What became of it is counted.
+    pub(super) is_settled: bool,
+}
+
+/// Equal packets, wherever they were seen.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) key: Key,
+    pub(super) label: Label,
+    hash: u64,
+    /// Those received first, and of each kind by agent; those of an agent as they came.
+    pub(super) ends: SmallVec<[End; 2]>,
+    /// There were more than are looked at.
+    pub(super) is_full: bool,
+}
+
+impl Entry {
+    /// Those that agents received, and those that they sent.
+    pub(super) fn sides(&self) -> (&[End], &[End]) {
+        self.ends
+            .split_at(self.ends.partition_point(|end| !end.is_sent))
+    }
+
+    /// The time of the latest.
+    pub(super) fn newest(&self) -> i64 {
+        self.ends
+            .iter()
+            .map(|end| end.time)
+            .max()
+            .unwrap_or(i64::MIN)
+    }
+}
+
+/// One side by agents.
+pub(super) fn by_agent(side: &[End]) -> impl Iterator<Item = (u16, &[End])> {
+    side.chunk_by(|one, other| one.agent == other.agent)
+        .map(|ends| (ends[0].agent, ends))
+}
+
+/// Those of an agent on one side.
+pub(super) fn of_agent(side: &[End], agent: u16) -> &[End] {
+    let first = side.partition_point(|end| end.agent < agent);
+    let behind = side.partition_point(|end| end.agent <= agent);
+    &side[first..behind]
+}
+
+/// When an entry is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    place: usize,
+    /// Once everybody has come to this time.
+    pub(super) due: i64,
+    /// When it came here, by our clock.
+    pub(super) arrived: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    entries: Vec<Option<Entry>>,
+    free: Vec<usize>,
+    table: HashTable<usize>,
+    /// By the agent that saw it first.
+    queues: Vec<VecDeque<Turn>>,
+    /// How many ends there are.
+    count: usize,
+}
+
+impl Waiting {
+    pub(super) fn new(agents: usize) -> Waiting {
+        Waiting {
+            entries: Vec::new(),
+            free: Vec::new(),
+            table: HashTable::new(),
+            queues: vec![VecDeque::new(); agents],
+            count: 0,
+        }
+    }
+
+    /// How many packets wait, each counted where it was seen.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Adds a packet that an agent has seen; gives what it is equal to. None: there are too many of that.
+    pub(super) fn add(&mut self, agent: u16, sighting: &Sighting, now: u32) -> Option<&Entry> {
+        let place = match self.find(sighting) {
+            Some(place) => place,
+            None => self.insert(agent, sighting, now),
+        };
+        let entry = self.entries[place].as_mut()?;
+        let end = End {
+            time: sighting.time,
+            agent,
+            is_sent: sighting.is_sent,
+            is_settled: false,
+        };
+        let key = |end: &End| (end.is_sent, end.agent);
+        let behind = entry.ends.partition_point(|other| key(other) <= key(&end));
+        let first = entry.ends.partition_point(|other| key(other) < key(&end));
+        if behind - first >= MOST_REPEATS {
+            entry.is_full = true;
+            return None;
+        }
+        entry.ends.insert(behind, end);
+        entry.label = entry.label.max(sighting.label);
+        self.count += 1;
+        Some(entry)
+    }
+
+    fn find(&self, sighting: &Sighting) -> Option<usize> {
+        let is_it = |place: &usize| {
+            let entry = self.entries[*place].as_ref();
+            entry.is_some_and(|entry| entry.key == sighting.key)
+        };
+        self.table.find(sighting.hash, is_it).copied()
+    }
+
+    fn insert(&mut self, agent: u16, sighting: &Sighting, now: u32) -> usize {
+        let entry = Entry {
+            key: sighting.key,
+            label: sighting.label,
+            hash: sighting.hash,
+            ends: SmallVec::new(),
+            is_full: false,
+        };
+        self.put(usize::from(agent), sighting.time, entry, now)
+    }
+
+    fn put(&mut self, agent: usize, due: i64, entry: Entry, arrived: u32) -> usize {
+        let hash = entry.hash;
+        let place = self.free.pop().unwrap_or(self.entries.len());
+        match self.entries.get_mut(place) {
+            Some(free) => *free = Some(entry),
+            None => self.entries.push(Some(entry)),
+        }
+        let entries = &self.entries;
+        let hash_of = |place: &usize| entries[*place].as_ref().map_or(0, |entry| entry.hash);
+        self.table.insert_unique(hash, place, hash_of);
+        let turn = Turn {
+            place,
+            due,
+            arrived,
+        };
+        self.queues[agent].push_back(turn);
+        place
+    }
+
+    /// The next packet to be looked at of those that an agent saw first.
+    pub(super) fn next(&self, agent: usize) -> Option<&Turn> {
+        self.queues[agent].front()
+    }
+
+    /// Takes that out.
+    pub(super) fn take(&mut self, agent: usize) -> Option<Entry> {
+        let turn = self.queues[agent].pop_front()?;
+        let entry = self.entries[turn.place].take()?;
+        if let Ok(found) = self
+            .table
+            .find_entry(entry.hash, |place| *place == turn.place)
+        {
+            found.remove();
+        }
+        self.free.push(turn.place);
+        self.count -= entry.ends.len();
+        Some(entry)
+    }
+
+    /// Puts back what was taken, to be looked at again after its newest.
+    pub(super) fn put_back(&mut self, agent: usize, entry: Entry, now: u32) {
+        self.count += entry.ends.len();
+        self.put(agent, entry.newest(), entry, now);
+    }
+
+    /// The agent that has most.
+    pub(super) fn fullest(&self) -> usize {
+        let agents = 0..self.queues.len();
+        agents
+            .max_by_key(|agent| self.queues[*agent].len())
+            .unwrap_or(0)
+    }
+}
