@@ -71,7 +71,7 @@ def free_ports(count):
 def wait_for(what, check, patience=PATIENCE):
     until = time.monotonic() + patience
     while time.monotonic() < until:
-        if (found := check()) not in (None, False):
+        if found := check():
             return found
         time.sleep(0.1)
     raise AssertionError(f"never: {what}")
@@ -624,7 +624,7 @@ def main():
     if not CHROMIUM and not options.keep:
         print("skipped: Chromium is not here (apt install chromium)")
         return 0
-    with tempfile.TemporaryDirectory() as folder, Lab(folder, seconds=options.seconds) as lab:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, Lab(folder, seconds=options.seconds) as lab:
         if options.keep:
             print(f"http://127.0.0.1:{lab.port}/")
             lab.collector.wait()

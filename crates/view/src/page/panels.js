@@ -130,9 +130,11 @@ const FLOW_COLUMNS = [
   ["From", ({ sender }) => sender],
   ["To", ({ receiver }) => receiver],
   ["Flow", (flow) => {
+    // Port 0 is that of protocols without ports.
+    const [source, destination] = [flow.source, flow.destination].map((place) => place.replace(/:0$/, ""));
     const protocol = PROTOCOLS.get(flow.protocol) ?? `protocol ${flow.protocol}`;
     const mgen = flow.flow_id === null ? "" : `, MGEN ${flow.flow_id}`;
-    return `${protocol} ${flow.source} → ${flow.destination}${mgen}`;
+    return `${protocol} ${source} → ${destination}${mgen}`;
   }],
   ["Sent", ({ sent }) => count(sent)],
   ["Lost", ({ sent, lost }) => (lost === 0 ? "0" : `${count(lost)} (${((100 * lost) / sent).toFixed(2)} %)`)],
