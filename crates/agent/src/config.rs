@@ -589,7 +589,7 @@ mod tests {
             ("2=M4294967296", "1:4: expected a flow id"),
             ("3:127.0.0.1:0", "1:13: expected a port from 1"),
             ("4:127.0.0.1", "1:1: expected TYPE=PORT"),
-            ("6:127.0.0.1:7405 x", "1:18: expected `extended`, `tls`, or"),
+            ("6:127.0.0.1:7405 x", "1:18: expected `extended`, `tls`,"),
             ("6:a:7405 extended pin=x", "1:23: expected a pin: sha256/"),
             ("6:a:7405 tls extended pin", "1:23: expected `extended`"),
             ("6:a@b:7405", "1:3: expected an address"),
