@@ -220,13 +220,13 @@ fn flows_are_shown_where_there_are_any() {
         sent: 1000,
         received: 975,
         lost: 25,
-        unknown: 0,
+        unknown: 4321,
         duplicated: 3,
         is_uncut: false,
         delay: Some(Delay {
             least: 1_000_000,
             median: 12_300_000,
-            p99: 12_300_000,
+            p99: 45_000_000,
             most: -2_000_000_000,
             last: 0,
         }),
@@ -251,6 +251,8 @@ fn flows_are_shown_where_there_are_any() {
         "600 in all",
         "UDP 10.0.0.1:5000 → [2001:db8::2]:5001, MGEN 7",
         "−2.0 s",
+        "4,321",
+        "45 ms",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
     }
