@@ -212,6 +212,11 @@ impl Model {
         self.began
     }
 
+    /// Flows that had to go for lack of room.
+    pub fn flows_crowded_out(&self) -> u64 {
+        self.overview.flows_crowded_out()
+    }
+
     /// Whether nothing more will come.
     pub fn is_over(&self) -> bool {
         let mut agents = self.snapshot.agents.iter();

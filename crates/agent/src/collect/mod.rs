@@ -24,6 +24,7 @@ mod reach;
 mod reader;
 mod replay;
 mod views;
+mod voice;
 mod window;
 
 pub use intake::{Format, Intake, Statistics};

@@ -7,6 +7,8 @@ mod command_line;
 mod extended;
 mod lab;
 mod logs;
+mod multicast;
 mod reference;
 mod speaker;
 mod top;
+mod web;

@@ -97,7 +97,10 @@ impl Session {
             }
             self.report.clock(self.overview.clock());
             if let Some(metrics) = &self.metrics {
-                metrics.refresh(|page| page::write(page, &self.config, &self.overview));
+                metrics.refresh(|page| {
+                    let browsers = self.web.as_ref().map(Web::browsers);
+                    page::write(page, &self.config, &self.overview, browsers);
+                });
             }
             let failure = match is_last {
                 true => intake.close(PATIENCE),
