@@ -112,6 +112,10 @@ pub(super) fn flows(look: &Look<'_>, area: Rect, buffer: &mut Buffer) -> usize {
         let text = format!("{} in all", grouped(look.scene.flows_in_all as u64));
         heading.push(Span::styled(text, FAINT));
     }
+    if look.scene.flows_crowded_out > 0 {
+        let number = grouped(look.scene.flows_crowded_out);
+        heading.push(Span::styled(format!("{number} let go: no room"), FAINT));
+    }
     list(
         look,
         List::Flows,

@@ -28,6 +28,7 @@ pub(super) struct Scene {
     pub(super) types: Vec<Type>,
     pub(super) flows: Vec<FlowRow>,
     pub(super) flows_in_all: usize,
+    pub(super) flows_crowded_out: u64,
     /// The latest first.
     pub(super) messages: Vec<String>,
     pub(super) is_over: bool,
@@ -153,6 +154,7 @@ impl Scene {
                 .map(|flow| FlowRow::of(flow, &agents))
                 .collect(),
             flows_in_all: flows.len(),
+            flows_crowded_out: model.flows_crowded_out(),
             messages: Vec::new(),
             is_over: model.is_over(),
             agents,
