@@ -106,6 +106,7 @@ impl Outlet {
             let nothing = &mut Chunk::default();
             let notes = made.notes.as_mut().unwrap_or(nothing);
             extended.publish(maker.number(), notes, counters, maker.forgotten());
+            extended.passed(maker.latest());
         }
     }
 

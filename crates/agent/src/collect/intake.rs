@@ -55,6 +55,8 @@ pub struct Intake {
     labels: Vec<String>,
     overview: Arc<Overview>,
     format: Format,
+    /// Whether there is a line for each packet.
+    has_lines: bool,
     statistics: Statistics,
     /// Now is what records say.
     has_old_times: bool,
@@ -123,6 +125,7 @@ impl Intake {
             labels,
             overview,
             format: Format::default(),
+            has_lines: true,
             statistics: Statistics::default(),
             has_old_times: false,
             tell: None,
@@ -137,6 +140,15 @@ impl Intake {
     #[must_use]
     pub fn with_format(self, format: Format) -> Intake {
         Intake { format, ..self }
+    }
+
+    /// Without a line for each packet.
+    #[must_use]
+    pub fn without_lines(self) -> Intake {
+        Intake {
+            has_lines: false,
+            ..self
+        }
     }
 
     /// With this done of statistics.
@@ -191,8 +203,8 @@ impl Intake {
         }
     }
 
-    /// Writes lines; `false` if there is no use in more.
-    fn write(&self, lines: &[u8]) -> bool {
+    /// Writes lines, which are whole; `false` if there is no use in more.
+    pub fn write(&self, lines: &[u8]) -> bool {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(writer) = &mut out.writer else {
             return false;
@@ -226,8 +238,8 @@ impl Intake {
             let first = found.len();
             found.extend(findings(&self.config, observation, has_statistics));
             for finding in &found[first..] {
-                let is_shown =
-                    self.statistics != Statistics::AreLeftOut || finding.kind.is_traffic();
+                let is_shown = self.has_lines
+                    && (self.statistics != Statistics::AreLeftOut || finding.kind.is_traffic());
                 match self.format {
                     _ if !is_shown => {}
                     Format::Classic => write_line(label, observation, finding, &mut lines),

@@ -16,6 +16,8 @@ pub struct Maker {
     interface: Interface,
     fragments: Fragments,
     counters: Counters,
+    /// The latest time of a packet.
+    latest: i64,
 }
 
 impl Maker {
@@ -26,6 +28,7 @@ impl Maker {
             interface,
             fragments: Fragments::default(),
             counters: Counters::default(),
+            latest: 0,
         }
     }
 
@@ -54,6 +57,7 @@ impl Maker {
         match note(&frame, self.number, &self.interface) {
             Ok(mut note) => {
                 self.fragments.complete(&mut note, packet.interface);
+                self.latest = self.latest.max(note.time);
                 Message::Packet(note).write(&mut notes.octets);
                 notes.packets += 1;
                 self.counters.recorded += 1;
@@ -66,6 +70,11 @@ impl Maker {
     /// What became of the packets that it was given; nothing is said of others.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// The latest time of a packet, in nanoseconds since 1970; 0 before the first.
+    pub fn latest(&self) -> i64 {
+        self.latest
     }
 
     /// Datagrams whose first fragment was forgotten for lack of room, before its time.

@@ -40,6 +40,8 @@ struct State {
     next: u64,
     accounts: Vec<NoteAccount>,
     machine: Option<Machine>,
+    /// Of captures how far they are: that is the time there, and not ours.
+    passed: Option<i64>,
     has_ended: bool,
 }
 
@@ -63,6 +65,7 @@ impl NoteOutlet {
             described: 0,
             next: 0,
             machine: None,
+            passed: None,
             has_ended: false,
         };
         state.describe(&preamble);
@@ -73,9 +76,21 @@ impl NoteOutlet {
         }
     }
 
+    /// The same of captures: their time is that of the last packet, 0 before the first.
+    #[must_use]
+    pub fn of_captures(self) -> NoteOutlet {
+        self.state().passed = Some(0);
+        self
+    }
+
     /// What collectors are served from.
     pub fn fanout(&self) -> &Fanout {
         &self.fanout
+    }
+
+    /// Of which start of the agent it is.
+    pub fn instance(&self) -> u64 {
+        self.state().agent.instance
     }
 
     /// How many collectors are there.
@@ -116,6 +131,12 @@ impl NoteOutlet {
         self.give(&state, octets, std::mem::take(&mut notes.packets));
     }
 
+    /// Says that captures have come to this time, in nanoseconds since 1970.
+    pub fn passed(&self, time: i64) {
+        let passed = &mut self.state().passed;
+        *passed = passed.map(|before| before.max(time));
+    }
+
     /// Says how many packets were dropped before they came.
     pub fn dropped(&self, number: u16, dropped: u64) {
         if let Some(account) = self.state().accounts.get_mut(usize::from(number)) {
@@ -140,16 +161,14 @@ impl NoteOutlet {
     pub fn tell(&self, machine: Option<Machine>) {
         let mut state = self.state();
         state.machine = machine;
-        let mut octets = Vec::new();
-        state.status().write(&mut octets);
+        let octets = state.status();
         self.give(&state, octets, 0);
     }
 
     /// Says how far things are, and that nothing more comes.
     pub fn end(&self) {
         let mut state = self.state();
-        let mut octets = Vec::new();
-        state.status().write(&mut octets);
+        let mut octets = state.status();
         Message::End.write(&mut octets);
         self.give(&state, octets, 0);
         state.has_ended = true;
@@ -186,15 +205,21 @@ impl State {
         self.described = preamble.replace(&octets);
     }
 
-    fn status(&self) -> Message {
+    /// How far things are, behind the number of the next packet: who has missed the last ones notices.
+    fn status(&self) -> Vec<u8> {
         let counters = self.accounts.iter().map(|account| account.counters);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        Message::Status(Status {
-            time: now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)),
+        let now = now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
+        let status = Status {
+            time: self.passed.unwrap_or(now),
             next: self.next,
             machine: self.machine,
             interfaces: counters.collect(),
-        })
+        };
+        let mut octets = Vec::new();
+        Message::Number(self.next).write(&mut octets);
+        Message::Status(status).write(&mut octets);
+        octets
     }
 }
 
@@ -285,7 +310,14 @@ mod tests {
             [Message::Number(3), packet.clone(), packet.clone()]
         );
         assert_eq!(rest[3..5], [Message::Number(5), packet]);
-        let [Message::Status(now), Message::Status(last), Message::End] = &rest[5..] else {
+        let [
+            Message::Number(6),
+            Message::Status(now),
+            Message::Number(6),
+            Message::Status(last),
+            Message::End,
+        ] = &rest[5..]
+        else {
             panic!("{rest:?}");
         };
         assert_eq!((now.next, last.next), (6, 6));
@@ -298,6 +330,26 @@ mod tests {
             },
         ];
         assert_eq!(last.interfaces, expected);
+    }
+
+    #[test]
+    fn captures_have_a_time_of_their_own() {
+        let outlet = NoteOutlet::new(two(), 100).of_captures();
+        let mut feed = outlet.fanout().join();
+        outlet.tell(None);
+        for time in [7, 5] {
+            outlet.passed(time);
+            outlet.tell(None);
+        }
+        let found = messages(&outlet, feed.as_mut());
+        let times: Vec<i64> = found
+            .iter()
+            .filter_map(|message| match message {
+                Message::Status(status) => Some(status.time),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(times, [0, 7, 7]);
     }
 
     #[test]
@@ -316,7 +368,7 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!(numbers, [5, 6, 7, 8, 9]);
+        assert_eq!(numbers, [5, 6, 7, 8, 9, 10]);
         assert_eq!(found.last(), Some(&Message::End));
         assert_eq!(feed.losses().dropped_packets, 5);
     }

@@ -228,6 +228,7 @@ fn prometheus_is_told() {
         &[
             "recollect_browsers 0\n",
             "recollect_records_received_total{agent=\"lab\"} 1\n",
+            "recollect_browsers 0\n",
             "recollect_connected{agent=\"lab\"} 1\n",
             "recollect_octets_received_total{agent=\"lab\"} 28\n",
             "recollect_records_total{agent=\"lab\",type=\"1\",name=\"Video\",level=\"0\"} 1\n",

@@ -29,6 +29,7 @@ pub(super) struct Scene {
     pub(super) types: Vec<Type>,
     pub(super) flows: Vec<FlowRow>,
     pub(super) flows_in_all: usize,
+    pub(super) flows_crowded_out: u64,
     /// The latest first.
     pub(super) messages: Vec<String>,
     pub(super) is_over: bool,
@@ -110,9 +111,11 @@ pub(super) struct FlowRow {
     pub(super) what: String,
     pub(super) sent: u64,
     pub(super) lost: String,
+    pub(super) unknown: u64,
     pub(super) duplicated: u64,
     pub(super) median: String,
     pub(super) least: String,
+    pub(super) p99: String,
     pub(super) most: String,
 }
 
@@ -152,6 +155,7 @@ impl Scene {
                 .map(|flow| FlowRow::of(flow, &agents))
                 .collect(),
             flows_in_all: flows.len(),
+            flows_crowded_out: model.flows_crowded_out(),
             messages: Vec::new(),
             is_over: model.is_over(),
             agents,
@@ -221,7 +225,7 @@ impl Type {
 }
 
 impl FlowRow {
-    fn of(flow: &FlowView, agents: &[AgentRow]) -> FlowRow {
+    pub(super) fn of(flow: &FlowView, agents: &[AgentRow]) -> FlowRow {
         let label = |agent: usize| agents.get(agent).map_or(NONE, |agent| &agent.label);
         let protocol = match flow.protocol {
             1 => "ICMP".to_owned(),
@@ -253,9 +257,11 @@ impl FlowRow {
                 0 => NONE.to_owned(),
                 sent => format!("{:.1} %", 100.0 * flow.lost as f64 / sent as f64),
             },
+            unknown: flow.unknown,
             duplicated: flow.duplicated,
             median: delay(|delay| delay.median),
             least: delay(|delay| delay.least),
+            p99: delay(|delay| delay.p99),
             most: delay(|delay| delay.most),
         }
     }

@@ -32,6 +32,8 @@ pub(super) enum Event {
     End,
 }
 
+/// Addresses of an agent that are looked at: each has few.
+const MOST_ADDRESSES: usize = 256;
 /// Modes in which an agent tells of everything that comes to its addresses.
 const HEARS_ALL: [&str; 2] = ["dst", "none"];
 
@@ -49,6 +51,7 @@ impl Events {
                         .interfaces
                         .iter()
                         .flat_map(|interface| interface.addresses.iter().copied())
+                        .take(MOST_ADDRESSES)
                         .collect(),
                     hears_all: HEARS_ALL.contains(&who.mode.as_str()),
                 },
@@ -58,7 +61,7 @@ impl Events {
                 },
                 Message::Status(status) => Event::Status(status.time, *step == Step::Dropped),
                 Message::End => Event::End,
-                Message::Number(_) => continue,
+                Message::Number(_) | Message::Origin(_) => continue,
             });
         }
         Events(events)

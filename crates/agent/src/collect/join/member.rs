@@ -20,9 +20,9 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// Whether nothing is settled before it has come so far.
-    pub(super) fn is_awaited(&self) -> bool {
-        self.port.is_some() && !self.is_late && self.timeline.presence != Presence::Away
+    /// Whether more is to be expected of it.
+    pub(super) fn is_present(&self) -> bool {
+        self.port.is_some() && self.timeline.presence != Presence::Away
     }
 }
 

@@ -121,8 +121,11 @@ impl Join {
                     hears_all,
                 } => {
                     member.timeline.presence = Presence::Here;
-                    (member.addresses, member.hears_all) = (addresses, hears_all);
-                    self.find_owners();
+                    member.hears_all = hears_all;
+                    if member.addresses != addresses {
+                        member.addresses = addresses;
+                        self.find_owners();
+                    }
                 }
                 Event::Missing => member.timeline.interrupted(),
                 Event::Seen(sighting) => {
@@ -208,33 +211,23 @@ impl Join {
     /// Settles what waits for nothing any more.
     pub(crate) fn sweep(&mut self, now: u32) {
         self.added = 0;
-        for agent in 0..self.members.len() {
-            if let Some(turn) = self
-                .waiting
-                .next(agent)
-                .filter(|turn| turn.arrived + PATIENCE < now)
-            {
-                let due = turn.due.saturating_add(self.window).saturating_add(GRACE);
-                for member in &mut self.members {
-                    member.is_late |= member.timeline.progress().is_none_or(|time| time <= due);
-                }
-            }
-        }
-        let limit = self
-            .progress()
-            .saturating_sub(self.window)
-            .saturating_sub(GRACE);
+        let time = self.progress();
+        let limit = time.saturating_sub(self.window).saturating_sub(GRACE);
         self.settled = limit;
+        let mut overdue = None;
         for agent in 0..self.members.len() {
-            while self
-                .waiting
-                .next(agent)
-                .is_some_and(|turn| turn.due < limit)
-            {
+            while let Some(turn) = self.waiting.next(agent).copied() {
+                let has_come = turn.due < limit;
+                if !has_come && turn.arrived.saturating_add(PATIENCE) >= now {
+                    break;
+                }
                 let Some(mut entry) = self.waiting.take(agent) else {
                     break;
                 };
-                if entry.newest() < limit {
+                if !has_come {
+                    overdue = overdue.max(Some(turn.due));
+                }
+                if !has_come || entry.newest() < limit {
                     self.settle(&entry, i64::MAX, false);
                 } else {
                     // Others that are equal have come since.
@@ -244,17 +237,25 @@ impl Join {
                 }
             }
         }
+        if let Some(due) = overdue {
+            let due = due.saturating_add(self.window).saturating_add(GRACE);
+            for member in &mut self.members {
+                let progress = member.timeline.progress();
+                member.is_late |= progress.is_none_or(|time| time <= due);
+            }
+        }
     }
 
-    /// How far all are that are waited for.
+    /// How far all are that are waited for; who is late is not, unless all are.
     fn progress(&mut self) -> i64 {
-        let mut least = i64::MAX;
-        for member in self.members.iter().filter(|member| member.is_awaited()) {
-            let progress = member.timeline.progress().unwrap_or(i64::MIN);
-            least = least.min(progress);
-        }
+        let progress = |member: &Member| member.timeline.progress().unwrap_or(i64::MIN);
+        let present = self.members.iter().filter(|member| member.is_present());
+        let awaited = present.clone().filter(|member| !member.is_late);
+        let least = awaited.map(progress).min();
+        let least = least.or_else(|| present.map(progress).min());
+        let least = least.unwrap_or(i64::MAX);
         for member in &mut self.members {
-            member.is_late &= member.timeline.progress().is_none_or(|time| time < least);
+            member.is_late &= progress(member) < least;
         }
         least
     }

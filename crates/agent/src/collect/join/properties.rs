@@ -113,7 +113,7 @@ fn expected(sent: &[(i64, u32)], received: &[(i64, u32)], dropped: &[i64]) -> [u
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn the_order_of_messages_does_not_matter(

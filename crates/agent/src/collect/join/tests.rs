@@ -468,6 +468,28 @@ fn wrong_clocks_spoil_only_what_is_theirs() {
 }
 
 #[test]
+fn after_a_pause_of_all_it_goes_on() {
+    let mut collector = Collector::with(2, "none");
+    collector.sent(0, 10, note(1));
+    collector.received(1, 20, note(1));
+    collector.sent(0, 30, note(2));
+    // The collector sleeps for a minute, and so do the agents.
+    collector.now += 60;
+    assert_eq!(collector.counts(), [[1, 0, 1, 0]]);
+    for number in 3..100 {
+        collector.sent(0, 60_000 + i64::from(number), note(number));
+        collector.counts();
+        if number != 50 {
+            collector.received(1, 60_001 + i64::from(number), note(number));
+        }
+    }
+    for second in 61..70 {
+        (0..2).for_each(|agent| collector.status(agent, 1000 * second, 0));
+    }
+    assert_eq!(collector.counts(), [[97, 1, 1, 0]]);
+}
+
+#[test]
 fn there_is_room_for_so_many() {
     let mut collector = Collector::with(3, "none");
     collector.join.most_waiting = 2000;

@@ -26,7 +26,7 @@ type Logs = (Vec<(String, String)>, Vec<(usize, Log)>);
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let config = configuration::load(flags)?;
     let (agents, logs) = logs(&flags.replay.paths)?;
-    let session = Session::begin(flags, config, agents)?;
+    let session = Session::begin(flags, config, agents, None)?;
     let intake = session
         .intake(flags)
         .with_statistics(match flags.statistics {
