@@ -230,7 +230,7 @@ impl Client<'_> {
                 let whole = (self.octets - begun) / unit.max(1) as u64;
                 whole.min(chunk.packets)
             }
-            Form::Pcap(_) | Form::Pcapng => 0,
+            Form::Pcap(_) | Form::Pcapng | Form::Messages => 0,
         };
         self.unfinished -= written;
         self.packets += written;
