@@ -23,7 +23,8 @@ sys.dont_write_bytecode = True
 from peers.agreement import agreement
 from peers.collectors import collectors
 from peers.flood import flood
-from peers.lab import TARGET, Failure, Lab, Report, sh
+from peers.lab import ROOT, TARGET, Failure, Lab, Report, sh
+from peers.measure import measure
 from peers.surroundings import surroundings
 from peers.vanishing import vanishing
 
@@ -48,6 +49,12 @@ def missing():
     return None
 
 
+def hostile_captures():
+    """Those that crashed an agent of 2019, where they are beside the checkout."""
+    folder = ROOT / "../shared/reference/pcapper"
+    return [path for path in (folder / "hostile-ihl.pcap", folder / "short-bmf.pcap") if path.exists()]
+
+
 def main():
     parts = {
         "agreement": lambda lab, report: agreement(lab, report, given.seconds),
@@ -62,13 +69,18 @@ def main():
     parser.add_argument("--seconds", type=int, default=5, help="how long mgen sends")
     parser.add_argument("--packets", type=int, default=2_000_000, help="of a flood")
     parser.add_argument("--collectors", type=int, default=2000, help="at once")
-    parser.add_argument("--hostile", type=Path, nargs="+", default=[],
+    parser.add_argument("--measure", action="store_true", help="only measure")
+    parser.add_argument("--rounds", type=int, default=5, help="of measuring beside tcpdump")
+    parser.add_argument("--hostile", type=Path, nargs="+", default=hostile_captures(),
                         help="captures whose frames are sent, too")
     given = parser.parse_args()
     if reason := missing():
         print(f"skipped: {reason}")
         return 0
     report = Report()
+    if given.measure:
+        parts = {"measure": lambda lab, report: measure(lab, report, given.rounds)}
+        given.only = ["measure"]
     for name in given.only:
         report.section(name)
         try:

@@ -37,8 +37,9 @@ def agreement(lab, report, seconds):
     watched = []
     for mode, host, filter, port in watchers:
         seen = lab.folder / f"{mode}.pcap"
-        tcpdump = lab.start(host, ["tcpdump", "-i", "eth0", "-n", "-B", "65536", "--immediate-mode", "-Z",
-                                   "root", "-w", seen, filter])
+        # Short packets, so that its ring has room for many.
+        flags = "-i eth0 -n -s 128 -B 65536 --immediate-mode -Z root -w".split()
+        tcpdump = lab.start(host, ["tcpdump", *flags, seen, filter])
         until("tcpdump captures", lambda: "listening on" in tcpdump.said())
         log = lab.folder / f"{mode}.log"
         agent = lab.agent(host, f"-i eth0 -m {mode} --listen 127.0.0.1:{port} -f {log}")
@@ -66,7 +67,8 @@ def agreement(lab, report, seconds):
             report.check("src: pings and later fragments are counted",
                          account.get("other protocol", 0) > 0 and account.get("later fragment", 0) > 0,
                          f"{account}")
-    report.tell(f"the greatest difference in time to tcpdump, where the kernel stamps for each socket anew: {greatest} µs")
+    report.tell("the greatest difference in time to tcpdump, where the kernel stamps for each socket anew: "
+                f"{greatest} µs")
 
 
 def traffic(lab, here, there, seconds):

@@ -43,10 +43,11 @@ def never_reading(lab, report, count=400_000):
     report.check(f"{name}: what it loses is counted meanwhile", losing > 0, f"{losing:,}")
     sent, lost = agent.number("records sent, "), agent.number("not taken in time")
     report.equal(f"{name}: sent + lost = recorded, of both", sent + lost, 2 * count)
+    late = Collector(idle).end()
+    report.equal(f"{name}: received, also late = sent", len(found) + len(late) // 28, sent)
     lines = (lab.folder / "idle.log").read_text().count("\n")
     report.equal(f"{name}: the log has all", lines, count)
     delays(report, name, reader)
-    idle.close()
 
 
 def delays(report, name, reader):

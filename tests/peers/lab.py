@@ -243,9 +243,9 @@ class Program:
             self.process.wait()
 
     def processor(self):
-        """Seconds of processors that it has used: user and system."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Seconds of processors that its threads have used."""
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
     def memory(self):
         """Megabytes of memory that it has now."""

@@ -7,6 +7,7 @@
 //! 2=M100-199             also type 2: flows of MGEN in a range
 //! lab:192.0.2.7:7073     an agent, with the label that its lines have
 //! west:[2001:db8::7]:7075 extended tls    another, of the extended stream, over TLS
+//! hill:192.0.2.9:7076 multicast=239.1.2.3    another, which sends that to a multicast group
 //!
 //! [Video]                the first section names type 1, the second type 2
 //! Color=#1f77b4
@@ -19,6 +20,7 @@
 //! Guarantee: a line that is wrong is told with its place and what was expected, and changes nothing.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -29,6 +31,8 @@ use netcap_capture::pcap_over_ip::{Address, Pin};
 const LONGEST_LINE: usize = 4096;
 /// Octets of a label at most: it is a field of each line of output.
 const LONGEST_LABEL: usize = 64;
+/// What cannot be had together.
+const IN_CLEAR: &str = "either multicast or TLS, as datagrams to a group are not encrypted";
 /// What a pin looks like.
 const PIN: &str = "a pin: sha256/ and 44 characters of base64, or 64 hexadecimal digits";
 
@@ -99,6 +103,8 @@ pub enum Stream {
     Extended,
     /// The extended stream over TLS. One of these pins must be the agent's, if there are any.
     ExtendedTls(Vec<Pin>),
+    /// The extended stream in datagrams, to this multicast group.
+    Multicast(IpAddr),
 }
 
 impl fmt::Display for Agent {
@@ -298,7 +304,14 @@ fn stream(mut words: Text<'_>) -> Result<Stream, Wrong> {
     while !words.is_empty() {
         let (word, rest) = words.word();
         words = rest;
+        if let Some(group) = word.strip("multicast=") {
+            stream = multicast(word, group, &stream)?;
+            continue;
+        }
         stream = match (word.octets, stream, word.strip("pin=")) {
+            ("tls", Stream::Multicast(_), _) | (_, Stream::Multicast(_), Some(_)) => {
+                return Err(word.wrong(IN_CLEAR));
+            }
             ("extended", Stream::Classic, _) => Stream::Extended,
             ("extended", stream, _) => stream,
             ("tls", Stream::ExtendedTls(pins), _) => Stream::ExtendedTls(pins),
@@ -312,10 +325,29 @@ fn stream(mut words: Text<'_>) -> Result<Stream, Wrong> {
                 pins.push(pin);
                 Stream::ExtendedTls(pins)
             }
-            _ => return Err(word.wrong("`extended`, `tls`, or `pin=` and a pin")),
+            _ => {
+                return Err(
+                    word.wrong("`extended`, `tls`, `pin=` and a pin, or `multicast=` and a group")
+                );
+            }
         };
     }
     Ok(stream)
+}
+
+/// The group of a stream that nothing was said about but that it is extended.
+fn multicast(word: Text<'_>, group: Text<'_>, stream: &Stream) -> Result<Stream, Wrong> {
+    match stream {
+        Stream::Classic | Stream::Extended => {}
+        Stream::ExtendedTls(_) => return Err(word.wrong(IN_CLEAR)),
+        Stream::Multicast(_) => return Err(word.wrong("one group")),
+    }
+    let address = group.octets.trim_matches(['[', ']']).parse().ok();
+    let address = address.filter(IpAddr::is_multicast);
+    let expected = "the address of a multicast group, as in 239.1.2.3 or ff15::7";
+    address
+        .map(Stream::Multicast)
+        .ok_or_else(|| group.wrong(expected))
 }
 
 /// What is wrong at an octet of a line.
@@ -511,12 +543,15 @@ mod tests {
             "sha256/BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=",
         );
         let pin: Pin = hex.parse().expect("a pin");
+        let group = |text: &str| Stream::Multicast(text.parse().expect("an address"));
         for (words, expected) in [
             ("", Stream::Classic),
             (" extended # tls", Stream::Extended),
             (" tls", Stream::ExtendedTls(Vec::new())),
             (" extended\ttls", Stream::ExtendedTls(Vec::new())),
             (" tls extended", Stream::ExtendedTls(Vec::new())),
+            (" extended multicast=239.1.2.3", group("239.1.2.3")),
+            (" multicast=[ff15::7] extended", group("ff15::7")),
             (&format!(" pin={text} tls"), Stream::ExtendedTls(vec![pin])),
             (
                 &format!(" extended pin={text} pin={hex}"),
@@ -554,7 +589,7 @@ mod tests {
             ("2=M4294967296", "1:4: expected a flow id"),
             ("3:127.0.0.1:0", "1:13: expected a port from 1"),
             ("4:127.0.0.1", "1:1: expected TYPE=PORT"),
-            ("6:127.0.0.1:7405 x", "1:18: expected `extended`, `tls`, or"),
+            ("6:127.0.0.1:7405 x", "1:18: expected `extended`, `tls`,"),
             ("6:a:7405 extended pin=x", "1:23: expected a pin: sha256/"),
             ("6:a:7405 tls extended pin", "1:23: expected `extended`"),
             ("6:a@b:7405", "1:3: expected an address"),
@@ -566,6 +601,26 @@ mod tests {
             ("6::7405", "1:3: expected an address"),
             ("ü 192.0.2.1", "1:1: expected TYPE=PORT"),
             ("ü:192.0.2.1:x", "1:13: expected a port"),
+            (
+                "a:b:1 multicast=b",
+                "1:17: expected the address of a multicast",
+            ),
+            (
+                "a:b:1 multicast=192.0.2.1",
+                "1:17: expected the address of a",
+            ),
+            (
+                "a:b:1 tls multicast=239.1.2.3",
+                "1:11: expected either multicast",
+            ),
+            (
+                "a:b:1 multicast=239.1.2.3 tls",
+                "1:27: expected either multicast",
+            ),
+            (
+                "a:b:1 multicast=239.1.2.3 multicast=239.1.2.3",
+                "1:27: expected one",
+            ),
             ("[Video", "1:7: expected `]`"),
             ("[Video] x", "1:9: expected the end"),
             ("[a]\nColor=url(x)", "2:7: expected a colour"),

@@ -80,7 +80,7 @@ fn records_count_in_the_second_that_they_say() {
         Some(1_000_000 * (1_700_000_000 - i64::from(u32::MAX)))
     );
     assert_eq!((view.totals[0].records, view.totals[0].value), (4, 320));
-    assert_eq!(view.bits, 320);
+    assert_eq!((view.packets, view.bits), (4, 320));
     let sums = overview.sums(0, now);
     let seconds: Vec<i64> = sums.sums.iter().map(|sum| sum.second).collect();
     assert_eq!(seconds, [1_699_999_000, 1_700_000_000]);

@@ -57,7 +57,7 @@ fn batches(direction: Direction) -> Vec<Vec<Message>> {
             .filter(|number| direction == Direction::Sent || number % 50 != 0)
             .map(|number| Message::Packet(note(number, direction)))
             .collect();
-        if first % RATE == 0 {
+        if first.is_multiple_of(RATE) {
             batch.push(Message::Status(Status {
                 time: note(first, direction).time,
                 ..Status::default()

@@ -310,17 +310,41 @@ fn the_commands_of_recollect_are_understood() {
         }
     }
     assert!(understood >= 8, "{understood}");
-    let example = document.split("```conf\n").nth(1).unwrap();
-    let example = example.split("```").next().unwrap();
-    fs::write(desk.folder.path().join("collector.conf"), example).unwrap();
-    let done = desk.shell("recollect --check").output().unwrap();
-    let said = String::from_utf8_lossy(&done.stdout);
-    assert_eq!(said, "3 rules, 2 agents, 2 names\n");
+    let expected = [
+        "3 rules, 2 agents, 2 names\n",
+        "1 rule, 3 agents, 0 names\n",
+    ];
+    let examples: Vec<&str> = document.split("```conf\n").skip(1).collect();
+    assert_eq!(examples.len(), expected.len());
+    for (example, expected) in examples.into_iter().zip(expected) {
+        let example = example.split("```").next().unwrap();
+        fs::write(desk.folder.path().join("collector.conf"), example).unwrap();
+        let done = desk.shell("recollect --check").output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&done.stdout), expected);
+    }
     let lines = document.split("```json\n").nth(1).unwrap();
     for line in lines.split("```").next().unwrap().lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(line["time_us"].is_u64());
     }
+}
+
+#[test]
+fn the_commands_of_pcapper_are_understood() {
+    let desk = Desk::new();
+    let mut understood = 0;
+    for (_, lines) in commands(&text("docs/pcapper.md"), &["## "]) {
+        for line in lines.iter().filter(|line| line.contains("pcapper ")) {
+            let command = line.split('#').next().unwrap_or_default().trim_end();
+            let done = desk
+                .shell(&format!("{command} --version"))
+                .output()
+                .unwrap();
+            assert!(done.stdout.starts_with(b"pcapper "), "{command}: {done:?}");
+            understood += 1;
+        }
+    }
+    assert!(understood >= 4, "{understood}");
 }
 
 #[test]
@@ -369,6 +393,42 @@ fn the_unit_of_pcapper_is_understood() {
     let line = format!("export {values}; {command} --version");
     let done = desk.shell(&line).output().unwrap();
     assert!(done.stdout.starts_with(b"pcapper "), "{done:?}");
+    is_a_unit(&desk, "pcapper", &unit);
+}
+
+#[test]
+fn the_unit_of_recollect_is_understood() {
+    let desk = Desk::new();
+    let unit = text("dist/recollect.service");
+    let mut lines = unit.lines();
+    let started =
+        lines.find_map(|line| line.strip_prefix("ExecStart=/bin/sh -c 'exec /usr/local/bin/"));
+    let (command, file) = started.unwrap().split_once(" >> ").unwrap();
+    assert_eq!(file, "%L/recollect/traffic.json'");
+    let told = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("#   recollect "));
+    for line in [command, &format!("recollect {}", told.unwrap())] {
+        let done = desk.shell(&format!("{line} --version")).output().unwrap();
+        assert!(done.stdout.starts_with(b"recollect "), "{done:?}");
+    }
+    is_a_unit(&desk, "recollect", &unit);
+}
+
+/// Has systemd look at a unit, if it is here.
+fn is_a_unit(desk: &Desk, name: &str, unit: &str) {
+    let bin = desk.folder.path().join("bin");
+    let unit = unit.replace("/usr/local/bin", bin.to_str().unwrap());
+    let file = format!("{name}.service");
+    fs::write(desk.folder.path().join(&file), unit).unwrap();
+    let mut command = Command::new("systemd-analyze");
+    command.args(["verify", "--man=no", &format!("./{file}")]);
+    let Ok(done) = command.current_dir(desk.folder.path()).output() else {
+        eprintln!("skipped: systemd-analyze is not here");
+        return;
+    };
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && said.is_empty(), "{said}");
 }
 
 /// The names of metrics in a text.

@@ -176,10 +176,7 @@ impl Client<'_> {
                     if chunk.pieces > self.pieces {
                         self.describe()?;
                     }
-                    self.unfinished = chunk.packets;
-                    self.write(&chunk.octets)?;
-                    self.unfinished = 0;
-                    self.packets += chunk.packets;
+                    self.write_chunk(&chunk)?;
                     for (interface, packets) in &chunk.by_interface {
                         count(&mut self.delivered, *interface, *packets);
                     }
@@ -219,6 +216,25 @@ impl Client<'_> {
         }
         self.pieces = count;
         Ok(())
+    }
+
+    /// Writes a chunk, and counts its packets as written or not.
+    fn write_chunk(&mut self, chunk: &Chunk) -> Result<(), Farewell> {
+        let begun = self.octets;
+        self.unfinished = chunk.packets;
+        let result = self.write(&chunk.octets);
+        let written = match self.preamble.form() {
+            _ if result.is_ok() => chunk.packets,
+            // Of records that are all of one length those are known that are on their way.
+            Form::Records(unit) => {
+                let whole = (self.octets - begun) / unit.max(1) as u64;
+                whole.min(chunk.packets)
+            }
+            Form::Pcap(_) | Form::Pcapng | Form::Messages => 0,
+        };
+        self.unfinished -= written;
+        self.packets += written;
+        result
     }
 
     /// Writes all of it, however long the peer takes, within reason.

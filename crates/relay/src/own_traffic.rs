@@ -2,7 +2,7 @@
 //!
 //! A stream sent over the interface that it is captured from would be captured, sent, captured...
 //! Guarantee: no packet of a TCP connection to one of our listening ports, or of one that we have
-//! opened, gets into the stream, over IPv4 or IPv6, in VLANs or not. Not told apart: what others do
+//! opened, and no datagram to a group that we send to gets into the stream, over IPv4 or IPv6, in VLANs or not. Not told apart: what others do
 //! with the stream, such as a tunnel of another program.
 
 use std::collections::VecDeque;
@@ -26,8 +26,9 @@ const TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 const WHOLE_IPV4: &str = "greater 40 and ip[0] & 0xf = 5";
 const WHOLE_IPV6: &str = "greater 60 and ip6";
 
-/// IP protocol number of TCP.
+/// IP protocol numbers of TCP and UDP.
 const TCP: u8 = 6;
+const UDP: u8 = 17;
 
 /// Where our own traffic goes.
 #[derive(Debug, Default)]
@@ -36,6 +37,8 @@ pub struct OwnTraffic {
     listening: Vec<SocketAddr>,
     /// The machine's addresses: what listening on all of them means.
     addresses: Vec<IpAddr>,
+    /// Multicast groups that we send to.
+    groups: Vec<SocketAddr>,
     /// Both ends of what we have opened.
     opened: RwLock<VecDeque<(SocketAddr, SocketAddr)>>,
 }
@@ -46,8 +49,15 @@ impl OwnTraffic {
         OwnTraffic {
             listening,
             addresses,
-            opened: RwLock::default(),
+            ..OwnTraffic::default()
         }
+    }
+
+    /// And of somebody who sends to these groups. What others send there is theirs and ours: if all record what
+    /// all send, it never ends.
+    #[must_use]
+    pub fn with_groups(self, groups: Vec<SocketAddr>) -> OwnTraffic {
+        OwnTraffic { groups, ..self }
     }
 
     /// Says that we have opened a connection with these ends.
@@ -61,9 +71,12 @@ impl OwnTraffic {
 
     /// Whether a packet is ours.
     pub fn contains(&self, link_type: LinkType, octets: &[u8]) -> bool {
-        let Some((source, destination)) = ends(link_type, octets) else {
+        let Some((protocol, source, destination)) = ends(link_type, octets) else {
             return false;
         };
+        if protocol == UDP {
+            return self.groups.contains(&destination);
+        }
         if self.listens(source) || self.listens(destination) {
             return true;
         }
@@ -122,8 +135,11 @@ fn canonical(end: SocketAddr) -> SocketAddr {
     SocketAddr::new(end.ip().to_canonical(), end.port())
 }
 
-/// Both ends of the TCP connection that a packet belongs to, if it shows them.
-fn ends(link_type: LinkType, octets: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+/// TCP or UDP, and both ends, if a packet shows them.
+type Ends = (u8, SocketAddr, SocketAddr);
+
+/// The ends of a packet, if it shows them.
+fn ends(link_type: LinkType, octets: &[u8]) -> Option<Ends> {
     match link_type {
         LinkType::ETHERNET => tagged(octets, 12),
         LinkType::LINUX_SLL => tagged(octets, 14),
@@ -135,7 +151,7 @@ fn ends(link_type: LinkType, octets: &[u8]) -> Option<(SocketAddr, SocketAddr)> 
 }
 
 /// What follows an EtherType at this place, or the tags that it announces.
-fn tagged(octets: &[u8], mut at: usize) -> Option<(SocketAddr, SocketAddr)> {
+fn tagged(octets: &[u8], mut at: usize) -> Option<Ends> {
     // Two tags is what networks have; more is somebody's joke.
     for _ in 0..4 {
         let kind = number(octets, at)?;
@@ -147,7 +163,7 @@ fn tagged(octets: &[u8], mut at: usize) -> Option<(SocketAddr, SocketAddr)> {
     None
 }
 
-fn protocol(kind: u16, octets: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+fn protocol(kind: u16, octets: &[u8]) -> Option<Ends> {
     match kind {
         IPV4 | IPV6 => internet(octets),
         // SLL2 leaves tags in front of what they announce.
@@ -156,39 +172,41 @@ fn protocol(kind: u16, octets: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
     }
 }
 
-/// Addresses and ports of IPv4 (RFC 791) or IPv6 (RFC 8200) that carries TCP, not in later fragments
+/// Addresses and ports of IPv4 (RFC 791) or IPv6 (RFC 8200) that carries TCP or UDP, not in later fragments
 /// and not behind IPv6 extension headers, neither of which our own connections have.
-fn internet(octets: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
-    let (source, destination, tcp): (IpAddr, IpAddr, &[u8]) = match octets.first()? >> 4 {
-        4 => {
-            let header = octets.first_chunk::<20>()?;
-            let is_later_fragment = number(header, 6)? & 0x1fff != 0;
-            if header[9] != TCP || is_later_fragment {
-                return None;
+fn internet(octets: &[u8]) -> Option<Ends> {
+    let (carried, source, destination, ports): (u8, IpAddr, IpAddr, &[u8]) =
+        match octets.first()? >> 4 {
+            4 => {
+                let header = octets.first_chunk::<20>()?;
+                let is_later_fragment = number(header, 6)? & 0x1fff != 0;
+                if ![TCP, UDP].contains(&header[9]) || is_later_fragment {
+                    return None;
+                }
+                let address = |at: usize| {
+                    let octets = *header.get(at..)?.first_chunk::<4>()?;
+                    Some(IpAddr::V4(Ipv4Addr::from(octets)))
+                };
+                let length = usize::from(header[0] & 0x0f) * 4;
+                (header[9], address(12)?, address(16)?, octets.get(length..)?)
             }
-            let address = |at: usize| {
-                let octets = *header.get(at..)?.first_chunk::<4>()?;
-                Some(IpAddr::V4(Ipv4Addr::from(octets)))
-            };
-            let length = usize::from(header[0] & 0x0f) * 4;
-            (address(12)?, address(16)?, octets.get(length..)?)
-        }
-        6 => {
-            let header = octets.first_chunk::<40>()?;
-            if header[6] != TCP {
-                return None;
+            6 => {
+                let header = octets.first_chunk::<40>()?;
+                if ![TCP, UDP].contains(&header[6]) {
+                    return None;
+                }
+                let address = |at: usize| {
+                    let octets = *header.get(at..)?.first_chunk::<16>()?;
+                    Some(IpAddr::V6(Ipv6Addr::from(octets)).to_canonical())
+                };
+                (header[6], address(8)?, address(24)?, octets.get(40..)?)
             }
-            let address = |at: usize| {
-                let octets = *header.get(at..)?.first_chunk::<16>()?;
-                Some(IpAddr::V6(Ipv6Addr::from(octets)).to_canonical())
-            };
-            (address(8)?, address(24)?, octets.get(40..)?)
-        }
-        _ => return None,
-    };
+            _ => return None,
+        };
     Some((
-        SocketAddr::new(source, number(tcp, 0)?),
-        SocketAddr::new(destination, number(tcp, 2)?),
+        carried,
+        SocketAddr::new(source, number(ports, 0)?),
+        SocketAddr::new(destination, number(ports, 2)?),
     ))
 }
 
@@ -276,6 +294,18 @@ mod tests {
         assert!(!own.contains(LinkType::RAW, &other));
         own.opened((end("[::1]:1"), end("[::1]:2")));
         assert!(!own.contains(LinkType::RAW, &there));
+    }
+
+    #[test]
+    fn datagrams_to_our_groups() {
+        let group = "239.1.2.3:7076".parse().expect("an address");
+        let own = OwnTraffic::new(Vec::new(), Vec::new()).with_groups(vec![group]);
+        let mut packet = ipv4([10, 0, 0, 1], [239, 1, 2, 3], (4000, 7076));
+        assert!(!own.contains(LinkType::RAW, &packet));
+        packet[9] = UDP;
+        assert!(own.contains(LinkType::RAW, &packet));
+        let other = ipv4([10, 0, 0, 1], [239, 1, 2, 3], (4000, 7077));
+        assert!(!own.contains(LinkType::RAW, &other));
     }
 
     #[test]

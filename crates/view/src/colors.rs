@@ -94,17 +94,20 @@ impl Colors {
     }
 
     /// Where the background is not known: between the colours on light and on dark, where the worse of both
-    /// contrasts is best.
+    /// contrasts is best; level 1 also apart from level 0.
     pub fn anywhere(&self) -> Pair {
-        let between = |light: Rgb, dark: Rgb| {
-            let worse = |color: Rgb| contrast(color, LIGHT).min(contrast(color, DARK));
+        let between = |light: Rgb, dark: Rgb, worst: &dyn Fn(Rgb) -> f64| {
             let steps = (0..=10).map(|step| mix(light, dark, f64::from(step) / 10.0));
-            let best = steps.max_by(|a, b| worse(*a).total_cmp(&worse(*b)));
+            let best = steps.max_by(|a, b| worst(*a).total_cmp(&worst(*b)));
             best.unwrap_or(dark)
         };
+        let worse = |color: Rgb| contrast(color, LIGHT).min(contrast(color, DARK));
+        let color = between(self.light.color, self.dark.color, &worse);
+        // They are beside each other, so that less will do.
+        let apart = |relay: Rgb| worse(relay).min(1.5 * contrast(relay, color));
         Pair {
-            color: between(self.light.color, self.dark.color),
-            relay: between(self.light.relay, self.dark.relay),
+            color,
+            relay: between(self.light.relay, self.dark.relay, &apart),
         }
     }
 
@@ -226,6 +229,19 @@ mod tests {
                 assert!(contrast(pair.color, ground) >= 3.0, "{}", pair.color);
                 assert!(contrast(pair.color, pair.relay) >= 1.9, "{}", pair.color);
             }
+        }
+    }
+
+    #[test]
+    fn without_knowing_the_background_there_is_a_colour_for_any() {
+        let own = [AGGREGATE, UNKNOWN, PROCESSOR, MEMORY];
+        for colors in PALETTE.into_iter().chain(own) {
+            let Pair { color, relay } = Colors::of(colors, None).anywhere();
+            for ground in [LIGHT, DARK] {
+                assert!(contrast(color, ground) >= 3.0, "{color}");
+                assert!(contrast(relay, ground) >= 1.5, "{relay}");
+            }
+            assert!(contrast(color, relay) >= 1.3, "{color} {relay}");
         }
     }
 

@@ -92,6 +92,7 @@ pub(crate) struct Frame<'a> {
     agents: Vec<AgentFrame<'a>>,
     flows: Vec<FlowFrame<'a>>,
     flows_in_all: usize,
+    flows_crowded_out: u64,
     pub(crate) browsers: Browsers,
 }
 
@@ -160,6 +161,8 @@ struct FlowFrame<'a> {
     sent: u64,
     received: u64,
     lost: u64,
+    unknown: u64,
+    is_uncut: bool,
     duplicated: u64,
     delay_ns: Option<DelayFrame>,
 }
@@ -168,6 +171,7 @@ struct FlowFrame<'a> {
 struct DelayFrame {
     least: i64,
     median: i64,
+    p99: i64,
     most: i64,
     last: i64,
 }
@@ -229,6 +233,7 @@ impl<'a> Frame<'a> {
             agents: agents.iter().map(AgentFrame::new).collect(),
             flows,
             flows_in_all: all.len(),
+            flows_crowded_out: model.flows_crowded_out(),
             browsers: Browsers::default(),
         };
         (frame, mark)
@@ -312,10 +317,13 @@ impl<'a> FlowFrame<'a> {
             sent: flow.sent,
             received: flow.received,
             lost: flow.lost,
+            unknown: flow.unknown,
+            is_uncut: flow.is_uncut,
             duplicated: flow.duplicated,
             delay_ns: flow.delay.map(|delay| DelayFrame {
                 least: delay.least,
                 median: delay.median,
+                p99: delay.p99,
                 most: delay.most,
                 last: delay.last,
             }),

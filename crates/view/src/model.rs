@@ -212,6 +212,11 @@ impl Model {
         self.began
     }
 
+    /// Flows that had to go for lack of room.
+    pub fn flows_crowded_out(&self) -> u64 {
+        self.overview.flows_crowded_out()
+    }
+
     /// Whether nothing more will come.
     pub fn is_over(&self) -> bool {
         let mut agents = self.snapshot.agents.iter();
@@ -354,9 +359,8 @@ fn total(agent: &AgentView, subject: Subject) -> Amount {
         Subject::Aggregate => {
             // Level 0 is never repeated; of level 1 what makes the sum of all records.
             let direct = of(&|total| total.kind.is_traffic() && !total.is_secondary);
-            let statistics = of(&|total| !total.kind.is_traffic());
             Amount {
-                records: agent.records.saturating_sub(statistics.records),
+                records: agent.packets,
                 level0: direct.level0,
                 level1: agent.bits.saturating_sub(direct.level0),
             }

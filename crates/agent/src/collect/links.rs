@@ -15,8 +15,9 @@ use netcap_capture::pcap_over_ip::{Backoff, Connection, TlsError, TlsOptions, tl
 
 use crate::collect::reach::{Unreachable, Way, ways};
 use crate::collect::reader::Records;
+use crate::collect::voice::Voice;
 use crate::config::Agent;
-use crate::extended::{Message, Messages, StreamError};
+use crate::extended::{Message, StreamError};
 use crate::record::Record;
 
 /// Agents at a time, as each has a thread.
@@ -28,9 +29,8 @@ const WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10
 const LONG: Duration = Duration::from_secs(1);
 /// How often a thread looks whether it should end.
 const TICK: Duration = Duration::from_millis(500);
-/// How long an agent of the extended stream may take to answer the greeting, and then be silent.
+/// How long an agent of the extended stream may take to answer the greeting.
 const ANSWER: Duration = Duration::from_secs(10);
-const SILENCE: Duration = Duration::from_secs(60);
 /// A thread reads into memory that is not on its stack, but looking up names and TLS take some.
 const STACK: usize = 512 << 10;
 
@@ -157,11 +157,11 @@ impl Link {
         let mut backoff = Backoff::between(WAITS[0], WAITS[1]);
         while !self.is_over() {
             let begun = Instant::now();
-            let end = match self.way.connect() {
-                Ok(connection) if self.way.is_extended => self.converse(connection),
-                Ok(connection) => self.attend(connection),
-                Err(unreachable) => End::Unreachable(unreachable),
+            let end = match self.way.is_extended {
+                true => self.way.listen(TICK).map(|voice| self.converse(voice)),
+                false => self.way.connect().map(|stream| self.attend(stream)),
             };
+            let end = end.unwrap_or_else(End::Unreachable);
             let wait = match end {
                 End::Over => return,
                 End::Lost { why, partial } => {
@@ -192,7 +192,7 @@ impl Link {
         if let Err(error) = connection.set_read_timeout(Some(TICK)) {
             return End::Unreachable(Unreachable::for_now(error));
         }
-        self.connected(&connection);
+        self.connected(connection.peer().to_owned());
         let (mut reader, mut records) = (Records::new(connection), Vec::new());
         let mut is_silent = true;
         let why = loop {
@@ -217,19 +217,16 @@ impl Link {
     }
 
     /// Receives messages until the connection ends.
-    fn converse(&mut self, connection: Connection) -> End {
-        if let Err(error) = connection.set_read_timeout(Some(TICK)) {
-            return End::Unreachable(Unreachable::for_now(error));
-        }
-        let (mut reader, mut messages) = (Messages::new(connection), Vec::new());
+    fn converse(&mut self, mut voice: Voice) -> End {
+        let mut messages = Vec::new();
         let (mut is_known, mut heard) = (false, Instant::now());
         let (why, is_lasting) = loop {
-            let result = reader.read(&mut messages);
+            let result = voice.read(&mut messages);
             if !messages.is_empty() {
                 heard = Instant::now();
                 if !is_known {
                     is_known = true;
-                    self.connected(reader.get_ref());
+                    self.connected(voice.place());
                 }
             }
             let octets = result.as_ref().copied().unwrap_or_default();
@@ -255,26 +252,25 @@ impl Link {
                 return End::Over;
             }
             if !is_known && heard.elapsed() >= ANSWER {
-                break (UNANSWERED.to_owned(), true);
+                break (voice.unanswered().to_owned(), true);
             }
-            if heard.elapsed() >= SILENCE {
-                let seconds = SILENCE.as_secs();
+            if heard.elapsed() >= voice.patience() {
+                let seconds = voice.patience().as_secs();
                 break (
                     format!("the agent has been silent for {seconds} seconds"),
                     false,
                 );
             }
         };
-        let partial = reader.partial();
+        let partial = voice.partial();
         match is_known {
             true => End::Lost { why, partial },
             false => End::Unreachable(Unreachable { why, is_lasting }),
         }
     }
 
-    fn connected(&mut self, connection: &Connection) {
+    fn connected(&mut self, to: String) {
         self.known = None;
-        let to = connection.peer().to_owned();
         self.tell(&News::Connected { to });
     }
 
@@ -301,9 +297,6 @@ impl Link {
 const CLOSED: &str = "the agent has closed it";
 const MUTE: &str = "the agent has closed it without a record (is that its port for the extended stream? \
                     then put `extended` behind the address)";
-const UNANSWERED: &str = "the agent does not answer as one of the extended stream (is it started with \
-                          --extended, and is that the port? else leave `extended` out)";
-
 /// Whether nothing has come for a while.
 fn is_pause(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)

@@ -26,6 +26,7 @@ mod reach;
 mod reader;
 mod replay;
 mod views;
+mod voice;
 mod window;
 
 pub use flow_lines::FlowLines;

@@ -98,6 +98,7 @@ impl Overview {
                 connections: 0,
                 records: 0,
                 octets: 0,
+                packets: 0,
                 bits: 0,
                 partial_octets: 0,
                 last_time: None,
@@ -309,6 +310,7 @@ impl Entry {
             last: 0,
         });
         if finding.kind.is_traffic() && !finding.is_repeated {
+            self.view.packets += 1;
             self.view.bits = self.view.bits.saturating_add(finding.value);
         }
         total.records += 1;

@@ -1,8 +1,9 @@
-//! How agents are reached: over TCP or TLS, and with which greeting.
+//! How agents are reached: over TCP or TLS, with which greeting, or by way of a multicast group.
 //!
 //! Guarantee: TLS, where a configuration asks for it, is never given up for plain TCP.
 
 use std::io::{self, ErrorKind, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use netcap_capture::pcap_over_ip::{
     Address, AddressError, ClientTls, ConnectError, Connection, TlsError, TlsOptions, connect,
 };
 
+use crate::collect::voice::{Overheard, Voice};
 use crate::config::{Agent, Stream};
-use crate::extended::GREETING;
+use crate::extended::{GREETING, Messages};
 
 /// How long one address may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,6 +25,10 @@ pub(crate) struct Way {
     tls: Option<Arc<ClientTls>>,
     /// Whether it speaks the extended stream.
     pub(crate) is_extended: bool,
+    /// The multicast group that it speaks to, if it does.
+    group: Option<SocketAddr>,
+    /// Its name and port.
+    source: (String, u16),
 }
 
 /// Why there is no connection.
@@ -50,7 +56,7 @@ pub(crate) fn ways(agents: &[Agent], options: &TlsOptions) -> Result<Vec<Way>, T
     // Agents without pins of their own have the same.
     let mut common = None;
     let mut tls = |stream: &Stream| match stream {
-        Stream::Classic | Stream::Extended => Ok(None),
+        Stream::Classic | Stream::Extended | Stream::Multicast(_) => Ok(None),
         Stream::ExtendedTls(pins) if pins.is_empty() => {
             let tls = match &common {
                 Some(tls) => Arc::clone(tls),
@@ -72,12 +78,36 @@ pub(crate) fn ways(agents: &[Agent], options: &TlsOptions) -> Result<Vec<Way>, T
             address: format!("{scheme}://{agent}").parse(),
             tls,
             is_extended: agent.stream != Stream::Classic,
+            group: match agent.stream {
+                Stream::Multicast(group) => Some(SocketAddr::new(group, agent.port)),
+                _ => None,
+            },
+            source: (agent.host.clone(), agent.port),
         })
     };
     agents.iter().map(way).collect()
 }
 
 impl Way {
+    /// Begins to listen to an agent of the extended stream, which has been greeted or speaks to a group.
+    pub(crate) fn listen(&self, wait: Duration) -> Result<Voice, Unreachable> {
+        let Some(group) = self.group else {
+            let connection = self.connect()?;
+            let waits = connection.set_read_timeout(Some(wait));
+            waits.map_err(Unreachable::for_now)?;
+            return Ok(Voice::Connection(Messages::new(connection)));
+        };
+        let (host, port) = &self.source;
+        let found = (host.as_str(), *port).to_socket_addrs();
+        let mut found = found.map_err(Unreachable::for_now)?;
+        let source = found.find(|found| found.is_ipv4() == group.is_ipv4());
+        let source = source.ok_or_else(|| {
+            Unreachable::for_now("it has no address of the version of IP that its group is of")
+        })?;
+        let overheard = Overheard::join(source.ip(), group, wait);
+        overheard.map(Voice::Group).map_err(Unreachable::for_now)
+    }
+
     /// Connects, and greets an agent of the extended stream.
     pub(crate) fn connect(&self) -> Result<Connection, Unreachable> {
         let address = self.address.as_ref().map_err(Unreachable::for_now)?;

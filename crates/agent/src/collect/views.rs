@@ -57,7 +57,9 @@ pub struct AgentView {
     pub records: u64,
     /// Octets that have come, those of records that never came in full too.
     pub octets: u64,
-    /// Bits of its traffic, each record counted once.
+    /// Packets that it has told of.
+    pub packets: u64,
+    /// Their bits, each packet counted once.
     pub bits: u64,
     /// Octets of records that never came in full.
     pub partial_octets: u64,

@@ -3,10 +3,11 @@
 //! ```text
 //! kind  message
 //! 1     Agent: who speaks, and its interfaces; the first message, and again when that changes
-//! 2     Number of the next packet: before the packets of each piece of the stream
+//! 2     Number of the next packet: before the packets of each piece of the stream, and before a status
 //! 3     Packet
 //! 4     Status: counters so far, each second
 //! 5     End, of a stream that is complete
+//! 6     Origin, in datagrams only: of which start of an agent they are
 //! ```
 //!
 //! A message is the number of its octets (16 bits, of what follows), its kind (8 bits), and its fields. All
@@ -45,6 +46,8 @@ pub enum Message {
     Status(Status),
     /// There is no more: the agent ends in good order.
     End,
+    /// What a datagram begins with: the [`Agent::instance`] that it is of.
+    Origin(u64),
 }
 
 /// Who speaks.
@@ -198,6 +201,7 @@ const NUMBER: u8 = 2;
 const PACKET: u8 = 3;
 const STATUS: u8 = 4;
 const END: u8 = 5;
+const ORIGIN: u8 = 6;
 
 /// Flags of a packet. Two bits are the direction, three the number of VLAN tags.
 const DIRECTION: u16 = 0b11;
@@ -214,6 +218,9 @@ const VLANS: u32 = 10;
 const FOLLOWED: u16 = 1;
 
 impl Message {
+    /// The kind of the message that a stream begins with.
+    pub(super) const AGENT: u8 = AGENT;
+
     /// Appends the octets of the message.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
@@ -222,6 +229,7 @@ impl Message {
             Message::Packet(note) => Writer::message(out, PACKET, |out| note.write(out)),
             Message::Status(status) => Writer::message(out, STATUS, |out| status.write(out)),
             Message::End => Writer::message(out, END, |_| {}),
+            Message::Origin(instance) => Writer::message(out, ORIGIN, |out| out.u64(*instance)),
         }
     }
 
@@ -234,6 +242,7 @@ impl Message {
             PACKET => Message::Packet(PacketNote::read(&mut fields)?),
             STATUS => Message::Status(Status::read(&mut fields)?),
             END => Message::End,
+            ORIGIN => Message::Origin(fields.u64()?),
             _ => return Ok(None),
         }))
     }
@@ -577,6 +586,7 @@ pub(super) mod tests {
                 interfaces: vec![Counters::of(&[8, 7, 6, 5, 4, 3, 2, 1]); 2],
             }),
             Message::End,
+            Message::Origin(9),
         ] {
             assert_eq!(again(&message), message);
         }
@@ -615,7 +625,7 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn any_octets_are_read_or_refused(kind in 0_u8..7, fields in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_octets_are_read_or_refused(kind in 0_u8..8, fields in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(Some(message)) = Message::read(kind, &fields) {
                 // Texts and lists may be cut, but no more than once.
                 let mut octets = Vec::new();

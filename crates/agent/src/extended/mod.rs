@@ -6,6 +6,7 @@
 //! Guarantees: each packet that the agent has made a record of has a number, and numbers have no gaps, so
 //! whoever misses some knows how many; what later versions add, this one skips.
 
+mod datagram;
 mod digest;
 mod fragments;
 mod frame;
@@ -14,11 +15,14 @@ mod internet;
 mod link;
 mod maker;
 mod message;
+mod multicast;
 mod outlet;
 mod protocol;
 mod reader;
 mod wire;
 
+pub use datagram::MOST_OCTETS;
+pub(crate) use datagram::opened;
 pub use frame::{Frame, NoNote, SNAPLEN, note};
 pub use host::{host_name, instance};
 pub use maker::Maker;
@@ -26,6 +30,8 @@ pub use message::{
     Agent, Counters, Direction, Fragment, Interface, MOST_INTERFACES, Machine, Message, MgenNote,
     PacketNote, Status,
 };
+pub(crate) use multicast::join;
+pub use multicast::{Group, Multicast, MulticastCounts};
 pub use outlet::{NoteAccount, NoteOutlet};
 pub use reader::{Messages, StreamError};
 

@@ -88,6 +88,11 @@ impl NoteOutlet {
         &self.fanout
     }
 
+    /// Of which start of the agent it is.
+    pub fn instance(&self) -> u64 {
+        self.state().agent.instance
+    }
+
     /// How many collectors are there.
     pub fn collectors(&self) -> usize {
         self.fanout.audience().0
@@ -156,16 +161,14 @@ impl NoteOutlet {
     pub fn tell(&self, machine: Option<Machine>) {
         let mut state = self.state();
         state.machine = machine;
-        let mut octets = Vec::new();
-        state.status().write(&mut octets);
+        let octets = state.status();
         self.give(&state, octets, 0);
     }
 
     /// Says how far things are, and that nothing more comes.
     pub fn end(&self) {
         let mut state = self.state();
-        let mut octets = Vec::new();
-        state.status().write(&mut octets);
+        let mut octets = state.status();
         Message::End.write(&mut octets);
         self.give(&state, octets, 0);
         state.has_ended = true;
@@ -202,16 +205,21 @@ impl State {
         self.described = preamble.replace(&octets);
     }
 
-    fn status(&self) -> Message {
+    /// How far things are, behind the number of the next packet: who has missed the last ones notices.
+    fn status(&self) -> Vec<u8> {
         let counters = self.accounts.iter().map(|account| account.counters);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
-        Message::Status(Status {
+        let status = Status {
             time: self.passed.unwrap_or(now),
             next: self.next,
             machine: self.machine,
             interfaces: counters.collect(),
-        })
+        };
+        let mut octets = Vec::new();
+        Message::Number(self.next).write(&mut octets);
+        Message::Status(status).write(&mut octets);
+        octets
     }
 }
 
@@ -302,7 +310,14 @@ mod tests {
             [Message::Number(3), packet.clone(), packet.clone()]
         );
         assert_eq!(rest[3..5], [Message::Number(5), packet]);
-        let [Message::Status(now), Message::Status(last), Message::End] = &rest[5..] else {
+        let [
+            Message::Number(6),
+            Message::Status(now),
+            Message::Number(6),
+            Message::Status(last),
+            Message::End,
+        ] = &rest[5..]
+        else {
             panic!("{rest:?}");
         };
         assert_eq!((now.next, last.next), (6, 6));
@@ -353,7 +368,7 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!(numbers, [5, 6, 7, 8, 9]);
+        assert_eq!(numbers, [5, 6, 7, 8, 9, 10]);
         assert_eq!(found.last(), Some(&Message::End));
         assert_eq!(feed.losses().dropped_packets, 5);
     }

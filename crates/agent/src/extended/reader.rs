@@ -69,9 +69,10 @@ impl<R: Read> Messages<R> {
         self.filled += count;
         let mut begin = 0;
         let result = loop {
-            match self.message(begin) {
+            match first(&self.octets[begin..self.filled], self.is_known) {
                 Ok(Some((length, message))) => {
                     begin += length;
+                    self.is_known |= matches!(message, Some(Message::Agent(_)));
                     messages.extend(message);
                 }
                 Ok(None) => break Ok(count),
@@ -87,42 +88,33 @@ impl<R: Read> Messages<R> {
     pub fn partial(&self) -> usize {
         self.filled
     }
+}
 
-    /// The message that begins there, if it is whole, and the number of its octets.
-    fn message(&mut self, begin: usize) -> Result<Option<(usize, Option<Message>)>, StreamError> {
-        let rest = &self.octets[begin..self.filled];
-        let Some((&[high, low, kind], rest)) = rest.split_first_chunk::<HEAD>() else {
-            return Ok(None);
-        };
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        if length == 0 {
-            return Err(StreamError::Foreign("a message without a kind"));
-        }
-        let Some(fields) = rest.get(..length - 1) else {
-            return match self.is_known {
-                true => Ok(None),
-                // The first is short; that of another protocol may seem long, and never come.
-                false => Self::first(kind).map(|()| None),
-            };
-        };
-        if !self.is_known {
-            Self::first(kind)?;
-        }
-        let message = Message::read(kind, fields);
-        let message = message
-            .map_err(|_| StreamError::Foreign("a message that is too short for its kind"))?;
-        self.is_known |= matches!(message, Some(Message::Agent(_)));
-        Ok(Some((2 + length, message)))
+/// The message that these octets begin with, if it is whole, and the number of its octets. Unless it is known
+/// who the agent is, no other message can be.
+pub(super) fn first(
+    octets: &[u8],
+    is_known: bool,
+) -> Result<Option<(usize, Option<Message>)>, StreamError> {
+    let Some((&[high, low, kind], rest)) = octets.split_first_chunk::<HEAD>() else {
+        return Ok(None);
+    };
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if length == 0 {
+        return Err(StreamError::Foreign("a message without a kind"));
     }
-
-    fn first(kind: u8) -> Result<(), StreamError> {
-        match kind {
-            1 => Ok(()),
-            _ => Err(StreamError::Foreign(
-                "it does not begin with who the agent is; is that its port for the extended stream?",
-            )),
-        }
+    // That of another protocol may seem long, and never come.
+    if !is_known && kind != Message::AGENT {
+        return Err(StreamError::Foreign(
+            "it does not begin with who the agent is; is that its port for the extended stream?",
+        ));
     }
+    let Some(fields) = rest.get(..length - 1) else {
+        return Ok(None);
+    };
+    let message = Message::read(kind, fields)
+        .map_err(|_| StreamError::Foreign("a message that is too short for its kind"))?;
+    Ok(Some((2 + length, message)))
 }
 
 #[cfg(test)]

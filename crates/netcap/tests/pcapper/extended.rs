@@ -45,6 +45,7 @@ impl Told {
                     }
                     Message::Status(status) => told.statuses.push(status),
                     Message::End => told.is_complete = true,
+                    Message::Origin(_) => panic!("an origin outside of a datagram"),
                 }
             }
         }

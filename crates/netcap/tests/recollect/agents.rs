@@ -217,7 +217,7 @@ fn json_has_everything_by_name() {
 #[test]
 fn prometheus_is_told() {
     let (listener, place) = agent("lab");
-    let args = ["--metrics", "127.0.0.1:0"];
+    let args = ["--metrics", "127.0.0.1:0", "--web", "127.0.0.1:0"];
     let collector = Collector::start(&format!("{RULES}{place}"), &args);
     let told = collector.told("metrics at http://");
     let stream = accepted(&listener);
@@ -226,7 +226,9 @@ fn prometheus_is_told() {
     let page = collector.metrics(
         &told,
         &[
+            "recollect_browsers 0\n",
             "recollect_records_received_total{agent=\"lab\"} 1\n",
+            "recollect_browsers 0\n",
             "recollect_connected{agent=\"lab\"} 1\n",
             "recollect_octets_received_total{agent=\"lab\"} 28\n",
             "recollect_records_total{agent=\"lab\",type=\"1\",name=\"Video\",level=\"0\"} 1\n",

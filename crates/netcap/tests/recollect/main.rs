@@ -9,5 +9,8 @@ mod extended;
 mod flows;
 mod lab;
 mod logs;
+mod multicast;
 mod reference;
 mod speaker;
+mod top;
+mod web;

@@ -60,6 +60,10 @@ export class Card {
   #strip;
   #hosts = [];
   #points = [];
+  #range = { first: 0, end: 1 };
+  // What the charts were drawn of, and whether that is still so: drawing is what takes most time.
+  #drawn = "";
+  #isStale = true;
 
   constructor(series) {
     this.key = series.key;
@@ -86,8 +90,8 @@ export class Card {
     parts.strip = chartBox("strip", `${this.name}: history. Arrow keys go back and forth.`);
     parts.readout = make("p", { class: "hidden", role: "status" });
     const title = this.#unit === "bits" ? "Rate" : "Value";
-    parts.hostTable = table("Hosts as a table", ["Host", title, "Of it level 1", "Packets/s"]);
-    parts.pointTable = table("History as a table", ["From", title, "Of it level 1", "Packets/s"]);
+    parts.hostTable = table("Hosts as a table", ["Host", title, "Level 1", "Packets/s"]);
+    parts.pointTable = table("History as a table", ["From", title, "Level 1", "Packets/s"]);
     return make(
       "section",
       { class: "card", "aria-labelledby": id, "data-key": this.key },
@@ -178,7 +182,7 @@ export class Card {
 
   #text(what, of) {
     const parts = [`${what}: ${amount(of.value0 + of.value1, this.#unit)}`];
-    if (of.value1 > 0) parts.push(`of it level 1: ${amount(of.value1, this.#unit)}`);
+    if (of.value1 > 0) parts.push(`level 1 of it: ${amount(of.value1, this.#unit)}`);
     if (this.#unit === "bits") parts.push(`${perSecond(of.packets)} packets/s`);
     if (of.isAway) parts.push("no connection");
     return parts.join("; ");
@@ -187,6 +191,10 @@ export class Card {
   // Takes a frame: the bars of it, and what it adds to the history.
   take(frame, series, view) {
     this.#series = series;
+    const of = [frame.time, frame.interval, series.level0, series.level1, series.records, series.history, view.hosts];
+    const drawn = JSON.stringify(of);
+    this.#isStale ||= frame.full || drawn !== this.#drawn;
+    this.#drawn = drawn;
     if (frame.full) this.#history.clear();
     for (const [begin, ...levels] of series.history) this.#history.set(begin, levels);
     const { seconds, steps } = frame.history;
@@ -209,8 +217,6 @@ export class Card {
     }
     this.#range = { first, end: Math.max(end - seconds, first + seconds) };
   }
-
-  #range = { first: 0, end: 1 };
 
   #levels(records, level0, level1, seconds) {
     return {
@@ -246,20 +252,33 @@ export class Card {
 
   // Draws what it took. The peaks are those of all cards where they have one scale.
   draw(peaks, colors) {
-    const { parts, unit } = { parts: this.#parts, unit: this.#unit };
+    this.#tell();
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    // What agents measure of processors may be some percent over 100.
+    const fitting = (value) => (this.#unit === "percent" && value <= 110 ? 100 : value);
+    this.#drawBars(this.#barScale.fit(fitting(peaks.bar)), colors);
+    this.#drawStrip(this.#stripScale.fit(fitting(peaks.point)), colors);
+  }
+
+  // Has the next drawing draw everything.
+  spoil() {
+    this.#isStale = true;
+  }
+
+  // What is told by text.
+  #tell() {
+    const [parts, unit] = [this.#parts, this.#unit];
     const now = this.#now();
     say(parts.now, this.rate);
     parts.now.value = now.bits;
     const total = this.#series.total;
     const detail = [];
-    if (now.level1 > 0) detail.push(`${amount(now.level1, unit)} of it level 1`);
+    if (now.level1 > 0) detail.push(`level 1: ${amount(now.level1, unit)}`);
     if (unit === "bits") {
       detail.push(`${perSecond(now.packets)} packets/s`, `${bits(total.level0 + total.level1)} in all`);
     }
     say(parts.detail, detail.join(" · "));
-    const least = unit === "percent" ? 100 : 0;
-    this.#drawBars(this.#barScale.fit(Math.max(peaks.bar, least)), colors);
-    this.#drawStrip(this.#stripScale.fit(Math.max(peaks.point, least)), colors);
     const row = (name, of) => [
       name,
       amount(of.value0 + of.value1, unit),
@@ -280,7 +299,7 @@ export class Card {
     Object.assign(options.scales.x.ticks, labelling(data.labels, this.#parts.bars.clientWidth - AXIS_WIDTH));
     const isAway = ({ tick }) => this.#hosts[tick?.value]?.isAway;
     options.scales.x.ticks.color = (context) => (isAway(context) ? colors.alarm : colors.text);
-    this.#bars.update();
+    refresh(this.#bars);
   }
 
   #drawStrip(fitting, colors) {
@@ -291,7 +310,7 @@ export class Card {
     options.scales.x.max = this.#range.end;
     options.scales.x.ticks.color = colors.text;
     scale(options.scales.y, fitting);
-    this.#strip.update();
+    refresh(this.#strip);
   }
 
   // Takes colours, of the type and of what is around it.
@@ -327,7 +346,7 @@ function common() {
     responsive: true,
     maintainAspectRatio: false,
     interaction: { mode: "index", intersect: false },
-    layout: { padding: { top: 4, right: 2 } },
+    layout: { autoPadding: false, padding: { top: 6, right: 10, bottom: 2 } },
   };
 }
 
@@ -336,6 +355,14 @@ function scale(axis, { top, step }) {
   axis.ticks.stepSize = step;
   // Without anything to draw there is no scale.
   axis.ticks.display = top > 0;
+}
+
+// Draws, and says what is new of a bar or point that was gone to by keyboard.
+function refresh(chart) {
+  chart.update();
+  if (chart.tooltip.getActiveElements().length === 0) return;
+  chart.tooltip.update(true);
+  chart.draw();
 }
 
 // Whole minutes between two times, some five at most.
@@ -359,9 +386,9 @@ function labelling(labels, width) {
   const longest = labels.reduce((most, label) => Math.max(most, ruler.measureText(label).width), 0);
   const share = Math.max(1, width) / Math.max(1, labels.length);
   const every = (room) => [1, 2, 5, 10, 20, 50, 100].find((every) => every * share >= room) ?? 200;
-  const level = every(longest + GAP);
-  const isUpright = level > 5;
-  const chosen = isUpright ? every(LINE) : level;
+  const [level, upright] = [every(longest + GAP), every(LINE)];
+  const isUpright = level > 5 || (level > 1 && upright === 1);
+  const chosen = isUpright ? upright : level;
   const rotation = isUpright ? 90 : 0;
   return {
     minRotation: rotation,

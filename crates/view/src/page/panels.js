@@ -130,15 +130,20 @@ const FLOW_COLUMNS = [
   ["From", ({ sender }) => sender],
   ["To", ({ receiver }) => receiver],
   ["Flow", (flow) => {
+    // Port 0 is that of protocols without ports.
+    const [source, destination] = [flow.source, flow.destination].map((place) => place.replace(/:0$/, ""));
     const protocol = PROTOCOLS.get(flow.protocol) ?? `protocol ${flow.protocol}`;
     const mgen = flow.flow_id === null ? "" : `, MGEN ${flow.flow_id}`;
-    return `${protocol} ${flow.source} → ${flow.destination}${mgen}`;
+    return `${protocol} ${source} → ${destination}${mgen}`;
   }],
   ["Sent", ({ sent }) => count(sent)],
-  ["Lost", ({ sent, lost }) => (sent === 0 ? count(lost) : `${count(lost)} (${((100 * lost) / sent).toFixed(2)} %)`)],
+  ["Lost", ({ sent, lost }) => (lost === 0 ? "0" : `${count(lost)} (${((100 * lost) / sent).toFixed(2)} %)`)],
+  // Where a receiver has packets put together (offload), those that it did not see may have come.
+  ["Not known", ({ unknown, is_uncut }) => `${count(unknown)}${is_uncut ? " (offload)" : ""}`],
   ["Twice", ({ duplicated }) => count(duplicated)],
-  ["Delay, median", ({ delay_ns }) => delayText(delay_ns, "median")],
-  ["Least", ({ delay_ns }) => delayText(delay_ns, "least")],
+  ["Delay: least", ({ delay_ns }) => delayText(delay_ns, "least")],
+  ["Median", ({ delay_ns }) => delayText(delay_ns, "median")],
+  ["99 %", ({ delay_ns }) => delayText(delay_ns, "p99")],
   ["Most", ({ delay_ns }) => delayText(delay_ns, "most")],
 ];
 
@@ -147,10 +152,11 @@ export class Flows {
   #table = new Table(document.getElementById("flows"), FLOW_COLUMNS);
   #sum = document.getElementById("flows-sum");
 
-  take({ flows, flows_in_all }) {
+  take({ flows, flows_in_all, flows_crowded_out }) {
     this.#panel.hidden = flows.length === 0;
     this.#table.fill(flows);
     const shown = flows.length < flows_in_all ? `the first ${flows.length} of ${count(flows_in_all)}; ` : "";
-    say(this.#sum, `${shown}delays are by the clocks of two hosts: less than nothing means that these differ`);
+    const gone = flows_crowded_out > 0 ? `${count(flows_crowded_out)} had to go for lack of room; ` : "";
+    say(this.#sum, `${shown}${gone}delays are by the clocks of two hosts: one below zero means that these differ`);
   }
 }

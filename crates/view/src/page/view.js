@@ -141,6 +141,7 @@ function status() {
   const state = byId("state");
   const name = notice ? "lost" : isPaused ? "paused" : frame?.over ? "over" : frame ? "live" : "waiting";
   state.dataset.state = name;
+  state.dataset.isWhole = name === "live" && frame.agents.every((agent) => agent.state === "connected");
   const texts = {
     lost: "No connection",
     paused: "Paused",
@@ -176,6 +177,11 @@ function colors() {
 
 function repaint() {
   for (const series of frame?.series ?? []) cards.get(series.key)?.paint(series, isDark(), colors());
+  redraw();
+}
+
+function redraw() {
+  for (const card of cards.values()) card.spoil();
   soon();
 }
 
@@ -248,10 +254,13 @@ const hosts = new Chooser(byId("hosts"), () => {
 const types = new Chooser(byId("types"), () => {
   types.tell();
   if (frame) take({ ...frame, full: false });
+  redraw();
 });
 
 for (const id of ["interval", "span"]) byId(id).addEventListener("change", connect);
-byId("scale").addEventListener("change", soon);
+byId("scale").addEventListener("change", redraw);
+// Other labels may have room.
+addEventListener("resize", redraw);
 byId("theme").value = theme.read();
 byId("theme").addEventListener("change", () => {
   theme.choose(byId("theme").value);
@@ -277,4 +286,6 @@ document.addEventListener("pointerdown", (event) => {
 
 Chart.defaults.font.family = "system-ui, sans-serif";
 Chart.defaults.font.size = 11;
+// Where it would fill many screens the list is folded; how agents are is in the line above it.
+byId("agents-list").open = matchMedia("(min-width: 40rem)").matches;
 connect();

@@ -62,6 +62,8 @@ impl Columns<'_> {
         match (direct, sum) {
             (EIGHTHS, _) => (UPRIGHT[8], first),
             (0, EIGHTHS) => (SHADE, second),
+            // Without a colour of its own only the shade tells.
+            (0, sum) if sum >= EIGHTHS / 2 && first.fg == second.fg => (SHADE, second),
             (0, sum) => (UPRIGHT[sum as usize], second),
             // Both, of which level 1 is behind if there is a colour for it.
             (direct, EIGHTHS) => {
@@ -84,10 +86,14 @@ pub(super) fn lying(level: Level, top: f64, styles: [Style; 2], columns: u16) ->
         bar.push_str(LYING[rest as usize].trim());
         return Line::from(Span::styled(bar, styles[0]));
     }
-    // There is no shade of less than a cell; what there is has one at least.
+    // There is no shade of less than a cell.
     let cells = |eighths: u32| (eighths + EIGHTHS / 2) / EIGHTHS;
     let end = cells(sum).max(1);
-    let first = cells(direct).min(end - 1);
+    let first = match end {
+        1 => u32::from(level.direct >= level.relayed),
+        // Both are there, so both are seen.
+        _ => cells(direct).clamp(u32::from(direct > 0), end - 1),
+    };
     Line::from(vec![
         Span::styled(LYING[8].repeat(first as usize), styles[0]),
         Span::styled(SHADE.repeat((end - first) as usize), styles[1]),
@@ -145,10 +151,11 @@ mod tests {
             level(99.0, 99.0),
         ];
         let plain = drawn(&levels, [Style::new(); 2]);
-        assert_eq!(rows(&plain), ["   █▒▄▄█", " ▁▄██▒██"]);
+        assert_eq!(rows(&plain), ["   █▒▒▄█", " ▁▄██▒██"]);
         let colored = [Color::Red, Color::Blue].map(|color| Style::new().fg(color));
         let colored = drawn(&levels, colored);
         assert_eq!(colored[(4, 0)].fg, Color::Blue);
+        assert_eq!(rows(&colored), ["   █▒▄▄█", " ▁▄██▒██"]);
         assert_eq!(
             (colored[(6, 0)].fg, colored[(6, 0)].bg),
             (Color::Red, Color::Blue)
@@ -171,6 +178,8 @@ mod tests {
         assert_eq!(text(4.0, 2.0, 8.0), "████▒▒");
         assert_eq!(text(8.0, 0.01, 8.0), "███████▒");
         assert_eq!(text(0.0, 0.01, 8.0), "▒");
+        assert_eq!(text(0.02, 0.01, 8.0), "█");
+        assert_eq!(text(0.02, 6.0, 8.0), "█▒▒▒▒▒");
         assert_eq!(text(0.0, 0.0, 0.0), "");
     }
 }

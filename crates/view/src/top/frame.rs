@@ -19,7 +19,7 @@ const GAP: &str = "  ";
 const MOST_LOST: usize = 5;
 
 /// Parts of a line in their order, each with its rank: those of a high rank are left out first.
-fn line(parts: Vec<(usize, Span<'static>)>, columns: u16) -> Line<'static> {
+pub(super) fn line(parts: Vec<(usize, Span<'static>)>, columns: u16) -> Line<'static> {
     let mut ranked: Vec<&(usize, Span<'_>)> = parts.iter().collect();
     ranked.sort_by_key(|(rank, _)| *rank);
     let (mut used, mut last) = (0, None);
@@ -132,11 +132,11 @@ pub(super) fn footer(look: &Look<'_>, area: Rect, buffer: &mut Buffer) {
     }
     let back = look.state.is_full || look.state.overlay.is_some();
     let keys = [
-        (0, "q", "end"),
-        (1, "?", "keys"),
-        (2, "Tab", "next"),
-        (3, "Enter", if back { "back" } else { "alone" }),
-        (4, "s", "order"),
+        (0, "q", "quit"),
+        (1, "?", "help"),
+        (2, "Tab", "next panel"),
+        (3, "Enter", if back { "back" } else { "this panel" }),
+        (4, "s", "sort"),
         (5, "i", "interval"),
         (6, "m", "messages"),
     ];
@@ -148,14 +148,14 @@ pub(super) fn footer(look: &Look<'_>, area: Rect, buffer: &mut Buffer) {
 pub(super) fn overlay(overlay: Overlay, look: &Look<'_>, area: Rect, buffer: &mut Buffer) -> usize {
     let page = usize::from(area.height.saturating_sub(1));
     let (name, rows): (_, Vec<Line<'_>>) = match overlay {
-        Overlay::Keys => {
+        Overlay::Help => {
             let row = |(key, what): &(&'static str, &'static str)| {
                 Line::from(vec![
                     Span::styled(format!(" {key:<15}"), BOLD),
                     Span::raw(*what),
                 ])
             };
-            ("Keys", KEYS.iter().map(row).collect())
+            ("Help", KEYS.iter().map(row).collect())
         }
         Overlay::Messages => {
             let messages = look.scene.messages.iter();

@@ -8,7 +8,7 @@ use ratatui::text::Span;
 use crate::series::Unit;
 use crate::top::bars::lying;
 use crate::top::draw::Look;
-use crate::top::frame::{BOLD, FAINT, seen, title};
+use crate::top::frame::{BOLD, FAINT, line, seen, title};
 use crate::top::panel::{history, scale};
 use crate::top::scene::Type;
 use crate::top::state::List;
@@ -44,29 +44,27 @@ pub(super) fn draw(look: &Look<'_>, series: &Type, area: Rect, buffer: &mut Buff
 
 /// The two levels, and what has come in all.
 fn levels(series: &Type, styles: [Style; 2], area: Rect, buffer: &mut Buffer) {
-    let mut spans = Vec::new();
-    if series.unit == Unit::Bits {
-        spans = vec![
-            Span::styled("█", styles[0]),
-            Span::raw(format!(
-                " level 0: {}  ",
-                amount(series.now.direct, series.unit)
-            )),
-            Span::styled("▒", styles[1]),
-            Span::raw(format!(
-                " level 1: {}  ",
-                amount(series.now.relayed, series.unit)
-            )),
-        ];
-    }
     let total = series.total;
-    let mut text = format!("in all: {} records", grouped(total.records));
-    if series.unit == Unit::Bits {
-        let sum = total.level0.saturating_add(total.level1);
-        text = format!("{text}, {}", bits(sum));
-    }
-    spans.push(Span::styled(text, FAINT));
-    buffer.set_line(area.x, area.y, &spans.into(), area.width);
+    let records = format!("in all {} records", grouped(total.records));
+    let parts = match series.unit {
+        Unit::Bits => {
+            let level = |name: &str, value| format!("{name}: {}", amount(value, series.unit));
+            let sum = bits(total.level0.saturating_add(total.level1));
+            vec![
+                (
+                    0,
+                    Span::styled(level("█ level 0", series.now.direct), styles[0]),
+                ),
+                (
+                    1,
+                    Span::styled(level("▒ level 1", series.now.relayed), styles[1]),
+                ),
+                (2, Span::styled(format!("{records}, {sum}"), FAINT)),
+            ]
+        }
+        Unit::Percent | Unit::Octets => vec![(0, Span::styled(records, FAINT))],
+    };
+    buffer.set_line(area.x, area.y, &line(parts, area.width), area.width);
 }
 
 /// The hosts, in several columns where there is room for them.
@@ -80,15 +78,12 @@ fn list(look: &Look<'_>, series: &Type, heading: Rect, area: Rect, buffer: &mut 
     let first = look.state.offset(List::Hosts, order.len(), page);
     let top = scale(series.unit, &series.hosts);
     if heading.height == 1 {
-        let mut text = vec![
-            Span::styled("Hosts", BOLD),
-            Span::styled(
-                format!("{}, last {} s", look.order_name(), look.scene.interval),
-                FAINT,
-            ),
-            Span::styled(format!("bars to {}", short_amount(top, series.unit)), FAINT),
-        ];
+        let order_name = look.order_name();
+        let text = format!("{order_name}, last {} s", look.scene.interval);
+        let bars = format!("· bars up to {}", short_amount(top, series.unit));
+        let mut text = vec![Span::styled("Hosts", BOLD), Span::styled(text, FAINT)];
         text.extend(seen(first, page, order.len()));
+        text.push(Span::styled(bars, FAINT));
         title(text, false, heading, buffer);
     }
     let labels = order

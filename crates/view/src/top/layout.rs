@@ -14,6 +14,8 @@ pub(super) const GUTTER: u16 = 6;
 /// Rows and columns of a type.
 const ROWS: (u16, u16) = (4, 9);
 const LEAST_COLUMNS: u16 = 38;
+/// Columns between parts.
+const GAP: u16 = 2;
 /// Hosts whose bars should fit into a type.
 const HOSTS: usize = 64;
 
@@ -64,10 +66,11 @@ impl Overview {
         let rows = |number: usize| u16::try_from(number.saturating_add(2)).unwrap_or(u16::MAX);
         let flows = if flows == 0 { 0 } else { rows(flows) };
         if body.width >= WIDE {
-            let types = GUTTER + 1 + hosts.min(HOSTS) as u16;
-            let left = body.width.saturating_sub(types).clamp(AGENTS.0, AGENTS.1);
+            let types = GUTTER + hosts.min(HOSTS) as u16;
+            let left = body.width.saturating_sub(types + GAP);
+            let left = left.clamp(AGENTS.0, AGENTS.1);
             let parts = [Constraint::Length(left), Constraint::Fill(1)];
-            let [left, types] = Layout::horizontal(parts).spacing(1).areas(body);
+            let [left, types] = Layout::horizontal(parts).spacing(GAP).areas(body);
             let parts = [
                 Constraint::Fill(1),
                 Constraint::Length(flows.min(body.height / 3)),
@@ -105,8 +108,8 @@ pub(super) struct Grid {
 impl Grid {
     /// Of so many types, of which one should be seen.
     pub(super) fn of(area: Rect, types: usize, hosts: usize, seen: usize) -> Grid {
-        let least = (GUTTER + 1 + hosts.min(HOSTS) as u16).max(LEAST_COLUMNS);
-        let most = usize::from((area.width / least).max(1));
+        let least = (GUTTER + hosts.min(HOSTS) as u16).max(LEAST_COLUMNS);
+        let most = usize::from(((area.width + GAP) / (least + GAP)).max(1));
         let fits = |columns: &usize| {
             let rows = types.div_ceil(*columns);
             rows * usize::from(ROWS.0) <= usize::from(area.height)
@@ -121,28 +124,31 @@ impl Grid {
                 (area, Some(more))
             }
         };
-        let height = match more {
-            None => (area.height / rows.max(1) as u16).min(ROWS.1),
-            Some(_) => ROWS.0.min(area.height),
-        };
-        let shown = usize::from(area.height / height.max(1)).min(rows);
-        let first = (seen / columns).saturating_sub(shown / 2).min(rows - shown);
+        let shown = usize::from(area.height / ROWS.0).clamp(1, rows.max(1));
+        // Rows that are left go to the first.
+        let left = usize::from(area.height) % shown;
+        let height = |row: usize| (area.height / shown as u16 + u16::from(row < left)).min(ROWS.1);
+        let first = (seen / columns)
+            .saturating_sub(shown / 2)
+            .min(rows.saturating_sub(shown));
         let widths = vec![Constraint::Fill(1); columns];
-        let places = Layout::horizontal(widths).spacing(1).split(area);
+        let places = Layout::horizontal(widths).spacing(GAP).split(area);
         let mut cells = Vec::new();
+        let mut y = area.y;
         for row in 0..shown {
+            let height = height(row);
             for (column, place) in places.iter().enumerate() {
                 let number = (first + row) * columns + column;
-                let y = area.y + row as u16 * height;
                 if number < types {
                     let place = Rect {
                         y,
                         height,
                         ..*place
                     };
-                    cells.push((number, place.intersection(area)));
+                    cells.push((number, place));
                 }
             }
+            y += height;
         }
         Grid { cells, more }
     }
@@ -154,8 +160,8 @@ mod tests {
 
     #[test]
     fn parts_do_not_overlap() {
-        for width in (1..240).step_by(7) {
-            for height in 1..70 {
+        for width in (1..240).step_by(21) {
+            for height in (1..20).chain([24, 40, 69]) {
                 let screen = Rect::new(0, 0, width, height);
                 let lines = Lines::of(screen);
                 for (hosts, flows, types) in [(1, 0, 2), (64, 9, 9), (1024, 500, 100)] {

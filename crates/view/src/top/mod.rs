@@ -60,6 +60,8 @@ pub enum Ask {
     Suspend,
     /// To end.
     End,
+    /// Nothing, but a thread has panicked, and the terminal is given back to tell of it.
+    Bug,
 }
 
 /// See the module.
@@ -103,7 +105,7 @@ impl Top {
         let until = Instant::now() + longest;
         loop {
             if !self.screen.is_taken() {
-                return Ok(Ask::End);
+                return Ok(Ask::Bug);
             }
             let now = Instant::now();
             if self.looked.is_none_or(|looked| now >= looked + PAUSE) {
@@ -188,7 +190,7 @@ impl Top {
         self.is_stale = true;
         match self.state.press(key, &self.scene) {
             Wish::Nothing => {}
-            Wish::Redraw => self.screen.terminal.clear()?,
+            Wish::Redraw => self.screen.clear()?,
             Wish::Suspend => return Ok(Ask::Suspend),
             Wish::End => return Ok(Ask::End),
         }
@@ -198,3 +200,6 @@ impl Top {
         Ok(Ask::Nothing)
     }
 }
+
+#[cfg(test)]
+mod tests;

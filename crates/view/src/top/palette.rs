@@ -59,15 +59,16 @@ impl Depth {
     }
 }
 
-/// The colour of that hue. These are readable wherever their user is, but for blue, whose bright sister is.
+/// The colour of that hue. Users have made these readable, but for blue, whose bright sister is. Where one ends and
+/// the next begins is so that types without colours of their own differ.
 fn of_sixteen(Rgb(red, green, blue): Rgb) -> Color {
-    const HUES: [Color; 6] = [
-        Color::Red,
-        Color::Yellow,
-        Color::Green,
-        Color::Cyan,
-        Color::LightBlue,
-        Color::Magenta,
+    const HUES: [(f64, Color); 6] = [
+        (0.55, Color::Red),
+        (1.5, Color::Yellow),
+        (2.9, Color::Green),
+        (3.34, Color::Cyan),
+        (4.15, Color::LightBlue),
+        (5.6, Color::Magenta),
     ];
     let [red, green, blue] = [red, green, blue].map(f64::from);
     let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));
@@ -84,7 +85,9 @@ fn of_sixteen(Rgb(red, green, blue): Rgb) -> Color {
     } else {
         4.0 + (red - green) / range
     };
-    HUES[(hue.round().rem_euclid(6.0)) as usize % HUES.len()]
+    let hue = hue.rem_euclid(6.0);
+    let found = HUES.into_iter().find(|(end, _)| hue < *end);
+    found.map_or(Color::Red, |(_, color)| color)
 }
 
 /// The nearest of the palette: a cube with six steps of each primary from 16 on, and 24 greys from 232 on.
@@ -132,7 +135,7 @@ mod tests {
     fn colours_become_the_nearest_there_are() {
         for (color, palette, sixteen) in [
             (Rgb(255, 0, 0), 196, Color::Red),
-            (Rgb(0, 0x87, 0x6a), 29, Color::Cyan),
+            (Rgb(0, 0x87, 0x6a), 29, Color::Green),
             (Rgb(0x1f, 0x77, 0xb4), 31, Color::LightBlue),
             (Rgb(0xd5, 0x5e, 0), 166, Color::Red),
             (Rgb(0x80, 0x80, 0x80), 244, Color::Reset),
@@ -142,6 +145,15 @@ mod tests {
             assert_eq!(of_palette(color), palette, "{color}");
             assert_eq!(of_sixteen(color), sixteen, "{color}");
         }
+    }
+
+    #[test]
+    fn types_differ_with_sixteen_colours_too() {
+        let types = (1..=7).map(|id| Depth::Sixteen.styles(Colors::of_type(id, None)));
+        let mut colors: Vec<String> = types.map(|[style, _]| format!("{style:?}")).collect();
+        colors.sort();
+        colors.dedup();
+        assert_eq!(colors.len(), 6);
     }
 
     #[test]

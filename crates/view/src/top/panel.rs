@@ -20,7 +20,7 @@ const LABELLED: usize = 4;
 
 /// Rows of bars, their labels and the history.
 fn rows(height: u16, has_labels: bool) -> [u16; 3] {
-    let labels = u16::from(has_labels && height >= 4);
+    let labels = u16::from(has_labels && height >= 3);
     let left = height.saturating_sub(labels);
     let history = left / 2;
     [left - history, labels, history]
@@ -68,7 +68,8 @@ pub(super) fn draw(
         breadth: breadth as u16,
     }
     .render(within(bars), buffer);
-    marks(&short_amount(top, series.unit), "hosts", bars, buffer);
+    let what = if labels.height == 0 { "hosts" } else { "" };
+    marks(&short_amount(top, series.unit), what, bars, buffer);
     for (place, host) in order.iter().take(shown).enumerate() {
         if labels.height == 1 {
             let x = labels.x + GUTTER + (place * pitch) as u16;
@@ -108,7 +109,8 @@ pub(super) fn history(look: &Look<'_>, series: &Type, area: Rect, buffer: &mut B
 /// The value that fills the height, and what the columns are of.
 fn marks(top: &str, what: &str, area: Rect, buffer: &mut Buffer) {
     if area.height > 0 {
-        let first = if area.height == 1 { what } else { top };
+        let is_alone = area.height == 1 && !what.is_empty();
+        let first = if is_alone { what } else { top };
         gutter(first, area.x, area.y, GUTTER - 1, buffer);
     }
     if area.height > 1 {

@@ -109,9 +109,11 @@ pub(super) struct FlowRow {
     pub(super) what: String,
     pub(super) sent: u64,
     pub(super) lost: String,
+    pub(super) unknown: u64,
     pub(super) duplicated: u64,
     pub(super) median: String,
     pub(super) least: String,
+    pub(super) p99: String,
     pub(super) most: String,
 }
 
@@ -220,7 +222,7 @@ impl Type {
 }
 
 impl FlowRow {
-    fn of(flow: &FlowView, agents: &[AgentRow]) -> FlowRow {
+    pub(super) fn of(flow: &FlowView, agents: &[AgentRow]) -> FlowRow {
         let label = |agent: usize| agents.get(agent).map_or(NONE, |agent| &agent.label);
         let protocol = match flow.protocol {
             1 => "ICMP".to_owned(),
@@ -252,9 +254,11 @@ impl FlowRow {
                 0 => NONE.to_owned(),
                 sent => format!("{:.1} %", 100.0 * flow.lost as f64 / sent as f64),
             },
+            unknown: flow.unknown,
             duplicated: flow.duplicated,
             median: delay(|delay| delay.median),
             least: delay(|delay| delay.least),
+            p99: delay(|delay| delay.p99),
             most: delay(|delay| delay.most),
         }
     }

@@ -28,7 +28,7 @@ pub(super) enum Sort {
 /// What is shown in place of everything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overlay {
-    Keys,
+    Help,
     Messages,
 }
 
@@ -42,28 +42,38 @@ pub(super) enum List {
     Overlay,
 }
 
-/// Keys and what they do.
-pub(super) const KEYS: [(&str, &str); 11] = [
+/// Keys and what they do, and what signs on the screen mean.
+pub(super) const KEYS: [(&str, &str); 15] = [
     (
         "Tab, Shift-Tab",
-        "the next part of the screen, the one before; also with → and ←",
+        "next or previous panel; → and ← do the same",
+    ),
+    ("Enter", "this panel alone; again to go back"),
+    (
+        "↑ ↓, j k",
+        "scroll; where all panels are shown, from type to type",
     ),
     (
-        "Enter",
-        "this part alone, on the whole screen; once more: all parts",
+        "PgUp, PgDn",
+        "scroll by pages; Home and End: to the top, to the bottom",
     ),
-    ("↑ ↓, j k", "scroll; from type to type where all are seen"),
+    ("s", "sort hosts by label or by rate"),
+    ("i", "length of an interval: 1, 2, 5 or 10 seconds"),
+    ("m", "latest messages"),
+    ("?", "this list"),
+    ("Esc", "back; if there is nothing to go back to, quit"),
+    ("q, Ctrl-C", "quit"),
+    ("Ctrl-Z", "suspend; fg resumes"),
     (
-        "PgUp PgDn",
-        "by pages; Home and End: to the first, to the last",
+        "█ ▒",
+        "level 0; level 1: relayed, or a further rule matches",
     ),
-    ("s", "order of hosts: by label, or by rate"),
-    ("i", "what a bar is of: the last 1, 2, 5 or 10 seconds"),
-    ("m", "the last messages"),
-    ("?", "these keys"),
-    ("Esc", "back, and at last the end"),
-    ("q, Ctrl-C", "the end"),
-    ("Ctrl-Z", "suspend; fg brings it back"),
+    ("2 s ahead", "the agent's clock is ahead of ours"),
+    ("2 s late", "its records come late, or its clock is behind"),
+    (
+        "Lost",
+        "packets dropped there and records missing, where an agent tells",
+    ),
 ];
 
 /// What is to be done besides drawing.
@@ -132,7 +142,7 @@ impl State {
             KeyCode::Char('q') => return Wish::End,
             KeyCode::Esc if self.overlay.is_none() && !self.is_full => return Wish::End,
             KeyCode::Esc | KeyCode::Backspace => self.back(),
-            KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.toggle(Overlay::Keys),
+            KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.toggle(Overlay::Help),
             KeyCode::Char('m') => self.toggle(Overlay::Messages),
             KeyCode::Char('s') => {
                 self.sort = match self.sort {

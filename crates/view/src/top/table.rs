@@ -14,7 +14,7 @@ pub(super) struct Column {
     cells: Vec<(String, Style)>,
     /// The higher, the sooner it is left out.
     rank: usize,
-    /// It is as wide as its texts, but no wider than this.
+    /// It is as wide as its texts, and wider than this only where nothing else needs the room.
     most: usize,
     is_number: bool,
 }
@@ -52,10 +52,11 @@ impl Column {
         self
     }
 
-    fn width(&self) -> usize {
+    /// What its texts and the title take.
+    fn full_width(&self) -> usize {
         let cells = self.cells.iter().map(|(text, _)| width(text));
         let widest = cells.max().unwrap_or_default();
-        widest.min(self.most).max(width(self.title))
+        widest.max(width(self.title))
     }
 
     fn line(&self, text: &str, style: Style, columns: usize) -> Line<'static> {
@@ -71,12 +72,13 @@ impl Column {
 pub(super) fn table(columns: &[Column], first: usize, area: Rect, buffer: &mut Buffer) {
     let mut ranked: Vec<usize> = (0..columns.len()).collect();
     ranked.sort_by_key(|place| columns[*place].rank);
+    let full: Vec<usize> = columns.iter().map(Column::full_width).collect();
     let mut widths = vec![0; columns.len()];
     let mut left = usize::from(area.width);
-    for place in ranked {
+    for &place in &ranked {
         let gap = usize::from(left < usize::from(area.width));
         // What matters most is cut rather than left out.
-        let wanted = columns[place].width();
+        let wanted = full[place].min(columns[place].most.max(width(columns[place].title)));
         let fits = match columns[place].rank {
             0 => wanted.min(left),
             _ if wanted + gap <= left => wanted,
@@ -84,6 +86,14 @@ pub(super) fn table(columns: &[Column], first: usize, area: Rect, buffer: &mut B
         };
         widths[place] = fits;
         left = left.saturating_sub(fits + gap);
+    }
+    for place in ranked {
+        let more = match widths[place] {
+            0 => 0,
+            width => full[place].saturating_sub(width).min(left),
+        };
+        widths[place] += more;
+        left -= more;
     }
     let shown = columns.iter().zip(&widths);
     let shown: Vec<(&Column, usize)> = shown

@@ -49,7 +49,14 @@ impl Screen {
         enable_raw_mode()?;
         execute!(stdout(), EnterAlternateScreen)?;
         self.terminal.hide_cursor()?;
-        self.terminal.clear()
+        self.clear()
+    }
+
+    /// Has everything drawn again. `Terminal::clear` would ask the terminal where its cursor is, and wait for the
+    /// answer.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 
     /// Gives it back.

@@ -45,7 +45,7 @@ pub(super) fn clean(text: &str) -> String {
 
 /// Format characters (Unicode, general category Cf), separators of lines, and selectors of variants, about
 /// whose width terminals disagree.
-fn is_invisible(letter: char) -> bool {
+pub(super) fn is_invisible(letter: char) -> bool {
     matches!(letter,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
@@ -119,7 +119,7 @@ pub(super) fn short_amount(value: f64, unit: Unit) -> String {
 pub(super) fn frequency(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),
-        value if value < 9.95 => format!("{value:.1}"),
+        value if value < 9.95 && value.fract() != 0.0 => format!("{value:.1}"),
         value => grouped(value.round() as u64),
     }
 }
@@ -161,12 +161,12 @@ pub(super) fn lag(micros: i64) -> (String, String, bool) {
     match micros {
         ..AHEAD => (
             format!("{time} ahead"),
-            format!("clock differs: {time} ahead of ours"),
+            format!("clock {time} ahead of ours"),
             true,
         ),
         ODD_LAG.. => (
             format!("{time} late"),
-            format!("{time}: records come late, or its clock is behind"),
+            format!("{time} late, or clock behind"),
             true,
         ),
         // Clocks that agree may differ by more than a packet takes.
@@ -265,7 +265,10 @@ mod tests {
         assert_eq!(amount(16.6, Unit::Percent), "17 %");
         assert_eq!(amount(26_214_400.0, Unit::Octets), "26.2 MB");
         assert_eq!(short_amount(5e5, Unit::Bits), "500k");
-        assert_eq!([0.0, 0.25, 1234.4].map(frequency), ["0", "0.2", "1,234"]);
+        assert_eq!(
+            [0.0, 0.25, 7.0, 1234.4].map(frequency),
+            ["0", "0.2", "7", "1,234"]
+        );
     }
 
     #[test]
@@ -295,7 +298,7 @@ mod tests {
         assert_eq!(lag(-2_300_000).0, "2.3 s ahead");
         let (short, full, is_odd) = lag(3_600_000_000);
         assert_eq!((short.as_str(), is_odd), ("60 min late", true));
-        assert_eq!(full, "60 min: records come late, or its clock is behind");
+        assert_eq!(full, "60 min late, or clock behind");
         // Whatever an agent says.
         assert!(lag(i64::MIN).2 && lag(i64::MAX).2);
     }

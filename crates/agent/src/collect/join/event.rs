@@ -61,7 +61,7 @@ impl Events {
                 },
                 Message::Status(status) => Event::Status(status.time, *step == Step::Dropped),
                 Message::End => Event::End,
-                Message::Number(_) => continue,
+                Message::Number(_) | Message::Origin(_) => continue,
             });
         }
         Events(events)

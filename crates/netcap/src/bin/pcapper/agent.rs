@@ -19,6 +19,7 @@ use netcap_shell::{Failure, signals};
 use crate::PROGRAM;
 use crate::collectors::{self, Doors};
 use crate::flags::{Flags, own};
+use crate::groups::Groups;
 use crate::interface::{Interface, Opened};
 use crate::pulse::Pulse;
 use crate::report::{Report, Stream};
@@ -36,13 +37,14 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let halt = signals::halt()?;
     let hang_up = signals::hang_up()?;
     let doors = collectors::open(flags)?;
-    let places = doors.places();
+    let groups = Groups::open(flags)?;
+    let places = (doors.places(), groups.places());
     if flags.include_own {
         PROGRAM
             .note("warning: --include-own: a record sent over a captured interface makes another");
     }
     let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
-    let Some(inputs) = inputs(flags, &places, &halt)? else {
+    let Some(inputs) = inputs(flags, (&places.0, &places.1), &halt)? else {
         return Ok(());
     };
     doors.announce(flags);
@@ -60,6 +62,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         flags,
         outlet: &outlet,
         report,
+        groups: &groups,
         log: &log_counts,
         halt: &halt,
     };
@@ -74,6 +77,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     });
     if !flags.quiet {
         report.sums(&outlet, &log_counts);
+        groups.sums();
     }
     ended.and(report.audit(&outlet))
 }
@@ -114,7 +118,7 @@ fn of_capture(flags: &Flags, path: &Path) -> extended::Interface {
 /// Opens what is watched; `None`: the end was asked for before.
 fn inputs<'a>(
     flags: &'a Flags,
-    places: &'a [SocketAddr],
+    (places, groups): (&'a [SocketAddr], &'a [SocketAddr]),
     halt: &'a Halt,
 ) -> Result<Option<Vec<Input<'a>>>, Failure> {
     if let Some(path) = &flags.read {
@@ -126,6 +130,7 @@ fn inputs<'a>(
             name,
             flags,
             places,
+            groups,
             halt,
         };
         let Some(opened) = interface.open()? else {
@@ -141,6 +146,7 @@ struct Agent<'a> {
     flags: &'a Flags,
     outlet: &'a Outlet,
     report: &'a Report,
+    groups: &'a Groups,
     log: &'a LogCounts,
     halt: &'a Halt,
 }
@@ -165,6 +171,8 @@ impl Agent<'_> {
                 own(8, format!("there can be no thread for collectors: {error}"))
             })?;
         }
+        self.groups
+            .serve(scope, self.outlet.extended(), self.report);
         Ok(())
     }
 
@@ -197,7 +205,10 @@ impl Agent<'_> {
         let mut pulse = Pulse::new(self.flags.statistics);
         while !watchers.iter().all(ScopedJoinHandle::is_finished) {
             if let Some(metrics) = metrics {
-                metrics.refresh(|page| self.report.metrics(page, self.outlet, self.log));
+                metrics.refresh(|page| {
+                    self.report
+                        .metrics(page, self.outlet, self.groups, self.log)
+                });
             }
             if watchers.len() > 1 && watchers.iter().any(ScopedJoinHandle::is_finished) {
                 // Interfaces do not end but for the end of all.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, ValueEnum};
-use netcap_agent::extended::MOST_INTERFACES;
+use netcap_agent::extended::{Group, MOST_INTERFACES};
 use netcap_agent::mgen::Check;
 use netcap_agent::{Mac, Mode};
 use netcap_relay::{Cidr, Pace};
@@ -20,6 +20,8 @@ use crate::help::{EXAMPLES, EXIT_CODES, TELLS_MORE};
 /// Where collectors connect if no flag says otherwise, and where those of the extended stream do.
 const PORT: u16 = 7073;
 const EXTENDED_PORT: u16 = 7075;
+/// The port of a group that the extended stream is sent to, if no flag says otherwise.
+const MULTICAST_PORT: u16 = 7076;
 
 /// Gives collectors a record of each packet of an interface, as it passes.
 ///
@@ -173,6 +175,24 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = place, help_heading = "Collectors")]
     extended: Vec<(IpAddr, Option<u16>)>,
 
+    /// Send the extended stream to this multicast group, too, at port 7076 or another: once for all collectors
+    ///
+    /// Whoever is in the network can receive it: it is not encrypted. What is lost on the way is not sent again,
+    /// but collectors know how much it was. Write the interface behind it if it is not the one that the system has
+    /// for the group: 239.1.2.3:7076%eth1. May be given several times.
+    #[arg(long, value_name = "GROUP[:PORT][%IFACE]", value_parser = group, help_heading = "Collectors")]
+    multicast: Vec<Group>,
+
+    /// Hops that datagrams to a group may take; 1: they stay on the link
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        requires = "multicast",
+        help_heading = "Collectors"
+    )]
+    multicast_hops: u8,
+
     #[command(flatten)]
     pub(crate) tls: Given<TlsListenFlags>,
 
@@ -239,7 +259,14 @@ impl Flags {
 
     /// Whether there is an extended stream.
     pub(crate) fn is_extended(&self) -> bool {
-        !self.extended.is_empty()
+        !(self.extended.is_empty() && self.multicast.is_empty())
+    }
+
+    /// The groups that the extended stream is sent to.
+    pub(crate) fn groups(&self) -> Vec<Group> {
+        let groups = self.multicast.iter().cloned();
+        let hops = self.multicast_hops;
+        groups.map(|group| Group { hops, ..group }).collect()
     }
 
     /// Where collectors of the extended stream connect.
@@ -257,7 +284,7 @@ impl Flags {
             )));
         }
         match self.tls.given() {
-            Some(flag) if !self.is_extended() => Err(Failure::Usage(format!(
+            Some(flag) if self.extended.is_empty() => Err(Failure::Usage(format!(
                 "--{flag} is for the extended stream only: give --extended, too"
             ))),
             _ => Ok(self),
@@ -302,6 +329,26 @@ fn place(text: &str) -> Result<(IpAddr, Option<u16>), String> {
     }
     let address = text.parse().map(|address| (address, None));
     address.map_err(|_| "write an address of this host, as in 127.0.0.1 or [::1]:7080".to_owned())
+}
+
+/// `GROUP`, `GROUP:PORT`, and maybe `%` and an interface.
+fn group(text: &str) -> Result<Group, String> {
+    let (address, interface) = match text.split_once('%') {
+        Some((address, interface)) => (address, Some(interface.to_owned())),
+        None => (text, None),
+    };
+    let found = place(address.trim_matches(['[', ']'])).or_else(|_| place(address));
+    match found {
+        Ok((ip, port)) if ip.is_multicast() && interface.as_deref() != Some("") => Ok(Group {
+            place: SocketAddr::new(ip, port.unwrap_or(MULTICAST_PORT)),
+            interface,
+            hops: 1,
+        }),
+        _ => Err(
+            "write a multicast group, as in 239.1.2.3, 239.1.2.3:7076%eth1 or [ff15::7]:7076"
+                .to_owned(),
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -357,6 +404,25 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_written_in_several_ways() {
+        for (text, place, interface) in [
+            ("239.1.2.3", "239.1.2.3:7076", None),
+            ("239.1.2.3:9%eth1", "239.1.2.3:9", Some("eth1")),
+            ("239.1.2.3%eth1", "239.1.2.3:7076", Some("eth1")),
+            ("ff15::7", "[ff15::7]:7076", None),
+            ("[ff15::7]%eth1", "[ff15::7]:7076", Some("eth1")),
+            ("[ff15::7]:9", "[ff15::7]:9", None),
+        ] {
+            let line = format!("pcapper --multicast {text} --multicast-hops 3");
+            let flags = read(&line).ok().flatten().expect(text);
+            let group = flags.groups().pop().expect("a group");
+            assert_eq!(group.place.to_string(), place);
+            assert_eq!((group.interface.as_deref(), group.hops), (interface, 3));
+            assert!(flags.is_extended());
+        }
+    }
+
+    #[test]
     fn mistakes_have_the_codes_of_2019() {
         for (line, expected) in [
             ("pcapper -i eth0", 0),
@@ -374,6 +440,10 @@ mod tests {
             ("pcapper -m", 20),
             ("pcapper -r", 12),
             ("pcapper --listen nowhere", 12),
+            ("pcapper --multicast 192.0.2.1", 12),
+            ("pcapper --multicast 239.1.2.3%", 12),
+            ("pcapper --multicast-hops 2", 12),
+            ("pcapper --multicast 239.1.2.3 --multicast-hops 2", 0),
             ("pcapper --read a -i b", 12),
             ("pcapper --extended ::1 --extended 0.0.0.0:7", 0),
             ("pcapper --extended here", 12),

@@ -19,12 +19,7 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0 success, also after Ctrl-C or SIGTERM
   1 there can be no socket
-<<<<<<< HEAD
-  2 the address or port cannot be listened at, for collectors or for metrics, or files for TLS are of no use
-=======
   2 an address or port cannot be listened at, or a file for TLS is of no use
-  3 listening is refused
->>>>>>> wA
   4 the interface cannot be captured from, is gone, or libpcap is missing
   6 the filter is wrong, or makes no sense for the interface
   7 the system does not take the filter

@@ -25,6 +25,8 @@ pub(crate) struct Interface<'a> {
     pub(crate) flags: &'a Flags,
     /// Where collectors connect: what goes there and comes from there is left out.
     pub(crate) places: &'a [SocketAddr],
+    /// Groups that we send to, for the same.
+    pub(crate) groups: &'a [SocketAddr],
     pub(crate) halt: &'a Halt,
 }
 
@@ -186,7 +188,8 @@ impl Interface<'_> {
         }
         let addresses = libpcap::interfaces().unwrap_or_default();
         let addresses = addresses.into_iter().flat_map(|each| each.addresses);
-        Some(OwnTraffic::new(self.places.to_vec(), addresses.collect()))
+        let own = OwnTraffic::new(self.places.to_vec(), addresses.collect());
+        Some(own.with_groups(self.groups.to_vec()))
     }
 }
 

@@ -9,6 +9,7 @@
 mod agent;
 mod collectors;
 mod flags;
+mod groups;
 mod help;
 mod interface;
 mod metrics;

@@ -6,11 +6,18 @@ use netcap_agent::extended::NoteOutlet;
 use netcap_agent::{LogCounts, Outlet};
 use netcap_shell::metrics::Page;
 
+use crate::groups::Groups;
 use crate::report::{Audience, Report, fates_of, note_fates_of};
 
 impl Report {
     /// Writes all that is counted.
-    pub(crate) fn metrics(&self, page: &mut Page, outlet: &Outlet, log: &LogCounts) {
+    pub(crate) fn metrics(
+        &self,
+        page: &mut Page,
+        outlet: &Outlet,
+        groups: &Groups,
+        log: &LogCounts,
+    ) {
         let state = self.lock();
         let (here, losing) = outlet.fanout().audience();
         let mut packets = page.counter("pcapper_packets_total", "Packets that came.");
@@ -52,6 +59,7 @@ impl Report {
         .value(&[], outlet.unheard());
         if let Some(notes) = outlet.extended() {
             extended(page, notes, &state.extended);
+            multicast(page, groups);
         }
         page.counter("pcapper_refused_total", "Connections turned away.")
             .value(&[], state.refused.count());
@@ -63,6 +71,20 @@ impl Report {
         let mut lines = page.counter("pcapper_log_lines_total", "Lines of the log, by fate.");
         for (fate, count) in [("written", &log.written), ("lost", &log.lost)] {
             lines.value(&[("fate", fate)], count.load(Ordering::Relaxed));
+        }
+    }
+}
+
+/// What was sent to groups.
+fn multicast(page: &mut Page, groups: &Groups) {
+    let mut records = page.counter(
+        "pcapper_multicast_records_total",
+        "Records for multicast groups, by fate.",
+    );
+    for group in groups.iter() {
+        let (place, counts) = (group.place().to_string(), group.counts());
+        for (fate, count) in [("sent", counts.sent), ("lost", counts.lost)] {
+            records.value(&[("group", &place), ("fate", fate)], count);
         }
     }
 }

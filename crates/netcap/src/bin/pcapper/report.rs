@@ -48,6 +48,7 @@ pub(crate) struct State {
     pub(crate) refused: Damper,
     pub(crate) accepts: Damper,
     log: Damper,
+    unsent: Damper,
 }
 
 /// An interface or a capture.
@@ -69,6 +70,7 @@ impl Report {
             refused: Damper::new(MINUTE),
             accepts: Damper::new(MINUTE),
             log: Damper::new(MINUTE),
+            unsent: Damper::new(MINUTE),
         };
         Report {
             is_quiet,
@@ -131,6 +133,11 @@ impl Report {
     /// Takes note of what went wrong with the log.
     pub(crate) fn log_trouble(&self, line: &str) {
         self.lock().log.tell(PROGRAM, line);
+    }
+
+    /// Takes note of a datagram that could not be sent.
+    pub(crate) fn unsent(&self, line: &str) {
+        self.lock().unsent.tell(PROGRAM, line);
     }
 
     /// Prints the sums.

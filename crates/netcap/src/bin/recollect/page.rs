@@ -6,6 +6,7 @@ use netcap_agent::classify::Kind;
 use netcap_agent::collect::{AgentView, FlowView, Losses, MemberCounts, Overview, Status, Total};
 use netcap_agent::config::Config;
 use netcap_shell::metrics::Page;
+use netcap_view::Browsers;
 
 /// Flows that are shown at most: each has nine values.
 const MOST_FLOWS: usize = 256;
@@ -16,8 +17,22 @@ type Counter = (&'static str, &'static str, fn(&AgentView) -> u64);
 /// The same of what is lost of the extended stream.
 type Loss = (&'static str, &'static str, fn(&Losses) -> u64);
 
-/// Writes what is known of all agents.
-pub(crate) fn write(page: &mut Page, config: &Config, overview: &Overview) {
+/// Writes what is known of all agents, and who looks at the page for browsers, if there is one.
+pub(crate) fn write(
+    page: &mut Page,
+    config: &Config,
+    overview: &Overview,
+    browsers: Option<Browsers>,
+) {
+    if let Some(browsers) = browsers {
+        page.gauge("recollect_browsers", "Browsers that look at the page.")
+            .value(&[], browsers.connected);
+        page.counter(
+            "recollect_browsers_turned_away_total",
+            "Connections that were refused, as there were too many.",
+        )
+        .value(&[], browsers.turned_away);
+    }
     let agents = overview.snapshot().agents;
     let mut connected = page.gauge(
         "recollect_connected",

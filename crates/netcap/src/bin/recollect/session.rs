@@ -1,6 +1,6 @@
 //! What a collector and a replay have in common: where records go, and the loop that looks after it.
 
-use std::io::{self, Write, sink, stdout};
+use std::io::{Write, sink, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -108,6 +108,9 @@ impl Session {
         let view =
             canvas.map(|canvas| canvas.open(Model::new(&self.config, overview(), self.times)));
         let mut view = view.transpose()?;
+        if let (Some(canvas), Some(web)) = (canvas, &self.web) {
+            canvas.messages.tell(format_args!("live at {}", web.url()));
+        }
         let mut is_told = false;
         let failure = loop {
             let mut is_last = self.stop.load(Ordering::Relaxed);
@@ -122,7 +125,10 @@ impl Session {
             }
             self.report.clock(self.overview.clock());
             if let Some(metrics) = &self.metrics {
-                metrics.refresh(|page| page::write(page, &self.config, &self.overview));
+                metrics.refresh(|page| {
+                    let browsers = self.web.as_ref().map(Web::browsers);
+                    page::write(page, &self.config, &self.overview, browsers);
+                });
             }
             if let (true, Some(teller)) = (is_last, &self.teller) {
                 teller.finish(PATIENCE);
@@ -131,6 +137,7 @@ impl Session {
                 true => intake.close(PATIENCE),
                 false => intake.failure(),
             };
+            let failure = failure.map(Failure::stdout);
             if is_last || failure.is_some() {
                 break failure;
             }
@@ -139,12 +146,12 @@ impl Session {
                 Some(Ok(is_end)) => {
                     self.stop.fetch_or(is_end, Ordering::Relaxed);
                 }
-                Some(Err(error)) => break Some(error),
+                Some(Err(failure)) => break Some(failure),
             }
         };
         self.stop.store(true, Ordering::Relaxed);
         drop(view);
         self.report.end();
-        failure.map_or(Ok(()), |error: io::Error| Err(Failure::stdout(error)))
+        failure.map_or(Ok(()), Err)
     }
 }
