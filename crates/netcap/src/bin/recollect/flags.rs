@@ -169,8 +169,8 @@ impl Flags {
     /// Whether lines are printed: a terminal would be flooded with what a page shows better.
     pub(crate) fn has_lines(&self) -> bool {
         let is_page_alone = self.view.web.is_some() && !self.view.lines && !self.json;
-        let is_shown = self.view.top || is_page_alone && stdout().is_terminal();
-        self.flows.flows || !is_shown
+        let is_flooded = is_page_alone && stdout().is_terminal();
+        self.flows.flows || !(self.view.top || is_flooded)
     }
 
     /// How lines look.
