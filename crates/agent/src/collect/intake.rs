@@ -37,7 +37,7 @@ pub enum Format {
 /// What becomes of records that agents send of their hosts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Statistics {
-    /// They are traffic like any other, as in the first release of 2019.
+    /// In lines they are traffic like any other, as in the first release of 2019.
     #[default]
     AreTraffic,
     /// They are lines of types `C` and `M`.
@@ -232,12 +232,22 @@ impl Intake {
         let Some(label) = self.labels.get(agent) else {
             return false;
         };
-        let has_statistics = self.statistics != Statistics::AreTraffic;
         let (mut lines, mut found, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for observation in observations {
             let first = found.len();
-            found.extend(findings(&self.config, observation, has_statistics));
-            for finding in &found[first..] {
+            // To views a report of a host is never traffic, whatever it is to lines.
+            found.extend(findings(&self.config, observation, true));
+            let told = &found[first..];
+            let is_report = told.iter().any(|finding| !finding.kind.is_traffic());
+            let mut as_in_2019 = Vec::new();
+            if is_report && self.statistics == Statistics::AreTraffic {
+                as_in_2019.extend(findings(&self.config, observation, false));
+            }
+            let told = match as_in_2019.is_empty() {
+                true => told,
+                false => &as_in_2019,
+            };
+            for finding in told {
                 let is_shown = self.has_lines
                     && (self.statistics != Statistics::AreLeftOut || finding.kind.is_traffic());
                 match self.format {

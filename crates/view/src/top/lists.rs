@@ -106,7 +106,10 @@ pub(super) fn flows(look: &Look<'_>, area: Rect, buffer: &mut Buffer) -> usize {
     }
     let mut heading = vec![
         Span::styled("Flows", BOLD),
-        Span::styled("delay: median, by the two clocks", FAINT),
+        Span::styled(
+            "losses: known after some seconds; delay: median, by the two clocks",
+            FAINT,
+        ),
     ];
     if look.scene.flows_in_all > rows.len() {
         let text = format!("{} in all", grouped(look.scene.flows_in_all as u64));
