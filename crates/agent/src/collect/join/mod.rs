@@ -246,6 +246,15 @@ impl Join {
         }
     }
 
+    /// Settles everything, as nothing more comes.
+    pub(crate) fn finish(&mut self) {
+        for agent in 0..self.members.len() {
+            while let Some(entry) = self.waiting.take(agent) {
+                self.settle(&entry, i64::MAX, false);
+            }
+        }
+    }
+
     /// How far all are that are waited for; who is late is not, unless all are.
     fn progress(&mut self) -> i64 {
         let progress = |member: &Member| member.timeline.progress().unwrap_or(i64::MIN);
