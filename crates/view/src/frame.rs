@@ -2,7 +2,7 @@
 //!
 //! Guarantees: texts of files and agents are in JSON strings, and nowhere else; the size is bounded by the
 //! numbers of types and agents, the steps of
-//! a history, and [`MOST_FLOWS`].
+//! a history, and [`MOST_FLOWS`](crate::model::MOST_FLOWS).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,9 +14,6 @@ use crate::choice::Choice;
 use crate::colors::Pair;
 use crate::model::Model;
 use crate::series::{Series, Unit};
-
-/// Flows that are told of at most; their number is told nevertheless.
-const MOST_FLOWS: usize = 500;
 
 /// See the module. `docs/recollect.md` says what fields mean.
 #[derive(Debug, Serialize)]
@@ -152,13 +149,8 @@ impl<'a> Frame<'a> {
                 ..SeriesFrame::new(series, &bars, total)
             }
         });
-        let mut flows = Vec::new();
-        let all = model.flows();
-        flows.extend(
-            all.iter()
-                .take(MOST_FLOWS)
-                .map(|flow| FlowFrame::new(agents, flow)),
-        );
+        let flows = model.flows().iter();
+        let flows = flows.map(|flow| FlowFrame::new(agents, flow)).collect();
         let frame = Frame {
             full: since.is_none(),
             over: model.is_over(),
@@ -173,7 +165,7 @@ impl<'a> Frame<'a> {
             series: series.collect(),
             agents: agents.iter().map(AgentFrame::new).collect(),
             flows,
-            flows_in_all: all.len(),
+            flows_in_all: model.flows_in_all(),
             flows_crowded_out: model.flows_crowded_out(),
             browsers: Browsers::default(),
         };

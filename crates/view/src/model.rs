@@ -39,6 +39,8 @@ use netcap_agent::config::Config;
 use crate::amount::{Amount, Mark, Period, Point, Times};
 use crate::series::{Series, Subject};
 
+/// Flows that views show: more are of no use to people.
+pub(crate) const MOST_FLOWS: usize = 500;
 /// How long after a second its records are waited for: agents send within some ten milliseconds.
 const SETTLE: Duration = Duration::from_millis(250);
 
@@ -49,6 +51,8 @@ pub struct Model {
     times: Times,
     series: Vec<Series>,
     snapshot: Snapshot,
+    flows: Vec<FlowView>,
+    flows_in_all: usize,
     /// By second since 1970.
     seconds: BTreeMap<i64, Second>,
     /// Everything up to here is in the seconds.
@@ -72,6 +76,8 @@ impl Model {
     pub fn new(config: &Config, overview: Arc<Overview>, times: Times) -> Model {
         Model {
             snapshot: overview.snapshot(),
+            flows: Vec::new(),
+            flows_in_all: 0,
             overview,
             times,
             series: Series::of_config(config),
@@ -90,6 +96,7 @@ impl Model {
     /// Takes what is new.
     pub fn refresh(&mut self, now: SystemTime) {
         self.snapshot = self.overview.snapshot();
+        (self.flows, self.flows_in_all) = self.overview.flows(MOST_FLOWS);
         let clock = self.overview.clock();
         let is_old = self.times == Times::OfRecords || self.is_over();
         let now = match clock {
@@ -144,9 +151,14 @@ impl Model {
         &self.snapshot.agents
     }
 
-    /// The flows that were seen at both ends, now.
-    pub fn flows(&self) -> Vec<FlowView> {
-        self.overview.flows()
+    /// The first flows that were seen at both ends, at the last refreshment.
+    pub fn flows(&self) -> &[FlowView] {
+        &self.flows
+    }
+
+    /// How many there are.
+    pub fn flows_in_all(&self) -> usize {
+        self.flows_in_all
     }
 
     /// The first second that is not complete, since 1970; that of the last refreshment.

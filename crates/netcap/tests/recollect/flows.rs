@@ -102,7 +102,7 @@ fn what_comes_at_the_end_is_told() {
     let mut lab = lab.known(&who(1, "src", LAB));
     let mut west = west.known(&who(1, "dst", WEST));
     talk(&mut lab, &mut west);
-    // Only what has arrived is known: the rest may be on its way.
+    // What has not arrived may be on its way.
     let next = |collector: &Collector| {
         serde_json::from_str::<serde_json::Value>(&collector.line()).unwrap()
     };
@@ -119,6 +119,7 @@ fn what_comes_at_the_end_is_told() {
         (&all["kind"], &all["lost"]),
         (&"flow_total".into(), &0.into())
     );
+    assert_eq!(all["unknown"], 3);
     assert_eq!(all["delay_ns"]["median"], 1_000_000);
 }
 

@@ -1,6 +1,6 @@
 //! What there is to see, as plain data: two scenes that are equal look the same.
 //!
-//! Guarantees: texts of files and agents are clean; there are no more flows than [`MOST_FLOWS`].
+//! Guarantees: texts of files and agents are clean; there are no more flows than [`MOST_FLOWS`](crate::model::MOST_FLOWS).
 
 use std::time::SystemTime;
 
@@ -12,9 +12,6 @@ use crate::model::Model;
 use crate::series::{Series, Subject, Unit};
 use crate::top::history::History;
 use crate::top::text::{self, NONE, clean};
-
-/// Flows that are shown at most; their number is told nevertheless.
-const MOST_FLOWS: usize = 500;
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -143,18 +140,17 @@ impl Scene {
         let types = series.map(|(((series, bars), total), history)| {
             Type::of(series, bars, interval, total, history)
         });
-        let flows = model.flows();
         Scene {
             time: latest(model).map(|micros| time(micros, is_old)),
             interval,
             by_label: by_label(&agents),
             types: types.collect(),
-            flows: flows
+            flows: model
+                .flows()
                 .iter()
-                .take(MOST_FLOWS)
                 .map(|flow| FlowRow::of(flow, &agents))
                 .collect(),
-            flows_in_all: flows.len(),
+            flows_in_all: model.flows_in_all(),
             flows_crowded_out: model.flows_crowded_out(),
             messages: Vec::new(),
             is_over: model.is_over(),

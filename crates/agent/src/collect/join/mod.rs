@@ -46,7 +46,8 @@ use self::sighting::{Flow, Sighting, Unfit};
 use self::timeline::Presence;
 use self::waiting::{End, Waiting, by_agent, of_agent};
 
-/// Packets that wait at most, each counted where it was seen: some 150 MB.
+/// Packets that wait at most, each counted where it was seen: some 180 MB, and twice that for a moment, as
+/// tables grow.
 const MOST_WAITING: usize = 1 << 20;
 /// Pairs that are known at most: some 100 MB with the most varied delays.
 const MOST_PAIRS: usize = 1 << 14;
@@ -242,6 +243,15 @@ impl Join {
             for member in &mut self.members {
                 let progress = member.timeline.progress();
                 member.is_late |= progress.is_none_or(|time| time <= due);
+            }
+        }
+    }
+
+    /// Settles everything, as nothing more comes.
+    pub(crate) fn finish(&mut self) {
+        for agent in 0..self.members.len() {
+            while let Some(entry) = self.waiting.take(agent) {
+                self.settle(&entry, i64::MAX, false);
             }
         }
     }

@@ -140,7 +140,7 @@ proptest! {
         let found: BTreeMap<usize, [u64; 4]> = collector
             .counts()
             .into_iter()
-            .zip(collector.join.flows())
+            .zip(collector.join.flows(usize::MAX).0)
             .map(|(counts, flow)| (flow.receiver, counts))
             .collect();
         for receiver in [1, 2] {

@@ -72,6 +72,7 @@ impl Join {
         if let Some(start) = member.timeline.start()
             && member.hears_all
             && !is_own
+            && sent.iter().any(|end| end.time >= start)
         {
             self.pairs.open(flow, sender, receiver, start);
         }

@@ -58,7 +58,7 @@ impl Teller {
                 thread::sleep(TICK);
             }
             let mut last = lines.seconds(&overview.flow_seconds(true));
-            last.push_str(&lines.all(&overview.flows()));
+            last.push_str(&lines.all(&overview.flows(usize::MAX).0));
             intake.write(last.as_bytes());
         };
         thread::Builder::new()

@@ -146,7 +146,7 @@ fn by_flow(page: &mut Page, agents: &[AgentView], overview: &Overview) {
             family.value(&[("agent", agent), ("reason", reason)], count);
         }
     }
-    let flows = overview.flows();
+    let flows = overview.flows(usize::MAX).0;
     let shown = &flows[..flows.len().min(MOST_FLOWS)];
     page.gauge(
         "recollect_flows",
