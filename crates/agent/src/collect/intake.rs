@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::classify::{findings, write_line};
+use crate::classify::{Finding, findings, write_line};
 use crate::collect::json::write_json;
 use crate::collect::links::{News, Receiver};
 use crate::collect::overview::Overview;
@@ -37,7 +37,7 @@ pub enum Format {
 /// What becomes of records that agents send of their hosts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Statistics {
-    /// They are traffic like any other, as in the first release of 2019.
+    /// In lines they are traffic like any other, as in the first release of 2019.
     #[default]
     AreTraffic,
     /// They are lines of types `C` and `M`.
@@ -232,12 +232,22 @@ impl Intake {
         let Some(label) = self.labels.get(agent) else {
             return false;
         };
-        let has_statistics = self.statistics != Statistics::AreTraffic;
         let (mut lines, mut found, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for observation in observations {
             let first = found.len();
-            found.extend(findings(&self.config, observation, has_statistics));
-            for finding in &found[first..] {
+            // To views a report of a host is never traffic, whatever it is to lines.
+            found.extend(findings(&self.config, observation, true));
+            let told = &found[first..];
+            let is_report = told.iter().any(|finding| !finding.kind.is_traffic());
+            let as_in_2019: Vec<Finding<'_>>;
+            let told = match is_report && self.statistics == Statistics::AreTraffic {
+                true => {
+                    as_in_2019 = findings(&self.config, observation, false).collect();
+                    &as_in_2019
+                }
+                false => told,
+            };
+            for finding in told {
                 let is_shown = self.has_lines
                     && (self.statistics != Statistics::AreLeftOut || finding.kind.is_traffic());
                 match self.format {
@@ -284,9 +294,6 @@ impl Receiver for Intake {
         let steps: Vec<Step> = steps.collect();
         self.overview.join(agent, messages, &steps);
         let observations = stream.observations(messages, &steps);
-        let has_machine = self.statistics != Statistics::AreTraffic;
-        let observations = observations
-            .filter(|observation| has_machine || !matches!(observation, Observation::Machine(..)));
         let goes_on = self.take(agent, observations, octets);
         let losses = stream.progress.losses();
         let is_begun = messages

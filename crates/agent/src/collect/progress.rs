@@ -20,6 +20,9 @@ pub(crate) enum Step {
     On,
 }
 
+/// Packets that can be missing between two messages: those of over a day at 10 million a second.
+const LARGEST_LEAP: u64 = 1 << 40;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
@@ -61,7 +64,11 @@ impl Progress {
     /// The number of the packet that comes next; gives how many are missing before it.
     fn number(&mut self, number: u64) -> u64 {
         let expected = self.next.replace(number).unwrap_or(number);
-        let missing = number.saturating_sub(expected);
+        let missing = match number.saturating_sub(expected) {
+            // No agent makes so many while we look away: it is a mistake, or a forgery.
+            leap if leap > LARGEST_LEAP => 0,
+            missing => missing,
+        };
         self.missing = self.missing.saturating_add(missing);
         missing
     }
@@ -160,7 +167,10 @@ mod tests {
         assert_eq!([progress.packet(), progress.packet()], [u64::MAX; 2]);
         progress.number(0);
         progress.number(u64::MAX);
-        assert_eq!(progress.losses().missing, u64::MAX);
+        // And spoils no counter.
+        assert_eq!(progress.losses().missing, 13);
+        progress.number(0);
+        assert_eq!((progress.number(7), progress.losses().missing), (7, 20));
     }
 
     #[test]

@@ -106,11 +106,18 @@ pub(super) fn flows(look: &Look<'_>, area: Rect, buffer: &mut Buffer) -> usize {
     }
     let mut heading = vec![
         Span::styled("Flows", BOLD),
-        Span::styled("delay: median, by the two clocks", FAINT),
+        Span::styled(
+            "losses: known after some seconds; delay: median, by the two clocks",
+            FAINT,
+        ),
     ];
     if look.scene.flows_in_all > rows.len() {
         let text = format!("{} in all", grouped(look.scene.flows_in_all as u64));
         heading.push(Span::styled(text, FAINT));
+    }
+    if look.scene.flows_crowded_out > 0 {
+        let number = grouped(look.scene.flows_crowded_out);
+        heading.push(Span::styled(format!("{number} let go: no room"), FAINT));
     }
     list(
         look,

@@ -6,8 +6,9 @@ use std::time::SystemTime;
 
 use netcap_agent::collect::{AgentView, FlowView, Status};
 
+use crate::amount::{Amount, Times};
 use crate::colors::Colors;
-use crate::model::{Amount, Model, Times};
+use crate::model::Model;
 use crate::series::{Series, Subject, Unit};
 use crate::top::history::History;
 use crate::top::text::{self, NONE, clean};
@@ -28,6 +29,7 @@ pub(super) struct Scene {
     pub(super) types: Vec<Type>,
     pub(super) flows: Vec<FlowRow>,
     pub(super) flows_in_all: usize,
+    pub(super) flows_crowded_out: u64,
     /// The latest first.
     pub(super) messages: Vec<String>,
     pub(super) is_over: bool,
@@ -153,6 +155,7 @@ impl Scene {
                 .map(|flow| FlowRow::of(flow, &agents))
                 .collect(),
             flows_in_all: flows.len(),
+            flows_crowded_out: model.flows_crowded_out(),
             messages: Vec::new(),
             is_over: model.is_over(),
             agents,

@@ -117,7 +117,7 @@ pub(crate) struct FlowFlags {
 pub(crate) struct ViewFlags {
     /// Show on the terminal what comes, as it comes, instead of lines
     ///
-    /// How agents are, and for each type a bar for each host and the last minutes; ? lists the keys, q ends it.
+    /// How agents are, and for each type a bar for each host and the last minutes; ? shows the keys, q quits.
     /// After the last line of a replay it stays until then.
     #[arg(long, conflicts_with_all = ["json", "lines"])]
     pub(crate) top: bool,
