@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::classify::{findings, write_line};
+use crate::classify::{Finding, findings, write_line};
 use crate::collect::json::write_json;
 use crate::collect::links::{News, Receiver};
 use crate::collect::overview::Overview;
@@ -239,13 +239,13 @@ impl Intake {
             found.extend(findings(&self.config, observation, true));
             let told = &found[first..];
             let is_report = told.iter().any(|finding| !finding.kind.is_traffic());
-            let mut as_in_2019 = Vec::new();
-            if is_report && self.statistics == Statistics::AreTraffic {
-                as_in_2019.extend(findings(&self.config, observation, false));
-            }
-            let told = match as_in_2019.is_empty() {
-                true => told,
-                false => &as_in_2019,
+            let as_in_2019: Vec<Finding<'_>>;
+            let told = match is_report && self.statistics == Statistics::AreTraffic {
+                true => {
+                    as_in_2019 = findings(&self.config, observation, false).collect();
+                    &as_in_2019
+                }
+                false => told,
             };
             for finding in told {
                 let is_shown = self.has_lines
@@ -294,9 +294,6 @@ impl Receiver for Intake {
         let steps: Vec<Step> = steps.collect();
         self.overview.join(agent, messages, &steps);
         let observations = stream.observations(messages, &steps);
-        let has_machine = self.statistics != Statistics::AreTraffic;
-        let observations = observations
-            .filter(|observation| has_machine || !matches!(observation, Observation::Machine(..)));
         let goes_on = self.take(agent, observations, octets);
         let losses = stream.progress.losses();
         let is_begun = messages

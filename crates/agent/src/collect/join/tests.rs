@@ -472,6 +472,27 @@ fn wrong_clocks_spoil_only_what_is_theirs() {
 }
 
 #[test]
+fn who_says_nothing_is_waited_for_half_a_minute() {
+    let mut collector = Collector::with(2, "none");
+    collector.begins(2, 1, "none");
+    for second in 0..100 {
+        let number = second as u32;
+        collector.now = number;
+        collector.sent(0, 1000 * second, note(number));
+        if second % 2 == 0 {
+            collector.received(1, 1000 * second + 10, note(number));
+        }
+        (0..2).for_each(|agent| collector.status(agent, 1000 * second + 20, 0));
+        let lost = collector.counts()[0][1];
+        match second {
+            ..=30 => assert_eq!(lost, 0),
+            40.. => assert!(lost >= (number as u64 - 8) / 2, "{second} {lost}"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
 fn after_a_pause_of_all_it_goes_on() {
     let mut collector = Collector::with(2, "none");
     collector.sent(0, 10, note(1));
