@@ -92,7 +92,7 @@ fn logs(paths: &[PathBuf]) -> Result<Logs, Failure> {
 fn unreadable(error: LogError) -> Failure {
     let remedy = match error {
         LogError::Unreadable { .. } => "; --replay names a log, or a folder of them",
-        LogError::None(_) => "",
+        LogError::None(_) | LogError::Twice(_) => "",
     };
     let error = error.to_string();
     Failure::Environment(format!("{}{remedy}", error.escape_debug()))
