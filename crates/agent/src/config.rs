@@ -23,10 +23,19 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::{
+    fs,
+    io::{self, Read},
+};
 
 use netcap_capture::pcap_over_ip::{Address, Pin};
 
+/// Octets of the largest file that is read.
+const LARGEST_FILE: u64 = 4 << 20;
+/// Agents that are taken from a file. More than can be connected to, so that it is known how many there are.
+const MOST_AGENTS: usize = 4096;
+/// Mistakes after which no more is read.
+const MOST_MISTAKES: usize = 1000;
 /// Longest line that is looked at; no meaningful one comes near.
 const LONGEST_LINE: usize = 4096;
 /// Octets of a label at most: it is a field of each line of output.
@@ -160,7 +169,7 @@ impl Config {
     /// # Errors
     /// Where the file cannot be read.
     pub fn read(&mut self, path: &Path) -> io::Result<Vec<Mistake>> {
-        let octets = fs::read(path)?;
+        let octets = limited(path)?;
         Ok(self.parse(path, &String::from_utf8_lossy(&octets)))
     }
 
@@ -170,7 +179,7 @@ impl Config {
     /// # Errors
     /// Where the file cannot be read.
     pub fn read_names(&mut self, path: &Path) -> io::Result<Vec<Mistake>> {
-        let octets = fs::read(path)?;
+        let octets = limited(path)?;
         self.sections.clear();
         Ok(self.lines(path, &String::from_utf8_lossy(&octets), true))
     }
@@ -180,10 +189,24 @@ impl Config {
         self.lines(path, text, false)
     }
 
-    fn lines(&mut self, path: &Path, text: &str, mut is_in_section: bool) -> Vec<Mistake> {
+    /// In a file of the grapher keys come before sections, too, and some that are not known here.
+    fn lines(&mut self, path: &Path, text: &str, is_of_grapher: bool) -> Vec<Mistake> {
+        // As some editors of Windows begin files.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut is_in_section = is_of_grapher;
         let mut mistakes = Vec::new();
         for (number, line) in text.lines().enumerate() {
-            if let Err(wrong) = self.line(line, &mut is_in_section) {
+            if mistakes.len() >= MOST_MISTAKES {
+                mistakes.push(Mistake {
+                    path: path.to_owned(),
+                    line: number + 1,
+                    column: 1,
+                    expected: "a configuration; no more of it is read after so many mistakes"
+                        .to_owned(),
+                });
+                break;
+            }
+            if let Err(wrong) = self.line(line, &mut is_in_section, is_of_grapher) {
                 mistakes.push(Mistake {
                     path: path.to_owned(),
                     line: number + 1,
@@ -195,7 +218,12 @@ impl Config {
         mistakes
     }
 
-    fn line(&mut self, line: &str, is_in_section: &mut bool) -> Result<(), Wrong> {
+    fn line(
+        &mut self,
+        line: &str,
+        is_in_section: &mut bool,
+        is_of_grapher: bool,
+    ) -> Result<(), Wrong> {
         if line.len() > LONGEST_LINE {
             return Err(wrong(0, format!("at most {LONGEST_LINE} octets in a line")));
         }
@@ -204,27 +232,34 @@ impl Config {
             return Ok(());
         }
         if let Some(rest) = text.strip("[") {
-            let (name, end) = rest.split("]").ok_or_else(|| rest.end().wrong("`]`"))?;
-            end.nothing()?;
+            let (name, end) = rest.split("]").unwrap_or((rest, rest.end()));
             *is_in_section = true;
+            // Also where something is wrong with it: the next one names the next type.
             self.sections.push(Section {
-                name: name.label()?,
+                name: name.label().unwrap_or_default(),
                 color: None,
                 relay: None,
             });
-            return Ok(());
+            if !rest.octets.contains(']') {
+                return Err(rest.end().wrong("`]`"));
+            }
+            name.label()?;
+            return end.nothing();
         }
         // A line with a colon first is of an agent, whose words may have a `=`.
         let assigned = text.split("=");
         if let Some((key, value)) = assigned.filter(|(key, _)| !key.octets.contains(':')) {
             if *is_in_section && !key.starts_with_digit() {
-                return self.key(key, value);
+                return self.key(key, value, is_of_grapher);
             }
             let rule = rule(key, value)?;
             self.rules.push(rule);
             return Ok(());
         }
         let agent = agent(text)?;
+        if self.agents.len() >= MOST_AGENTS {
+            return Err(text.wrong(format!("no more than {MOST_AGENTS} agents")));
+        }
         if self.agents.iter().any(|known| known.label == agent.label) {
             return Err(text.wrong("a label that no other agent has"));
         }
@@ -232,12 +267,16 @@ impl Config {
         Ok(())
     }
 
-    fn key(&mut self, key: Text<'_>, value: Text<'_>) -> Result<(), Wrong> {
+    fn key(&mut self, key: Text<'_>, value: Text<'_>, is_of_grapher: bool) -> Result<(), Wrong> {
         let name = key.octets.to_ascii_lowercase();
         let is_relay = name == "relay";
-        // Of the grapher's other keys none is of use here.
         if !is_relay && !["color", "colour"].contains(&name.as_str()) {
-            return Ok(());
+            // These are colours of the grapher that are of no use here.
+            let is_known = ["memory", "processor", "delay"].contains(&name.as_str());
+            return match is_of_grapher || is_known {
+                true => Ok(()),
+                false => Err(key.wrong("a type from 1 to 65535 and `=`, or `Color=` or `Relay=`")),
+            };
         }
         let section = self.sections.last_mut();
         let section = section.ok_or_else(|| key.wrong("a section before it"))?;
@@ -252,6 +291,21 @@ impl Config {
     /// The name of a type, if a section gives it one.
     pub fn section(&self, id: u16) -> Option<&Section> {
         self.sections.get(usize::from(id).checked_sub(1)?)
+    }
+}
+
+/// The octets of a file, unless it is longer than any configuration.
+fn limited(path: &Path) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    fs::File::open(path)?
+        .take(LARGEST_FILE + 1)
+        .read_to_end(&mut octets)?;
+    match octets.len() as u64 > LARGEST_FILE {
+        false => Ok(octets),
+        true => {
+            let why = format!("it has over {LARGEST_FILE} octets, which is no configuration");
+            Err(io::Error::new(io::ErrorKind::InvalidData, why))
+        }
     }
 }
 
@@ -589,7 +643,7 @@ mod tests {
             ("2=M4294967296", "1:4: expected a flow id"),
             ("3:127.0.0.1:0", "1:13: expected a port from 1"),
             ("4:127.0.0.1", "1:1: expected TYPE=PORT"),
-            ("6:127.0.0.1:7405 x", "1:18: expected `extended`, `tls`, or"),
+            ("6:127.0.0.1:7405 x", "1:18: expected `extended`, `tls`,"),
             ("6:a:7405 extended pin=x", "1:23: expected a pin: sha256/"),
             ("6:a:7405 tls extended pin", "1:23: expected `extended`"),
             ("6:a@b:7405", "1:3: expected an address"),
@@ -622,6 +676,11 @@ mod tests {
                 "1:27: expected one",
             ),
             ("[Video", "1:7: expected `]`"),
+            ("[Video]\n=5000", "2:1: expected a type from 1 to 65535 and"),
+            (
+                "[Video]\nM=5000",
+                "2:1: expected a type from 1 to 65535 and",
+            ),
             ("[Video] x", "1:9: expected the end"),
             ("[a]\nColor=url(x)", "2:7: expected a colour"),
             ("1:a:1\n1:b:1", "2:1: expected a label that no other"),

@@ -9,6 +9,7 @@
 //! type that it has; memory stays below what [`Limits::ceiling`] says.
 
 mod allow;
+mod arrivals;
 mod client;
 mod fanout;
 mod file_supply;

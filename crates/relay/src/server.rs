@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use netcap_capture::pcap_over_ip::{
 };
 
 use crate::allow::Cidr;
+use crate::arrivals::{Arrival, Arrivals};
 use crate::client::{ClientTotals, Farewell, Feed, attend};
 use crate::greeting;
 use crate::halt::Halt;
@@ -37,6 +38,9 @@ const REST: Duration = Duration::from_secs(1);
 
 /// Octets that a peer costs beside its queue: buffers of its connection, its thread's stack in use.
 const PER_CLIENT: u64 = 512 << 10;
+
+/// Why a peer that has connected comes no further.
+const CROWD: &str = "it did not show who it is while many others came";
 
 /// What peers are given.
 pub trait Supply: Sync {
@@ -132,6 +136,7 @@ pub fn serve(outlets: &Outlets, supply: &dyn Supply, halt: &Halt, report: &(dyn 
         halt,
         report,
         guests: Guests::default(),
+        arrivals: Arrivals::default(),
     };
     thread::scope(|scope| {
         for listener in &outlets.listeners {
@@ -149,6 +154,7 @@ struct Server<'a> {
     halt: &'a Halt,
     report: &'a (dyn Fn(Event) + Sync),
     guests: Guests,
+    arrivals: Arrivals,
 }
 
 impl<'a> Server<'a> {
@@ -161,16 +167,27 @@ impl<'a> Server<'a> {
         while !self.is_over() {
             match listener.accept(TICK) {
                 Ok(None) => {}
-                Ok(Some(pending)) => match self.admit(pending.peer()) {
-                    Ok(place) => {
-                        let spawned = thread::Builder::new()
-                            .spawn_scoped(scope, move || self.receive(pending, place));
-                        if let Err(error) = spawned {
-                            self.rest(error);
+                Ok(Some(pending)) => {
+                    let address = pending.peer().ip();
+                    let is_known = self.outlets.greeting.is_none() && !pending.has_tls();
+                    let spawned = match self.admit(address, is_known) {
+                        Ok(place) if is_known => thread::Builder::new()
+                            .spawn_scoped(scope, move || self.receive(pending, place)),
+                        Ok(_) => {
+                            let (arrival, gone) = self.arrivals.enter(address, pending.cutter());
+                            gone.into_iter().for_each(|gone| self.refuse(gone, CROWD));
+                            thread::Builder::new()
+                                .spawn_scoped(scope, move || self.greet(pending, arrival))
                         }
+                        Err(reason) => {
+                            self.refuse(address, reason);
+                            continue;
+                        }
+                    };
+                    if let Err(error) = spawned {
+                        self.rest(error);
                     }
-                    Err(reason) => self.refuse(pending.peer().ip(), reason),
-                },
+                }
                 Err(error) => self.rest(error),
             }
         }
@@ -182,12 +199,14 @@ impl<'a> Server<'a> {
         self.halt.sleep(REST);
     }
 
-    fn admit(&self, peer: SocketAddr) -> Result<Place<'_>, &'static str> {
+    /// Gives a peer its place, if it is known that it is to have one.
+    fn admit(&self, peer: IpAddr, is_known: bool) -> Result<Option<Place<'_>>, &'static str> {
         let Outlets { allow, limits, .. } = self.outlets;
-        if !allow.is_empty() && !allow.iter().any(|network| network.contains(peer.ip())) {
+        if !allow.is_empty() && !allow.iter().any(|network| network.contains(peer)) {
             return Err("it is in none of the networks of --allow");
         }
-        self.guests.seat(peer.ip(), limits)
+        let place = is_known.then(|| self.guests.seat(peer, limits));
+        place.transpose()
     }
 
     fn refuse(&self, peer: IpAddr, reason: impl Into<String>) {
@@ -195,19 +214,37 @@ impl<'a> Server<'a> {
     }
 
     /// Serves a peer that has connected.
-    fn receive(&self, pending: Pending, place: Place<'_>) {
+    fn receive(&self, pending: Pending, _place: Option<Place<'_>>) {
+        match pending.handshake(CONNECT_TIMEOUT) {
+            Ok(connection) => drop(self.attend(connection)),
+            Err(error) => (self.report)(Event::NoHandshake(error)),
+        }
+    }
+
+    /// Serves a peer that has connected, once it has shown who it is.
+    fn greet(&self, pending: Pending, arrival: Arrival<'_>) {
+        let address = pending.peer().ip();
         let mut connection = match pending.handshake(CONNECT_TIMEOUT) {
             Ok(connection) => connection,
             Err(error) => return (self.report)(Event::NoHandshake(error)),
         };
-        if let Some(greeting) = self.outlets.greeting
-            && let Err(reason) = greeting::hear(&mut connection, greeting, || self.is_over())
-        {
-            // It may have gone by itself.
-            drop(connection.close());
-            return self.refuse(place.address, reason);
+        let greeted = match self.outlets.greeting {
+            Some(greeting) => greeting::hear(&mut connection, greeting, || self.is_over()),
+            None => Ok(()),
+        };
+        let place = greeted.and_then(|()| {
+            let place = self.guests.seat(address, &self.outlets.limits);
+            place.map_err(str::to_owned)
+        });
+        drop(arrival);
+        match place {
+            Ok(_place) => drop(self.attend(connection)),
+            Err(reason) => {
+                // It may have gone by itself.
+                drop(connection.close());
+                self.refuse(address, reason);
+            }
         }
-        self.attend(connection);
     }
 
     fn attend(&self, connection: Connection) -> ClientTotals {

@@ -1,81 +1,19 @@
-//! What a browser is sent: what it draws, as JSON; and what it may ask for.
+//! What a browser is sent: what it draws, as JSON.
 //!
 //! Guarantees: texts of files and agents are in JSON strings, and nowhere else; the size is bounded by the
-//! numbers of types and agents, [`MOST_STEPS`] and [`MOST_FLOWS`].
+//! numbers of types and agents, the steps of
+//! a history, and [`MOST_FLOWS`](crate::model::MOST_FLOWS).
 
-use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use netcap_agent::collect::{AgentView, FlowView, SUMS_KEPT, Status};
+use netcap_agent::collect::{AgentView, FlowView, Status};
 use serde::Serialize;
 
+use crate::amount::{Amount, Mark};
+use crate::choice::Choice;
 use crate::colors::Pair;
-use crate::model::{Amount, Mark, Model};
+use crate::model::Model;
 use crate::series::{Series, Unit};
-
-/// Pieces of a history at most: about as many as can be told apart on a small graph.
-const MOST_STEPS: u32 = 200;
-/// Seconds that a piece may have.
-const STEPS: [u32; 8] = [1, 2, 5, 10, 20, 30, 60, 120];
-/// The longest interval.
-const LONGEST_INTERVAL: u32 = 60;
-/// The history that is sent if nothing else is asked for.
-const SPAN: u32 = 180;
-/// Flows that are told of at most; their number is told nevertheless.
-const MOST_FLOWS: usize = 500;
-
-/// What is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Choice {
-    /// Seconds of the interval of bars.
-    interval: u32,
-    /// Seconds of the history.
-    span: u32,
-    /// Labels of the hosts whose history and totals are wanted; all, if there are none.
-    hosts: HashSet<String>,
-}
-
-impl Choice {
-    /// Reads the query of a URL: `interval=10&span=600&host=lab&host=west`.
-    ///
-    /// # Errors
-    /// What was expected.
-    pub(crate) fn read(query: &str) -> Result<Choice, String> {
-        let mut choice = Choice {
-            interval: 1,
-            span: SPAN,
-            hosts: HashSet::new(),
-        };
-        let longest = SUMS_KEPT.as_secs() as u32;
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            match &*key {
-                "interval" => choice.interval = seconds(&key, &value, 1, LONGEST_INTERVAL)?,
-                "span" => choice.span = seconds(&key, &value, 10, longest)?,
-                "host" => {
-                    choice.hosts.insert(value.into_owned());
-                }
-                _ => return Err("expected interval, span or host\n".to_owned()),
-            }
-        }
-        Ok(choice)
-    }
-
-    /// Seconds of a piece of the history, and how many pieces there are.
-    fn steps(&self) -> (u32, u32) {
-        let fits = |step: &u32| *step >= self.interval && self.span.div_ceil(*step) <= MOST_STEPS;
-        let step = STEPS
-            .into_iter()
-            .find(fits)
-            .unwrap_or(STEPS[STEPS.len() - 1]);
-        (step, self.span.div_ceil(step))
-    }
-}
-
-fn seconds(key: &str, value: &str, least: u32, most: u32) -> Result<u32, String> {
-    let number = value.parse().ok();
-    let number = number.filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| format!("{key}: expected {least} to {most} seconds\n"))
-}
 
 /// See the module. `docs/recollect.md` says what fields mean.
 #[derive(Debug, Serialize)]
@@ -92,6 +30,7 @@ pub(crate) struct Frame<'a> {
     agents: Vec<AgentFrame<'a>>,
     flows: Vec<FlowFrame<'a>>,
     flows_in_all: usize,
+    flows_crowded_out: u64,
     pub(crate) browsers: Browsers,
 }
 
@@ -160,6 +99,8 @@ struct FlowFrame<'a> {
     sent: u64,
     received: u64,
     lost: u64,
+    unknown: u64,
+    is_uncut: bool,
     duplicated: u64,
     delay_ns: Option<DelayFrame>,
 }
@@ -168,6 +109,7 @@ struct FlowFrame<'a> {
 struct DelayFrame {
     least: i64,
     median: i64,
+    p99: i64,
     most: i64,
     last: i64,
 }
@@ -186,10 +128,10 @@ impl<'a> Frame<'a> {
     pub(crate) fn new(model: &'a Model, choice: &Choice, since: Option<Mark>) -> (Frame<'a>, Mark) {
         let agents = model.agents();
         let is_wanted = |agent: usize| {
-            let label = agents.get(agent).map(|agent| &agent.label);
-            choice.hosts.is_empty() || label.is_some_and(|label| choice.hosts.contains(label))
+            let label = agents.get(agent).map(|agent| agent.label.as_str());
+            label.is_some_and(|label| choice.has(label))
         };
-        let period = model.last(choice.interval);
+        let period = model.last(choice.interval());
         let (seconds, steps) = choice.steps();
         let mark = since.unwrap_or_default();
         let (points, mark) = model.history(seconds, steps, mark, is_wanted);
@@ -207,13 +149,8 @@ impl<'a> Frame<'a> {
                 ..SeriesFrame::new(series, &bars, total)
             }
         });
-        let mut flows = Vec::new();
-        let all = model.flows();
-        flows.extend(
-            all.iter()
-                .take(MOST_FLOWS)
-                .map(|flow| FlowFrame::new(agents, flow)),
-        );
+        let flows = model.flows().iter();
+        let flows = flows.map(|flow| FlowFrame::new(agents, flow)).collect();
         let frame = Frame {
             full: since.is_none(),
             over: model.is_over(),
@@ -228,7 +165,8 @@ impl<'a> Frame<'a> {
             series: series.collect(),
             agents: agents.iter().map(AgentFrame::new).collect(),
             flows,
-            flows_in_all: all.len(),
+            flows_in_all: model.flows_in_all(),
+            flows_crowded_out: model.flows_crowded_out(),
             browsers: Browsers::default(),
         };
         (frame, mark)
@@ -312,45 +250,16 @@ impl<'a> FlowFrame<'a> {
             sent: flow.sent,
             received: flow.received,
             lost: flow.lost,
+            unknown: flow.unknown,
+            is_uncut: flow.is_uncut,
             duplicated: flow.duplicated,
             delay_ns: flow.delay.map(|delay| DelayFrame {
                 least: delay.least,
                 median: delay.median,
+                p99: delay.p99,
                 most: delay.most,
                 last: delay.last,
             }),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn queries_are_read() {
-        let choice = Choice::read("interval=10&span=600&host=a%26b&host=west").expect("right");
-        assert_eq!((choice.interval, choice.span), (10, 600));
-        assert!(choice.hosts.contains("a&b") && choice.hosts.len() == 2);
-        for wrong in ["interval=0", "interval=61", "span=x", "span=1861", "x=1"] {
-            assert!(Choice::read(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_history_has_no_more_pieces_than_can_be_drawn() {
-        for (query, steps) in [
-            ("", (1, 180)),
-            ("span=600", (5, 120)),
-            ("span=1860", (10, 186)),
-            ("span=1860&interval=60", (60, 31)),
-            ("interval=7", (10, 18)),
-        ] {
-            assert_eq!(
-                Choice::read(query).expect("right").steps(),
-                steps,
-                "{query}"
-            );
         }
     }
 }

@@ -27,7 +27,6 @@
 //! are added; memory is bounded by what the collector keeps.
 
 use std::collections::BTreeMap;
-use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -37,63 +36,13 @@ use netcap_agent::collect::{
 };
 use netcap_agent::config::Config;
 
+use crate::amount::{Amount, Mark, Period, Point, Times};
 use crate::series::{Series, Subject};
 
+/// Flows that views show: more are of no use to people.
+pub(crate) const MOST_FLOWS: usize = 500;
 /// How long after a second its records are waited for: agents send within some ten milliseconds.
 const SETTLE: Duration = Duration::from_millis(250);
-
-/// Whose clock says what time it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Times {
-    /// Ours: records are of now.
-    Ours,
-    /// The latest record, as records of long ago keep their times.
-    OfRecords,
-}
-
-/// Some whole seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Period {
-    /// The first, since 1970; a multiple of their number.
-    pub begin: i64,
-    /// How many.
-    pub seconds: u32,
-}
-
-/// What there was in a period.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amount {
-    /// Records.
-    pub records: u64,
-    /// Values of level 0 together: bits of traffic; of processor and memory divide by the records.
-    pub level0: u64,
-    /// Values of level 1: what is relayed, or matched once more.
-    pub level1: u64,
-}
-
-impl AddAssign for Amount {
-    fn add_assign(&mut self, other: Amount) {
-        self.records = self.records.saturating_add(other.records);
-        self.level0 = self.level0.saturating_add(other.level0);
-        self.level1 = self.level1.saturating_add(other.level1);
-    }
-}
-
-/// How far a view has drawn the history.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mark {
-    version: u64,
-    until: i64,
-}
-
-/// A piece of the history.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Point {
-    /// When.
-    pub period: Period,
-    /// Of each series, in their order.
-    pub amounts: Vec<Amount>,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -102,6 +51,8 @@ pub struct Model {
     times: Times,
     series: Vec<Series>,
     snapshot: Snapshot,
+    flows: Vec<FlowView>,
+    flows_in_all: usize,
     /// By second since 1970.
     seconds: BTreeMap<i64, Second>,
     /// Everything up to here is in the seconds.
@@ -125,6 +76,8 @@ impl Model {
     pub fn new(config: &Config, overview: Arc<Overview>, times: Times) -> Model {
         Model {
             snapshot: overview.snapshot(),
+            flows: Vec::new(),
+            flows_in_all: 0,
             overview,
             times,
             series: Series::of_config(config),
@@ -143,6 +96,7 @@ impl Model {
     /// Takes what is new.
     pub fn refresh(&mut self, now: SystemTime) {
         self.snapshot = self.overview.snapshot();
+        (self.flows, self.flows_in_all) = self.overview.flows(MOST_FLOWS);
         let clock = self.overview.clock();
         let is_old = self.times == Times::OfRecords || self.is_over();
         let now = match clock {
@@ -197,9 +151,14 @@ impl Model {
         &self.snapshot.agents
     }
 
-    /// The flows that were seen at both ends, now.
-    pub fn flows(&self) -> Vec<FlowView> {
-        self.overview.flows()
+    /// The first flows that were seen at both ends, at the last refreshment.
+    pub fn flows(&self) -> &[FlowView] {
+        &self.flows
+    }
+
+    /// How many there are.
+    pub fn flows_in_all(&self) -> usize {
+        self.flows_in_all
     }
 
     /// The first second that is not complete, since 1970; that of the last refreshment.
@@ -210,6 +169,11 @@ impl Model {
     /// The first second that ever had records, since 1970.
     pub fn began(&self) -> Option<i64> {
         self.began
+    }
+
+    /// Flows that had to go for lack of room.
+    pub fn flows_crowded_out(&self) -> u64 {
+        self.overview.flows_crowded_out()
     }
 
     /// Whether nothing more will come.

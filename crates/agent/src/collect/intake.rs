@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::classify::{findings, write_line};
+use crate::classify::{Finding, findings, write_line};
 use crate::collect::json::write_json;
 use crate::collect::links::{News, Receiver};
 use crate::collect::overview::Overview;
@@ -37,7 +37,7 @@ pub enum Format {
 /// What becomes of records that agents send of their hosts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Statistics {
-    /// They are traffic like any other, as in the first release of 2019.
+    /// In lines they are traffic like any other, as in the first release of 2019.
     #[default]
     AreTraffic,
     /// They are lines of types `C` and `M`.
@@ -55,6 +55,8 @@ pub struct Intake {
     labels: Vec<String>,
     overview: Arc<Overview>,
     format: Format,
+    /// Whether there is a line for each packet.
+    has_lines: bool,
     statistics: Statistics,
     /// Now is what records say.
     has_old_times: bool,
@@ -123,6 +125,7 @@ impl Intake {
             labels,
             overview,
             format: Format::default(),
+            has_lines: true,
             statistics: Statistics::default(),
             has_old_times: false,
             tell: None,
@@ -137,6 +140,15 @@ impl Intake {
     #[must_use]
     pub fn with_format(self, format: Format) -> Intake {
         Intake { format, ..self }
+    }
+
+    /// Without a line for each packet.
+    #[must_use]
+    pub fn without_lines(self) -> Intake {
+        Intake {
+            has_lines: false,
+            ..self
+        }
     }
 
     /// With this done of statistics.
@@ -191,8 +203,20 @@ impl Intake {
         }
     }
 
-    /// Writes lines; `false` if there is no use in more.
-    fn write(&self, lines: &[u8]) -> bool {
+    /// Tells what is missing and was not told yet, as there will be no more of it.
+    pub fn tell_rest(&self) {
+        for (agent, stream) in self.streams.iter().enumerate() {
+            let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+            let records = stream.progress.untold();
+            drop(stream);
+            if records > 0 {
+                self.news(agent, &News::Missed { records });
+            }
+        }
+    }
+
+    /// Writes lines, which are whole; `false` if there is no use in more.
+    pub fn write(&self, lines: &[u8]) -> bool {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(writer) = &mut out.writer else {
             return false;
@@ -220,14 +244,24 @@ impl Intake {
         let Some(label) = self.labels.get(agent) else {
             return false;
         };
-        let has_statistics = self.statistics != Statistics::AreTraffic;
         let (mut lines, mut found, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for observation in observations {
             let first = found.len();
-            found.extend(findings(&self.config, observation, has_statistics));
-            for finding in &found[first..] {
-                let is_shown =
-                    self.statistics != Statistics::AreLeftOut || finding.kind.is_traffic();
+            // To views a report of a host is never traffic, whatever it is to lines.
+            found.extend(findings(&self.config, observation, true));
+            let told = &found[first..];
+            let is_report = told.iter().any(|finding| !finding.kind.is_traffic());
+            let as_in_2019: Vec<Finding<'_>>;
+            let told = match is_report && self.statistics == Statistics::AreTraffic {
+                true => {
+                    as_in_2019 = findings(&self.config, observation, false).collect();
+                    &as_in_2019
+                }
+                false => told,
+            };
+            for finding in told {
+                let is_shown = self.has_lines
+                    && (self.statistics != Statistics::AreLeftOut || finding.kind.is_traffic());
                 match self.format {
                     _ if !is_shown => {}
                     Format::Classic => write_line(label, observation, finding, &mut lines),
@@ -272,9 +306,6 @@ impl Receiver for Intake {
         let steps: Vec<Step> = steps.collect();
         self.overview.join(agent, messages, &steps);
         let observations = stream.observations(messages, &steps);
-        let has_machine = self.statistics != Statistics::AreTraffic;
-        let observations = observations
-            .filter(|observation| has_machine || !matches!(observation, Observation::Machine(..)));
         let goes_on = self.take(agent, observations, octets);
         let losses = stream.progress.losses();
         let is_begun = messages

@@ -190,7 +190,7 @@ fn line(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
 }
 
 /// A value, or `null`.
-struct OrNull<T>(Option<T>);
+pub(super) struct OrNull<T>(pub(super) Option<T>);
 
 impl<T: fmt::Display> fmt::Display for OrNull<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -202,7 +202,7 @@ impl<T: fmt::Display> fmt::Display for OrNull<T> {
 }
 
 /// A text as JSON has it (RFC 8259, section 7).
-struct Quoted<'a>(&'a str);
+pub(super) struct Quoted<'a>(pub(super) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

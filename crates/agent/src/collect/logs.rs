@@ -42,6 +42,9 @@ pub enum LogError {
     /// There are none.
     #[error("no logs in {}: they are TN-*/runtime.log or *.log there, or the same with .gz", .0.display())]
     None(PathBuf),
+    /// There is a log, and beside it one of the same name in gzip.
+    #[error("{path} and {path}.gz are both there, and would count twice; remove one, or name the one that is meant", path = .0.display())]
+    Twice(PathBuf),
 }
 
 /// What has become of the lines of a log.
@@ -79,12 +82,22 @@ pub fn find(path: &Path) -> Result<Vec<Log>, LogError> {
             found.push(path);
         } else if name.starts_with("TN-") {
             let names = ["runtime.log", "runtime.log.gz"];
-            let files = names.map(|name| path.join(name)).into_iter();
-            found.extend(files.filter(|file| file.is_file()));
+            found.extend(names.map(|name| path.join(name)));
         }
     }
+    // Neither folders nor pipes, which might never end.
+    found.retain(|path| path.is_file());
     // The order of a folder is none.
     found.sort();
+    let twice = found.iter().find(|path| {
+        let packed = format!("{}.gz", path.display());
+        found
+            .iter()
+            .any(|other| other.as_os_str() == packed.as_str())
+    });
+    if let Some(path) = twice {
+        return Err(LogError::Twice(path.clone()));
+    }
     match found.is_empty() {
         true => Err(LogError::None(path.to_owned())),
         false => Ok(found.into_iter().map(Log::of).collect()),
@@ -220,13 +233,16 @@ mod tests {
             fs::create_dir(path.join(name)).expect("made");
             fs::write(path.join(name).join("runtime.log"), LINE).expect("written");
         }
-        fs::write(path.join("TN-01/runtime.log.gz"), gzip(LINE)).expect("written");
+        // What is no file is no log, whatever it is called.
+        fs::create_dir(path.join("folder.log")).expect("made");
         for name in ["lab.log", "west.log.gz", "notes.txt"] {
             fs::write(path.join(name), LINE).expect("written");
         }
         let found = find(path).expect("logs");
         let labels: Vec<&str> = found.iter().map(|log| log.label.as_str()).collect();
-        assert_eq!(labels, ["0", "1", "1", "10", "a_b", "lab", "west"]);
+        assert_eq!(labels, ["0", "1", "10", "a_b", "lab", "west"]);
+        fs::write(path.join("TN-01/runtime.log.gz"), gzip(LINE)).expect("written");
+        assert!(matches!(find(path), Err(LogError::Twice(_))));
         let alone = find(&path.join("TN-10/runtime.log")).expect("a log");
         assert_eq!(alone[0].label, "10");
         assert!(matches!(

@@ -6,6 +6,7 @@
 //! reader.rs    octets into records (messages: extended/reader.rs)                  /
 //! intake.rs    the Receiver: observations -> classify.rs -> lines (json.rs) into a writer, and
 //! progress.rs  which messages of an agent have not come
+//! join         packets that one agent sent and another received; lines of them: flow_lines.rs
 //! overview.rs  what is known of each agent, and sums of the last minutes (window.rs), for views (views.rs)
 //! ```
 //!
@@ -13,6 +14,7 @@
 //! are whole, and written as soon as their records are there; memory is bounded by the number of agents,
 //! not by what they send. A writer that blocks has the agents wait, and nothing is lost in between.
 
+mod flow_lines;
 mod intake;
 mod join;
 mod json;
@@ -27,6 +29,7 @@ mod views;
 mod voice;
 mod window;
 
+pub use flow_lines::FlowLines;
 pub use intake::{Format, Intake, Statistics};
 pub use join::{JoinOptions, MemberCounts};
 pub use links::{Links, LinksError, MOST_AGENTS, News, Receiver};

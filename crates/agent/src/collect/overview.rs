@@ -250,14 +250,20 @@ impl Overview {
     }
 
     /// The flows that were seen at both ends, in the order in which they were first.
-    pub fn flows(&self) -> Vec<FlowView> {
-        self.with_join(|join| join.flows()).unwrap_or_default()
+    /// No more than the first so many, as each costs agents some time; and how many there are.
+    pub fn flows(&self, most: usize) -> (Vec<FlowView>, usize) {
+        self.with_join(|join| join.flows(most)).unwrap_or_default()
     }
 
-    /// What became of packets, by flow and second; of each second once all is known of it, or, at the end, what
-    /// is known. Each is given once. Empty if the join was not asked to keep it.
+    /// What became of packets, by flow and second; of each second once all is known of it, and at the end of all.
+    /// Each is given once. Empty if the join was not asked to keep it.
     pub fn flow_seconds(&self, is_end: bool) -> Vec<FlowSecond> {
-        let taken = self.with_join(|join| join.take_seconds(is_end));
+        let taken = self.with_join(|join| {
+            if is_end {
+                join.finish();
+            }
+            join.take_seconds(is_end)
+        });
         taken.unwrap_or_default()
     }
 

@@ -106,7 +106,7 @@ pub(super) fn first(
     // That of another protocol may seem long, and never come.
     if !is_known && kind != Message::AGENT {
         return Err(StreamError::Foreign(
-            "it does not begin with who the agent is; is that its port for the extended stream?",
+            "it does not begin with who the agent is (is that its port for the extended stream? if it has a certificate, put `tls` behind its address)",
         ));
     }
     let Some(fields) = rest.get(..length - 1) else {

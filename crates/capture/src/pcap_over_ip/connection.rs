@@ -634,6 +634,11 @@ impl Pending {
         self.peer
     }
 
+    /// Whether it has to agree upon TLS first.
+    pub fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// What ends the connection from another thread, now or later.
     pub fn cutter(&self) -> Cutter {
         Cutter(Arc::downgrade(&self.stream))

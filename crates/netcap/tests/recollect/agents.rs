@@ -226,6 +226,7 @@ fn prometheus_is_told() {
     let page = collector.metrics(
         &told,
         &[
+            "recollect_browsers 0\n",
             "recollect_records_received_total{agent=\"lab\"} 1\n",
             "recollect_browsers 0\n",
             "recollect_connected{agent=\"lab\"} 1\n",

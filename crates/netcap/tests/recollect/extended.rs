@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::Ipv6Addr;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -328,12 +329,20 @@ fn hostile_agents_hold_up_nobody() {
     let lines: String = waiting.iter().map(Waiting::line).collect();
     let config = format!("{RULES}{lines}{place}{}", extended.line());
     let mut collector = Collector::start(&config, &["--quiet"]);
+    let (begun, all) = channel();
     for (name, waiting) in names.into_iter().zip(waiting) {
+        let begun = begun.clone();
         thread::spawn(move || {
             loop {
                 let mut speaker = waiting.greeted();
+                // Nobody may wait for it any more.
+                let _ = begun.send(());
                 let octets = hostile(name);
-                let pause = Duration::from_millis(if name == "drip" { 20 } else { 0 });
+                // Those of the times make lines, which all are read here.
+                let pause = Duration::from_millis(match name {
+                    "drip" | "times" => 20,
+                    _ => 0,
+                });
                 let size = if name == "drip" { 1 } else { octets.len() };
                 for piece in octets.chunks(size).cycle() {
                     thread::sleep(pause);
@@ -344,6 +353,7 @@ fn hostile_agents_hold_up_nobody() {
             }
         });
     }
+    names.iter().for_each(|_| all.recv().unwrap());
     let stream = accepted(&classic);
     let mut speaker = extended.known(&who(1, "src", LAB));
     let next = |label: &str| loop {

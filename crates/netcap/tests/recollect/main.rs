@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod agents;
+mod captures;
 mod command_line;
 mod extended;
+mod flows;
 mod lab;
 mod logs;
 mod multicast;

@@ -1,6 +1,6 @@
 // What is known of agents, and of flows that were seen at both ends.
 
-import { make, say } from "./card.js";
+import { make, say } from "./elements.js";
 import { clock, count, duration, perSecond } from "./format.js";
 
 // A lag beyond this, or that much ahead of us, is told as a difference of clocks, or a link that is slow.
@@ -44,7 +44,7 @@ function stateText({ state, since, why }) {
     case "connected":
       return `connected${time}`;
     case "lost":
-      return `lost${time}: ${why}`;
+      return `not connected${time}: ${why}`;
     case "ended":
       return "ended";
     default:
@@ -111,7 +111,7 @@ export function agentsText(agents) {
   const ended = of("ended").length;
   return [
     ended > 0 ? `${ended} of ${agents.length} ended` : `${connected} of ${agents.length} connected`,
-    some(of("lost"), "lost"),
+    some(of("lost"), "not connected"),
     some(of("connecting"), "not yet connected"),
     some(agents.filter((agent) => agent.state === "connected" && isOdd(agent)), "late or with another clock"),
   ].filter(Boolean);
@@ -119,7 +119,7 @@ export function agentsText(agents) {
 
 function browsersText({ connected, turned_away }) {
   const away = turned_away > 0 ? `, ${count(turned_away)} turned away` : "";
-  return `${connected} ${connected === 1 ? "browser looks" : "browsers look"} on${away}`;
+  return `${connected} ${connected === 1 ? "browser" : "browsers"} connected${away}`;
 }
 
 function delayText(delay, which) {
@@ -130,15 +130,20 @@ const FLOW_COLUMNS = [
   ["From", ({ sender }) => sender],
   ["To", ({ receiver }) => receiver],
   ["Flow", (flow) => {
+    // Port 0 is that of protocols without ports.
+    const [source, destination] = [flow.source, flow.destination].map((place) => place.replace(/:0$/, ""));
     const protocol = PROTOCOLS.get(flow.protocol) ?? `protocol ${flow.protocol}`;
     const mgen = flow.flow_id === null ? "" : `, MGEN ${flow.flow_id}`;
-    return `${protocol} ${flow.source} → ${flow.destination}${mgen}`;
+    return `${protocol} ${source} → ${destination}${mgen}`;
   }],
   ["Sent", ({ sent }) => count(sent)],
-  ["Lost", ({ sent, lost }) => (sent === 0 ? count(lost) : `${count(lost)} (${((100 * lost) / sent).toFixed(2)} %)`)],
-  ["Twice", ({ duplicated }) => count(duplicated)],
-  ["Delay, median", ({ delay_ns }) => delayText(delay_ns, "median")],
-  ["Least", ({ delay_ns }) => delayText(delay_ns, "least")],
+  ["Lost", ({ sent, lost }) => (lost === 0 ? "0" : `${count(lost)} (${((100 * lost) / sent).toFixed(2)} %)`)],
+  // Where a receiver has packets put together (offload), those that it did not see may have come.
+  ["Not known", ({ unknown, is_uncut }) => `${count(unknown)}${is_uncut ? " (offload)" : ""}`],
+  ["Duplicates", ({ duplicated }) => count(duplicated)],
+  ["Delay: least", ({ delay_ns }) => delayText(delay_ns, "least")],
+  ["Median", ({ delay_ns }) => delayText(delay_ns, "median")],
+  ["99 %", ({ delay_ns }) => delayText(delay_ns, "p99")],
   ["Most", ({ delay_ns }) => delayText(delay_ns, "most")],
 ];
 
@@ -147,10 +152,11 @@ export class Flows {
   #table = new Table(document.getElementById("flows"), FLOW_COLUMNS);
   #sum = document.getElementById("flows-sum");
 
-  take({ flows, flows_in_all }) {
+  take({ flows, flows_in_all, flows_crowded_out }) {
     this.#panel.hidden = flows.length === 0;
     this.#table.fill(flows);
     const shown = flows.length < flows_in_all ? `the first ${flows.length} of ${count(flows_in_all)}; ` : "";
-    say(this.#sum, `${shown}delays are by the clocks of two hosts: less than nothing means that these differ`);
+    const gone = flows_crowded_out > 0 ? `${count(flows_crowded_out)} had to go for lack of room; ` : "";
+    say(this.#sum, `${shown}${gone}losses are known some seconds after the packets were sent; delays compare two hosts' clocks: a negative one means that these differ`);
   }
 }

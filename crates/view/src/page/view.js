@@ -3,7 +3,8 @@
 // Frames come at most four times a second; they are drawn when the browser draws, and only the last one if
 // several came in between. The first frame of a connection is full, those after it add to the history.
 
-import { Card, make, say } from "./card.js";
+import { Card } from "./card.js";
+import { make, say } from "./elements.js";
 import { clock } from "./format.js";
 import { Agents, Flows, agentsText } from "./panels.js";
 
@@ -30,7 +31,8 @@ let notice = "";
 function url() {
   const query = new URLSearchParams({ interval: byId("interval").value, span: byId("span").value });
   const chosen = hosts.chosen();
-  if (chosen) for (const label of chosen) query.append("host", label);
+  // No host has an empty label: that wants none.
+  if (chosen) for (const label of chosen.length > 0 ? chosen : [""]) query.append("host", label);
   return `events?${query}`;
 }
 

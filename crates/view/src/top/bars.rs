@@ -62,6 +62,8 @@ impl Columns<'_> {
         match (direct, sum) {
             (EIGHTHS, _) => (UPRIGHT[8], first),
             (0, EIGHTHS) => (SHADE, second),
+            // Without a colour of its own only the shade tells.
+            (0, sum) if sum >= EIGHTHS / 2 && first.fg == second.fg => (SHADE, second),
             (0, sum) => (UPRIGHT[sum as usize], second),
             // Both, of which level 1 is behind if there is a colour for it.
             (direct, EIGHTHS) => {
@@ -149,10 +151,11 @@ mod tests {
             level(99.0, 99.0),
         ];
         let plain = drawn(&levels, [Style::new(); 2]);
-        assert_eq!(rows(&plain), ["   █▒▄▄█", " ▁▄██▒██"]);
+        assert_eq!(rows(&plain), ["   █▒▒▄█", " ▁▄██▒██"]);
         let colored = [Color::Red, Color::Blue].map(|color| Style::new().fg(color));
         let colored = drawn(&levels, colored);
         assert_eq!(colored[(4, 0)].fg, Color::Blue);
+        assert_eq!(rows(&colored), ["   █▒▄▄█", " ▁▄██▒██"]);
         assert_eq!(
             (colored[(6, 0)].fg, colored[(6, 0)].bg),
             (Color::Red, Color::Blue)

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use netcap_agent::collect::SUMS_KEPT;
 
-use crate::model::{Amount, Mark, Model};
+use crate::amount::{Amount, Mark};
+use crate::model::Model;
 
 /// Pieces that are kept: as many as a wide terminal has columns.
 const MOST_STEPS: u32 = 400;

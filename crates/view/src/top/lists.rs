@@ -87,24 +87,37 @@ pub(super) fn agents(look: &Look<'_>, area: Rect, buffer: &mut Buffer) -> usize 
 pub(super) fn flows(look: &Look<'_>, area: Rect, buffer: &mut Buffer) -> usize {
     let rows = &look.scene.flows;
     let all = || rows.iter();
-    let columns = [
+    let mut columns = vec![
         Column::text("From", 0, 12).with(all().map(|row| row.sender.as_str())),
         Column::text("To", 1, 12).with(all().map(|row| row.receiver.as_str())),
         Column::text("Flow", 8, 80).with(all().map(|row| row.what.as_str())),
         Column::number("Sent", 4).with(all().map(|row| grouped(row.sent))),
         Column::number("Lost", 3).with(all().map(|row| row.lost.as_str())),
-        Column::number("Twice", 7).with(all().map(|row| grouped(row.duplicated))),
+        Column::number("Duplicates", 9).with(all().map(|row| grouped(row.duplicated))),
         Column::number("Delay", 2).with(all().map(|row| row.median.as_str())),
         Column::number("Least", 5).with(all().map(|row| row.least.as_str())),
-        Column::number("Most", 6).with(all().map(|row| row.most.as_str())),
+        Column::number("99 %", 6).with(all().map(|row| row.p99.as_str())),
+        Column::number("Most", 7).with(all().map(|row| row.most.as_str())),
     ];
+    // Where what the receiver saw is not known.
+    if all().any(|row| row.unknown > 0) {
+        let unknown = Column::number("Unknown", 4).with(all().map(|row| grouped(row.unknown)));
+        columns.insert(5, unknown);
+    }
     let mut heading = vec![
         Span::styled("Flows", BOLD),
-        Span::styled("delay: median, by the two clocks", FAINT),
+        Span::styled(
+            "losses: known after some seconds; delay: median, by the two clocks",
+            FAINT,
+        ),
     ];
     if look.scene.flows_in_all > rows.len() {
         let text = format!("{} in all", grouped(look.scene.flows_in_all as u64));
         heading.push(Span::styled(text, FAINT));
+    }
+    if look.scene.flows_crowded_out > 0 {
+        let number = grouped(look.scene.flows_crowded_out);
+        heading.push(Span::styled(format!("{number} let go: no room"), FAINT));
     }
     list(
         look,

@@ -60,6 +60,8 @@ pub enum Ask {
     Suspend,
     /// To end.
     End,
+    /// Nothing, but a thread has panicked, and the terminal is given back to tell of it.
+    Bug,
 }
 
 /// See the module.
@@ -103,7 +105,7 @@ impl Top {
         let until = Instant::now() + longest;
         loop {
             if !self.screen.is_taken() {
-                return Ok(Ask::End);
+                return Ok(Ask::Bug);
             }
             let now = Instant::now();
             if self.looked.is_none_or(|looked| now >= looked + PAUSE) {

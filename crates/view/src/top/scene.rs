@@ -1,19 +1,17 @@
 //! What there is to see, as plain data: two scenes that are equal look the same.
 //!
-//! Guarantees: texts of files and agents are clean; there are no more flows than [`MOST_FLOWS`].
+//! Guarantees: texts of files and agents are clean; there are no more flows than [`MOST_FLOWS`](crate::model::MOST_FLOWS).
 
 use std::time::SystemTime;
 
 use netcap_agent::collect::{AgentView, FlowView, Status};
 
+use crate::amount::{Amount, Times};
 use crate::colors::Colors;
-use crate::model::{Amount, Model, Times};
+use crate::model::Model;
 use crate::series::{Series, Subject, Unit};
 use crate::top::history::History;
 use crate::top::text::{self, NONE, clean};
-
-/// Flows that are shown at most; their number is told nevertheless.
-const MOST_FLOWS: usize = 500;
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +26,7 @@ pub(super) struct Scene {
     pub(super) types: Vec<Type>,
     pub(super) flows: Vec<FlowRow>,
     pub(super) flows_in_all: usize,
+    pub(super) flows_crowded_out: u64,
     /// The latest first.
     pub(super) messages: Vec<String>,
     pub(super) is_over: bool,
@@ -109,9 +108,11 @@ pub(super) struct FlowRow {
     pub(super) what: String,
     pub(super) sent: u64,
     pub(super) lost: String,
+    pub(super) unknown: u64,
     pub(super) duplicated: u64,
     pub(super) median: String,
     pub(super) least: String,
+    pub(super) p99: String,
     pub(super) most: String,
 }
 
@@ -139,18 +140,18 @@ impl Scene {
         let types = series.map(|(((series, bars), total), history)| {
             Type::of(series, bars, interval, total, history)
         });
-        let flows = model.flows();
         Scene {
             time: latest(model).map(|micros| time(micros, is_old)),
             interval,
             by_label: by_label(&agents),
             types: types.collect(),
-            flows: flows
+            flows: model
+                .flows()
                 .iter()
-                .take(MOST_FLOWS)
                 .map(|flow| FlowRow::of(flow, &agents))
                 .collect(),
-            flows_in_all: flows.len(),
+            flows_in_all: model.flows_in_all(),
+            flows_crowded_out: model.flows_crowded_out(),
             messages: Vec::new(),
             is_over: model.is_over(),
             agents,
@@ -252,9 +253,11 @@ impl FlowRow {
                 0 => NONE.to_owned(),
                 sent => format!("{:.1} %", 100.0 * flow.lost as f64 / sent as f64),
             },
+            unknown: flow.unknown,
             duplicated: flow.duplicated,
             median: delay(|delay| delay.median),
             least: delay(|delay| delay.least),
+            p99: delay(|delay| delay.p99),
             most: delay(|delay| delay.most),
         }
     }

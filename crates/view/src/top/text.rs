@@ -17,7 +17,7 @@ pub(super) const NONE: &str = "–";
 /// A lag beyond this, or that much ahead of us, is told as a difference of clocks, or as records that come
 /// late.
 const ODD_LAG: i64 = 1_000_000;
-const AHEAD: i64 = -50_000;
+const AHEAD: i64 = -100_000;
 
 /// The text without what a terminal would act on, or show nothing for.
 pub(super) fn clean(text: &str) -> String {

@@ -26,8 +26,10 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::frame::{Browsers, Choice, Frame};
-use crate::model::{Mark, Model};
+use crate::amount::Mark;
+use crate::choice::Choice;
+use crate::frame::{Browsers, Frame};
+use crate::model::Model;
 
 /// How many may be there, and how long they may take.
 #[derive(Clone, Copy, Debug)]

@@ -21,16 +21,18 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{Shared, TICK};
-use crate::frame::Choice;
-use crate::model::Mark;
+use crate::amount::Mark;
+use crate::choice::Choice;
 
 /// Path, type and text of what the page consists of.
-const PARTS: [(&str, &str, &str); 9] = [
+const PARTS: [(&str, &str, &str); 11] = [
     ("/", HTML, include_str!("../page/index.html")),
     ("/view.css", CSS, include_str!("../page/view.css")),
     ("/theme.js", SCRIPT, include_str!("../page/theme.js")),
     ("/view.js", SCRIPT, include_str!("../page/view.js")),
     ("/card.js", SCRIPT, include_str!("../page/card.js")),
+    ("/graph.js", SCRIPT, include_str!("../page/graph.js")),
+    ("/elements.js", SCRIPT, include_str!("../page/elements.js")),
     ("/panels.js", SCRIPT, include_str!("../page/panels.js")),
     ("/format.js", SCRIPT, include_str!("../page/format.js")),
     ("/chart.js", SCRIPT, CHART),

@@ -19,6 +19,7 @@ pub(super) enum Event {
     Agent {
         addresses: Vec<IpAddr>,
         hears_all: bool,
+        ports: Vec<u16>,
     },
     /// Records before this are missing.
     Missing,
@@ -32,6 +33,8 @@ pub(super) enum Event {
     End,
 }
 
+/// Addresses of an agent that are looked at: each has few.
+const MOST_ADDRESSES: usize = 256;
 /// Modes in which an agent tells of everything that comes to its addresses.
 const HEARS_ALL: [&str; 2] = ["dst", "none"];
 
@@ -49,8 +52,10 @@ impl Events {
                         .interfaces
                         .iter()
                         .flat_map(|interface| interface.addresses.iter().copied())
+                        .take(MOST_ADDRESSES)
                         .collect(),
                     hears_all: HEARS_ALL.contains(&who.mode.as_str()),
+                    ports: who.ports.clone(),
                 },
                 Message::Packet(note) => match Sighting::of(note, state) {
                     Ok(sighting) => Event::Seen(sighting),

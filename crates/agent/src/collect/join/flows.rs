@@ -9,10 +9,16 @@ use crate::collect::views::{FlowSecond, FlowView};
 
 impl Join {
     /// What is known of all pairs, in the order in which they were first.
-    pub(crate) fn flows(&self) -> Vec<FlowView> {
+    /// No more than the first so many, and how many there are.
+    pub(crate) fn flows(&self, most: usize) -> (Vec<FlowView>, usize) {
         let mut pairs: Vec<&Pair> = self.pairs.all().iter().collect();
         pairs.sort_unstable_by_key(|pair| pair.opened);
-        pairs.into_iter().map(|pair| self.view(pair)).collect()
+        let count = pairs.len();
+        pairs.truncate(most);
+        (
+            pairs.into_iter().map(|pair| self.view(pair)).collect(),
+            count,
+        )
     }
 
     fn view(&self, pair: &Pair) -> FlowView {

@@ -46,9 +46,10 @@ use self::sighting::{Flow, Sighting, Unfit};
 use self::timeline::Presence;
 use self::waiting::{End, Waiting, by_agent, of_agent};
 
-/// Packets that wait at most, each counted where it was seen: some 150 MB.
+/// Packets that wait at most, each counted where it was seen: some 180 MB, and twice that for a moment, as
+/// tables grow.
 const MOST_WAITING: usize = 1 << 20;
-/// Pairs that are known at most: some 100 MB with the most varied delays.
+/// Pairs that are known at most: some 30 MB, and up to 300 MB with the most varied delays.
 const MOST_PAIRS: usize = 1 << 14;
 /// Agents tell of drops each second; so much longer is waited for what they say of a time.
 const GRACE: i64 = 1_500_000_000;
@@ -57,10 +58,10 @@ const GRACE: i64 = 1_500_000_000;
 const PATIENCE: u32 = 30;
 /// So much later than the limit what was sent before it is settled: the delay of a packet.
 const LATE: i64 = 500_000_000;
-/// Where agents speak as in 2019 if nothing else is said.
-const CLASSIC_PORT: u16 = 7073;
 /// Packets after which it is looked for what can be settled.
 const SWEEP: usize = 8192;
+/// Packets that are settled at a time at most, so that nobody waits long for the lock: more than come meanwhile.
+const SETTLED: usize = 2 * SWEEP;
 /// Packets that make room at a time.
 const ROOM: usize = 256;
 
@@ -119,10 +120,15 @@ impl Join {
                 Event::Agent {
                     addresses,
                     hears_all,
+                    ports,
                 } => {
                     member.timeline.presence = Presence::Here;
-                    (member.addresses, member.hears_all) = (addresses, hears_all);
-                    self.find_owners();
+                    member.hears_all = hears_all;
+                    member.own_ports = ports;
+                    if member.addresses != addresses {
+                        member.addresses = addresses;
+                        self.find_owners();
+                    }
                 }
                 Event::Missing => member.timeline.interrupted(),
                 Event::Seen(sighting) => {
@@ -132,8 +138,19 @@ impl Join {
                 Event::Unfit(time, unfit) => {
                     member.timeline.packet(time);
                     member.counts.unfit += 1;
-                    if let Unfit::Uncut { is_sent, protocol } = unfit {
-                        member.uncut[usize::from(is_sent)].add(protocol);
+                    // Those that are not found again may have come.
+                    match unfit {
+                        Unfit::Uncut { is_sent, protocol }
+                        | Unfit::Uncovered { is_sent, protocol } => {
+                            member.uncut[usize::from(is_sent)].add(protocol);
+                        }
+                        Unfit::Unknown {
+                            protocol,
+                            destination,
+                        } if member.addresses.contains(&destination) => {
+                            member.uncut[0].add(protocol);
+                        }
+                        Unfit::Unknown { .. } => {}
                     }
                 }
                 Event::Status(time, has_dropped) => {
@@ -208,33 +225,23 @@ impl Join {
     /// Settles what waits for nothing any more.
     pub(crate) fn sweep(&mut self, now: u32) {
         self.added = 0;
+        let time = self.progress();
+        let limit = time.saturating_sub(self.window).saturating_sub(GRACE);
+        let (mut overdue, mut left) = (None, SETTLED);
         for agent in 0..self.members.len() {
-            if let Some(turn) = self
-                .waiting
-                .next(agent)
-                .filter(|turn| turn.arrived + PATIENCE < now)
-            {
-                let due = turn.due.saturating_add(self.window).saturating_add(GRACE);
-                for member in &mut self.members {
-                    member.is_late |= member.timeline.progress().is_none_or(|time| time <= due);
+            while let Some(turn) = self.waiting.next(agent).copied() {
+                let has_come = turn.due < limit;
+                if left == 0 || !has_come && turn.arrived.saturating_add(PATIENCE) >= now {
+                    break;
                 }
-            }
-        }
-        let limit = self
-            .progress()
-            .saturating_sub(self.window)
-            .saturating_sub(GRACE);
-        self.settled = limit;
-        for agent in 0..self.members.len() {
-            while self
-                .waiting
-                .next(agent)
-                .is_some_and(|turn| turn.due < limit)
-            {
+                left -= 1;
                 let Some(mut entry) = self.waiting.take(agent) else {
                     break;
                 };
-                if entry.newest() < limit {
+                if !has_come {
+                    overdue = overdue.max(Some(turn.due));
+                }
+                if !has_come || entry.newest() < limit {
                     self.settle(&entry, i64::MAX, false);
                 } else {
                     // Others that are equal have come since.
@@ -244,17 +251,37 @@ impl Join {
                 }
             }
         }
+        if left > 0 {
+            self.settled = limit;
+        }
+        if let Some(due) = overdue {
+            let due = due.saturating_add(self.window).saturating_add(GRACE);
+            for member in &mut self.members {
+                let progress = member.timeline.progress();
+                member.is_late |= progress.is_none_or(|time| time <= due);
+            }
+        }
     }
 
-    /// How far all are that are waited for.
-    fn progress(&mut self) -> i64 {
-        let mut least = i64::MAX;
-        for member in self.members.iter().filter(|member| member.is_awaited()) {
-            let progress = member.timeline.progress().unwrap_or(i64::MIN);
-            least = least.min(progress);
+    /// Settles everything, as nothing more comes.
+    pub(crate) fn finish(&mut self) {
+        for agent in 0..self.members.len() {
+            while let Some(entry) = self.waiting.take(agent) {
+                self.settle(&entry, i64::MAX, false);
+            }
         }
+    }
+
+    /// How far all are that are waited for; who is late is not, unless all are.
+    fn progress(&mut self) -> i64 {
+        let progress = |member: &Member| member.timeline.progress().unwrap_or(i64::MIN);
+        let present = self.members.iter().filter(|member| member.is_present());
+        let awaited = present.clone().filter(|member| !member.is_late);
+        let least = awaited.map(progress).min();
+        let least = least.or_else(|| present.map(progress).min());
+        let least = least.unwrap_or(i64::MAX);
         for member in &mut self.members {
-            member.is_late &= member.timeline.progress().is_none_or(|time| time < least);
+            member.is_late &= progress(member) < least;
         }
         least
     }

@@ -79,6 +79,7 @@ impl Collector {
             instance,
             mode: mode.to_owned(),
             interfaces: vec![interface],
+            ports: vec![7073, 7075],
             ..Agent::default()
         };
         self.heard(agent, &[Message::Agent(who), Message::Number(0)]);
@@ -110,7 +111,7 @@ impl Collector {
     /// Received, lost, unknown and duplicated, of all pairs.
     pub(super) fn counts(&mut self) -> Vec<[u64; 4]> {
         self.join.sweep(self.now);
-        let flows = self.join.flows().into_iter();
+        let flows = self.join.flows(usize::MAX).0.into_iter();
         flows
             .map(|flow| {
                 assert_eq!(flow.sent, flow.received + flow.lost);
@@ -176,7 +177,7 @@ fn each_packet_has_its_fate() {
     }
     collector.received(1, 5700, note(77));
     assert_eq!(collector.settled(2), [[4, 2, 0, 1]]);
-    let flow = collector.join.flows().remove(0);
+    let flow = collector.join.flows(usize::MAX).0.remove(0);
     let delay = flow.delay.expect("delays");
     let in_ms = [delay.least, delay.most, delay.last].map(|delay| delay / 1_000_000);
     assert_eq!(in_ms, [-10, 5000, 5000]);
@@ -237,11 +238,34 @@ fn total_loss_shows_where_all_would_be_told() {
                 PacketNote {
                     destination,
                     ports,
+                    protocol: 6,
                     ..note(9)
                 },
             );
         }
         assert_eq!(collector.settled(2), expected, "{mode} {destination}");
+    }
+}
+
+#[test]
+fn what_a_receiver_cannot_find_again_is_not_lost() {
+    let unfound = [
+        PacketNote {
+            digest: None,
+            direction: Direction::Received,
+            ..note(1)
+        },
+        PacketNote {
+            direction: Direction::Unknown,
+            ..note(1)
+        },
+    ];
+    for unfound in unfound {
+        let mut collector = Collector::with(2, "none");
+        collector.sent(0, 10, note(1));
+        // As it is, whichever way.
+        collector.sent(1, 12, unfound);
+        assert_eq!(collector.settled(2), [[0, 0, 1, 0]]);
     }
 }
 
@@ -340,7 +364,10 @@ fn offload_makes_loss_unknown() {
             [expected, [1, 1, 0, 0]],
             "{agent} {direction:?}"
         );
-        assert_eq!(collector.join.flows()[0].is_uncut, expected[1] == 0);
+        assert_eq!(
+            collector.join.flows(usize::MAX).0[0].is_uncut,
+            expected[1] == 0
+        );
         assert_eq!(collector.join.counts(agent).unfit, 1);
     }
 }
@@ -365,7 +392,8 @@ fn many_may_receive_and_some_relay() {
     let counts = collector.settled(3);
     let ends: Vec<_> = collector
         .join
-        .flows()
+        .flows(usize::MAX)
+        .0
         .iter()
         .map(|flow| (flow.sender, flow.receiver))
         .collect();
@@ -468,6 +496,49 @@ fn wrong_clocks_spoil_only_what_is_theirs() {
 }
 
 #[test]
+fn who_says_nothing_is_waited_for_half_a_minute() {
+    let mut collector = Collector::with(2, "none");
+    collector.begins(2, 1, "none");
+    for second in 0..100 {
+        let number = second as u32;
+        collector.now = number;
+        collector.sent(0, 1000 * second, note(number));
+        if second % 2 == 0 {
+            collector.received(1, 1000 * second + 10, note(number));
+        }
+        (0..2).for_each(|agent| collector.status(agent, 1000 * second + 20, 0));
+        let lost = collector.counts()[0][1];
+        match second {
+            ..=30 => assert_eq!(lost, 0),
+            40.. => assert!(lost >= (number as u64 - 8) / 2, "{second} {lost}"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn after_a_pause_of_all_it_goes_on() {
+    let mut collector = Collector::with(2, "none");
+    collector.sent(0, 10, note(1));
+    collector.received(1, 20, note(1));
+    collector.sent(0, 30, note(2));
+    // The collector sleeps for a minute, and so do the agents.
+    collector.now += 60;
+    assert_eq!(collector.counts(), [[1, 0, 1, 0]]);
+    for number in 3..100 {
+        collector.sent(0, 60_000 + i64::from(number), note(number));
+        collector.counts();
+        if number != 50 {
+            collector.received(1, 60_001 + i64::from(number), note(number));
+        }
+    }
+    for second in 61..70 {
+        (0..2).for_each(|agent| collector.status(agent, 1000 * second, 0));
+    }
+    assert_eq!(collector.counts(), [[97, 1, 1, 0]]);
+}
+
+#[test]
 fn there_is_room_for_so_many() {
     let mut collector = Collector::with(3, "none");
     collector.join.most_waiting = 2000;
@@ -489,7 +560,7 @@ fn there_is_room_for_so_many() {
         collector.sent(0, 30, PacketNote { ports, ..note(1) });
         collector.received(1, 40, PacketNote { ports, ..note(1) });
     }
-    let flows = collector.join.flows();
+    let flows = collector.join.flows(usize::MAX).0;
     assert!(flows.len() <= 16 && flows.last().expect("flows").source.port() == 999);
     assert_eq!(
         collector.join.pairs_crowded_out(),

@@ -68,7 +68,7 @@ pub(super) fn of_agent(side: &[End], agent: u16) -> &[End] {
 /// When an entry is looked at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
-    place: usize,
+    place: u32,
     /// Once everybody has come to this time.
     pub(super) due: i64,
     /// When it came here, by our clock.
@@ -79,8 +79,8 @@ pub(super) struct Turn {
 #[derive(Debug)]
 pub(super) struct Waiting {
     entries: Vec<Option<Entry>>,
-    free: Vec<usize>,
-    table: HashTable<usize>,
+    free: Vec<u32>,
+    table: HashTable<u32>,
     /// By the agent that saw it first.
     queues: Vec<VecDeque<Turn>>,
     /// How many ends there are.
@@ -109,7 +109,7 @@ impl Waiting {
             Some(place) => place,
             None => self.insert(agent, sighting, now),
         };
-        let entry = self.entries[place].as_mut()?;
+        let entry = self.entries[place as usize].as_mut()?;
         let end = End {
             time: sighting.time,
             agent,
@@ -129,15 +129,15 @@ impl Waiting {
         Some(entry)
     }
 
-    fn find(&self, sighting: &Sighting) -> Option<usize> {
-        let is_it = |place: &usize| {
-            let entry = self.entries[*place].as_ref();
+    fn find(&self, sighting: &Sighting) -> Option<u32> {
+        let is_it = |place: &u32| {
+            let entry = self.entries[*place as usize].as_ref();
             entry.is_some_and(|entry| entry.key == sighting.key)
         };
         self.table.find(sighting.hash, is_it).copied()
     }
 
-    fn insert(&mut self, agent: u16, sighting: &Sighting, now: u32) -> usize {
+    fn insert(&mut self, agent: u16, sighting: &Sighting, now: u32) -> u32 {
         let entry = Entry {
             key: sighting.key,
             label: sighting.label,
@@ -148,15 +148,19 @@ impl Waiting {
         self.put(usize::from(agent), sighting.time, entry, now)
     }
 
-    fn put(&mut self, agent: usize, due: i64, entry: Entry, arrived: u32) -> usize {
+    fn put(&mut self, agent: usize, due: i64, entry: Entry, arrived: u32) -> u32 {
         let hash = entry.hash;
-        let place = self.free.pop().unwrap_or(self.entries.len());
-        match self.entries.get_mut(place) {
+        // There are never that many.
+        let place = self.free.pop().unwrap_or(self.entries.len() as u32);
+        match self.entries.get_mut(place as usize) {
             Some(free) => *free = Some(entry),
             None => self.entries.push(Some(entry)),
         }
         let entries = &self.entries;
-        let hash_of = |place: &usize| entries[*place].as_ref().map_or(0, |entry| entry.hash);
+        let hash_of = |place: &u32| {
+            let entry = entries[*place as usize].as_ref();
+            entry.map_or(0, |entry| entry.hash)
+        };
         self.table.insert_unique(hash, place, hash_of);
         let turn = Turn {
             place,
@@ -175,7 +179,7 @@ impl Waiting {
     /// Takes that out.
     pub(super) fn take(&mut self, agent: usize) -> Option<Entry> {
         let turn = self.queues[agent].pop_front()?;
-        let entry = self.entries[turn.place].take()?;
+        let entry = self.entries[turn.place as usize].take()?;
         if let Ok(found) = self
             .table
             .find_entry(entry.hash, |place| *place == turn.place)
@@ -199,5 +203,17 @@ impl Waiting {
         agents
             .max_by_key(|agent| self.queues[*agent].len())
             .unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What [`super::super::MOST_WAITING`] says of memory stands on that.
+    #[test]
+    fn sizes_are_known() {
+        assert!(size_of::<Option<Entry>>() <= 144);
+        assert_eq!(size_of::<Turn>(), 16);
     }
 }

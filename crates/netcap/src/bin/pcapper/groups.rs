@@ -20,6 +20,9 @@ impl Groups {
         let groups = flags.groups().into_iter().map(|group| {
             let failed = |error| own(2, format!("--multicast {}: {error}", group.place));
             let opened = Multicast::open(&group).map_err(failed)?;
+            if !flags.quiet {
+                PROGRAM.note(format_args!("extended stream to {}", group.place));
+            }
             PROGRAM.note(format_args!(
                 "warning: {}: anyone who receives the group learns who talks to whom here",
                 group.place

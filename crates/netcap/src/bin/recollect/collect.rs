@@ -7,10 +7,9 @@ use netcap_agent::config::{Agent, Stream};
 use netcap_shell::Failure;
 use netcap_shell::figures::several;
 
-use crate::PROGRAM;
-use crate::configuration;
 use crate::flags::Flags;
 use crate::session::Session;
+use crate::{PROGRAM, configuration, flows};
 
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let config = configuration::load(flags)?;
@@ -24,7 +23,8 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     }
     let places = config.agents.iter();
     let places = places.map(|agent| (agent.label.clone(), agent.to_string()));
-    let session = Session::begin(flags, config.clone(), places.collect())?;
+    let joined = flows::joined(flags, &config)?;
+    let mut session = Session::begin(flags, config.clone(), places.collect(), joined.as_ref())?;
     let told = Arc::clone(&session.report);
     let statistics = match flags.statistics {
         true => Statistics::AreShown,
@@ -35,6 +35,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         .with_statistics(statistics)
         .with_news(move |label, news| told.news(label, news));
     let intake = Arc::new(intake);
+    session.tell_flows(flags, &intake)?;
     let receiver: Arc<dyn Receiver> = Arc::clone(&intake) as Arc<dyn Receiver>;
     session.report.line(format_args!(
         "{}, {}; Ctrl-C ends it",
@@ -47,6 +48,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         LinksError::Thread(_) => Failure::Environment(error.to_string()),
     })?;
     let result = session.watch(&intake, || false);
+    intake.tell_rest();
     drop(links);
     result
 }

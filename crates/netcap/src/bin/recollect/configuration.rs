@@ -41,6 +41,12 @@ fn unreadable(path: &Path, remedy: &str, error: &io::Error) -> Failure {
 pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
     let (mut config, mistakes) = read(flags)?;
     mistakes.iter().for_each(|mistake| PROGRAM.note(mistake));
+    if config.agents.is_empty() && flags.replay.paths.is_empty() {
+        PROGRAM.note(format_args!(
+            "{} names no agent, so nothing can come; add a line as lab:192.0.2.7:7073",
+            flags.config.display(),
+        ));
+    }
     if config.agents.len() > MOST_AGENTS {
         PROGRAM.note(format_args!(
             "{} has {}: only the first {MOST_AGENTS} are connected to; give the others to a second recollect",

@@ -64,6 +64,9 @@ pub(crate) struct Flags {
     pub(crate) quiet: bool,
 
     #[command(flatten)]
+    pub(crate) flows: Given<FlowFlags>,
+
+    #[command(flatten)]
     pub(crate) view: ViewFlags,
 
     #[command(flatten)]
@@ -82,6 +85,7 @@ Examples:
   recollect -c lab.conf --check                    is the configuration right?
   recollect -c lab.conf --json | jq 'select(.type == 2)'
   recollect -c lab.conf --metrics 127.0.0.1:9100   for Prometheus, too
+  recollect -c lab.conf --flows                    packets lost between agents, and their delay
   recollect -c lab.conf --top                      live, on the terminal
   recollect -c lab.conf --web 127.0.0.1            live, on a page at http://127.0.0.1:8073/
   recollect -c lab.conf --replay logs --speed 10   logs/TN-*/runtime.log, ten times as fast";
@@ -90,13 +94,30 @@ Examples:
 const MORE_CODES: &str = "\
 As in 2019 it is 3 if a configuration cannot be opened. With --check it is 1 if a line is wrong.";
 
+/// Flags of packets that are seen at both ends.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Flows")]
+pub(crate) struct FlowFlags {
+    /// Instead of packets tell of flows from one agent to another: packets received, lost and duplicated, and
+    /// their delay
+    ///
+    /// A line for each flow and second, some seconds later, once it is known; at the end, a table of all flows.
+    /// Two or more agents must speak the extended stream. Delays are by the clocks of the two hosts.
+    #[arg(long, conflicts_with = "top")]
+    pub(crate) flows: bool,
+
+    /// Seconds that a packet may take from one agent to another, by the clocks of both; later it is lost
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = window)]
+    pub(crate) window: Duration,
+}
+
 /// Flags of live views.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "View")]
 pub(crate) struct ViewFlags {
     /// Show on the terminal what comes, as it comes, instead of lines
     ///
-    /// How agents are, and for each type a bar for each host and the last minutes; ? lists the keys, q ends it.
+    /// How agents are, and for each type a bar for each host and the last minutes; ? shows the keys, q quits.
     /// After the last line of a replay it stays until then.
     #[arg(long, conflicts_with_all = ["json", "lines"])]
     pub(crate) top: bool,
@@ -149,7 +170,7 @@ impl Flags {
     pub(crate) fn has_lines(&self) -> bool {
         let is_page_alone = self.view.web.is_some() && !self.view.lines && !self.json;
         let is_flooded = is_page_alone && stdout().is_terminal();
-        !(self.view.top || is_flooded)
+        self.flows.flows || !(self.view.top || is_flooded)
     }
 
     /// How lines look.
@@ -159,6 +180,13 @@ impl Flags {
             false => Format::Classic,
         }
     }
+}
+
+/// A time that packets may take.
+fn window(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_millis(1)..=Duration::from_secs(600);
+    let time = seconds(text).ok().filter(|time| range.contains(time));
+    time.ok_or_else(|| "seconds from 0.001 to 600".to_owned())
 }
 
 /// Where the page is, if nothing else is said.
@@ -210,7 +238,8 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Flags
     let Some(flags): Option<Flags> = flags else {
         return Ok(None);
     };
-    if let (Some(flag), false) = (flags.tls.given(), flags.replay.paths.is_empty()) {
+    let of_agents = flags.tls.given().or(flags.flows.given());
+    if let (Some(flag), false) = (of_agents, flags.replay.paths.is_empty()) {
         return Err(Failure::Usage(format!(
             "{} is for connections to agents, and {} makes none; leave one of them out",
             PROGRAM.flag(flag),
@@ -317,6 +346,10 @@ mod tests {
             "recollect --replay x --speed fast",
             "recollect --replay x --seek tomorrow",
             "recollect --replay x --ca y",
+            "recollect --replay x --flows",
+            "recollect --flows --top",
+            "recollect --flows --window 0",
+            "recollect --flows --window 601",
             "recollect --cert x",
             "recollect --pin x",
         ] {

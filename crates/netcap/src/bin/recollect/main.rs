@@ -2,12 +2,13 @@
 //!
 //! The command line becomes [`flags`], files become a [`configuration`]; [`collect`] connects to agents,
 //! [`replay`] reads their logs; [`report`] tells what happens, [`page`] tells Prometheus, [`web`] browsers, and
-//! [`top`] draws. What a collector does with records is in `netcap_agent::collect`, what views show in
+//! [`top`] draws; [`flows`] tells of packets that were seen at both ends. What a collector does with records is in `netcap_agent::collect`, what views show in
 //! `netcap_view`.
 
 mod collect;
 mod configuration;
 mod flags;
+mod flows;
 mod page;
 mod replay;
 mod report;

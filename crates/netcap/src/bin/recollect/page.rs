@@ -3,10 +3,13 @@
 use std::time::UNIX_EPOCH;
 
 use netcap_agent::classify::Kind;
-use netcap_agent::collect::{AgentView, Losses, Overview, Status, Total};
+use netcap_agent::collect::{AgentView, FlowView, Losses, MemberCounts, Overview, Status, Total};
 use netcap_agent::config::Config;
 use netcap_shell::metrics::Page;
 use netcap_view::Browsers;
+
+/// Flows that are shown at most: each has nine values.
+const MOST_FLOWS: usize = 256;
 
 /// Name, explanation and value of a counter that each agent has.
 type Counter = (&'static str, &'static str, fn(&AgentView) -> u64);
@@ -117,6 +120,100 @@ pub(crate) fn write(
         }
     }
     by_type(page, config, &agents);
+    by_flow(page, &agents, overview);
+}
+
+/// What became of the packets of flows that were seen at both ends: of the first so many.
+fn by_flow(page: &mut Page, agents: &[AgentView], overview: &Overview) {
+    let unjoined: Vec<(&str, MemberCounts)> = (0..)
+        .zip(agents)
+        .filter_map(|(number, agent)| Some((agent.label.as_str(), overview.unjoined(number)?)))
+        .collect();
+    if unjoined.is_empty() {
+        return;
+    }
+    let mut family = page.counter(
+        "recollect_unjoined_records_total",
+        "Records that are of no packet seen at both ends, by reason.",
+    );
+    for (agent, counts) in unjoined {
+        for (reason, count) in [
+            ("unfit", counts.unfit),
+            ("unsent", counts.unsent),
+            ("repeated", counts.repeated),
+            ("no_room", counts.crowded_out),
+        ] {
+            family.value(&[("agent", agent), ("reason", reason)], count);
+        }
+    }
+    let flows = overview.flows(usize::MAX).0;
+    let shown = &flows[..flows.len().min(MOST_FLOWS)];
+    page.gauge(
+        "recollect_flows",
+        "Flows that were seen at both ends, also those that are not on this page.",
+    )
+    .value(&[], flows.len());
+    page.counter(
+        "recollect_flows_forgotten_total",
+        "Flows without packets that made room for others.",
+    )
+    .value(&[], overview.flows_crowded_out());
+    let mut family = page.counter(
+        "recollect_flow_packets_total",
+        "Packets of a flow, by what became of them.",
+    );
+    for flow in shown {
+        for (fate, count) in [
+            ("received", flow.received),
+            ("lost", flow.lost),
+            ("unknown", flow.unknown),
+            ("duplicated", flow.duplicated),
+        ] {
+            of_flow(agents, flow, ("fate", fate), |labels| {
+                family.value(labels, count)
+            });
+        }
+    }
+    let mut family = page.gauge(
+        "recollect_flow_delay_seconds",
+        "Delay of the packets of a flow, by the clocks of the two hosts.",
+    );
+    for flow in shown {
+        let Some(delay) = flow.delay else { continue };
+        for (which, nanoseconds) in [
+            ("least", delay.least),
+            ("median", delay.median),
+            ("p99", delay.p99),
+            ("most", delay.most),
+            ("last", delay.last),
+        ] {
+            let seconds = nanoseconds as f64 / 1e9;
+            of_flow(agents, flow, ("which", which), |labels| {
+                family.value(labels, seconds)
+            });
+        }
+    }
+}
+
+fn of_flow(
+    agents: &[AgentView],
+    flow: &FlowView,
+    last: (&str, &str),
+    write: impl FnOnce(&[(&str, &str)]),
+) {
+    let label = |agent: usize| agents.get(agent).map_or("", |agent| agent.label.as_str());
+    write(&[
+        ("sender", label(flow.sender)),
+        ("receiver", label(flow.receiver)),
+        ("source", &flow.source.to_string()),
+        ("destination", &flow.destination.to_string()),
+        ("protocol", &flow.protocol.to_string()),
+        (
+            "flow",
+            &flow.flow_id.map(|id| id.to_string()).unwrap_or_default(),
+        ),
+        last,
+    ]);
 }
 
 /// What has come of each type.

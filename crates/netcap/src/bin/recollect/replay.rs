@@ -26,7 +26,7 @@ type Logs = (Vec<(String, String)>, Vec<(usize, Log)>);
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let config = configuration::load(flags)?;
     let (agents, logs) = logs(&flags.replay.paths)?;
-    let session = Session::begin(flags, config, agents)?;
+    let session = Session::begin(flags, config, agents, None)?;
     let intake = session
         .intake(flags)
         .with_statistics(match flags.statistics {
@@ -92,7 +92,7 @@ fn logs(paths: &[PathBuf]) -> Result<Logs, Failure> {
 fn unreadable(error: LogError) -> Failure {
     let remedy = match error {
         LogError::Unreadable { .. } => "; --replay names a log, or a folder of them",
-        LogError::None(_) => "",
+        LogError::None(_) | LogError::Twice(_) => "",
     };
     let error = error.to_string();
     Failure::Environment(format!("{}{remedy}", error.escape_debug()))

@@ -1,18 +1,19 @@
 //! What a collector and a replay have in common: where records go, and the loop that looks after it.
 
-use std::io::{self, Write, sink, stdout};
+use std::io::{Write, sink, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use netcap_agent::collect::{Intake, Overview, SUMS_KEPT};
+use netcap_agent::collect::{Intake, JoinOptions, Overview, SUMS_KEPT};
 use netcap_agent::config::Config;
 use netcap_shell::metrics::Metrics;
 use netcap_shell::{Failure, signals};
 use netcap_view::{Model, Times, Web};
 
 use crate::flags::Flags;
+use crate::flows::Teller;
 use crate::report::Report;
 use crate::top::Canvas;
 use crate::{PROGRAM, page, web};
@@ -33,6 +34,7 @@ pub(crate) struct Session {
     times: Times,
     canvas: Option<Canvas>,
     web: Option<Web>,
+    teller: Option<Teller>,
 }
 
 impl Session {
@@ -41,8 +43,13 @@ impl Session {
         flags: &Flags,
         config: Config,
         agents: Vec<(String, String)>,
+        joined: Option<&JoinOptions>,
     ) -> Result<Session, Failure> {
-        let overview = Arc::new(Overview::new(agents, SUMS_KEPT));
+        let overview = Overview::new(agents, SUMS_KEPT);
+        let overview = Arc::new(match joined {
+            Some(options) => overview.with_joined(options),
+            None => overview,
+        });
         let times = match flags.replay.original_time {
             true => Times::OfRecords,
             false => Times::Ours,
@@ -58,6 +65,7 @@ impl Session {
             overview,
             times,
             canvas,
+            teller: None,
         })
     }
 
@@ -69,7 +77,27 @@ impl Session {
             true => Box::new(stdout()),
             false => Box::new(sink()),
         };
-        Intake::new(self.config.clone(), overview, writer).with_format(flags.format())
+        let intake = Intake::new(self.config.clone(), overview, writer).with_format(flags.format());
+        match flags.flows.flows {
+            true => intake.without_lines(),
+            false => intake,
+        }
+    }
+
+    /// Tells of flows instead of packets, if that was asked for.
+    pub(crate) fn tell_flows(
+        &mut self,
+        flags: &Flags,
+        intake: &Arc<Intake>,
+    ) -> Result<(), Failure> {
+        if flags.flows.flows {
+            let (overview, stop) = (Arc::clone(&self.overview), Arc::clone(&self.stop));
+            let teller = Teller::start(overview, Arc::clone(intake), flags.json, stop);
+            self.teller = Some(teller.map_err(|error| {
+                Failure::Environment(format!("cannot start a thread: {error}"))
+            })?);
+        }
+        Ok(())
     }
 
     /// Looks after clock, metrics and screen until the program is to end, or everything is told and there is no
@@ -80,6 +108,9 @@ impl Session {
         let view =
             canvas.map(|canvas| canvas.open(Model::new(&self.config, overview(), self.times)));
         let mut view = view.transpose()?;
+        if let (Some(canvas), Some(web)) = (canvas, &self.web) {
+            canvas.messages.tell(format_args!("live at {}", web.url()));
+        }
         let mut is_told = false;
         let failure = loop {
             let mut is_last = self.stop.load(Ordering::Relaxed);
@@ -99,10 +130,14 @@ impl Session {
                     page::write(page, &self.config, &self.overview, browsers);
                 });
             }
+            if let (true, Some(teller)) = (is_last, &self.teller) {
+                teller.finish(PATIENCE);
+            }
             let failure = match is_last {
                 true => intake.close(PATIENCE),
                 false => intake.failure(),
             };
+            let failure = failure.map(Failure::stdout);
             if is_last || failure.is_some() {
                 break failure;
             }
@@ -111,12 +146,12 @@ impl Session {
                 Some(Ok(is_end)) => {
                     self.stop.fetch_or(is_end, Ordering::Relaxed);
                 }
-                Some(Err(error)) => break Some(error),
+                Some(Err(failure)) => break Some(failure),
             }
         };
         self.stop.store(true, Ordering::Relaxed);
         drop(view);
         self.report.end();
-        failure.map_or(Ok(()), |error: io::Error| Err(Failure::stdout(error)))
+        failure.map_or(Ok(()), Err)
     }
 }

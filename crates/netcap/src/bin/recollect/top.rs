@@ -72,17 +72,25 @@ impl Canvas {
 
 impl View<'_> {
     /// Looks after the screen for so long; gives whether the user wants to end it.
-    pub(crate) fn wait(&mut self, longest: Duration) -> io::Result<bool> {
-        let ask = self.top.wait(longest)?;
-        if ask == Ask::Suspend || self.suspension.is_asked() {
+    pub(crate) fn wait(&mut self, longest: Duration) -> Result<bool, Failure> {
+        let ask = self.top.wait(longest).map_err(Failure::stdout)?;
+        if ask == Ask::Bug {
+            return Err(Failure::Bug("a thread has panicked".to_owned()));
+        }
+        self.suspend(ask == Ask::Suspend).map_err(Failure::stdout)?;
+        Ok(ask == Ask::End)
+    }
+
+    fn suspend(&mut self, is_asked: bool) -> io::Result<()> {
+        if self.suspension.is_asked() || is_asked {
             self.top.leave();
             self.suspension.suspend()?;
             self.top.enter()?;
         }
         // Who goes on after SIGSTOP finds the terminal as the shell has left it.
-        if self.suspension.is_over() {
-            self.top.enter()?;
+        match self.suspension.is_over() {
+            true => self.top.enter(),
+            false => Ok(()),
         }
-        Ok(ask == Ask::End)
     }
 }

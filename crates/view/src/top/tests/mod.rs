@@ -22,7 +22,8 @@ use super::history::History;
 use super::palette::Depth;
 use super::scene::Scene;
 use super::state::{State, Wish};
-use crate::model::{Model, Times};
+use crate::amount::Times;
+use crate::model::Model;
 
 const NOW: i64 = 1_700_000_000;
 const CONFIG: &str = "1=5000\n2=5001\n3=5002\n4=5003\n5=5004\n6=5005\n\
