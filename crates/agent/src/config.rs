@@ -30,6 +30,8 @@ use std::{
 
 use netcap_capture::pcap_over_ip::{Address, Pin};
 
+use crate::plain::is_plain;
+
 /// Octets of the largest file that is read.
 const LARGEST_FILE: u64 = 4 << 20;
 /// Agents that are taken from a file. More than can be connected to, so that it is known how many there are.
@@ -516,12 +518,11 @@ impl<'a> Text<'a> {
     }
 
     fn label(&self) -> Result<String, Wrong> {
-        let is_plain = |c: char| !c.is_control() && c != ':';
-        match (1..=LONGEST_LABEL).contains(&self.octets.len()) && self.octets.chars().all(is_plain)
-        {
+        let is_good = |c: char| is_plain(c) && c != ':';
+        match (1..=LONGEST_LABEL).contains(&self.octets.len()) && self.octets.chars().all(is_good) {
             true => Ok(self.octets.to_owned()),
             false => Err(self.wrong(format!(
-                "a name of 1 to {LONGEST_LABEL} octets, without `:`"
+                "a name of 1 to {LONGEST_LABEL} octets, without `:` and invisible characters"
             ))),
         }
     }

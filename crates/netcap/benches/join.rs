@@ -99,6 +99,7 @@ fn run(sides: &[Vec<Vec<Message>>; 2]) {
     for agent in 0..2 {
         intake.heard(agent, &[Message::End], 0);
     }
+    overview.flow_seconds(true);
     let (flows, _) = overview.flows(usize::MAX);
     let lost: u64 = flows.iter().map(|flow| flow.lost).sum();
     let received: u64 = flows.iter().map(|flow| flow.received).sum();

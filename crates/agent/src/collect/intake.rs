@@ -203,6 +203,18 @@ impl Intake {
         }
     }
 
+    /// Tells what is missing and was not told yet, as there will be no more of it.
+    pub fn tell_rest(&self) {
+        for (agent, stream) in self.streams.iter().enumerate() {
+            let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+            let records = stream.progress.untold();
+            drop(stream);
+            if records > 0 {
+                self.news(agent, &News::Missed { records });
+            }
+        }
+    }
+
     /// Writes lines, which are whole; `false` if there is no use in more.
     pub fn write(&self, lines: &[u8]) -> bool {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
+use crate::plain::is_plain;
 use crate::record::Record;
 
 /// Longest line that is looked at: a record takes at most 150 octets.
@@ -118,9 +119,9 @@ impl Log {
             },
             _ => stem,
         };
-        let fitting = |c: char| match c.is_control() || c == ':' {
-            true => '_',
-            false => c,
+        let fitting = |c: char| match is_plain(c) && c != ':' {
+            true => c,
+            false => '_',
         };
         let mut label: String = label.chars().map(fitting).collect();
         label.truncate(label.floor_char_boundary(LONGEST_LABEL));

@@ -95,7 +95,11 @@ impl Progress {
             }
             *dropped = counters.dropped;
         }
-        !is_first && self.losses().dropped > before
+        // Of those of the first report nobody knows when they were.
+        match is_first {
+            true => self.dropped.iter().any(|dropped| *dropped > 0),
+            false => self.losses().dropped > before,
+        }
     }
 
     /// What is lost so far.
@@ -178,7 +182,7 @@ mod tests {
         let mut progress = Progress::default();
         progress.agent(&started(1));
         // Those before the first report may be from before us.
-        assert!(!progress.status(&dropped(&[5, 1])));
+        assert!(progress.status(&dropped(&[5, 1])));
         assert!(!progress.status(&dropped(&[5, 1])));
         assert!(progress.status(&dropped(&[5, 2])));
         assert_eq!(progress.losses().dropped, 7);
@@ -187,7 +191,7 @@ mod tests {
         assert!(progress.status(&dropped(&[1, 2, 4])));
         assert_eq!(progress.losses().dropped, 5 + 1 + 2 + 4);
         progress.agent(&started(2));
-        assert!(!progress.status(&dropped(&[3])));
+        assert!(progress.status(&dropped(&[3])));
         assert_eq!(progress.losses().dropped, 12 + 3);
     }
 }

@@ -112,8 +112,9 @@ pub struct FlowView {
     pub unknown: u64,
     /// Packets received more often than sent.
     pub duplicated: u64,
-    /// Whether one of the two sees packets of this protocol that are not as they are on the wire (segmentation
-    /// or receive offload), so that those not received count as unknown.
+    /// Whether one of the two sees packets of this protocol that cannot be found again, so that those not received count
+    /// as unknown: they are not as they are on the wire (segmentation or receive offload), or too little of them was
+    /// captured.
     pub is_uncut: bool,
     /// One-way delay by the two agents' clocks; none before the first packet received.
     pub delay: Option<Delay>,

@@ -24,6 +24,8 @@ pub const MOST_INTERFACES: usize = 128;
 /// Octets of an interface's name, and its addresses, that are told at most.
 const LONGEST_NAME: usize = 63;
 const MOST_ADDRESSES: usize = 16;
+/// Ports that are told at most.
+const MOST_PORTS: usize = 64;
 /// Octets of other texts.
 const LONGEST_TEXT: usize = 255;
 /// VLAN tags that are told at most: what three bits can say.
@@ -61,6 +63,8 @@ pub struct Agent {
     pub mode: String,
     /// Where they come from, by number.
     pub interfaces: Vec<Interface>,
+    /// Ports of TCP at which it speaks to collectors, of either stream. It leaves out what goes to and from there.
+    pub ports: Vec<u16>,
 }
 
 /// Where packets come from.
@@ -262,6 +266,7 @@ impl Agent {
                 out.address(*address);
             });
         });
+        out.list(&self.ports, MOST_PORTS, |out, port| out.u16(*port));
     }
 
     fn read(fields: &mut Reader<'_>) -> Result<Agent, Short> {
@@ -280,6 +285,7 @@ impl Agent {
                     })?,
                 })
             })?,
+            ports: fields.list(Reader::u16)?,
         })
     }
 }
@@ -520,6 +526,7 @@ pub(super) mod tests {
                 mtu: 1500,
                 addresses: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             }],
+            ports: vec![7073, 7075],
         }
     }
 

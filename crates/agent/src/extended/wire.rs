@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::plain::is_plain;
+
 /// A message ends before its fields do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Short;
@@ -46,13 +48,13 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A text without control characters, whatever came.
+    /// A text of plain letters, whatever came.
     pub(super) fn text(&mut self) -> Result<String, Short> {
         let length = self.u8()?;
         let text = String::from_utf8_lossy(self.take(length.into())?);
         let plain = text
             .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c });
+            .map(|c| if is_plain(c) { c } else { '\u{fffd}' });
         Ok(plain.collect())
     }
 

@@ -80,6 +80,7 @@ fn the_example_is_what_is_sent() {
         addresses: vec!["10.99.0.1".parse().unwrap()],
     };
     assert_eq!(agent.interfaces, [expected]);
+    assert_eq!(agent.ports, [7073, 7075]);
     let frame = Frame {
         link_type: LinkType::ETHERNET,
         time: Timestamp::new(1_700_000_000, 411),

@@ -110,6 +110,7 @@ pub(crate) fn who(instance: u64, mode: &str, address: [u8; 4]) -> Agent {
             mtu: 1500,
             addresses: vec![address.into()],
         }],
+        ports: vec![7073],
     }
 }
 

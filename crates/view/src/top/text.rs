@@ -3,6 +3,7 @@
 //! Guarantee: what [`clean`] gives moves no cursor, changes no colour, and does not turn the line around.
 
 use netcap_agent::collect::AgentView;
+use netcap_agent::is_plain;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::series::Unit;
@@ -25,7 +26,7 @@ pub(super) fn clean(text: &str) -> String {
     let mut out = String::new();
     for letter in text.chars().take(LONGEST) {
         match letter.width() {
-            _ if is_invisible(letter) => out.push(char::REPLACEMENT_CHARACTER),
+            _ if !is_plain(letter) => out.push(char::REPLACEMENT_CHARACTER),
             None => out.push(char::REPLACEMENT_CHARACTER),
             Some(0) => {
                 marks += 1;
@@ -41,15 +42,6 @@ pub(super) fn clean(text: &str) -> String {
         }
     }
     out
-}
-
-/// Format characters (Unicode, general category Cf), separators of lines, and selectors of variants, about
-/// whose width terminals disagree.
-pub(super) fn is_invisible(letter: char) -> bool {
-    matches!(letter,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// How many columns it takes.

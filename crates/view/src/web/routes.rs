@@ -110,17 +110,17 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
 
 /// Why somebody gets no answer, if so.
 fn refusal(own: &str, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    if !host.is_some_and(|host| is_ours(own, host)) {
+    // A second one is for whoever stands between to be misled.
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok());
+    if hosts.next().is_some() || !host.is_some_and(|host| is_ours(own, host)) {
         return Some(
             "only for those who call this host by its IP address, localhost, or the name given with --web\n",
         );
     }
     // Browsers say where a request comes from. A link from elsewhere to the page is all right.
-    let site = headers.get("sec-fetch-site");
-    let is_foreign = site.is_some_and(|site| {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    let is_foreign = sites.any(|site| {
         !["same-origin", "none"]
             .map(str::as_bytes)
             .contains(&site.as_bytes())
@@ -262,6 +262,28 @@ mod tests {
         ] {
             assert!(!is_ours("lab.example", host), "{host}");
         }
+    }
+
+    #[test]
+    fn of_two_headers_each_counts() {
+        let refused = |headers: &[(&'static str, &'static str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.append(*name, value.parse().expect("a value"));
+            }
+            refusal("lab.example", &Uri::from_static("/state.json"), &map).is_some()
+        };
+        let ours = ("host", "localhost");
+        assert!(!refused(&[ours]));
+        assert!(!refused(&[ours, ("sec-fetch-site", "same-origin")]));
+        assert!(refused(&[]));
+        assert!(refused(&[ours, ours]));
+        assert!(refused(&[ours, ("host", "evil.example")]));
+        let (same, cross) = (
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-site", "cross-site"),
+        );
+        assert!(refused(&[ours, same, cross]) && refused(&[ours, cross]));
     }
 
     /// The page uses what is served here and nothing else, and its policy lets it.

@@ -19,6 +19,7 @@ pub(super) enum Event {
     Agent {
         addresses: Vec<IpAddr>,
         hears_all: bool,
+        ports: Vec<u16>,
     },
     /// Records before this are missing.
     Missing,
@@ -54,6 +55,7 @@ impl Events {
                         .take(MOST_ADDRESSES)
                         .collect(),
                     hears_all: HEARS_ALL.contains(&who.mode.as_str()),
+                    ports: who.ports.clone(),
                 },
                 Message::Packet(note) => match Sighting::of(note, state) {
                     Ok(sighting) => Event::Seen(sighting),

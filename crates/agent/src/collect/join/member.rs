@@ -14,7 +14,10 @@ pub(super) struct Member {
     pub(super) is_late: bool,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) hears_all: bool,
-    /// Protocols of which it sees packets received, or sent, that are not as they are on the wire.
+    /// Ports of TCP at which it speaks, which it leaves out.
+    pub(super) own_ports: Vec<u16>,
+    /// Protocols of which it sees packets received, or sent, that cannot be found again: they are not as they are on
+    /// the wire, or too little of them was captured.
     pub(super) uncut: [Protocols; 2],
     pub(super) counts: MemberCounts,
 }

@@ -48,7 +48,7 @@ use self::waiting::{End, Waiting, by_agent, of_agent};
 
 /// Packets that wait at most: some 350 MB. With the usual window they are those of 300,000 a second.
 const MOST_WAITING: usize = 1 << 21;
-/// Pairs that are known at most: some 100 MB with the most varied delays.
+/// Pairs that are known at most: some 30 MB, and up to 300 MB with the most varied delays.
 const MOST_PAIRS: usize = 1 << 14;
 /// Agents tell of drops each second; so much longer is waited for what they say of a time.
 const GRACE: i64 = 1_500_000_000;
@@ -57,10 +57,10 @@ const GRACE: i64 = 1_500_000_000;
 const PATIENCE: u32 = 30;
 /// So much later than the limit what was sent before it is settled: the delay of a packet.
 const LATE: i64 = 500_000_000;
-/// Where agents speak as in 2019 if nothing else is said.
-const CLASSIC_PORT: u16 = 7073;
 /// Packets after which it is looked for what can be settled.
 const SWEEP: usize = 8192;
+/// Packets that are settled at a time at most, so that nobody waits long for the lock: more than come meanwhile.
+const SETTLED: usize = 2 * SWEEP;
 /// Packets that make room at a time.
 const ROOM: usize = 256;
 
@@ -119,9 +119,11 @@ impl Join {
                 Event::Agent {
                     addresses,
                     hears_all,
+                    ports,
                 } => {
                     member.timeline.presence = Presence::Here;
                     member.hears_all = hears_all;
+                    member.own_ports = ports;
                     if member.addresses != addresses {
                         member.addresses = addresses;
                         self.find_owners();
@@ -135,8 +137,19 @@ impl Join {
                 Event::Unfit(time, unfit) => {
                     member.timeline.packet(time);
                     member.counts.unfit += 1;
-                    if let Unfit::Uncut { is_sent, protocol } = unfit {
-                        member.uncut[usize::from(is_sent)].add(protocol);
+                    // Those that are not found again may have come.
+                    match unfit {
+                        Unfit::Uncut { is_sent, protocol }
+                        | Unfit::Uncovered { is_sent, protocol } => {
+                            member.uncut[usize::from(is_sent)].add(protocol);
+                        }
+                        Unfit::Unknown {
+                            protocol,
+                            destination,
+                        } if member.addresses.contains(&destination) => {
+                            member.uncut[0].add(protocol);
+                        }
+                        Unfit::Unknown { .. } => {}
                     }
                 }
                 Event::Status(time, has_dropped) => {
@@ -213,14 +226,14 @@ impl Join {
         self.added = 0;
         let time = self.progress();
         let limit = time.saturating_sub(self.window).saturating_sub(GRACE);
-        self.settled = limit;
-        let mut overdue = None;
+        let (mut overdue, mut left) = (None, SETTLED);
         for agent in 0..self.members.len() {
             while let Some(turn) = self.waiting.next(agent).copied() {
                 let has_come = turn.due < limit;
-                if !has_come && turn.arrived.saturating_add(PATIENCE) >= now {
+                if left == 0 || !has_come && turn.arrived.saturating_add(PATIENCE) >= now {
                     break;
                 }
+                left -= 1;
                 let Some(mut entry) = self.waiting.take(agent) else {
                     break;
                 };
@@ -236,6 +249,9 @@ impl Join {
                     self.waiting.put_back(agent, entry, now);
                 }
             }
+        }
+        if left > 0 {
+            self.settled = limit;
         }
         if let Some(due) = overdue {
             let due = due.saturating_add(self.window).saturating_add(GRACE);

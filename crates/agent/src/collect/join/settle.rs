@@ -2,11 +2,14 @@
 
 use smallvec::SmallVec;
 
+use super::Join;
 use super::matching::{Same, same};
 use super::pair::Fate;
 use super::sighting::Flow;
 use super::waiting::{End, Entry, by_agent, of_agent};
-use super::{CLASSIC_PORT, Join};
+
+/// IP protocol number of TCP.
+const TCP: u8 = 6;
 
 impl Join {
     /// Counts what became of equal packets that were seen before a time. With `is_early` others may still come.
@@ -66,9 +69,9 @@ impl Join {
             return;
         }
         let member = &self.members[usize::from(receiver)];
-        // Agents leave out their connections with collectors.
         let port = flow.label.ports.map(|(_, port)| port);
-        let is_own = port.is_some_and(|port| port == CLASSIC_PORT || Some(port) == member.port);
+        let is_own = port.is_some_and(|port| member.own_ports.contains(&port));
+        let is_own = is_own && flow.protocol == TCP;
         if let Some(start) = member.timeline.start()
             && member.hears_all
             && !is_own

@@ -64,8 +64,10 @@ pub(super) struct Sighting {
 pub(super) enum Unfit {
     /// It is seen before the interface cuts it, or after it put several together; which way and protocol.
     Uncut { is_sent: bool, protocol: u8 },
-    /// What it carries is not known, or which way it went.
-    Unknown,
+    /// What it carries is not known, of a packet that it sent or received.
+    Uncovered { is_sent: bool, protocol: u8 },
+    /// Which way it went is not known.
+    Unknown { protocol: u8, destination: IpAddr },
 }
 
 impl Sighting {
@@ -74,7 +76,12 @@ impl Sighting {
         let is_sent = match note.direction {
             Direction::Sent => true,
             Direction::Received => false,
-            Direction::Unknown => return Err(Unfit::Unknown),
+            Direction::Unknown => {
+                return Err(Unfit::Unknown {
+                    protocol: note.protocol,
+                    destination: note.destination,
+                });
+            }
         };
         let protocol = note.protocol;
         if note.is_uncut {
@@ -89,7 +96,7 @@ impl Sighting {
             offset,
             identification: note.identification,
             length: note.length,
-            digest: note.digest.ok_or(Unfit::Unknown)?,
+            digest: note.digest.ok_or(Unfit::Uncovered { is_sent, protocol })?,
         };
         Ok(Sighting {
             hash: state.hash_one(key),

@@ -79,6 +79,7 @@ impl Collector {
             instance,
             mode: mode.to_owned(),
             interfaces: vec![interface],
+            ports: vec![7073, 7075],
             ..Agent::default()
         };
         self.heard(agent, &[Message::Agent(who), Message::Number(0)]);
@@ -237,11 +238,34 @@ fn total_loss_shows_where_all_would_be_told() {
                 PacketNote {
                     destination,
                     ports,
+                    protocol: 6,
                     ..note(9)
                 },
             );
         }
         assert_eq!(collector.settled(2), expected, "{mode} {destination}");
+    }
+}
+
+#[test]
+fn what_a_receiver_cannot_find_again_is_not_lost() {
+    let unfound = [
+        PacketNote {
+            digest: None,
+            direction: Direction::Received,
+            ..note(1)
+        },
+        PacketNote {
+            direction: Direction::Unknown,
+            ..note(1)
+        },
+    ];
+    for unfound in unfound {
+        let mut collector = Collector::with(2, "none");
+        collector.sent(0, 10, note(1));
+        // As it is, whichever way.
+        collector.sent(1, 12, unfound);
+        assert_eq!(collector.settled(2), [[0, 0, 1, 0]]);
     }
 }
 

@@ -54,7 +54,9 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         logs_always: flags.log_always,
         is_live: flags.read.is_none(),
     };
-    let notes = flags.is_extended().then(|| note_outlet(flags, &inputs));
+    let notes = flags
+        .is_extended()
+        .then(|| note_outlet(flags, &inputs, &places.0));
     let (outlet, chunks) = Outlet::new(options, Arc::clone(&log_counts), notes);
     let log = Log::new(flags.log.clone(), Arc::clone(&log_counts));
     let (report, reopen) = (&Report::new(flags.quiet), &*hang_up);
@@ -83,7 +85,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
 }
 
 /// The extended stream, of these inputs.
-fn note_outlet(flags: &Flags, inputs: &[Input<'_>]) -> NoteOutlet {
+fn note_outlet(flags: &Flags, inputs: &[Input<'_>], places: &[SocketAddr]) -> NoteOutlet {
     let interfaces = inputs.iter().map(|input| match input {
         Input::Interface(_, opened) => opened.described.clone(),
         Input::Capture(path) => of_capture(flags, path),
@@ -93,6 +95,10 @@ fn note_outlet(flags: &Flags, inputs: &[Input<'_>]) -> NoteOutlet {
         host: extended::host_name(),
         mode: flags.mode_text().to_owned(),
         interfaces: interfaces.collect(),
+        ports: match flags.include_own {
+            true => Vec::new(),
+            false => places.iter().map(SocketAddr::port).collect(),
+        },
     };
     let outlet = NoteOutlet::new(agent, flags.queue as usize);
     match inputs

@@ -48,6 +48,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         LinksError::Thread(_) => Failure::Environment(error.to_string()),
     })?;
     let result = session.watch(&intake, || false);
+    intake.tell_rest();
     drop(links);
     result
 }

@@ -1,12 +1,12 @@
 //! What is on the screen.
 
 use netcap_agent::collect::{Delay, FlowView, Losses};
+use netcap_agent::is_plain;
 use ratatui::style::Color;
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::top::scene::FlowRow;
-use crate::top::text::is_invisible;
 
 #[test]
 fn sixty_four_hosts_can_be_read() {
@@ -122,7 +122,7 @@ fn names_do_nothing_to_the_terminal() {
         for (width, height) in [(120, 40), (80, 24), (40, 10), (21, 5)] {
             let buffer = lab.draw(width, height);
             let text = text(&buffer);
-            let is_odd = |c: char| c != '\n' && (c.is_control() || is_invisible(c));
+            let is_odd = |c: char| c != '\n' && !is_plain(c);
             assert!(!text.contains(is_odd), "{text}");
             for line in text.lines() {
                 assert!(line.width() <= width.into(), "{text}");
