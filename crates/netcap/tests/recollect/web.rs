@@ -90,7 +90,7 @@ fn what_agents_report_is_shown_and_ctrl_c_ends_it() {
 
 #[test]
 fn an_address_that_cannot_be_had_is_told() {
-    let folder = folder(RULES);
+    let folder = folder(&format!("{RULES}lab:127.0.0.1:1\n"));
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     for place in [taken.as_str(), "192.0.2.1", "nobody.invalid:8073"] {

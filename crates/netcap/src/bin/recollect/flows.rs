@@ -39,6 +39,9 @@ pub(crate) fn joined(flags: &Flags, config: &Config) -> Result<Option<JoinOption
     }
 }
 
+/// How long settling and printing the last may take: millions of packets may wait, or nobody reads.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A thread that prints flows until the program is to end.
 pub(crate) struct Teller(JoinHandle<()>);
 
@@ -67,9 +70,9 @@ impl Teller {
             .map(Teller)
     }
 
-    /// Waits until all is printed, but no longer than this: nobody may read it.
-    pub(crate) fn finish(&self, patience: Duration) {
-        let until = Instant::now() + patience;
+    /// Waits until all is printed, but not for ever.
+    pub(crate) fn finish(&self) {
+        let until = Instant::now() + PATIENCE;
         while !self.0.is_finished() && Instant::now() < until {
             thread::sleep(TICK / 10);
         }

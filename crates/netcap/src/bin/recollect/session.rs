@@ -131,7 +131,7 @@ impl Session {
                 });
             }
             if let (true, Some(teller)) = (is_last, &self.teller) {
-                teller.finish(PATIENCE);
+                teller.finish();
             }
             let failure = match is_last {
                 true => intake.close(PATIENCE),
