@@ -46,9 +46,8 @@ use self::sighting::{Flow, Sighting, Unfit};
 use self::timeline::Presence;
 use self::waiting::{End, Waiting, by_agent, of_agent};
 
-/// Packets that wait at most, each counted where it was seen: some 180 MB, and twice that for a moment, as
-/// tables grow.
-const MOST_WAITING: usize = 1 << 20;
+/// Packets that wait at most: some 350 MB. With the usual window they are those of 300,000 a second.
+const MOST_WAITING: usize = 1 << 21;
 /// Pairs that are known at most: some 30 MB, and up to 300 MB with the most varied delays.
 const MOST_PAIRS: usize = 1 << 14;
 /// Agents tell of drops each second; so much longer is waited for what they say of a time.

@@ -10,6 +10,8 @@ use smallvec::SmallVec;
 
 use super::sighting::{Key, Label, Sighting};
 
+/// What an entry weighs: about as much as so many ends.
+const WEIGHT: usize = 8;
 /// How often an agent may have sent, or received, equal packets that wait.
 const MOST_REPEATS: usize = 256;
 
@@ -40,6 +42,11 @@ impl Entry {
     pub(super) fn sides(&self) -> (&[End], &[End]) {
         self.ends
             .split_at(self.ends.partition_point(|end| !end.is_sent))
+    }
+
+    fn weight(&self) -> usize {
+        // Two ends are in the entry, others beside it.
+        WEIGHT + self.ends.len().saturating_sub(2)
     }
 
     /// The time of the latest.
@@ -83,8 +90,8 @@ pub(super) struct Waiting {
     table: HashTable<u32>,
     /// By the agent that saw it first.
     queues: Vec<VecDeque<Turn>>,
-    /// How many ends there are.
-    count: usize,
+    /// What all entries weigh.
+    weight: usize,
 }
 
 impl Waiting {
@@ -94,13 +101,13 @@ impl Waiting {
             free: Vec::new(),
             table: HashTable::new(),
             queues: vec![VecDeque::new(); agents],
-            count: 0,
+            weight: 0,
         }
     }
 
-    /// How many packets wait, each counted where it was seen.
+    /// How many packets wait; those that were seen more than twice count as so many that take as much memory.
     pub(super) fn len(&self) -> usize {
-        self.count
+        self.weight / WEIGHT
     }
 
     /// Adds a packet that an agent has seen; gives what it is equal to. None: there are too many of that.
@@ -123,9 +130,10 @@ impl Waiting {
             entry.is_full = true;
             return None;
         }
+        let before = entry.weight();
         entry.ends.insert(behind, end);
         entry.label = entry.label.max(sighting.label);
-        self.count += 1;
+        self.weight += entry.weight() - before;
         Some(entry)
     }
 
@@ -150,6 +158,7 @@ impl Waiting {
 
     fn put(&mut self, agent: usize, due: i64, entry: Entry, arrived: u32) -> u32 {
         let hash = entry.hash;
+        self.weight += entry.weight();
         // There are never that many.
         let place = self.free.pop().unwrap_or(self.entries.len() as u32);
         match self.entries.get_mut(place as usize) {
@@ -187,13 +196,12 @@ impl Waiting {
             found.remove();
         }
         self.free.push(turn.place);
-        self.count -= entry.ends.len();
+        self.weight -= entry.weight();
         Some(entry)
     }
 
     /// Puts back what was taken, to be looked at again after its newest.
     pub(super) fn put_back(&mut self, agent: usize, entry: Entry, now: u32) {
-        self.count += entry.ends.len();
         self.put(agent, entry.newest(), entry, now);
     }
 
@@ -215,5 +223,7 @@ mod tests {
     fn sizes_are_known() {
         assert!(size_of::<Option<Entry>>() <= 144);
         assert_eq!(size_of::<Turn>(), 16);
+        // Half of what a vector of them has may be unused.
+        assert!(2 * size_of::<End>() * WEIGHT >= 144 + 16);
     }
 }
