@@ -15,6 +15,8 @@ pub mod mgen;
 mod mode;
 mod observation;
 mod outlet;
+#[cfg(test)]
+mod pieces;
 mod plain;
 mod record;
 mod statistics;

@@ -84,7 +84,7 @@ fn run(sides: &[Vec<Vec<Message>>; 2]) {
     let overview = Overview::new(agents, SUMS_KEPT).with_joined(&JoinOptions {
         window: Duration::from_secs(5),
         by_second: true,
-        ports: vec![Some(7075); 2],
+        joined: vec![true; 2],
     });
     let overview = Arc::new(overview);
     let intake = Intake::new(Config::default(), Arc::clone(&overview), Box::new(sink()));

@@ -1,4 +1,4 @@
-//! What became of packets, as lines: columns for people, or objects of JSON.
+//! The outcome of packets, as lines: columns for people, or objects of JSON.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use crate::collect::views::{Delay, FlowSecond, FlowView};
 
 /// Columns that say which flow it is.
 const FLOW: [&str; 6] = ["FROM", "TO", "PROTOCOL", "SOURCE", "DESTINATION", "FLOW"];
-/// Columns that say what became of it.
+/// Columns of outcomes.
 const COUNTS: [&str; 5] = ["SENT", "RECEIVED", "LOST", "UNKNOWN", "DUPLICATED"];
 /// Delays in milliseconds, of a second and of all.
 const OF_SECOND: [&str; 3] = ["LEAST", "MEAN", "MOST"];

@@ -255,7 +255,7 @@ impl Overview {
         self.with_join(|join| join.flows(most)).unwrap_or_default()
     }
 
-    /// What became of packets, by flow and second; of each second once all is known of it, and at the end of all.
+    /// The outcome of packets, by flow and second; of each second once all is known of it, and at the end of all.
     /// Each is given once. Empty if the join was not asked to keep it.
     pub fn flow_seconds(&self, is_end: bool) -> Vec<FlowSecond> {
         let taken = self.with_join(|join| {

@@ -58,29 +58,10 @@ impl<R: Read> Records<R> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
-
     use proptest::prelude::*;
 
     use super::*;
-
-    /// Gives pieces of these sizes, and after each a time-out.
-    struct Pieces {
-        octets: VecDeque<u8>,
-        sizes: VecDeque<usize>,
-        is_due: bool,
-    }
-
-    impl Read for Pieces {
-        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-            self.is_due = !self.is_due;
-            if self.is_due {
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            let size = self.sizes.pop_front().unwrap_or(usize::MAX).min(out.len());
-            (&mut self.octets).take(size as u64).read(out)
-        }
-    }
+    use crate::pieces::Pieces;
 
     proptest! {
         #[test]
@@ -90,11 +71,7 @@ mod tests {
         ) {
             let (whole, rest) = octets.as_chunks::<LENGTH>();
             let expected: Vec<Record> = whole.iter().map(Record::decode).collect();
-            let pieces = Pieces {
-                octets: octets.iter().copied().collect(),
-                sizes: sizes.into(),
-                is_due: false,
-            };
+            let pieces = Pieces::new(octets.clone(), sizes);
             let (mut reader, mut found, mut batch) = (Records::new(pieces), Vec::new(), Vec::new());
             loop {
                 match reader.read(&mut batch) {

@@ -120,7 +120,7 @@ pub struct FlowView {
     pub delay: Option<Delay>,
 }
 
-/// What became of the packets of a flow that were sent in a second.
+/// The outcome of the packets of a flow that were sent in a second.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowSecond {
     /// Which second, since 1970, by the sender's clock.

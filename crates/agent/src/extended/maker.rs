@@ -67,7 +67,7 @@ impl Maker {
         }
     }
 
-    /// What became of the packets that it was given; nothing is said of others.
+    /// The outcome of the packets that it was given; nothing is said of others.
     pub fn counters(&self) -> Counters {
         self.counters
     }

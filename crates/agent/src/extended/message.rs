@@ -179,7 +179,7 @@ pub struct Machine {
     pub memory: u64,
 }
 
-/// What became of an interface's packets: `packets` is the sum of the others but `dropped`.
+/// An interface's packets by outcome: `packets` is the sum of the others but `dropped`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Packets that came.

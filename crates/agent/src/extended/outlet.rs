@@ -21,7 +21,7 @@ pub struct NoteOutlet {
     state: Mutex<State>,
 }
 
-/// What became of the packets of an interface.
+/// The packets of an interface by outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoteAccount {
     /// Its name.
@@ -109,7 +109,7 @@ impl NoteOutlet {
         }
     }
 
-    /// Gives away the notes of an interface, which are none then, and takes note of what became of its packets
+    /// Gives away the notes of an interface, which are none then, and takes note of the outcome of its packets
     /// so far, but for [`Counters::dropped`].
     pub fn publish(&self, number: u16, notes: &mut Chunk, counters: Counters, forgotten: u64) {
         let mut state = self.state();
@@ -144,7 +144,7 @@ impl NoteOutlet {
         }
     }
 
-    /// What became of the packets of the interfaces so far, by number.
+    /// The outcome of the packets of the interfaces so far, by number.
     pub fn accounts(&self) -> Vec<NoteAccount> {
         self.state().accounts.clone()
     }

@@ -119,38 +119,15 @@ pub(super) fn first(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
-
     use proptest::prelude::*;
 
     use super::super::message::tests::{agent, note};
     use super::*;
-
-    /// Gives pieces of these sizes, and after each a time-out.
-    struct Pieces {
-        octets: VecDeque<u8>,
-        sizes: VecDeque<usize>,
-        is_due: bool,
-    }
-
-    impl Read for Pieces {
-        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-            self.is_due = !self.is_due;
-            if self.is_due {
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            let size = self.sizes.pop_front().unwrap_or(usize::MAX).min(out.len());
-            (&mut self.octets).take(size as u64).read(out)
-        }
-    }
+    use crate::pieces::Pieces;
 
     /// All messages, and how the stream ended.
     fn read_all(octets: Vec<u8>, sizes: Vec<usize>) -> (Vec<Message>, Option<&'static str>, usize) {
-        let pieces = Pieces {
-            octets: octets.into(),
-            sizes: sizes.into(),
-            is_due: false,
-        };
+        let pieces = Pieces::new(octets, sizes);
         let (mut reader, mut found, mut batch) = (Messages::new(pieces), Vec::new(), Vec::new());
         loop {
             let result = reader.read(&mut batch);

@@ -49,7 +49,7 @@ impl Join {
         }
     }
 
-    /// What became of packets in seconds of which all is known, or, at the end, of all, by second.
+    /// The outcome of packets by second: of the seconds that are settled, or, at the end, of all.
     pub(crate) fn take_seconds(&mut self, is_end: bool) -> Vec<FlowSecond> {
         let limit = match is_end {
             true => i64::MAX,

@@ -7,8 +7,8 @@ use super::timeline::{Presence, Timeline};
 /// What the join knows of an agent.
 #[derive(Debug, Default)]
 pub(super) struct Member {
-    /// Where it speaks; none if it cannot be joined with.
-    pub(super) port: Option<u16>,
+    /// Whether its packets can be joined.
+    pub(super) is_joined: bool,
     pub(super) timeline: Timeline,
     /// It is behind others, and not waited for.
     pub(super) is_late: bool,
@@ -25,7 +25,7 @@ pub(super) struct Member {
 impl Member {
     /// Whether more is to be expected of it.
     pub(super) fn is_present(&self) -> bool {
-        self.port.is_some() && self.timeline.presence != Presence::Away
+        self.is_joined && self.timeline.presence != Presence::Away
     }
 }
 

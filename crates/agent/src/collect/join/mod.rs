@@ -4,7 +4,7 @@
 //! event.rs     what messages of agents mean here: packets as far as they are looked at (sighting.rs)
 //! waiting.rs   equal packets, wherever they were seen, until nothing more can come
 //! matching.rs  which of those received is which of those sent
-//! settle.rs    what became of those that wait for nothing any more
+//! settle.rs    the outcome of packets that nothing still to come can change
 //! member.rs    an agent: how far it is, and where its records have gaps (timeline.rs)
 //! pairs.rs     flows from one agent to another (pair.rs), with their delays (delays.rs)
 //! flows.rs     what views see of them
@@ -69,10 +69,10 @@ const ROOM: usize = 256;
 pub struct JoinOptions {
     /// How long a packet may take, by the clocks of both agents, whichever is ahead.
     pub window: Duration,
-    /// What becomes of packets is kept by seconds, too, until it is asked for.
+    /// The outcome of packets is kept by seconds, too, until it is asked for.
     pub by_second: bool,
-    /// Of each agent the port at which it speaks the extended stream; none if it does not.
-    pub ports: Vec<Option<u16>>,
+    /// Of each agent whether it speaks the extended stream, so that its packets can be joined.
+    pub joined: Vec<bool>,
 }
 
 /// See the module.
@@ -92,15 +92,15 @@ pub(crate) struct Join {
 
 impl Join {
     pub(crate) fn new(options: &JoinOptions) -> Join {
-        let member = |port: &Option<u16>| Member {
-            port: *port,
+        let member = |is_joined: &bool| Member {
+            is_joined: *is_joined,
             ..Member::default()
         };
         Join {
             window: i64::try_from(options.window.as_nanos()).unwrap_or(i64::MAX),
-            members: options.ports.iter().map(member).collect(),
+            members: options.joined.iter().map(member).collect(),
             owners: HashMap::new(),
-            waiting: Waiting::new(options.ports.len()),
+            waiting: Waiting::new(options.joined.len()),
             pairs: Pairs::new(MOST_PAIRS, options.by_second),
             added: 0,
             settled: i64::MIN,

@@ -1,4 +1,4 @@
-//! What became of the packets of a flow from one agent to another.
+//! The outcome of the packets of a flow from one agent to another.
 
 use std::collections::VecDeque;
 
@@ -37,7 +37,7 @@ pub(super) struct Counts {
     pub(super) duplicated: u64,
 }
 
-/// What became of the packets that were sent in a second.
+/// The outcome of the packets that were sent in a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Second {
     /// Since 1970, by the sender's clock.
@@ -50,7 +50,7 @@ pub(super) struct Second {
     delayed: u64,
 }
 
-/// What became of a packet.
+/// The outcome of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It was received, after this delay in nanoseconds, unless that could be another packet's.

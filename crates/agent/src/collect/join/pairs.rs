@@ -137,7 +137,7 @@ impl Pairs {
         }
     }
 
-    /// Takes the seconds of a pair of which all is known: those before this time.
+    /// Takes the seconds of a pair that are settled: those before this time.
     pub(super) fn take_seconds(
         &mut self,
         place: usize,

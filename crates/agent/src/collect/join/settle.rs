@@ -1,4 +1,4 @@
-//! What became of packets that wait for nothing any more.
+//! The outcome of packets, once nothing that is still to come can change it.
 
 use smallvec::SmallVec;
 
@@ -12,7 +12,7 @@ use super::waiting::{End, Entry, by_agent, of_agent};
 const TCP: u8 = 6;
 
 impl Join {
-    /// Counts what became of equal packets that were seen before a time. With `is_early` others may still come.
+    /// Counts the outcome of equal packets that were seen before a time. With `is_early` others may still come.
     pub(super) fn settle(&mut self, entry: &Entry, limit: i64, is_early: bool) {
         let flow = Flow::of(&entry.key, entry.label);
         let (received, sent) = entry.sides();

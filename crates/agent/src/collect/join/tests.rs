@@ -31,7 +31,7 @@ impl Collector {
             join: Join::new(&JoinOptions {
                 window: Duration::from_secs(5),
                 by_second: true,
-                ports: vec![Some(7075); 3],
+                joined: vec![true; 3],
             }),
             now: 0,
             progress: Default::default(),

@@ -21,7 +21,7 @@ pub(super) struct End {
     pub(super) time: i64,
     pub(super) agent: u16,
     pub(super) is_sent: bool,
-    /// What became of it is counted.
+    /// Its outcome is counted.
     pub(super) is_settled: bool,
 }
 

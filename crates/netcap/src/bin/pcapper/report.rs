@@ -197,7 +197,7 @@ impl Report {
 }
 
 impl Audience {
-    /// What became of its records, in a line.
+    /// The outcome of its records, in a line.
     fn sums(&self, unheard: u64) -> String {
         format!(
             "{}: {} records sent, {} not taken in time; {} while nobody was there",

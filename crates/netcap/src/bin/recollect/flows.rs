@@ -1,4 +1,4 @@
-//! What became of packets that one agent sent and another received: a line for each flow and second instead of
+//! The outcome of packets that one agent sent and another received: a line for each flow and second instead of
 //! each packet, and at the end all flows.
 
 use std::io;
@@ -14,19 +14,19 @@ use netcap_shell::Failure;
 use crate::PROGRAM;
 use crate::flags::Flags;
 
-/// How often it is looked for seconds of which all is known.
+/// How often it is looked for seconds that are settled.
 const TICK: Duration = Duration::from_millis(100);
 
 /// What is joined of which agents; nothing of fewer than two that speak the extended stream.
 pub(crate) fn joined(flags: &Flags, config: &Config) -> Result<Option<JoinOptions>, Failure> {
     let agents = config.agents.iter();
-    let ports = agents.map(|agent| (agent.stream != Stream::Classic).then_some(agent.port));
-    let ports: Vec<Option<u16>> = ports.collect();
-    if ports.iter().flatten().count() >= 2 {
+    let joined = agents.map(|agent| agent.stream != Stream::Classic);
+    let joined: Vec<bool> = joined.collect();
+    if joined.iter().filter(|is_joined| **is_joined).count() >= 2 {
         return Ok(Some(JoinOptions {
             window: flags.flows.window,
             by_second: flags.flows.flows,
-            ports,
+            joined,
         }));
     }
     match flags.flows.given() {

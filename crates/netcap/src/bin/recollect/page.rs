@@ -123,7 +123,7 @@ pub(crate) fn write(
     by_flow(page, &agents, overview);
 }
 
-/// What became of the packets of flows that were seen at both ends: of the first so many.
+/// The packets of flows that were seen at both ends, by outcome: of the first so many flows.
 fn by_flow(page: &mut Page, agents: &[AgentView], overview: &Overview) {
     let unjoined: Vec<(&str, MemberCounts)> = (0..)
         .zip(agents)
@@ -146,13 +146,12 @@ fn by_flow(page: &mut Page, agents: &[AgentView], overview: &Overview) {
             family.value(&[("agent", agent), ("reason", reason)], count);
         }
     }
-    let flows = overview.flows(usize::MAX).0;
-    let shown = &flows[..flows.len().min(MOST_FLOWS)];
+    let (shown, count) = overview.flows(MOST_FLOWS);
     page.gauge(
         "recollect_flows",
         "Flows that were seen at both ends, also those that are not on this page.",
     )
-    .value(&[], flows.len());
+    .value(&[], count);
     page.counter(
         "recollect_flows_forgotten_total",
         "Flows without packets that made room for others.",
@@ -160,9 +159,9 @@ fn by_flow(page: &mut Page, agents: &[AgentView], overview: &Overview) {
     .value(&[], overview.flows_crowded_out());
     let mut family = page.counter(
         "recollect_flow_packets_total",
-        "Packets of a flow, by what became of them.",
+        "Packets of a flow, by outcome.",
     );
-    for flow in shown {
+    for flow in &shown {
         for (fate, count) in [
             ("received", flow.received),
             ("lost", flow.lost),
@@ -178,7 +177,7 @@ fn by_flow(page: &mut Page, agents: &[AgentView], overview: &Overview) {
         "recollect_flow_delay_seconds",
         "Delay of the packets of a flow, by the clocks of the two hosts.",
     );
-    for flow in shown {
+    for flow in &shown {
         let Some(delay) = flow.delay else { continue };
         for (which, nanoseconds) in [
             ("least", delay.least),
