@@ -7,7 +7,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use netcap_relay::Chunk;
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
+use nix::unistd::{AccessFlags, access};
 
 use crate::record::{LENGTH, Record};
 
@@ -34,7 +35,7 @@ pub struct LogCounts {
     pub lost: AtomicU64,
 }
 
-/// The log, which is opened when there is something to write.
+/// The log, which is made when there is something to write.
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
@@ -75,8 +76,20 @@ impl Log {
         reopen: &AtomicBool,
         trouble: &mut dyn FnMut(&str),
     ) {
+        // Who has mistaken the name should know before there is something to lose.
+        let mut result = self.look();
         let mut is_over = false;
-        while !is_over {
+        loop {
+            if let Err(error) = result {
+                trouble(&format!(
+                    "cannot write the log {}: {error}; lines are lost until it can be written, -f names \
+                     another",
+                    self.path.display()
+                ));
+            }
+            if is_over {
+                return;
+            }
             match chunks.recv_timeout(TICK) {
                 Ok(chunk) => self.append(&chunk),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -86,15 +99,8 @@ impl Log {
                 self.file = None;
             }
             let is_due = self.since.is_some_and(|since| since.elapsed() >= PATIENCE);
-            if (is_over || is_due || self.waiting.len() >= BLOCK)
-                && let Err(error) = self.flush()
-            {
-                trouble(&format!(
-                    "cannot write the log {}: {error}; lines are lost until it can be written, -f names \
-                     another",
-                    self.path.display()
-                ));
-            }
+            let is_due = is_over || is_due || self.waiting.len() >= BLOCK;
+            result = if is_due { self.flush() } else { Ok(()) };
         }
     }
 
@@ -139,6 +145,20 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// Whether the file can be opened. It is not made before there is something to write.
+    fn look(&mut self) -> io::Result<()> {
+        match fs::metadata(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let folder = self.path.parent().unwrap_or(Path::new(""));
+                let is_here = folder.as_os_str().is_empty();
+                let folder = if is_here { Path::new(".") } else { folder };
+                Ok(access(folder, AccessFlags::W_OK | AccessFlags::X_OK)?)
+            }
+            Err(error) => Err(error),
+            Ok(_) => self.open(),
+        }
     }
 
     /// Opens the file, unless the one of that name is open.
@@ -187,7 +207,6 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::sync::mpsc::channel;
     use std::thread;
 
@@ -259,6 +278,23 @@ mod tests {
         log.append(&records(1));
         assert!(log.flush().is_err());
         drop(reader);
+    }
+
+    #[test]
+    fn a_name_that_is_wrong_is_told_at_once() {
+        let (sender, chunks) = channel();
+        let (told, troubles) = channel();
+        let log = log(Path::new("/no/such/folder/log"));
+        let writer = thread::spawn(move || {
+            log.run(&chunks, &AtomicBool::default(), &mut |line| {
+                let _ = told.send(line.to_owned());
+            });
+        });
+        let trouble = troubles.recv().expect("it is told");
+        assert!(trouble.contains("/no/such/folder/log"), "{trouble}");
+        drop(sender);
+        writer.join().expect("no panic");
+        assert_eq!(troubles.iter().count(), 0);
     }
 
     #[test]

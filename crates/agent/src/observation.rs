@@ -1,6 +1,6 @@
 //! What a collector receives of a packet or a host, whichever stream it came by.
 
-use crate::extended::{Machine, PacketNote};
+use crate::extended::{Direction, Machine, PacketNote};
 use crate::record::Record;
 
 /// The time of a packet, and what is told of it.
@@ -74,6 +74,11 @@ impl Observation<'_> {
             Observation::Packet(packet) => packet.note.mgen.map(|mgen| mgen.flow_id),
             Observation::Machine(..) => None,
         }
+    }
+
+    /// Whether the agent received the packet, as far as it says.
+    pub fn is_received(self) -> bool {
+        matches!(self, Observation::Packet(packet) if packet.note.direction == Direction::Received)
     }
 
     /// Whether it is what another packet carries.

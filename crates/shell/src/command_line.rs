@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::iter;
+use std::num::ParseIntError;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use clap::{Arg, Command, FromArgMatches};
@@ -81,7 +82,15 @@ impl Program {
         ) {
             // Without what clap calls the value: `--queue <SIZE>`.
             let flag = flag.split(' ').next().unwrap_or(flag);
-            format!("{flag} {}: {reason}", value.escape_debug())
+            format!("{flag} {}: {}", value.escape_debug(), plain(reason, value))
+        } else if let (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) =
+            (error.kind(), error.get(ContextKind::InvalidArg))
+        {
+            let verb = if missing.len() == 1 { "is" } else { "are" };
+            format!(
+                "{} {verb} missing; {help} lists all flags",
+                missing.join(" and ")
+            )
         } else {
             let message = error.render().to_string();
             let lines = message.lines().take_while(|line| !line.is_empty());
@@ -105,6 +114,23 @@ impl Program {
     }
 }
 
+/// Why a value is refused: what the parser says of numbers, in words.
+fn plain(reason: &(dyn std::error::Error + 'static), value: &str) -> String {
+    if reason.is::<ParseIntError>() {
+        return "a whole number belongs there".to_owned();
+    }
+    let reason = reason.to_string();
+    let range = reason.strip_prefix(&format!("{value} is not in "));
+    match range.and_then(|range| range.split_once("..")) {
+        Some((least, "")) => format!("a number from {least} up belongs there"),
+        Some((least, most)) => {
+            let most = most.trim_start_matches('=');
+            format!("a number from {least} to {most} belongs there")
+        }
+        None => reason,
+    }
+}
+
 /// The flag with one more sentence at the end of its long help.
 pub fn explained(flag: Arg, sentence: &str) -> Arg {
     let help = flag.get_long_help().map(ToString::to_string);
@@ -116,5 +142,70 @@ fn print_help(help: &Error) -> Result<(), Failure> {
         print(&help.render().ansi().to_string())
     } else {
         print(&help.render().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Flags {
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
+        queue: Option<u32>,
+        #[arg(long, value_parser = clap::value_parser!(u32).range(2..))]
+        least: Option<u32>,
+        #[arg(long)]
+        clients: Option<usize>,
+        #[arg(long, requires_all = ["key", "ca"])]
+        cert: Option<String>,
+        #[arg(long)]
+        key: Option<String>,
+        #[arg(long)]
+        ca: Option<String>,
+    }
+
+    #[test]
+    fn mistakes_are_told_in_words() {
+        const PROGRAM: Program = Program {
+            name: "program",
+            spelling: Spelling::Gnu,
+            unwritable: 2,
+        };
+        for (line, expected) in [
+            (
+                "--queue 0",
+                "--queue 0: a number from 1 to 64 belongs there",
+            ),
+            ("--queue x", "--queue x: a whole number belongs there"),
+            (
+                "--least 1",
+                "--least 1: a number from 2 to 4294967295 belongs there",
+            ),
+            (
+                "--clients abc",
+                "--clients abc: a whole number belongs there",
+            ),
+            ("--clients -1", "there is no flag -1; --help lists all"),
+            (
+                "--cert x --key y",
+                "--ca <CA> is missing; --help lists all flags",
+            ),
+            (
+                "--cert x",
+                "--key <KEY> and --ca <CA> are missing; --help lists all flags",
+            ),
+        ] {
+            let args = iter::once("program")
+                .chain(line.split(' '))
+                .map(OsString::from);
+            let read = PROGRAM.parse::<Flags>(Flags::command(), &Retired::default(), args);
+            let Err(Failure::Usage(message)) = read else {
+                panic!("{line}");
+            };
+            assert_eq!(message, expected);
+        }
     }
 }

@@ -14,7 +14,7 @@ const COUNTS: [&str; 5] = ["SENT", "RECEIVED", "LOST", "UNKNOWN", "DUPLICATED"];
 /// Delays in milliseconds, of a second and of all.
 const OF_SECOND: [&str; 3] = ["LEAST", "MEAN", "MOST"];
 const OF_ALL: [&str; 5] = ["LEAST", "MEDIAN", "P99", "MOST", "LAST"];
-/// Characters of a time, a label, an address with a port, and numbers, in lines that do not know each other.
+/// Characters of a time, a label, an address with a port, and numbers, as long as no line needs more.
 const WIDTHS: [usize; 15] = [10, 8, 8, 8, 21, 21, 10, 8, 8, 8, 8, 10, 9, 9, 9];
 
 /// Makes lines of flows between agents with these labels.
@@ -23,6 +23,8 @@ pub struct FlowLines {
     labels: Vec<String>,
     is_json: bool,
     has_head: bool,
+    /// Columns of seconds: as wide as they ever had to be.
+    widths: [usize; 15],
 }
 
 impl FlowLines {
@@ -32,6 +34,7 @@ impl FlowLines {
             labels,
             is_json,
             has_head: false,
+            widths: WIDTHS,
         }
     }
 
@@ -48,11 +51,11 @@ impl FlowLines {
             }
             return text;
         }
+        let mut rows = Vec::new();
         if !std::mem::replace(&mut self.has_head, true) {
             let head = ["SECOND"].iter().chain(&FLOW);
             let head = head.chain(&COUNTS).chain(&OF_SECOND);
-            let head: Vec<String> = head.map(ToString::to_string).collect();
-            line(&head, &WIDTHS, 1 + FLOW.len(), &mut text);
+            rows.push(head.map(ToString::to_string).collect());
         }
         for second in seconds {
             let sent = second.received + second.lost;
@@ -70,8 +73,15 @@ impl FlowLines {
                 Some(delay) => delay.map(milliseconds),
                 None => [const { String::new() }; 3],
             });
-            line(&cells, &WIDTHS, 1 + FLOW.len(), &mut text);
+            rows.push(cells);
         }
+        for row in &rows {
+            for (width, cell) in self.widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        rows.iter()
+            .for_each(|row| line(row, &self.widths, 1 + FLOW.len(), &mut text));
         text
     }
 
@@ -325,6 +335,14 @@ SECOND      FROM      TO        PROTOCOL  SOURCE                 DESTINATION    
 ";
         assert_eq!(lines.seconds(&[second(), bare()]), expected);
         assert_eq!(lines.seconds(&[second()]).lines().count(), 1);
+        // A longer address moves what is to its right, from then on.
+        let before = lines.seconds(&[second()]);
+        let mut long = second();
+        long.flow.source = "[2001:db8:1:2:3:4:5:6]:40000".parse().expect("an address");
+        let grown = lines.seconds(&[long, second()]);
+        let widths: Vec<usize> = grown.lines().map(str::len).collect();
+        assert_eq!(widths, [before.len() - 1 + 7; 2]);
+        assert_eq!(lines.seconds(&[second()]).len(), before.len() + 7);
         let expected = "\
 FROM  TO        PROTOCOL  SOURCE         DESTINATION    FLOW  SENT  RECEIVED  LOST  UNKNOWN  DUPLICATED   LEAST  MEDIAN    P99   MOST   LAST
 lab   the west  udp       10.0.0.1:4000  10.0.0.2:5000  7     1000       997     3        1           2  -1.500   2.000  3.000  4.000  2.500

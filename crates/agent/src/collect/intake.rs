@@ -57,6 +57,8 @@ pub struct Intake {
     format: Format,
     /// Whether there is a line for each packet.
     has_lines: bool,
+    /// Whether packets that agents received are neither in lines nor in sums.
+    is_sent_only: bool,
     statistics: Statistics,
     /// Now is what records say.
     has_old_times: bool,
@@ -126,6 +128,7 @@ impl Intake {
             overview,
             format: Format::default(),
             has_lines: true,
+            is_sent_only: false,
             statistics: Statistics::default(),
             has_old_times: false,
             tell: None,
@@ -147,6 +150,16 @@ impl Intake {
     pub fn without_lines(self) -> Intake {
         Intake {
             has_lines: false,
+            ..self
+        }
+    }
+
+    /// With packets that agents received in neither lines nor sums, if so: those at whose two ends agents are
+    /// would be in them twice.
+    #[must_use]
+    pub fn with_sent_only(self, is_sent_only: bool) -> Intake {
+        Intake {
+            is_sent_only,
             ..self
         }
     }
@@ -248,7 +261,9 @@ impl Intake {
         for observation in observations {
             let first = found.len();
             // To views a report of a host is never traffic, whatever it is to lines.
-            found.extend(findings(&self.config, observation, true));
+            if !(self.is_sent_only && observation.is_received()) {
+                found.extend(findings(&self.config, observation, true));
+            }
             let told = &found[first..];
             let is_report = told.iter().any(|finding| !finding.kind.is_traffic());
             let as_in_2019: Vec<Finding<'_>>;

@@ -272,6 +272,13 @@ impl Overview {
         self.with_join(|join| join.counts(agent))
     }
 
+    /// Whether no packet can be joined, as all agents that could say so only of what they send, or of what they
+    /// receive. Not while one of them has yet to say anything.
+    pub fn is_one_sided(&self) -> bool {
+        let joined = self.joined.as_ref();
+        joined.is_some_and(|joined| lock(&joined.join).is_one_sided())
+    }
+
     /// Flows that had to go for lack of room.
     pub fn flows_crowded_out(&self) -> u64 {
         let count = self.with_join(|join| join.pairs_crowded_out());

@@ -135,6 +135,52 @@ fn flows_need_two_agents_that_tell() {
     }
 }
 
+#[test]
+fn agents_that_record_one_side_are_told_of() {
+    let (lab, west) = (Waiting::new("lab"), Waiting::new("west"));
+    let config = format!("{}{}", lab.line(), west.line());
+    let mut collector = Collector::start(&config, &["--flows"]);
+    let _lab = lab.known(&who(1, "src", LAB));
+    let _west = west.known(&who(1, "src", WEST));
+    let told = collector.told("no flows");
+    assert!(told.contains("`-m none`"), "{told}");
+    assert_eq!(collector.interrupt(), Some(0));
+}
+
+/// What is received by an agent is not in lines and sums, and in flows it is.
+#[test]
+fn packets_may_count_where_they_are_sent() {
+    let (lab, west) = (Waiting::new("lab"), Waiting::new("west"));
+    let config = format!("{RULES}{}{}", lab.line(), west.line());
+    let args = ["--sent-only", "--metrics", "127.0.0.1:0"];
+    let mut collector = Collector::start(&config, &args);
+    let told = collector.told("metrics at http://");
+    let mut lab = lab.known(&who(1, "none", LAB));
+    let mut west = west.known(&who(1, "none", WEST));
+    west.say([received(0, 1_000_000)]);
+    lab.say([Message::Packet(note(0))]);
+    let unknown = PacketNote {
+        direction: Direction::Unknown,
+        ..note(1)
+    };
+    west.say([received(2, 1_000_000), Message::Packet(unknown)]);
+    let lines = [collector.line(), collector.line()].map(|line| {
+        let agent = line.split(':').nth(1).map(str::to_owned);
+        agent.unwrap()
+    });
+    assert!(lines.contains(&"lab".to_owned()) && lines.contains(&"west".to_owned()));
+    collector.metrics(
+        &told,
+        &[
+            "recollect_records_received_total{agent=\"west\"} 3\n",
+            "recollect_bits_total{agent=\"west\",type=\"1\",name=\"Video\",level=\"0\"} 800\n",
+            "fate=\"received\"} 1\n",
+        ],
+    );
+    assert_eq!(collector.interrupt(), Some(0));
+    assert!(collector.lines.recv().is_err());
+}
+
 /// Two real agents read what was captured at both ends.
 #[test]
 fn real_agents_are_joined() {

@@ -15,10 +15,10 @@ pub(crate) struct Events(pub(super) Vec<Event>);
 /// What a message means.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// The agent has these addresses, and tells of everything that comes to them, or not.
+    /// The agent has these addresses, and tells of so much.
     Agent {
         addresses: Vec<IpAddr>,
-        hears_all: bool,
+        scope: Scope,
         ports: Vec<u16>,
     },
     /// Records before this are missing.
@@ -33,10 +33,38 @@ pub(super) enum Event {
     End,
 }
 
+/// Which packets an agent tells of, by its mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Those that its filter selects, whatever they are.
+    #[default]
+    Some,
+    /// Those that it sends.
+    Sent,
+    /// All that come to its addresses.
+    Received,
+    /// All.
+    All,
+}
+
+impl Scope {
+    fn of(mode: &str) -> Scope {
+        match mode {
+            "src" => Scope::Sent,
+            "dst" => Scope::Received,
+            "none" => Scope::All,
+            _ => Scope::Some,
+        }
+    }
+
+    /// Whether everything that comes to the agent's addresses is among them.
+    pub(super) fn has_all_received(self) -> bool {
+        matches!(self, Scope::Received | Scope::All)
+    }
+}
+
 /// Addresses of an agent that are looked at: each has few.
 const MOST_ADDRESSES: usize = 256;
-/// Modes in which an agent tells of everything that comes to its addresses.
-const HEARS_ALL: [&str; 2] = ["dst", "none"];
 
 impl Events {
     /// Of messages, of each of which is known what it says of the stream.
@@ -54,7 +82,7 @@ impl Events {
                         .flat_map(|interface| interface.addresses.iter().copied())
                         .take(MOST_ADDRESSES)
                         .collect(),
-                    hears_all: HEARS_ALL.contains(&who.mode.as_str()),
+                    scope: Scope::of(&who.mode),
                     ports: who.ports.clone(),
                 },
                 Message::Packet(note) => match Sighting::of(note, state) {

@@ -42,6 +42,7 @@ mod tests {
             agent: 0,
             is_sent: false,
             is_settled: false,
+            interfaces: 1,
         };
         times.iter().map(end).collect()
     }

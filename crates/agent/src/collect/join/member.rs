@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::event::Scope;
 use super::timeline::{Presence, Timeline};
 
 /// What the join knows of an agent.
@@ -13,7 +14,7 @@ pub(super) struct Member {
     /// It is behind others, and not waited for.
     pub(super) is_late: bool,
     pub(super) addresses: Vec<IpAddr>,
-    pub(super) hears_all: bool,
+    pub(super) scope: Scope,
     /// Ports of TCP at which it speaks, which it leaves out.
     pub(super) own_ports: Vec<u16>,
     /// Protocols of which it sees packets received, or sent, that cannot be found again: they are not as they are on

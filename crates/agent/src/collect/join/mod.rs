@@ -34,8 +34,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use self::event::Event;
 pub(crate) use self::event::Events;
+use self::event::{Event, Scope};
 use self::matching::same;
 use self::member::Member;
 pub use self::member::MemberCounts;
@@ -44,7 +44,7 @@ use self::pairs::Pairs;
 use self::settle::shorten;
 use self::sighting::{Flow, Sighting, Unfit};
 use self::timeline::Presence;
-use self::waiting::{End, Waiting, by_agent, of_agent};
+use self::waiting::{Added, End, Waiting, by_agent, of_agent};
 
 /// Packets that wait at most: some 350 MB. With the usual window they are those of 300,000 a second.
 const MOST_WAITING: usize = 1 << 21;
@@ -118,11 +118,11 @@ impl Join {
             match event {
                 Event::Agent {
                     addresses,
-                    hears_all,
+                    scope,
                     ports,
                 } => {
                     member.timeline.presence = Presence::Here;
-                    member.hears_all = hears_all;
+                    member.scope = scope;
                     member.own_ports = ports;
                     if member.addresses != addresses {
                         member.addresses = addresses;
@@ -189,9 +189,13 @@ impl Join {
             self.make_room(now);
         }
         let own = agent as u16;
-        let Some(entry) = self.waiting.add(own, sighting, now) else {
-            self.members[agent].counts.repeated += 1;
-            return;
+        let entry = match self.waiting.add(own, sighting, now) {
+            Added::New(entry) => entry,
+            Added::Known => return,
+            Added::TooMany => {
+                self.members[agent].counts.repeated += 1;
+                return;
+            }
         };
         let flow = Flow::of(&entry.key, entry.label);
         let (received, sent) = entry.sides();
@@ -260,6 +264,15 @@ impl Join {
                 member.is_late |= progress.is_none_or(|time| time <= due);
             }
         }
+    }
+
+    /// Whether all agents tell of what they send alone, or all of what they receive, so that no packet is seen
+    /// at both ends.
+    pub(crate) fn is_one_sided(&self) -> bool {
+        [Scope::Sent, Scope::Received].into_iter().any(|side| {
+            let mut joined = self.members.iter().filter(|member| member.is_joined);
+            joined.all(|member| member.scope == side)
+        })
     }
 
     /// Settles everything, as nothing more comes.

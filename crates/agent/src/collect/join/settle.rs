@@ -73,7 +73,7 @@ impl Join {
         let is_own = port.is_some_and(|port| member.own_ports.contains(&port));
         let is_own = is_own && flow.protocol == TCP;
         if let Some(start) = member.timeline.start()
-            && member.hears_all
+            && member.scope.has_all_received()
             && !is_own
             && sent.iter().any(|end| end.time >= start)
         {

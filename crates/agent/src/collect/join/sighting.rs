@@ -57,6 +57,8 @@ pub(super) struct Sighting {
     pub(super) hash: u64,
     pub(super) time: i64,
     pub(super) is_sent: bool,
+    /// Number of the agent's interface.
+    pub(super) interface: u16,
 }
 
 /// Why a packet cannot be joined.
@@ -107,6 +109,7 @@ impl Sighting {
             },
             time: note.time,
             is_sent,
+            interface: note.interface,
         })
     }
 }

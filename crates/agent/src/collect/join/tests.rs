@@ -156,6 +156,72 @@ pub(super) fn note(number: u32) -> PacketNote {
 }
 
 #[test]
+fn a_packet_on_several_interfaces_of_an_agent_is_one() {
+    let on = |interface, number| PacketNote {
+        interface,
+        ..note(number)
+    };
+    let mut collector = Collector::with(2, "none");
+    for number in 0..4 {
+        // A sees it on a bridge and on its port, B on two ports and what bonds them.
+        let time = 100 * i64::from(number);
+        collector.sent(0, time, on(0, number));
+        collector.sent(0, time + 90, on(3, number));
+        for interface in 0..3 {
+            collector.received(1, time + 95, on(interface, number));
+        }
+    }
+    // One that is lost, one that comes twice on each interface, and one that is sent twice over different ways.
+    collector.sent(0, 500, on(0, 4));
+    collector.sent(0, 500, on(3, 4));
+    collector.sent(0, 600, on(0, 5));
+    for _ in 0..2 {
+        collector.received(1, 601, on(0, 5));
+        collector.received(1, 601, on(1, 5));
+    }
+    collector.sent(0, 700, on(0, 6));
+    collector.sent(0, 1701, on(1, 6));
+    collector.received(1, 702, on(0, 6));
+    assert_eq!(collector.settled(2), [[6, 2, 0, 1]]);
+}
+
+#[test]
+fn agents_of_one_side_see_no_packet_at_both_ends() {
+    for (modes, is_one_sided) in [
+        (["src", "src", "src"], true),
+        (["dst", "dst", "dst"], true),
+        (["src", "src", "dst"], false),
+        (["src", "none", "src"], false),
+        (["src", "src", "udp"], false),
+    ] {
+        let mut collector = Collector::new();
+        assert!(!collector.join.is_one_sided());
+        for (agent, mode) in modes.into_iter().enumerate() {
+            collector.begins(agent, 1, mode);
+            let is_last = agent == 2;
+            assert_eq!(collector.join.is_one_sided(), is_last && is_one_sided);
+        }
+    }
+}
+
+#[test]
+fn interfaces_without_a_bit_are_all_different() {
+    let mut collector = Collector::with(2, "none");
+    for interface in [31, 32, u16::MAX] {
+        collector.sent(
+            0,
+            1,
+            PacketNote {
+                interface,
+                ..note(1)
+            },
+        );
+    }
+    collector.received(1, 2, note(1));
+    assert_eq!(collector.settled(2), [[1, 2, 0, 0]]);
+}
+
+#[test]
 fn each_packet_has_its_fate() {
     let mut collector = Collector::with(2, "src");
     // Before the first that arrives nobody knows whether any should.

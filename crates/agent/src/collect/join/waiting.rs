@@ -14,6 +14,8 @@ use super::sighting::{Key, Label, Sighting};
 const WEIGHT: usize = 8;
 /// How often an agent may have sent, or received, equal packets that wait.
 const MOST_REPEATS: usize = 256;
+/// A packet that passes several interfaces of a host does so within this time: a queue between them may hold it.
+const PASSAGE: u64 = 1_000_000_000;
 
 /// A packet, seen by an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,40 @@ pub(super) struct End {
     pub(super) is_sent: bool,
     /// Its outcome is counted.
     pub(super) is_settled: bool,
+    /// A bit for each interface that has shown it.
+    pub(super) interfaces: u32,
+}
+
+impl End {
+    fn of(agent: u16, sighting: &Sighting) -> End {
+        End {
+            time: sighting.time,
+            agent,
+            is_sent: sighting.is_sent,
+            is_settled: false,
+            // Of an interface beyond those that there are bits for nothing is known to be the same.
+            interfaces: 1_u32.checked_shl(sighting.interface.into()).unwrap_or(0),
+        }
+    }
+
+    /// Whether another is the same packet, which the agent's host has passed on from one interface to another.
+    fn is_passed_on(&self, other: &End) -> bool {
+        self.interfaces != 0
+            && other.interfaces != 0
+            && self.interfaces & other.interfaces == 0
+            && self.time.abs_diff(other.time) <= PASSAGE
+    }
+}
+
+/// What is known of a packet that has been added.
+#[derive(Debug)]
+pub(super) enum Added<'a> {
+    /// What it is equal to.
+    New(&'a Entry),
+    /// The agent has seen it before, on another of its interfaces.
+    Known,
+    /// There are too many equal ones.
+    TooMany,
 }
 
 /// Equal packets, wherever they were seen.
@@ -110,31 +146,33 @@ impl Waiting {
         self.weight / WEIGHT
     }
 
-    /// Adds a packet that an agent has seen; gives what it is equal to. None: there are too many of that.
-    pub(super) fn add(&mut self, agent: u16, sighting: &Sighting, now: u32) -> Option<&Entry> {
+    /// Adds a packet that an agent has seen.
+    pub(super) fn add(&mut self, agent: u16, sighting: &Sighting, now: u32) -> Added<'_> {
         let place = match self.find(sighting) {
             Some(place) => place,
             None => self.insert(agent, sighting, now),
         };
-        let entry = self.entries[place as usize].as_mut()?;
-        let end = End {
-            time: sighting.time,
-            agent,
-            is_sent: sighting.is_sent,
-            is_settled: false,
+        let Some(entry) = self.entries[place as usize].as_mut() else {
+            return Added::TooMany;
         };
+        let end = End::of(agent, sighting);
         let key = |end: &End| (end.is_sent, end.agent);
         let behind = entry.ends.partition_point(|other| key(other) <= key(&end));
         let first = entry.ends.partition_point(|other| key(other) < key(&end));
+        let before = &mut entry.ends[first..behind];
+        if let Some(known) = before.iter_mut().find(|known| known.is_passed_on(&end)) {
+            known.interfaces |= end.interfaces;
+            return Added::Known;
+        }
         if behind - first >= MOST_REPEATS {
             entry.is_full = true;
-            return None;
+            return Added::TooMany;
         }
-        let before = entry.weight();
+        let weight = entry.weight();
         entry.ends.insert(behind, end);
         entry.label = entry.label.max(sighting.label);
-        self.weight += entry.weight() - before;
-        Some(entry)
+        self.weight += entry.weight() - weight;
+        Added::New(entry)
     }
 
     fn find(&self, sighting: &Sighting) -> Option<u32> {

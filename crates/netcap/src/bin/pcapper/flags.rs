@@ -283,6 +283,13 @@ impl Flags {
                 self.interface.len()
             )));
         }
+        let classic = self.places()?;
+        let extended = self.extended_places();
+        if let Some(place) = extended.iter().find(|place| meets(&classic, place)) {
+            return Err(Failure::Usage(format!(
+                "--extended {place}: the first stream is at this port; write another behind the address"
+            )));
+        }
         match self.tls.given() {
             Some(flag) if self.extended.is_empty() => Err(Failure::Usage(format!(
                 "--{flag} is for the extended stream only: give --extended, too"
@@ -298,6 +305,15 @@ fn at(places: &[(IpAddr, Option<u16>)], port: u16) -> Vec<SocketAddr> {
     places
         .map(|(address, own)| SocketAddr::new(*address, own.unwrap_or(port)))
         .collect()
+}
+
+/// Whether one of them takes the port of another place.
+fn meets(places: &[SocketAddr], other: &SocketAddr) -> bool {
+    places.iter().any(|place| {
+        let is_any = place.ip().is_unspecified() || other.ip().is_unspecified();
+        let is_one = place.ip() == other.ip() || is_any;
+        place.port() == other.port() && place.port() != 0 && is_one
+    })
 }
 
 /// A failure with an exit code that collectors of agents know.
@@ -401,6 +417,19 @@ mod tests {
         let places = flags.extended_places();
         let places: Vec<_> = places.iter().map(ToString::to_string).collect();
         assert_eq!(places, ["[::1]:7075", "127.0.0.1:9"]);
+    }
+
+    #[test]
+    fn both_streams_need_a_port_of_their_own() {
+        for (line, expected) in [
+            ("pcapper -p 7075 --extended 127.0.0.1", 12),
+            ("pcapper --listen 127.0.0.1 --extended 127.0.0.1:7073", 12),
+            ("pcapper --listen 127.0.0.1 --extended [::]:7073", 12),
+            ("pcapper --listen 127.0.0.1 --extended 127.0.0.2:7073", 0),
+            ("pcapper --listen 127.0.0.1:0 --extended 127.0.0.1:0", 0),
+        ] {
+            assert_eq!(code(line), expected, "{line}");
+        }
     }
 
     #[test]

@@ -59,6 +59,14 @@ pub(crate) struct Flags {
     #[arg(long)]
     pub(crate) statistics: bool,
 
+    /// Leave packets that an agent received out of lines and views, so that those at whose two ends agents
+    /// are count once
+    ///
+    /// Flows have both ends all the same. Records of the first stream do not say which way a packet went, and
+    /// stay in.
+    #[arg(long)]
+    pub(crate) sent_only: bool,
+
     /// Say only what is wrong
     #[arg(long)]
     pub(crate) quiet: bool,
@@ -239,6 +247,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<Flags
         return Ok(None);
     };
     let of_agents = flags.tls.given().or(flags.flows.given());
+    let of_agents = of_agents.or(flags.sent_only.then_some("sent_only"));
     if let (Some(flag), false) = (of_agents, flags.replay.paths.is_empty()) {
         return Err(Failure::Usage(format!(
             "{} is for connections to agents, and {} makes none; leave one of them out",
@@ -347,6 +356,7 @@ mod tests {
             "recollect --replay x --seek tomorrow",
             "recollect --replay x --ca y",
             "recollect --replay x --flows",
+            "recollect --replay x --sent-only",
             "recollect --flows --top",
             "recollect --flows --window 0",
             "recollect --flows --window 601",

@@ -35,6 +35,8 @@ pub(crate) struct Session {
     canvas: Option<Canvas>,
     web: Option<Web>,
     teller: Option<Teller>,
+    /// Whether the user looks at flows.
+    has_flows: bool,
 }
 
 impl Session {
@@ -66,6 +68,7 @@ impl Session {
             times,
             canvas,
             teller: None,
+            has_flows: flags.flows.flows || flags.view.top || flags.view.web.is_some(),
         })
     }
 
@@ -78,6 +81,7 @@ impl Session {
             false => Box::new(sink()),
         };
         let intake = Intake::new(self.config.clone(), overview, writer).with_format(flags.format());
+        let intake = intake.with_sent_only(flags.sent_only);
         match flags.flows.flows {
             true => intake.without_lines(),
             false => intake,
@@ -111,7 +115,7 @@ impl Session {
         if let (Some(canvas), Some(web)) = (canvas, &self.web) {
             canvas.messages.tell(format_args!("live at {}", web.url()));
         }
-        let mut is_told = false;
+        let (mut is_told, mut has_hint) = (false, !self.has_flows);
         let failure = loop {
             let mut is_last = self.stop.load(Ordering::Relaxed);
             if is_over() && !is_last {
@@ -122,6 +126,12 @@ impl Session {
                         web.url()
                     ));
                 }
+            }
+            if !has_hint && self.overview.is_one_sided() {
+                has_hint = true;
+                self.report.line(format_args!(
+                    "no flows: all agents record one side only; give some of them `-m none` to record both"
+                ));
             }
             self.report.clock(self.overview.clock());
             if let Some(metrics) = &self.metrics {
