@@ -136,7 +136,8 @@ def addresses(lab, report):
     extended = lab.connect("right", "10.98.0.1", PORT + 2)
     extended.sendall(b"PCAPPER-EXTENDED 1\n")
     classic, extended = lab.collector("right", "10.98.0.1"), Collector(extended)
-    until("both are there", lambda: agent.said().count(": connected") == 2)
+    until("both are there", lambda: all(
+        lab.metric("left", f"pcapper_{stream}collectors") == 1 for stream in ("", "extended_")))
     # A feedback would go on by itself.
     time.sleep(2)
     report.equal(f"{name}: records make no records", classic.count(), 0)

@@ -69,7 +69,7 @@ pub enum LibpcapError {
     /// The user may not capture.
     #[error(
         "{0}: no permission to capture; run as root, or grant it once: \
-         `sudo setcap cap_net_raw,cap_net_admin=eip $(command -v {program})`",
+         `sudo setcap cap_net_raw=eip $(command -v {program})`",
         program = program()
     )]
     NoPermission(String),

@@ -49,6 +49,8 @@ pub struct QueueCounts {
     pub dropped_packets: u64,
     /// Octets of their records.
     pub dropped_octets: u64,
+    /// Of those, packets that waited when the peer was gone: it need not have been slow.
+    pub waiting_packets: u64,
     /// How often dropping began; it ends when half of the room is free again.
     pub episodes: u64,
     /// The most octets that ever waited.
@@ -180,6 +182,7 @@ impl Queue {
         let mut state = self.lock();
         if end == End::Gone {
             while let Some(waiting) = state.remove() {
+                state.counts.waiting_packets += waiting.packets;
                 state.dropped(&waiting);
             }
         }
@@ -306,7 +309,10 @@ mod tests {
             queue.take(wait);
         }
         assert_eq!(queue.fates(), Some((3, 0)));
+        queue.put(&chunk(3));
         queue.end(End::Gone);
         assert_eq!(queue.fates(), None);
+        let counts = queue.counts();
+        assert_eq!((counts.dropped_packets, counts.waiting_packets), (1, 1));
     }
 }

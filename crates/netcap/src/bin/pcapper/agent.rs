@@ -44,6 +44,12 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         PROGRAM
             .note("warning: --include-own: a record sent over a captured interface makes another");
     }
+    if flags.read.is_some() && flags.is_extended() && flags.mac.is_none() && flags.ip.is_none() {
+        PROGRAM.note(
+            "warning: --read without --mac or --ip: which way packets went is unknown, so recollect can make \
+             no flows of them",
+        );
+    }
     let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
     let Some(inputs) = inputs(flags, (&places.0, &places.1), &halt)? else {
         return Ok(());
@@ -79,7 +85,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         ended
     });
     if !flags.quiet {
-        report.sums(&outlet, &log_counts);
+        report.sums(&outlet, &log_counts, flags.is_classic());
         groups.sums();
     }
     ended.and(report.audit(&outlet))
@@ -299,6 +305,7 @@ impl Agent<'_> {
             mac: self.flags.mac,
             ip: self.flags.ip,
         };
+        let mode = self.flags.mode_text();
         let text = self
             .flags
             .mode()
@@ -306,9 +313,16 @@ impl Agent<'_> {
             .map_err(|missing| match missing {
                 Missing::Ip => own(
                     16,
-                    "--read: the mode needs the IPv4 address: --ip".to_owned(),
+                    format!(
+                        "-m {mode} needs an IPv4 address, and a capture has none: give --ip, or -m none"
+                    ),
                 ),
-                Missing::Mac => own(22, "--read: the mode needs the MAC: --mac".to_owned()),
+                Missing::Mac => own(
+                    22,
+                    format!(
+                        "-m {mode} needs a MAC address, and a capture has none: give --mac, or -m none"
+                    ),
+                ),
             })?;
         let name = path.display().to_string();
         if !self.flags.quiet {
@@ -335,7 +349,7 @@ impl Agent<'_> {
             }
             thread::sleep(TICK);
         }
-        let pace = (self.flags.pace, self.halt);
+        let pace = (self.flags.pace(), self.halt);
         let ended = watch(
             source.as_mut(),
             &mut distiller,

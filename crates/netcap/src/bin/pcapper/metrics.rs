@@ -51,6 +51,11 @@ impl Report {
         )
         .value(&[], lost);
         page.counter(
+            "pcapper_waiting_records_total",
+            "Records that waited for a collector when it left.",
+        )
+        .value(&[], state.classic.waiting);
+        page.counter(
             "pcapper_unheard_records_total",
             "Records that came while no collector was connected.",
         )
@@ -129,4 +134,9 @@ fn extended(page: &mut Page, notes: &NoteOutlet, account: &mut Account) {
         "Records that collectors of the extended stream did not take in time.",
     )
     .value(&[], lost);
+    page.counter(
+        "pcapper_extended_waiting_records_total",
+        "Records that waited for a collector of the extended stream when it left.",
+    )
+    .value(&[], account.waiting);
 }
