@@ -9,7 +9,7 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use netcap_dissect::{Application, Turn};
+use netcap_dissect::Application;
 use netcap_record::Time;
 
 use crate::counts::Counts;
@@ -47,9 +47,8 @@ pub struct Groups {
     /// The groups that are fragments.
     pieces: Vec<u32>,
     steps: Vec<Step>,
-    /// The latest time up to each packet.
-    clocks: Vec<Time>,
     earliest: Time,
+    latest: Time,
     index: HashTable<u32>,
     hasher: RandomState,
 }
@@ -61,7 +60,6 @@ impl Groups {
         self.shards.clear();
         self.pieces.clear();
         self.steps.clear();
-        self.clocks.clear();
         self.index.clear();
     }
 
@@ -70,16 +68,11 @@ impl Groups {
     pub fn add(&mut self, place: u32, summary: PacketSummary) {
         let (time, octets) = (summary.time, summary.octets);
         let (application, application_octets) = (summary.application, summary.application_octets);
-        match self.clocks.last() {
-            Some(clock) => {
-                self.clocks.push(time.max(*clock));
-                self.earliest = self.earliest.min(time);
-            }
-            None => {
-                self.clocks.push(time);
-                self.earliest = time;
-            }
+        if self.steps.is_empty() {
+            (self.earliest, self.latest) = (time, time);
         }
+        self.earliest = self.earliest.min(time);
+        self.latest = self.latest.max(time);
         let group = self.group_of(summary);
         let counts = &mut self.groups[group as usize].counts;
         counts.merge(&Counts::packet(time, octets));
@@ -233,7 +226,7 @@ impl Groups {
 
     /// Whether no packet is later than another by more than so many seconds; 0 stands for any.
     pub(crate) fn are_within(&self, seconds: u32) -> bool {
-        seconds == 0 || self.latest().before(seconds) <= self.earliest
+        seconds == 0 || self.latest.before(seconds) <= self.earliest
     }
 
     /// The earliest time.
@@ -241,24 +234,20 @@ impl Groups {
         self.earliest
     }
 
-    /// The latest time.
-    pub(crate) fn latest(&self) -> Time {
-        self.clocks.last().copied().unwrap_or_default()
-    }
-
-    /// Place of the first packet of a group, and the latest time up to it.
+    /// Place and time of the first packet of a group.
     pub(crate) fn opening(&self, group: &Group) -> (u32, Time) {
-        let first = group.first as usize;
-        (self.steps[first].place, self.clocks[first])
+        let step = &self.steps[group.first as usize];
+        (step.place, step.time)
     }
 
-    /// Place of the first packet whose time is more than so many seconds after `last`.
-    pub(crate) fn first_after(&self, last: Time, seconds: u32) -> u32 {
-        let first = self
-            .clocks
-            .partition_point(|clock| clock.before(seconds) <= last);
-        self.steps
-            .get(first)
-            .map_or(Turn::BEHIND, |step| step.place)
+    /// Place of the first packet at or behind another place, if there is one.
+    pub(crate) fn first_from(&self, place: u32) -> Option<u32> {
+        let first = self.steps.partition_point(|step| step.place < place);
+        self.steps.get(first).map(|step| step.place)
+    }
+
+    /// Place of the last packet.
+    pub(crate) fn last(&self) -> Option<u32> {
+        self.steps.last().map(|step| step.place)
     }
 }

@@ -1,10 +1,11 @@
 //! State across packets.
 //!
-//! Everything here is driven in capture order and by packet time alone, has a cap on every table, and
-//! counts what a cap costs. Flows and streams are in [`Lane`]s, any number of which give the same.
+//! Everything here is driven in capture order and by the times of packets alone ([`RunClock`]), has a
+//! cap on every table, and counts what a cap costs. Flows and streams are in [`Lane`]s, any number of which give the same.
 
 mod absences;
 mod claim;
+mod clock;
 mod connection;
 mod counts;
 mod defrag;
@@ -32,6 +33,7 @@ mod tracker;
 mod transport_flow;
 mod uid;
 
+pub use clock::{RunClock, Ticks};
 pub use defrag::{Defragmenter, FragmentLedger, Limits};
 pub use fragment_ports::FragmentPorts;
 pub use groups::Groups;

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use netcap_dissect::{Endpoint, Level, PacketInfo, Path, SegmentFacts};
+use netcap_record::Time;
 
 use crate::segment::Segment;
 
@@ -36,6 +37,11 @@ impl SegmentNote {
     /// Place of the packet in its batch.
     pub fn packet(&self) -> u32 {
         self.packet.index
+    }
+
+    /// When the packet was captured.
+    pub(crate) fn time(&self) -> Time {
+        self.packet.time
     }
 
     /// Sender and receiver.
@@ -137,7 +143,7 @@ mod tests {
         Context, Ends, Entropy, IpVersion, Next, Output, Protocol, Registry, Selection, Selector,
         walk,
     };
-    use netcap_record::{Ip, Mac, Time};
+    use netcap_record::{Ip, Mac};
 
     use super::*;
 

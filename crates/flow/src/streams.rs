@@ -7,10 +7,15 @@
 //!
 //! Bounded by [`StreamLimits`]: over the number of streams the one that has been idle longest ends
 //! early; over the octets that wait, the stream whose hole has held octets up longest gives that
-//! hole up. Both are counted. Everything goes by packet time and the order of packets.
+//! hole up. Both are counted.
+//!
+//! Everything goes by packet time and the order of packets. A stream was idle for too long, and a hole
+//! held octets up for too long, if the next segment of the same stream, or direction, is so much
+//! later; the clock of the run ([`RunClock`](crate::RunClock)) ends them before where no such segment
+//! can come any more.
 //!
 //! A capture's streams may be in one table, or in several, each with those of a shard. Then each of
-//! them must be told the time of every segment.
+//! them must be told the clock at every segment.
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -102,6 +107,9 @@ fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
 /// When something happens: a moment, and its place in the order of all that happens in a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct When {
+    /// What the clock of the run says.
+    pub(crate) clock: Time,
+    /// The time of the segment, or of the clock where that is ahead of it.
     pub(crate) now: Moment,
     pub(crate) place: u32,
     /// Which of the packet's segments is at hand.
@@ -111,9 +119,9 @@ pub(crate) struct When {
 /// What happens at a segment, in this order.
 #[derive(Clone, Copy)]
 enum Step {
-    /// Its time ends idle streams, by their numbers.
+    /// The clock ends idle streams, by their numbers.
     Idle,
-    /// Its time gives up holes, by how long octets have waited.
+    /// The clock gives up holes, by how long octets have waited.
     Waiting,
     /// It brings something, and what does not fit any more is given up.
     Segment,
@@ -218,11 +226,12 @@ impl Streams {
         self.next_body = from;
     }
 
-    /// Takes the next segment of the capture; records go to `output`. Does nothing where no
-    /// protocol on streams is wanted.
+    /// Takes the next segment of a capture whose times are in order: each is the clock for all.
+    /// Records go to `output`. Does nothing where no protocol on streams is wanted.
     pub fn take(&mut self, segment: &Segment<'_>, registry: &Registry, output: &mut Output) {
         self.seen += 1;
         let when = When {
+            clock: segment.packet.time,
             now: Moment {
                 time: segment.packet.time,
                 number: self.seen,
@@ -238,6 +247,7 @@ impl Streams {
     /// octets up for too long, as a segment of that time would.
     pub fn expire_at(&mut self, clock: Time, registry: &Registry, output: &mut Output) {
         let when = When {
+            clock,
             now: Moment {
                 time: clock,
                 number: self.seen,
@@ -319,11 +329,11 @@ impl Streams {
     /// for too long.
     pub(crate) fn expire(&mut self, when: When, registry: &Registry, output: &mut Output) {
         let now = when.now;
-        if !self.due.has_come(now.time, &self.limits) {
+        if !self.due.has_come(when.clock, &self.limits) {
             return;
         }
         if self.limits.close_timeout > 0 {
-            let latest = now.time.before(self.limits.close_timeout);
+            let latest = when.clock.before(self.limits.close_timeout);
             let mut places = Vec::new();
             while let Some(place) = self.idlest(Some(latest)) {
                 let stream = self.streams.get(place);
@@ -339,7 +349,7 @@ impl Streams {
             }
         }
         if self.limits.data_timeout > 0 {
-            let latest = now.time.before(self.limits.data_timeout);
+            let latest = when.clock.before(self.limits.data_timeout);
             while let Some(oldest) = self.waiting.first()
                 && oldest.since.time < latest
             {
@@ -350,12 +360,8 @@ impl Streams {
                     tie: oldest.serial,
                     ..when.turn(Step::Waiting)
                 });
-                self.ledger.gaps_for_time += 1;
                 self.with(place, registry, output, |stream, desk| {
-                    let packet = stream.last_packet();
-                    let (half, mut reading) = stream.reading(direction, desk);
-                    half.give_up(packet, now, &mut reading);
-                    stream.settle(packet, desk);
+                    stream.give_up_for_time(direction, now, desk);
                 });
             }
         }
@@ -365,7 +371,7 @@ impl Streams {
         };
     }
 
-    /// Takes a segment whose time has been told. Does nothing where no protocol on streams is wanted.
+    /// Takes a segment whose clock has been told. Does nothing where no protocol on streams is wanted.
     pub(crate) fn add(
         &mut self,
         segment: &Segment<'_>,
@@ -378,7 +384,12 @@ impl Streams {
         }
         let now = when.now;
         output.turn = Some(when.turn(Step::Segment));
-        let place = match self.find(segment) {
+        let found = self.find(segment);
+        let idle = found.filter(|place| self.was_idle(*place, segment));
+        if let Some(place) = idle {
+            self.remove(place, registry, output);
+        }
+        let place = match found.filter(|_| idle.is_none()) {
             Some(place) => {
                 self.renew(place, segment, now, registry, output);
                 place
@@ -393,6 +404,14 @@ impl Streams {
             stream.take(segment, now, &limits, desk);
         });
         self.make_room(segment.packet, now, registry, output);
+    }
+
+    /// Whether a stream had been idle for too long when this segment of its own came.
+    fn was_idle(&self, place: u32, segment: &Segment<'_>) -> bool {
+        let timeout = self.limits.close_timeout;
+        let stream = self.streams.get(place);
+        timeout > 0
+            && stream.is_some_and(|stream| stream.last < segment.packet.time.before(timeout))
     }
 
     /// Gives holes up while too much waits or is kept, and then streams.
@@ -482,7 +501,7 @@ impl Streams {
         Stream {
             ends: segment.ends(),
             link_type: segment.packet.link_type,
-            last: now.time,
+            last: segment.packet.time,
             last_number: segment.packet.number,
             serial: now.number,
             to_server: Half::default(),
@@ -648,8 +667,14 @@ impl Stream {
             return;
         };
         let (syn, ack) = (segment.has(flag::SYN), segment.has(flag::ACK));
-        if now.time >= self.last {
-            (self.last, self.last_number) = (now.time, segment.packet.number);
+        let time = segment.packet.time;
+        let waits_since = self.half(direction).waits_since();
+        let latest = time.before(limits.data_timeout);
+        if limits.data_timeout > 0 && waits_since.is_some_and(|since| since.time < latest) {
+            self.give_up_for_time(direction, now, desk);
+        }
+        if time >= self.last {
+            (self.last, self.last_number) = (time, segment.packet.number);
         }
         if segment.has(flag::RST) {
             self.reset = true;
@@ -687,6 +712,15 @@ impl Stream {
         let (half, mut reading) = self.reading(direction, desk);
         half.take(&arrival, limits, &mut reading);
         self.settle(segment.packet, desk);
+    }
+
+    /// Gives the first hole of a direction up, which has held octets up for too long.
+    fn give_up_for_time(&mut self, direction: Direction, now: Moment, desk: &mut Desk<'_>) {
+        let packet = self.last_packet();
+        desk.ledger.gaps_for_time += 1;
+        let (half, mut reading) = self.reading(direction, desk);
+        half.give_up(packet, now, &mut reading);
+        self.settle(packet, desk);
     }
 
     /// Learns the numbers that a SYN tells: its own, and the one that it acknowledges.

@@ -2,7 +2,13 @@
 
 use netcap_dissect::{Completed, Fragment, FragmentKey};
 use netcap_flow::{Defragmenter, FragmentLedger, Limits};
+use netcap_record::Time;
 use proptest::prelude::*;
+
+const AT: Time = Time {
+    seconds: 0,
+    nanos: 0,
+};
 
 /// What the rules say, with no thought of cost: every fragment is held against every piece.
 struct Model {
@@ -39,7 +45,7 @@ impl Model {
     fn insert(&mut self, fragment: &Fragment, seconds: i64) -> Option<Completed> {
         self.ledger.fragments += 1;
         while let Some(first) = self.datagrams.first()
-            && seconds - first.since > self.limits.seconds
+            && seconds - first.since > i64::from(self.limits.seconds)
         {
             self.ledger.expired += u64::from(!first.discarded);
             self.datagrams.remove(0);
@@ -174,7 +180,8 @@ fn same(fragments: &[(Fragment, i64)], limits: Limits) -> FragmentLedger {
         ledger: FragmentLedger::default(),
     };
     for (fragment, seconds) in fragments {
-        let given = table.insert(fragment, *seconds);
+        let time = Time::new(*seconds, 0);
+        let given = table.insert(fragment, time, time);
         let expected = model.insert(fragment, *seconds);
         let all = |c: Completed| (c.packet, c.ordinal, c.protocol, c.data);
         assert_eq!(given.map(all), expected.map(all));
@@ -280,7 +287,7 @@ fn the_smallest_pieces_in_any_order() {
                 };
                 let data = octets(1, 8 * place, length, 0);
                 let piece = fragment(version, 1, 8 * place, data, more);
-                given.extend(table.insert(&piece, 0));
+                given.extend(table.insert(&piece, AT, AT));
             }
             assert_eq!(given.len(), 1, "order {number}");
             assert_eq!(given[0].data, octets(1, 0, 65_535, 0));
@@ -295,12 +302,12 @@ fn wide_pieces_over_small_ones() {
     let mut table = Defragmenter::new(Limits::default());
     for place in (1..8000).step_by(2) {
         let piece = fragment(4, 1, 8 * place, octets(1, 8 * place, 8, 0), true);
-        assert!(table.insert(&piece, 0).is_none());
+        assert!(table.insert(&piece, AT, AT).is_none());
     }
     assert_eq!(table.octets(), 256 + 4000 * (8 + 64));
     let wide = fragment(4, 1, 0, octets(1, 0, 63_992, 1), true);
     for _ in 0..5000 {
-        assert!(table.insert(&wide, 0).is_none());
+        assert!(table.insert(&wide, AT, AT).is_none());
     }
     let ledger = table.ledger();
     assert_eq!((ledger.conflicts, ledger.duplicates), (5000, 4999));

@@ -199,7 +199,7 @@ fn take(
         for fragment in std::mem::take(&mut output.fragments) {
             if !seen.contains(&fragment.ordinal) {
                 seen.push(fragment.ordinal);
-                completed.extend(defragmenter.insert(&fragment, packet.timestamp.seconds));
+                completed.extend(defragmenter.insert(&fragment, info.time, info.time));
             }
         }
         if completed.len() == before {

@@ -201,6 +201,7 @@ impl Rest {
         let before = context.fragments();
         let fate = walk(context, info, octets);
         self.ledger.count(octets.len(), &fate);
+        self.notes.ticks.add(info.index, info.time);
         if wanted.summaries {
             let summary = PacketSummary::of(context.path(), info.time, octets.len());
             self.notes.groups.add(info.index, summary);
