@@ -97,6 +97,8 @@ struct Begun {
 
 struct Datagram {
     serial: u64,
+    /// Octets of the key that say which network it is of.
+    around: usize,
     /// When its first fragment was captured.
     since: Time,
     /// Protocol of the fragment at offset 0.
@@ -152,17 +154,19 @@ impl Defragmenter {
             return None;
         }
         let before = self.table.get(&fragment.key).map_or(0, Datagram::cost);
+        let around = fragment.key.around.len();
         let serial = &mut self.serial;
         let order = &mut self.order;
-        let datagram = self.table.entry(fragment.key).or_insert_with(|| {
+        let datagram = self.table.entry(fragment.key.clone()).or_insert_with(|| {
             *serial += 1;
             order.push_back(Begun {
-                key: fragment.key,
+                key: fragment.key.clone(),
                 serial: *serial,
                 since: time.max(clock),
             });
             Datagram {
                 serial: *serial,
+                around,
                 since: time,
                 protocol: None,
                 total: None,
@@ -200,8 +204,12 @@ impl Defragmenter {
     /// Gives up what no fragment in time can complete any more.
     fn expire(&mut self, clock: Time) {
         let latest = clock.before(self.limits.seconds);
-        while let Some(begun) = self.order.pop_front_if(|begun| begun.since < latest) {
-            if self.is_there(&begun) {
+        while let Some(begun) = self.order.front() {
+            let is_there = self.is_there(begun);
+            if is_there && begun.since >= latest {
+                return;
+            }
+            if let Some(begun) = self.order.pop_front().filter(|_| is_there) {
                 self.give_up(&begun.key);
             }
         }
@@ -257,7 +265,7 @@ impl Defragmenter {
 
 impl Datagram {
     fn cost(&self) -> usize {
-        DATAGRAM + self.held as usize + PIECE * self.brought as usize
+        DATAGRAM + 2 * self.around + self.held as usize + PIECE * self.brought as usize
     }
 
     fn insert(&mut self, fragment: &Fragment, end: u32, ledger: &mut FragmentLedger) {
@@ -384,6 +392,7 @@ mod tests {
             source: [1; 16],
             destination: [2; 16],
             id,
+            around: Box::default(),
         }
     }
 

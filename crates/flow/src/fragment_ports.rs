@@ -40,7 +40,7 @@ impl FragmentPorts {
             && let Some((since, transport)) = self.known.get(&piece.datagram)
             && *since >= summary.time.before(Self::SECONDS)
         {
-            summary.layers.transport = Some(*transport);
+            summary.give(*transport);
         }
     }
 

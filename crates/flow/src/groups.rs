@@ -19,7 +19,7 @@ use crate::summary::PacketSummary;
 /// Packets of a batch that belong to the same flows.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
-    /// Of the first of them.
+    /// Of the first of them, with what is known of the application from all.
     pub(crate) summary: PacketSummary,
     /// The first of the steps.
     first: u32,
@@ -33,7 +33,8 @@ pub(crate) struct Step {
     /// Place of the packet in its batch.
     pub(crate) place: u32,
     pub(crate) time: Time,
-    pub(crate) octets: u32,
+    octets: u32,
+    captured: u32,
     application: Application,
     application_octets: u32,
 }
@@ -66,43 +67,45 @@ impl Groups {
     /// Takes the next packet, at this place of the batch.
     #[inline]
     pub fn add(&mut self, place: u32, summary: PacketSummary) {
-        let (time, octets) = (summary.time, summary.octets);
-        let (application, application_octets) = (summary.application, summary.application_octets);
-        if self.steps.is_empty() {
-            (self.earliest, self.latest) = (time, time);
-        }
-        self.earliest = self.earliest.min(time);
-        self.latest = self.latest.max(time);
-        let group = self.group_of(summary);
-        let counts = &mut self.groups[group as usize].counts;
-        counts.merge(&Counts::packet(time, octets));
-        self.steps.push(Step {
-            group,
+        let counted = Counts::packet(&summary);
+        let mut step = Step {
+            group: 0,
             place,
-            time,
-            octets,
-            application,
-            application_octets,
-        });
+            time: summary.time,
+            octets: summary.octets,
+            captured: summary.captured,
+            application: summary.application,
+            application_octets: summary.application_octets,
+        };
+        if self.steps.is_empty() {
+            (self.earliest, self.latest) = (step.time, step.time);
+        }
+        self.earliest = self.earliest.min(step.time);
+        self.latest = self.latest.max(step.time);
+        step.group = self.group_of(summary);
+        let group = &mut self.groups[step.group as usize];
+        group.counts.merge(&counted);
+        group.summary.application = group.summary.application.or(step.application);
+        self.steps.push(step);
     }
 
     #[inline]
     fn group_of(&mut self, summary: PacketSummary) -> u32 {
-        let key = summary.layers;
+        let key = summary.flows();
         // The ports of a fragment are known later, so it is a group of its own.
         let alone = summary.piece.is_some();
-        let hash = self.hasher.hash_one(key);
+        let hash = self.hasher.hash_one(&key);
         let groups = &self.groups;
         let found = self
             .index
-            .find(hash, |group| groups[*group as usize].summary.layers == key);
+            .find(hash, |group| groups[*group as usize].summary.flows() == key);
         if let Some(group) = found
             && !alone
         {
             return *group;
         }
         let group = self.groups.len() as u32;
-        self.shards.push(FlowShards::of(&summary.layers));
+        self.shards.push(FlowShards::of(&summary));
         self.groups.push(Group {
             first: self.steps.len() as u32,
             counts: Counts::default(),
@@ -112,7 +115,7 @@ impl Groups {
             self.pieces.push(group);
         } else {
             let (groups, hasher) = (&self.groups, &self.hasher);
-            let rehash = |group: &u32| hasher.hash_one(groups[*group as usize].summary.layers);
+            let rehash = |group: &u32| hasher.hash_one(groups[*group as usize].summary.flows());
             self.index.insert_unique(hash, group, rehash);
         }
         group
@@ -138,39 +141,9 @@ impl Groups {
         !self.pieces.is_empty()
     }
 
-    /// Puts what other packets are in the place of those at their places, which are fragments or hold
-    /// some.
+    /// Takes all packets anew, with others in the place of those at their places, which are fragments
+    /// or hold some.
     pub(crate) fn amend(&mut self, amended: &Groups) {
-        let mut is_regrouped = false;
-        for step in &amended.steps {
-            let summary = amended.packet(step);
-            let Some(place) = self.find(step.place) else {
-                continue;
-            };
-            let own = &mut self.steps[place];
-            own.application = summary.application;
-            own.application_octets = summary.application_octets;
-            let group = &mut self.groups[own.group as usize];
-            let has_same_layers = group.summary.layers == summary.layers;
-            match (group.summary.piece.is_some(), summary.piece.is_some()) {
-                // A fragment is a group of its own, and its shards are found when its ports are known.
-                (true, true) => group.summary = summary,
-                // Where fragments lie further within, mostly only what is innermost changes.
-                (false, false) if has_same_layers => {
-                    if group.first as usize == place {
-                        group.summary = summary;
-                    }
-                }
-                _ => is_regrouped = true,
-            }
-        }
-        if is_regrouped {
-            self.regroup(amended);
-        }
-    }
-
-    /// Takes all packets anew, with others in the place of those at their places.
-    fn regroup(&mut self, amended: &Groups) {
         let packets: Vec<(u32, PacketSummary)> = self
             .steps
             .iter()
@@ -199,7 +172,7 @@ impl Groups {
         for group in &self.pieces {
             let summary = &mut self.groups[*group as usize].summary;
             complete(summary);
-            self.shards[*group as usize] = FlowShards::of(&summary.layers);
+            self.shards[*group as usize] = FlowShards::of(summary);
         }
     }
 
@@ -218,6 +191,7 @@ impl Groups {
         PacketSummary {
             time: step.time,
             octets: step.octets,
+            captured: step.captured,
             application: step.application,
             application_octets: step.application_octets,
             ..self.groups[step.group as usize].summary.clone()

@@ -129,6 +129,7 @@ mod tests {
     use super::*;
     use crate::clock::RunClock;
     use crate::fragment_ports::FragmentPorts;
+    use crate::scope::Scope;
     use crate::summary::{Datagram, Layers, PacketSummary, Piece};
     use crate::tracker::SCHEMAS;
 
@@ -192,6 +193,8 @@ mod tests {
                 Box::new(Piece {
                     datagram: Datagram {
                         network,
+                        scope: Scope::default(),
+                        tunnel: None,
                         protocol: 17,
                         id: u32::from(end(2)),
                     },
@@ -204,10 +207,15 @@ mod tests {
                     nanos: nanos.rem_euclid(1_000_000_000) as u32,
                 },
                 octets: 60 + u32::from(kind),
+                captured: 60,
+                link: (kind != 6).then_some(link),
+                ports: (kind < 5).then_some(transport),
                 layers: Layers {
                     link: (kind != 6).then_some(link),
                     network: (kind != 5).then_some(network),
                     transport: (kind < 5).then_some(transport),
+                    protocol: [1, 17][usize::from(kind & 1)],
+                    ..Layers::default()
                 },
                 application: [Application::NONE, Application::PAYLOAD][usize::from(kind & 1)],
                 application_octets: u32::from(kind),
@@ -385,7 +393,10 @@ mod tests {
                     }),
                     ..Layers::default()
                 },
+                link: None,
+                ports: None,
                 octets: 60,
+                captured: 60,
                 application: Application::NONE,
                 application_octets: 0,
                 piece: None,
@@ -660,7 +671,7 @@ mod tests {
             let mut context = Context::new(&registry, &mut output, &mut entropy, &[]);
             walk(&mut context, info, &packet.octets);
             let segments = &mut notes.segments;
-            segments.add(context.path(), info, &packet.octets, &[]);
+            segments.add(context.path(), info, &packet.octets, &[], true);
         };
         run(packets, how, note, |packet| (packet.time, &packet.octets))
     }

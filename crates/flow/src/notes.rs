@@ -79,11 +79,19 @@ impl Segments {
     }
 
     /// Appends the segments of a packet that was walked: those from or to one of these ports, or all
-    /// where there are none.
+    /// where there are none. VLANs tell streams apart only where they count.
     #[inline]
-    pub fn add(&mut self, path: &Path<'_>, packet: PacketInfo, octets: &[u8], ports: &[u16]) {
+    pub fn add(
+        &mut self,
+        path: &Path<'_>,
+        packet: PacketInfo,
+        octets: &[u8],
+        ports: &[u16],
+        vlans_count: bool,
+    ) {
         let before = self.notes.len();
-        note_segments(path, packet, octets, ports, &mut self.notes);
+        let of = (ports, vlans_count);
+        note_segments(path, packet, octets, of, &mut self.notes);
         for (note, within) in self.notes.iter().skip(before).zip(0..) {
             let (source, destination) = note.ends();
             self.steps.push(SegmentStep {

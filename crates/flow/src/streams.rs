@@ -1,6 +1,7 @@
 //! TCP streams (RFC 9293): segments in capture order become octets in order for stream dissectors.
 //!
-//! The table is keyed by addresses and ports, both directions together. A stream begins with a SYN,
+//! The table is keyed by addresses and ports, both directions together, and the network that they are
+//! of ([`Scope`]). A stream begins with a SYN,
 //! or mid-way with the first octets that are seen, and ends when both directions have had FIN and
 //! all before it is handed on, when it was idle for too long, when a SYN with another number opens
 //! the next one, or with the capture. A reset ends nothing here, because everybody can forge one.
@@ -30,6 +31,7 @@ use netcap_record::{Ip, Time};
 use crate::claim::{Claim, Desk};
 use crate::idle::{Idle, Idler, Look};
 use crate::reassembly::{Arrival, Half, Moment, Reader};
+use crate::scope::Scope;
 use crate::segment::{Segment, flag};
 use crate::slab::Slab;
 use crate::stream_ledger::StreamLedger;
@@ -141,6 +143,7 @@ impl When {
 
 struct Stream {
     ends: StreamEnds,
+    scope: Scope,
     link_type: u32,
     last: Time,
     /// Number of the packet that had this time, in the run.
@@ -306,13 +309,14 @@ impl Streams {
     }
 
     /// The same for both directions.
-    fn hash(hasher: &RandomState, one: &Endpoint, other: &Endpoint) -> u64 {
+    fn hash(hasher: &RandomState, scope: Scope, one: &Endpoint, other: &Endpoint) -> u64 {
         let (one, other) = (number(one), number(other));
-        hasher.hash_one((one.min(other), one.max(other)))
+        hasher.hash_one((scope, one.min(other), one.max(other)))
     }
 
     fn find(&self, segment: &Segment<'_>) -> Option<u32> {
-        let hash = Streams::hash(&self.hasher, &segment.source, &segment.destination);
+        let (source, destination) = (&segment.source, &segment.destination);
+        let hash = Streams::hash(&self.hasher, segment.scope, source, destination);
         let found = self.index.find(hash, |place| {
             let stream = self.streams.get(*place);
             stream.is_some_and(|stream| stream.direction(segment).is_some())
@@ -409,9 +413,10 @@ impl Streams {
     /// Whether a stream had been idle for too long when this segment of its own came.
     fn was_idle(&self, place: u32, segment: &Segment<'_>) -> bool {
         let timeout = self.limits.close_timeout;
+        let latest = segment.packet.time.before(timeout);
         let stream = self.streams.get(place);
         timeout > 0
-            && stream.is_some_and(|stream| stream.last < segment.packet.time.before(timeout))
+            && stream.is_some_and(|stream| stream.last < latest && !stream.is_answered_by(segment))
     }
 
     /// Gives holes up while too much waits or is kept, and then streams.
@@ -485,12 +490,11 @@ impl Streams {
         });
         self.due.idle_since = earlier(self.due.idle_since, Some(now.time));
         let (streams, hasher) = (&self.streams, &self.hasher);
-        let hash = Streams::hash(hasher, &segment.source, &segment.destination);
+        let (source, destination) = (&segment.source, &segment.destination);
+        let hash = Streams::hash(hasher, segment.scope, source, destination);
         self.index.insert_unique(hash, place, |at| {
             let stream = streams.get(*at);
-            stream.map_or(0, |stream| {
-                Streams::hash(hasher, &stream.ends.client, &stream.ends.server)
-            })
+            stream.map_or(0, |stream| stream.hash(hasher))
         });
         place
     }
@@ -500,6 +504,7 @@ impl Streams {
         self.ledger.picked_up += u64::from(!segment.has(flag::SYN));
         Stream {
             ends: segment.ends(),
+            scope: segment.scope,
             link_type: segment.packet.link_type,
             last: segment.packet.time,
             last_number: segment.packet.number,
@@ -518,7 +523,7 @@ impl Streams {
             return;
         };
         self.held -= stream.cost();
-        let hash = Streams::hash(&self.hasher, &stream.ends.client, &stream.ends.server);
+        let hash = stream.hash(&self.hasher);
         if let Ok(found) = self.index.find_entry(hash, |at| *at == place) {
             found.remove();
         }
@@ -589,8 +594,16 @@ impl Waiting {
 }
 
 impl Stream {
+    fn hash(&self, hasher: &RandomState) -> u64 {
+        let StreamEnds { client, server } = &self.ends;
+        Streams::hash(hasher, self.scope, client, server)
+    }
+
     /// Which way a segment goes, if it belongs to these ends.
     fn direction(&self, segment: &Segment<'_>) -> Option<Direction> {
+        if self.scope != segment.scope {
+            return None;
+        }
         let same = |a: &Endpoint, b: &Endpoint| a.port == b.port && a.ip == b.ip;
         [Direction::ToServer, Direction::ToClient]
             .into_iter()
@@ -624,6 +637,15 @@ impl Stream {
             desk,
         };
         (half, reading)
+    }
+
+    /// Whether a segment is the first of its direction and acknowledges all that came the other way.
+    /// It belongs to the stream even where the clocks of the two directions disagree.
+    fn is_answered_by(&self, segment: &Segment<'_>) -> bool {
+        self.direction(segment).is_some_and(|direction| {
+            let (half, other) = (self.half(direction), self.half(direction.other()));
+            segment.has(flag::ACK) && half.is_fresh() && other.expects(segment.acknowledgment)
+        })
     }
 
     /// Whether there has been more than an attempt to open it.
@@ -807,6 +829,6 @@ mod tests {
     #[test]
     fn a_quiet_stream_is_small() {
         let size = size_of::<Option<Stream>>();
-        assert!(size <= 208, "{size} octets");
+        assert!(size <= 224, "{size} octets");
     }
 }

@@ -16,6 +16,7 @@ use netcap_record::Time;
 
 use crate::counts::{Counts, Ways};
 use crate::idle::{Idle, Idler, Look};
+use crate::model::Learn;
 use crate::slab::Slab;
 
 /// How a table is bounded.
@@ -65,7 +66,7 @@ pub(crate) struct FlowTable<K, S, W> {
     evicted: u64,
 }
 
-impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
+impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
     pub(crate) fn new(limits: TableLimits) -> FlowTable<K, S, W> {
         FlowTable {
             limits,
@@ -158,6 +159,7 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
             let latest = packets.time.before(timeout);
             if timeout == 0 || entry.ways.as_ref().iter().any(|way| way.last() >= latest) {
                 entry.ways.as_mut()[way].merge(&packets.counts);
+                entry.shown.learn(&shown);
                 return;
             }
             // Its item among the idle finds the place empty, or another entry there.
@@ -230,8 +232,13 @@ pub(crate) struct Packets {
 
 #[cfg(test)]
 mod tests {
+    use netcap_dissect::Application;
+
     use super::*;
     use crate::counts::OneWay;
+    use crate::summary::{Layers, PacketSummary};
+
+    impl Learn for () {}
 
     type Table = FlowTable<u32, (), OneWay>;
 
@@ -243,7 +250,17 @@ mod tests {
         let time = Time { seconds, nanos: 0 };
         Packets {
             time,
-            counts: Counts::packet(time, 1),
+            counts: Counts::packet(&PacketSummary {
+                time,
+                octets: 1,
+                captured: 1,
+                layers: Layers::default(),
+                link: None,
+                ports: None,
+                application: Application::NONE,
+                application_octets: 0,
+                piece: None,
+            }),
             clock: time,
             serial: serial as u64,
         }

@@ -21,6 +21,8 @@ struct Model {
 struct Datagram {
     key: FragmentKey,
     since: i64,
+    /// What the clock said then.
+    clock: i64,
     protocol: Option<u8>,
     total: Option<u32>,
     /// Disjoint and in order of offset; each is a run of octets that were new when they came.
@@ -42,13 +44,22 @@ impl Model {
         self.datagrams.iter().map(|d| 256 + pieces(d)).sum()
     }
 
-    fn insert(&mut self, fragment: &Fragment, seconds: i64) -> Option<Completed> {
+    fn give_up(&mut self, place: usize) {
+        let datagram = self.datagrams.remove(place);
+        self.ledger.expired += u64::from(!datagram.discarded);
+    }
+
+    fn insert(&mut self, fragment: &Fragment, seconds: i64, clock: i64) -> Option<Completed> {
         self.ledger.fragments += 1;
+        let limit = i64::from(self.limits.seconds);
         while let Some(first) = self.datagrams.first()
-            && seconds - first.since > i64::from(self.limits.seconds)
+            && clock - first.since.max(first.clock) > limit
         {
-            self.ledger.expired += u64::from(!first.discarded);
-            self.datagrams.remove(0);
+            self.give_up(0);
+        }
+        let own = self.datagrams.iter().position(|d| d.key == fragment.key);
+        if let Some(own) = own.filter(|own| seconds - self.datagrams[*own].since > limit) {
+            self.give_up(own);
         }
         let end = fragment.offset + fragment.data.len() as u32;
         let odd = fragment.more && !fragment.data.len().is_multiple_of(8);
@@ -59,8 +70,9 @@ impl Model {
         let found = self.datagrams.iter().position(|d| d.key == fragment.key);
         let at = found.unwrap_or_else(|| {
             self.datagrams.push(Datagram {
-                key: fragment.key,
+                key: fragment.key.clone(),
                 since: seconds,
+                clock,
                 protocol: None,
                 total: None,
                 pieces: Vec::new(),
@@ -153,6 +165,7 @@ fn fragment(version: u8, id: u32, offset: u32, data: Vec<u8>, more: bool) -> Fra
             source: [1; 16],
             destination: [2; 16],
             id,
+            around: Box::default(),
         },
         offset,
         more,
@@ -179,10 +192,11 @@ fn same(fragments: &[(Fragment, i64)], limits: Limits) -> FragmentLedger {
         datagrams: Vec::new(),
         ledger: FragmentLedger::default(),
     };
+    let mut clock = i64::MIN / 2;
     for (fragment, seconds) in fragments {
-        let time = Time::new(*seconds, 0);
-        let given = table.insert(fragment, time, time);
-        let expected = model.insert(fragment, *seconds);
+        clock = clock.max(*seconds - 2);
+        let given = table.insert(fragment, Time::new(*seconds, 0), Time::new(clock, 0));
+        let expected = model.insert(fragment, *seconds, clock);
         let all = |c: Completed| (c.packet, c.ordinal, c.protocol, c.data);
         assert_eq!(given.map(all), expected.map(all));
         assert_eq!(table.ledger(), model.ledger());
