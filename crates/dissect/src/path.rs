@@ -587,11 +587,18 @@ impl<'p> Context<'p, '_> {
         }
     }
 
-    /// An extension header of the network's packet leads to this protocol.
+    /// An extension header of version 6 leads to this protocol.
     #[inline]
     pub fn next_header(&mut self, protocol: u8) {
+        // Hop-by-hop options, routing, fragment, destination options: RFC 8200 section 4. What looks
+        // like one inside another protocol is not the network's.
+        const EXTENSIONS: [u8; 4] = [0, 43, 44, 60];
         if self.path.place == Place::Inside
             && let Some(level) = self.path.level()
+            && level
+                .network
+                .is_some_and(|network| network.protocol == IpVersion::V6)
+            && EXTENSIONS.contains(&level.protocol)
         {
             level.protocol = protocol;
         }

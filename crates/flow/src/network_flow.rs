@@ -34,7 +34,8 @@ pub(crate) struct NetworkFlow<'a> {
     /// Packets in both directions.
     #[field(7, "NumPackets")]
     packets: i64,
-    /// Name of the pair of addresses: the hash of both that the Netcap of 2019 computes.
+    /// Name of the pair of addresses: the hash of both that the Netcap of 2019 computes. Not unique: others may
+    /// have the same by chance.
     #[field(8, "UID")]
     uid: u64,
     /// Nanoseconds from the earliest packet to the latest, in whole microseconds.

@@ -1,14 +1,26 @@
 //! Which network addresses are of: tenants may have equal ones.
 
+use std::hash::{Hash, Hasher};
+
 use netcap_dissect::{Level, TunnelKind};
 
 /// VLANs and virtual network of a flow or a stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Identifiers of VLANs, outermost first, and zeros. More than these are left out.
     vlans: [u16; 4],
     /// Identifier of the virtual network, plus one; 0 where there is none.
     vni: u32,
+}
+
+impl Hash for Scope {
+    /// In few words, as hashers take them fastest.
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let vlans = self.vlans.iter();
+        state.write_u64(vlans.fold(0, |vlans, id| vlans << 16 | u64::from(*id)));
+        state.write_u32(self.vni);
+    }
 }
 
 impl Scope {

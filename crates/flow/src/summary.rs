@@ -104,7 +104,9 @@ impl PacketSummary {
     /// What packets of the same flows have in common.
     #[inline]
     pub(crate) fn flows(&self) -> impl Eq + Hash + use<> {
-        (self.layers, self.link, self.ports)
+        let link = self.link.filter(|_| self.layers.link.is_none());
+        let ports = self.ports.filter(|_| self.layers.transport.is_none());
+        (self.layers, link, ports)
     }
 
     /// The summary of a packet that was walked. VLANs tell flows apart only where they count.
