@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use netcap_agent::extended::Counters;
 use netcap_agent::{Counts, LogCounts, Outlet};
-use netcap_relay::{ClientTotals, Event, Farewell};
+use netcap_relay::{Audience, ClientTotals, Event, Farewell};
 use netcap_shell::figures::{grouped, several};
 use netcap_shell::{Damper, Failure};
 
@@ -33,16 +33,18 @@ pub(crate) enum Stream {
 
 /// The collectors of a stream that came, and the records that those got and lost who have left.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Audience {
+pub(crate) struct Account {
     pub(crate) collectors: u64,
-    pub(crate) sent: u64,
-    pub(crate) lost: u64,
+    sent: u64,
+    lost: u64,
+    /// The most that was told of both.
+    most: (u64, u64),
 }
 
 pub(crate) struct State {
     pub(crate) inputs: Vec<Input>,
-    pub(crate) classic: Audience,
-    pub(crate) extended: Audience,
+    pub(crate) classic: Account,
+    pub(crate) extended: Account,
     comings: Damper,
     goings: Damper,
     pub(crate) refused: Damper,
@@ -63,8 +65,8 @@ impl Report {
     pub(crate) fn new(is_quiet: bool) -> Report {
         let state = State {
             inputs: Vec::new(),
-            classic: Audience::default(),
-            extended: Audience::default(),
+            classic: Account::default(),
+            extended: Account::default(),
             comings: Damper::new(SPACING),
             goings: Damper::new(SPACING),
             refused: Damper::new(MINUTE),
@@ -95,22 +97,22 @@ impl Report {
     /// Takes note of what happened with a collector of a stream.
     pub(crate) fn event(&self, stream: Stream, event: Event) {
         let mut state = self.lock();
-        let audience = match stream {
+        let account = match stream {
             Stream::Classic => &mut state.classic,
             Stream::Extended => &mut state.extended,
         };
         match event {
             Event::Joined(peer) => {
-                audience.collectors += 1;
+                account.collectors += 1;
                 if !self.is_quiet {
                     state.comings.tell(PROGRAM, &format!("{peer}: connected"));
                 }
             }
             Event::Left(totals) => {
-                audience.sent += totals.packets;
-                audience.lost += lost_to(&totals);
+                account.sent += totals.packets;
+                account.lost += lost_to(&totals);
                 if !self.is_quiet {
-                    state.goings.tell(PROGRAM, &account(&totals));
+                    state.goings.tell(PROGRAM, &farewell(&totals));
                 }
             }
             Event::Refused(peer, reason) => {
@@ -196,7 +198,16 @@ impl Report {
     }
 }
 
-impl Audience {
+impl Account {
+    /// Records sent and lost so far, of those who are there, too. Never less than before: who is about to leave
+    /// is in neither for a moment.
+    pub(crate) fn so_far(&mut self, here: &Audience) -> (u64, u64) {
+        let (sent, lost) = &mut self.most;
+        *sent = (*sent).max(self.sent + here.sent);
+        *lost = (*lost).max(self.lost + here.lost);
+        self.most
+    }
+
     /// The outcome of its records, in a line.
     fn sums(&self, unheard: u64) -> String {
         format!(
@@ -262,7 +273,7 @@ fn lost_to(totals: &ClientTotals) -> u64 {
 }
 
 /// The account of a collector that has left.
-fn account(totals: &ClientTotals) -> String {
+fn farewell(totals: &ClientTotals) -> String {
     let mut line = format!("{}: {} records sent", totals.peer, grouped(totals.packets));
     let lost = lost_to(totals);
     if lost > 0 {
