@@ -27,6 +27,7 @@ mod e_tag;
 mod eap;
 mod eapol;
 mod eapol_key;
+mod eigrp;
 mod enc;
 mod epon;
 mod erf;
@@ -60,6 +61,8 @@ mod ipv6_fragment;
 mod ipv6_hop_by_hop;
 mod ipv6_routing;
 mod irda;
+mod isis;
+mod isl;
 mod juniper;
 mod l2tp;
 mod lcm;
@@ -86,6 +89,7 @@ mod ospfv2;
 mod ospfv3;
 mod pbb;
 mod pflog;
+mod pim;
 mod pktap;
 mod ppi;
 mod ppp;
@@ -97,6 +101,7 @@ mod sctp;
 mod sip;
 mod slip;
 mod snap;
+mod stp;
 mod sun_atm;
 mod symantec;
 mod tcp;
@@ -148,6 +153,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &eap::PROTOCOL,
     &eapol::PROTOCOL,
     &eapol_key::PROTOCOL,
+    &eigrp::PROTOCOL,
     &enc::PROTOCOL,
     &epon::PROTOCOL,
     &erf::PROTOCOL,
@@ -185,6 +191,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ipv6_hop_by_hop::PROTOCOL,
     &ipv6_routing::PROTOCOL,
     &irda::PROTOCOL,
+    &isis::PROTOCOL,
     &juniper::PROTOCOL,
     &l2tp::OVER_IP,
     &l2tp::PROTOCOL,
@@ -214,6 +221,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ospf::PROTOCOL,
     &pbb::PROTOCOL,
     &pflog::PROTOCOL,
+    &pim::PROTOCOL,
     &pktap::PROTOCOL,
     &pktap::USER2,
     &ppi::PROTOCOL,
@@ -232,6 +240,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &sip::PROTOCOL,
     &slip::PROTOCOL,
     &snap::PROTOCOL,
+    &stp::PROTOCOL,
     &sun_atm::LANE,
     &sun_atm::PROTOCOL,
     &symantec::PROTOCOL,
