@@ -35,7 +35,7 @@ pub(crate) struct LinkFlow<'a> {
     #[field(7, "NumPackets")]
     packets: i64,
     /// Name of the pair of addresses: the hash of both that the Netcap of 2019 computes.
-    #[field(8, "UID")]
+    #[field(8, "UID", csv = Identifier)]
     uid: u64,
     /// Nanoseconds from the earliest packet to the latest, in whole microseconds.
     #[field(9, "Duration")]
