@@ -1,15 +1,29 @@
-//! Compression of captures: told by content, undone on reading.
+//! Compression: told by content, undone on reading.
 //!
 //! Magic numbers: gzip RFC 1952 section 2.3.1; zstd RFC 8878 sections 3.1.1 and 3.1.2; lz4
 //! lz4_Frame_format.md; xz xz-file-format.txt section 2.1.1.1; bzip2 `BZh`.
 //!
 //! Guarantee: decompression streams, with bounded windows (zstd 128 MiB, xz 512 MiB, the others
-//! less); several members, frames or streams one after the other are one file.
+//! less). Members, frames and streams one after the other are one input; frames that carry nothing
+//! (skippable frames of zstd and lz4) and zeros between and behind them are passed over. Anything else
+//! behind the last of them is [`DecompressError::Behind`], not corruption, and what asks for more memory
+//! than there is here is [`DecompressError::Memory`].
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
+mod ahead;
+mod lz4;
+
+pub(crate) use ahead::Ahead;
+use lz4::Lz4Frame;
+
 /// How much memory an xz stream may ask for, in KiB; `xz -9` needs 65 MiB.
 const XZ_MEMORY_KIB: u32 = 512 << 10;
+/// The largest window that zstd has unless it is asked otherwise (`ZSTD_WINDOWLOG_LIMIT_DEFAULT`), in
+/// MiB.
+const ZSTD_WINDOW_MIB: u32 = 128;
+/// Octets that tell the beginning of a frame of any kind.
+const MAGIC: usize = 6;
 
 /// A way of compressing that is undone on reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,18 +35,47 @@ pub(crate) enum Compression {
     Bzip2,
 }
 
+/// What stands in compressed input beside corruption and an early end. Readers give it inside an
+/// [`io::Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecompressError {
+    /// Behind a whole stream there is something else.
+    #[error("behind the end of the {0} stream there is something that is no part of it")]
+    Behind(&'static str),
+    /// The stream wants more memory than it is given.
+    #[error("the {format} stream needs more memory than the {limit} MiB that it is given")]
+    Memory {
+        /// The compression.
+        format: &'static str,
+        /// What it is given, in MiB.
+        limit: u32,
+    },
+}
+
+impl DecompressError {
+    /// What an error of a reader is, if it is one of these.
+    pub fn of(error: &io::Error) -> Option<DecompressError> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+impl From<DecompressError> for io::Error {
+    fn from(error: DecompressError) -> io::Error {
+        io::Error::new(ErrorKind::InvalidData, error)
+    }
+}
+
 impl Compression {
     /// Tells a compressed stream by its first octets.
     pub(crate) fn sniff(prefix: &[u8]) -> Option<Compression> {
         match prefix {
             [0x1f, 0x8b, ..] => Some(Compression::Gzip),
-            // The second is a skippable frame, with which seekable and parallel zstd files begin.
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-                Some(Compression::Zstd)
-            }
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Compression::Zstd),
             [0x04, 0x22, 0x4d, 0x18, ..] => Some(Compression::Lz4),
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Compression::Xz),
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Compression::Bzip2),
+            // Which of the two it is, what follows tells.
+            _ if is_skippable(prefix) => Some(Compression::Zstd),
             _ => None,
         }
     }
@@ -46,79 +89,180 @@ impl Compression {
             Compression::Bzip2 => "bzip2",
         }
     }
-
-    /// The decompressed octets of `raw`.
-    pub(crate) fn decoder(
-        self,
-        raw: impl BufRead + Send + 'static,
-    ) -> io::Result<Box<dyn Read + Send>> {
-        Ok(match self {
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
-            Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(raw)?),
-            Compression::Lz4 => Box::new(Lz4Frames::new(raw)),
-            Compression::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(
-                raw,
-                true,
-                XZ_MEMORY_KIB,
-            )),
-            Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(raw)),
-        })
-    }
 }
 
-/// All lz4 frames of an input. The decoder beneath takes the end of input between two blocks for
-/// the end of the frame; to see that a file was cut there, it is shown an error instead.
-struct Lz4Frames<R: BufRead> {
-    decoder: lz4_flex::frame::FrameDecoder<EndIsError<R>>,
-    /// Whether no frame is open, so that the input may end.
-    between_frames: bool,
+/// Whether octets begin a frame of zstd or lz4 that carries nothing: with these some parallel
+/// compressors begin, and seekable files end.
+fn is_skippable(octets: &[u8]) -> bool {
+    matches!(octets, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-impl<R: BufRead> Lz4Frames<R> {
-    fn new(raw: R) -> Lz4Frames<R> {
-        let raw = EndIsError { raw, at_end: false };
-        Lz4Frames {
-            decoder: lz4_flex::frame::FrameDecoder::new(raw),
-            between_frames: true,
+/// The octets of `raw` as they are, or decompressed if they begin as a compressed stream does.
+///
+/// # Errors
+/// Those of `raw`.
+pub fn decompressed(raw: impl BufRead + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    let mut raw = Ahead::new(raw);
+    Ok(match Compression::sniff(raw.peek(MAGIC)?) {
+        Some(_) => Box::new(Decoder::new(raw, None)),
+        None => Box::new(raw),
+    })
+}
+
+/// The decompressed octets of all frames of an input.
+pub(crate) struct Decoder<R: BufRead> {
+    /// The kind of the last frame that was begun.
+    compression: Option<Compression>,
+    /// The only kind that there may be, where there is one.
+    only: Option<Compression>,
+    state: State<R>,
+}
+
+/// Where in the input a decoder is.
+enum State<R: BufRead> {
+    Between(Ahead<R>),
+    Inside(Box<Frame<Ahead<R>>>),
+    /// It has ended, or failed.
+    Done,
+}
+
+/// One frame, with the input behind it.
+enum Frame<R: BufRead> {
+    Gzip(flate2::bufread::GzDecoder<R>),
+    Zstd(zstd::stream::read::Decoder<'static, R>),
+    Lz4(Lz4Frame<R>),
+    // Its state is large.
+    Xz(Box<lzma_rust2::XzReader<R>>),
+    Bzip2(bzip2::bufread::BzDecoder<R>),
+}
+
+impl<R: BufRead> Decoder<R> {
+    /// Reads frames of every kind, or of one `only`.
+    pub(crate) fn new(raw: Ahead<R>, only: Option<Compression>) -> Decoder<R> {
+        Decoder {
+            compression: None,
+            only,
+            state: State::Between(raw),
         }
     }
+
+    /// Goes to the next frame. `false`: there is none, and nothing else.
+    fn begin(&mut self) -> io::Result<bool> {
+        let State::Between(raw) = &mut self.state else {
+            return Ok(true);
+        };
+        let next = loop {
+            match raw.peek(MAGIC)? {
+                [] => return Ok(false),
+                [0, ..] if self.compression.is_some() => raw.skip(1),
+                octets if is_skippable(octets) => raw.skip_frame()?,
+                octets => match Compression::sniff(octets) {
+                    Some(next) if self.only.is_none_or(|only| only == next) => break next,
+                    _ => return Err(behind(self.compression, octets)),
+                },
+            }
+        };
+        if let State::Between(raw) = std::mem::replace(&mut self.state, State::Done) {
+            self.compression = Some(next);
+            self.state = State::Inside(Box::new(Frame::new(next, raw)?));
+        }
+        Ok(true)
+    }
 }
 
-impl<R: BufRead> Read for Lz4Frames<R> {
+/// What it means that octets which begin no frame stand where one may, behind one of this kind.
+fn behind(before: Option<Compression>, octets: &[u8]) -> io::Error {
+    const MAGICS: [&[u8]; 5] = [
+        &[0x1f, 0x8b],
+        &[0x28, 0xb5, 0x2f, 0xfd],
+        &[0x04, 0x22, 0x4d, 0x18],
+        &[0xfd, b'7', b'z', b'X', b'Z', 0],
+        b"BZh9",
+    ];
+    // Fewer octets than a magic number has, and its first ones: a frame that is cut short.
+    let is_cut = |magic: &&[u8]| octets.len() < magic.len() && magic.starts_with(octets);
+    if MAGICS.iter().any(is_cut) {
+        ErrorKind::UnexpectedEof.into()
+    } else {
+        DecompressError::Behind(before.map_or("zstd", Compression::name)).into()
+    }
+}
+
+impl<R: BufRead> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
         }
         loop {
-            if self.between_frames && self.decoder.get_mut().raw.fill_buf()?.is_empty() {
+            if !self.begin()? {
                 return Ok(0);
             }
-            let result = self.decoder.read(buffer);
-            self.between_frames = matches!(result, Ok(0));
-            match result {
-                Ok(0) => {}
-                Err(_) if self.decoder.get_ref().at_end => {
-                    return Err(ErrorKind::UnexpectedEof.into());
+            let State::Inside(frame) = &mut self.state else {
+                return Ok(0);
+            };
+            match frame.read(buffer)? {
+                0 => {
+                    if let State::Inside(frame) = std::mem::replace(&mut self.state, State::Done) {
+                        self.state = State::Between(frame.into_raw());
+                    }
                 }
-                result => return result,
+                count => return Ok(count),
             }
         }
     }
 }
 
-/// A reader for which there is no end, only an error.
-struct EndIsError<R> {
-    raw: R,
-    at_end: bool,
+impl<R: BufRead> Frame<R> {
+    fn new(compression: Compression, raw: R) -> io::Result<Frame<R>> {
+        Ok(match compression {
+            Compression::Gzip => Frame::Gzip(flate2::bufread::GzDecoder::new(raw)),
+            Compression::Zstd => {
+                Frame::Zstd(zstd::stream::read::Decoder::with_buffer(raw)?.single_frame())
+            }
+            Compression::Lz4 => Frame::Lz4(Lz4Frame::new(raw)),
+            Compression::Xz => {
+                let reader = lzma_rust2::XzReader::new_mem_limit(raw, false, XZ_MEMORY_KIB);
+                Frame::Xz(Box::new(reader))
+            }
+            Compression::Bzip2 => Frame::Bzip2(bzip2::bufread::BzDecoder::new(raw)),
+        })
+    }
+
+    fn into_raw(self) -> R {
+        match self {
+            Frame::Gzip(decoder) => decoder.into_inner(),
+            Frame::Zstd(decoder) => decoder.finish(),
+            Frame::Lz4(decoder) => decoder.into_raw(),
+            Frame::Xz(decoder) => decoder.into_inner(),
+            Frame::Bzip2(decoder) => decoder.into_inner(),
+        }
+    }
 }
 
-impl<R: BufRead> Read for EndIsError<R> {
+impl<R: BufRead> Read for Frame<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.raw.read(buffer)?;
-        if count == 0 && !buffer.is_empty() {
-            self.at_end = true;
-            return Err(io::Error::other("the input has ended"));
+        match self {
+            Frame::Gzip(decoder) => decoder.read(buffer),
+            // As the library words it.
+            Frame::Zstd(decoder) => decoder.read(buffer).map_err(|error| {
+                let is_window = error.to_string().contains("too much memory");
+                memory(error, is_window, "zstd", ZSTD_WINDOW_MIB)
+            }),
+            Frame::Lz4(decoder) => decoder.read(buffer),
+            Frame::Xz(decoder) => decoder.read(buffer).map_err(|error| {
+                let is_window = error.kind() == ErrorKind::OutOfMemory;
+                memory(error, is_window, "xz", XZ_MEMORY_KIB >> 10)
+            }),
+            Frame::Bzip2(decoder) => decoder.read(buffer),
         }
-        Ok(count)
+    }
+}
+
+/// The error itself, or the limit that it is about.
+fn memory(error: io::Error, is_limit: bool, format: &'static str, limit: u32) -> io::Error {
+    if is_limit {
+        DecompressError::Memory { format, limit }.into()
+    } else {
+        error
     }
 }

@@ -5,9 +5,9 @@
 
 use std::io;
 
-use crate::FilterError;
 use crate::libpcap::LibpcapError;
 use crate::pcap_over_ip::{ConnectError, Fault, StreamError};
+use crate::{DecompressError, FilterError};
 
 /// Why a capture could not be read, or not be read to its end.
 ///
@@ -113,6 +113,17 @@ pub enum Error {
         reason: String,
     },
 
+    /// The compressed stream is whole, or sound as far as it was read, but there is something else.
+    #[error("{name}: {reason}, after {packets} whole packets; those packets are good{}", remedy(*reason))]
+    Compressed {
+        /// The input's name as given.
+        name: String,
+        /// How many whole packets came before.
+        packets: u64,
+        /// What there is.
+        reason: DecompressError,
+    },
+
     /// There is no connection to a PCAP-over-IP peer.
     #[error(transparent)]
     Connect(Box<ConnectError>),
@@ -120,6 +131,14 @@ pub enum Error {
     /// A stream of a PCAP-over-IP peer did not end as it should.
     #[error(transparent)]
     Stream(Box<StreamError>),
+}
+
+/// What to do about it, behind what is said of the packets.
+fn remedy(reason: DecompressError) -> &'static str {
+    match reason {
+        DecompressError::Behind(_) => " and all that the stream holds",
+        DecompressError::Memory { .. } => ", decompress the file for the rest",
+    }
 }
 
 impl From<ConnectError> for Error {

@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::compression::Compression;
+use crate::compression::{Ahead, Compression, Decoder, DecompressError};
 use crate::{Error, Progress};
 
 /// How much compressed input is asked for at a time.
@@ -42,22 +42,24 @@ impl Input {
         }
     }
 
-    /// The same input with its octets decompressed; `prefix` has been read of it already.
+    /// The same input with its octets decompressed; `prefix` has been read of it already. Frames may be
+    /// of other kinds than the first, unless there may be `only` one.
     pub(crate) fn decompressed(
         mut self,
         compression: Compression,
+        only: Option<Compression>,
         prefix: Vec<u8>,
-    ) -> io::Result<Input> {
+    ) -> Input {
         let raw = Cursor::new(prefix).chain(self.reader);
-        let decoder = compression.decoder(BufReader::with_capacity(COMPRESSED_READ, raw))?;
+        let raw = Ahead::new(BufReader::with_capacity(COMPRESSED_READ, raw));
         self.reader = Box::new(Steady {
-            decoder,
+            decoder: Box::new(Decoder::new(raw, only)),
             octets: vec![0; DECODED_READ].into(),
             start: 0,
             end: 0,
         });
         self.compression = Some(compression);
-        Ok(self)
+        self
     }
 
     /// How the octets are compressed, if they are.
@@ -100,7 +102,13 @@ impl Input {
         match self.compression {
             Some(compression) if !self.tally.failed.load(Ordering::Relaxed) => {
                 let format = compression.name();
-                if source.kind() == ErrorKind::UnexpectedEof {
+                if let Some(reason) = DecompressError::of(&source) {
+                    Error::Compressed {
+                        name,
+                        packets,
+                        reason,
+                    }
+                } else if source.kind() == ErrorKind::UnexpectedEof {
                     Error::Truncated {
                         name,
                         packets,

@@ -58,12 +58,7 @@ fn start(
     let mut input = Input::new(reader, total, eager);
     let mut prefix = input.prefix(PREFIX, &name)?;
     if let Some(compression) = Compression::sniff(&prefix) {
-        input = input
-            .decompressed(compression, prefix)
-            .map_err(|source| Error::Io {
-                name: name.clone(),
-                source,
-            })?;
+        input = input.decompressed(compression, None, prefix);
         prefix = input.prefix(PREFIX, &name)?;
     }
 
@@ -234,6 +229,119 @@ mod tests {
                 assert!(seen == expected, "{compression:?}");
             }
         }
+    }
+
+    /// A frame that carries nothing (lz4_Frame_format.md, RFC 8878 section 3.1.2).
+    fn skippable(kind: u8, length: u16) -> Vec<u8> {
+        let mut frame = vec![0x50 | kind, 0x2a, 0x4d, 0x18];
+        frame.extend(u32::from(length).to_le_bytes());
+        frame.resize(8 + usize::from(length), 0x28);
+        frame
+    }
+
+    #[test]
+    fn what_carries_nothing_is_passed_over() {
+        let file = small_pcapng(Order::Little);
+        let (expected, _) = read(&file);
+        let (head, tail) = file.split_at(101);
+        for compression in ALL {
+            let (head, tail) = (compress(compression, head), compress(compression, tail));
+            let frames = [skippable(0, 0), skippable(15, 6000)].concat();
+            let zeros = vec![0; 1000];
+            let files = [
+                [&head[..], &tail, &zeros].concat(),
+                [&head[..], &tail, &[0]].concat(),
+                [&head[..], &zeros, &tail].concat(),
+                [&head[..], &frames, &tail, &frames].concat(),
+                [&frames[..], &head, &frames, &zeros, &frames, &tail].concat(),
+            ];
+            for (number, packed) in files.iter().enumerate() {
+                for piece in [1, 7, usize::MAX] {
+                    let (seen, trouble) = read_by(packed, piece, 1 << 16, 100);
+                    assert!(trouble.is_none(), "{compression:?} {number}: {trouble:?}");
+                    assert!(seen == expected, "{compression:?} {number}");
+                }
+            }
+            // One that is cut short.
+            let cut = [&head[..], &tail, &skippable(3, 100)[..50]].concat();
+            let (seen, trouble) = read(&cut);
+            assert!(seen == expected);
+            assert!(
+                matches!(trouble, Some(Error::Truncated { .. })),
+                "{trouble:?}"
+            );
+        }
+        // Two ways of compressing in one file.
+        let mixed = [
+            compress(Compression::Xz, head),
+            compress(Compression::Lz4, tail),
+        ]
+        .concat();
+        let (seen, trouble) = read(&mixed);
+        assert!(trouble.is_none() && seen == expected, "{trouble:?}");
+    }
+
+    #[test]
+    fn what_stands_behind_is_no_cut() {
+        let file = large();
+        let (expected, _) = read(&file);
+        for compression in ALL {
+            let packed = compress(compression, &file);
+            for garbage in [&b"\n"[..], b"-----END-----", &[0, 0, 0, 7], &[0xff; 5000]] {
+                let (seen, trouble) = read(&[&packed[..], garbage].concat());
+                assert!(seen == expected, "{compression:?}");
+                let Some(error @ Error::Compressed { packets: 500, .. }) = trouble else {
+                    panic!("{compression:?}: {trouble:?}");
+                };
+                assert_eq!(error.exit_code(), 3);
+                let name = compression.name();
+                let expected = format!("behind the end of the {name} stream");
+                assert!(error.to_string().contains(&expected), "{error}");
+            }
+            // The beginning of another.
+            let (seen, trouble) = read(&[&packed[..], &packed[..1]].concat());
+            assert!(seen == expected);
+            assert!(
+                matches!(trouble, Some(Error::Truncated { .. })),
+                "{trouble:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_window_that_is_too_large_is_no_corruption() {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");
+        encoder.window_log(28).expect("a window");
+        encoder.write_all(&large()).expect("octets");
+        let packed = encoder.finish().expect("octets");
+        let (seen, trouble) = read(&packed);
+        assert!(seen.is_empty());
+        let text = trouble.expect("more than there is").to_string();
+        assert!(
+            text.contains("needs more memory than the 128 MiB"),
+            "{text}"
+        );
+        // A dictionary of a gigabyte.
+        let options = lzma_rust2::XzOptions::with_preset(1);
+        let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).expect("an encoder");
+        encoder.write_all(&large()).expect("octets");
+        let mut packed = encoder.finish().expect("octets");
+        // The block's header: its size, flags, LZMA2 with one octet of properties, padding, checksum.
+        assert_eq!(packed[12..16], [2, 0, 0x21, 1]);
+        packed[16] = 36;
+        let sum = flate2_crc(&packed[12..20]);
+        packed.splice(20..24, sum);
+        let text = read(&packed).1.expect("more than there is").to_string();
+        assert!(
+            text.contains("needs more memory than the 512 MiB"),
+            "{text}"
+        );
+    }
+
+    fn flate2_crc(octets: &[u8]) -> [u8; 4] {
+        let mut crc = flate2::Crc::new();
+        crc.update(octets);
+        crc.sum().to_le_bytes()
     }
 
     /// What was seen is the beginning of what there is.

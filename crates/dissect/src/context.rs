@@ -218,11 +218,17 @@ impl<'p, 'c> Context<'p, 'c> {
         }
     }
 
+    /// Octets of the packet that the wire had and the capture has not.
+    #[inline]
+    pub fn missing(&self) -> usize {
+        let captured = self.layers.first().map_or(0, |layer| layer.octets.len());
+        (self.packet.original_len as usize).saturating_sub(captured)
+    }
+
     /// Whether the capture holds less of the packet than the wire did.
     #[inline]
     pub fn is_cut(&self) -> bool {
-        let captured = self.layers.first().map_or(0, |layer| layer.octets.len());
-        captured < self.packet.original_len as usize
+        self.missing() > 0
     }
 
     /// The protocol of the layer around the one that asks.

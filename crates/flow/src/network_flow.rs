@@ -36,7 +36,7 @@ pub(crate) struct NetworkFlow<'a> {
     packets: i64,
     /// Name of the pair of addresses: the hash of both that the Netcap of 2019 computes. Not unique: others may
     /// have the same by chance.
-    #[field(8, "UID")]
+    #[field(8, "UID", csv = Identifier)]
     uid: u64,
     /// Nanoseconds from the earliest packet to the latest, in whole microseconds.
     #[field(9, "Duration")]

@@ -141,6 +141,24 @@ fn is_addition(schema: &Schema, name: &str, number: u32) -> bool {
     is_nanoseconds || number >= SHARED || ADDITIONS.contains(&(schema.name, name, number))
 }
 
+/// Files may be joined, so their headers are told from records by their fields.
+#[test]
+fn no_record_looks_like_a_header() {
+    for schema in records() {
+        let is_delimited = |number| {
+            schema.by_number(number).is_some_and(|(_, field)| {
+                let is_number = !matches!(
+                    field.ty,
+                    Type::String | Type::Timestamp | Type::Bytes | Type::Message(_)
+                );
+                field.repeated || !is_number
+            })
+        };
+        let looks_like_one = [1, 2, 4].map(is_delimited) == [true; 3] && !is_delimited(3);
+        assert!(!looks_like_one, "{}", schema.name);
+    }
+}
+
 #[test]
 fn messages_are_those_of_2019() {
     let facts = facts();

@@ -3,8 +3,9 @@
 //!
 //! A packet gives one record where all four addresses are there, whatever their lengths and
 //! whatever the operation; octets after them are padding. Lengths that lead past the end of the
-//! packet give none. Hardware type 19 (ATM, RFC 2225) lays its packets out differently; it occurs
-//! on no link type that leads here and is not told apart.
+//! packet give none. On IEEE 1394 (hardware type 24, RFC 2734 section 6) there is no hardware address
+//! of the target. Hardware type 19 (ATM, RFC 2225) lays its packets out differently and is not told
+//! apart.
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
 use netcap_record::{Record, Timestamp};
@@ -12,6 +13,9 @@ use netcap_record::{Record, Timestamp};
 pub(crate) static PROTOCOL: Protocol = Protocol::new("ARP", dissect)
     .reached_by(&[Selector::EtherType(0x0806), Selector::EtherType(0x8035)])
     .emits(&[Arp::SCHEMA]);
+
+/// IANA, ARP hardware types.
+const IEEE_1394: u16 = 24;
 
 /// One packet that asks or tells which hardware address belongs to a protocol address (ARP,
 /// RFC 826), or the other way round (RARP, RFC 903).
@@ -44,7 +48,7 @@ pub(crate) struct Arp<'a> {
     #[field(8, "SrcProtAddress")]
     sender_protocol: &'a [u8],
     /// Hardware address of the target (`ar$tha`), `HwAddressSize` octets; of no meaning in a
-    /// request.
+    /// request. Empty on IEEE 1394, which does not send it.
     #[field(9, "DstHwAddress")]
     target_hardware: &'a [u8],
     /// Protocol address of the target (`ar$tpa`), `ProtAddressSize` octets.
@@ -58,16 +62,21 @@ fn dissect<'p>(
 ) -> Result<Next<'p>, Malformed> {
     // RFC 826, "Packet format".
     let [h0, h1, p0, p1, hardware_size, protocol_size, o0, o1] = *input.array()?;
+    let hardware_type = u16::from_be_bytes([h0, h1]);
+    let target_hardware_size = match hardware_type {
+        IEEE_1394 => 0,
+        _ => hardware_size,
+    };
     let record = Arp {
         timestamp: context.timestamp(),
-        hardware_type: u16::from_be_bytes([h0, h1]),
+        hardware_type,
         protocol: u16::from_be_bytes([p0, p1]),
         hardware_size,
         protocol_size,
         operation: u16::from_be_bytes([o0, o1]),
         sender_hardware: input.bytes(hardware_size.into())?,
         sender_protocol: input.bytes(protocol_size.into())?,
-        target_hardware: input.bytes(hardware_size.into())?,
+        target_hardware: input.bytes(target_hardware_size.into())?,
         target_protocol: input.bytes(protocol_size.into())?,
     };
     // It is padding, but the format of 2019 counts it.
@@ -153,6 +162,28 @@ mod tests {
         };
         let fate = changed(12, b"\x80\x35\x00\x01\x08\x00\x06\x04\x00\x03");
         assert_eq!(fate, (Fate::Decoded, vec![encoded(&record)]));
+    }
+
+    #[test]
+    fn no_hardware_address_of_the_target() {
+        let sender = b"\x02\0\x5e\xff\xfe\0\0\x0b\x0a\x02\0\x01\0\0\0\0";
+        let packet = [
+            SAMPLE.split_at(14).0,
+            b"\0\x18\x08\0\x10\x04\0\x01",
+            sender,
+            b"\xc0\0\x02\x01\xc0\0\x02\x0a",
+        ];
+        let record = Arp {
+            hardware_type: 24,
+            hardware_size: 16,
+            operation: 1,
+            sender_hardware: sender,
+            target_hardware: b"",
+            ..reply()
+        };
+        let walked = walk_packet(PROTOCOLS, 1, &packet.concat());
+        assert_eq!(walked.fate, Fate::Decoded);
+        assert_eq!(walked.of("ARP"), [encoded(&record)]);
     }
 
     #[test]

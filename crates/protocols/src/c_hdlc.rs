@@ -89,7 +89,7 @@ mod tests {
             &b"\x0f\x00\xfe\xfe\x03\x83\x1b"[..],
             b"\x0f\x00\xfe\xfe\x83\x1b\x01",
         ] {
-            assert_eq!(fate(osi), unknown(Selector::Other("NLPID", 0x83)));
+            assert_eq!(fate(osi), unknown(crate::isis::SELECTOR));
         }
     }
 

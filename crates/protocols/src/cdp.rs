@@ -4,11 +4,11 @@
 //! There is no standard; the format is what Cisco published of it ("Cisco Discovery Protocol packet
 //! formats") and what is known of the rest. A header of four octets that is whole gives both
 //! records with every TLV that is whole. A TLV whose value contradicts its type makes the packet
-//! malformed and stays in `Values`; so does a TLV shorter than its own header or longer than the
-//! packet, after which no others can be found. Of a TLV that comes twice, `CiscoDiscoveryInfo` has
-//! the first sound one. Zeros at the end are padding, which links without lengths leave there (PPP,
-//! RFC 1661 section 2): there is no type 0. Versions other than 1 and 2 are recorded and malformed.
-//! The checksum is not verified.
+//! malformed and stays in `Values`; of a list in it, the sound entries are recorded. A TLV shorter
+//! than its own header or longer than the packet makes it malformed too, and no others can be found
+//! after it. Of a TLV that comes twice, `CiscoDiscoveryInfo` has the first sound one. Zeros at the end
+//! are padding, which links without lengths leave there (PPP, RFC 1661 section 2): there is no type 0.
+//! Versions other than 1 and 2 are recorded and malformed. The checksum is not verified.
 
 use std::iter::FilterMap;
 
@@ -631,12 +631,18 @@ impl<'a> CiscoDiscoveryInfo<'a> {
         let mut value = Cursor::new(PROTOCOL.name, tlv.value);
         match tlv.kind {
             tlv_type::DEVICE_ID => self.device_id = Text(tlv.value),
-            tlv_type::ADDRESSES => self.addresses = Each(addresses(value)?),
+            tlv_type::ADDRESSES => {
+                self.addresses = Each(addresses(&mut value)?);
+                self.addresses.0.check(value)?;
+            }
             tlv_type::PORT_ID => self.port_id = Text(tlv.value),
             tlv_type::CAPABILITIES => self.capabilities = Capabilities::from_bits(value.u32()?),
             tlv_type::VERSION => self.version = Text(tlv.value),
             tlv_type::PLATFORM => self.platform = Text(tlv.value),
-            tlv_type::IP_PREFIXES => self.prefixes = Each(prefixes(value)?),
+            tlv_type::IP_PREFIXES => {
+                self.prefixes = Each(prefixes(tlv.value));
+                whole(&value, self.prefixes.0.0)?;
+            }
             tlv_type::HELLO => self.hello = hello(value)?,
             tlv_type::VTP_DOMAIN => self.vtp_domain = Text(tlv.value),
             tlv_type::NATIVE_VLAN => self.native_vlan = value.u16()?,
@@ -649,15 +655,24 @@ impl<'a> CiscoDiscoveryInfo<'a> {
             tlv_type::UNTRUSTED_COS => self.untrusted_cos = value.u8()?,
             tlv_type::SYSTEM_NAME => self.system_name = Text(tlv.value),
             tlv_type::SYSTEM_OBJECT => self.system_object = ObjectIdentifier(tlv.value),
-            tlv_type::MANAGEMENT_ADDRESSES => self.management_addresses = Each(addresses(value)?),
+            tlv_type::MANAGEMENT_ADDRESSES => {
+                self.management_addresses = Each(addresses(&mut value)?);
+                self.management_addresses.0.check(value)?;
+            }
             tlv_type::LOCATION => {
                 self.location = Location {
                     kind: value.u8()?,
                     location: Text(value.take_rest()),
                 }
             }
-            tlv_type::POWER_REQUEST => self.power_request = power_dialogue(value)?,
-            tlv_type::POWER_AVAILABLE => self.power_available = power_dialogue(value)?,
+            tlv_type::POWER_REQUEST => {
+                self.power_request = power_dialogue(&mut value)?;
+                whole(&value, self.power_request.values.0.0)?;
+            }
+            tlv_type::POWER_AVAILABLE => {
+                self.power_available = power_dialogue(&mut value)?;
+                whole(&value, self.power_available.values.0.0)?;
+            }
             tlv_type::SPARE_PAIR => self.spare_pair = SparePair::from_bits(value.u8()?),
             tlv_type::ENERGY_WISE => self.energy_wise = energy_wise(value)?,
             _ => {}
@@ -695,24 +710,39 @@ impl SparePair {
     }
 }
 
-/// A count and that many addresses.
-fn addresses(mut value: Cursor<'_>) -> Result<Addresses<'_>, Malformed> {
-    let left = value.u32()?;
-    let addresses = Addresses {
+/// A count, and as many addresses as there are of those it claims.
+fn addresses<'a>(value: &mut Cursor<'a>) -> Result<Addresses<'a>, Malformed> {
+    Ok(Addresses {
+        left: value.u32()?,
         octets: value.rest(),
-        left,
-    };
-    // Every address moves on by four octets or more, so this ends with the octets.
-    if addresses.count() as u64 == u64::from(left) {
-        Ok(addresses)
-    } else {
-        Err(value.malformed(Reason::Count))
+    })
+}
+
+impl Addresses<'_> {
+    /// Whether there are as many as are claimed.
+    fn check(self, value: Cursor<'_>) -> Result<(), Malformed> {
+        // Every address moves on by four octets or more, so this ends with the octets.
+        if self.count() as u64 == u64::from(self.left) {
+            Ok(())
+        } else {
+            Err(value.malformed(Reason::Count))
+        }
     }
 }
 
-fn prefixes(value: Cursor<'_>) -> Result<Prefixes<'_>, Malformed> {
-    if value.remaining().is_multiple_of(5) || value.remaining() == 4 {
-        Ok(Prefixes(value.rest()))
+/// The networks that are there whole, or a default gateway.
+fn prefixes(octets: &[u8]) -> Prefixes<'_> {
+    let whole = match octets.len() {
+        4 => 4,
+        length => length - length % 5,
+    };
+    Prefixes(octets.get(..whole).unwrap_or(octets))
+}
+
+/// Whether the whole entries of a list are all that a value has.
+fn whole(value: &Cursor<'_>, entries: &[u8]) -> Result<(), Malformed> {
+    if value.remaining() == entries.len() {
+        Ok(())
     } else {
         Err(value.malformed(Reason::Option))
     }
@@ -754,16 +784,12 @@ fn vlan_dialogue(mut value: Cursor<'_>) -> Result<VlanDialogue, Malformed> {
     })
 }
 
-fn power_dialogue(mut value: Cursor<'_>) -> Result<PowerDialogue<'_>, Malformed> {
-    let id = value.u16()?;
-    let management_id = value.u16()?;
-    if !value.remaining().is_multiple_of(4) {
-        return Err(value.malformed(Reason::Option));
-    }
+/// Two numbers and the levels that are there whole.
+fn power_dialogue<'a>(value: &mut Cursor<'a>) -> Result<PowerDialogue<'a>, Malformed> {
     Ok(PowerDialogue {
-        id,
-        management_id,
-        values: Each(Words(value.rest())),
+        id: value.u16()?,
+        management_id: value.u16()?,
+        values: Each(Words(value.rest().as_chunks::<4>().0.as_flattened())),
     })
 }
 
@@ -1012,7 +1038,8 @@ mod tests {
 
     #[test]
     fn addresses_of_every_kind() {
-        let found: Vec<_> = addresses(Cursor::new("test", ADDRESSES)).unwrap().collect();
+        let list = |octets| addresses(&mut Cursor::new("test", octets)).unwrap();
+        let found: Vec<_> = list(ADDRESSES).collect();
         let v6 = *b"\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\x0a";
         let expected = [
             Address::Ip(Ip::V4([192, 0, 2, 10])),
@@ -1025,8 +1052,8 @@ mod tests {
         assert_eq!(text, b"\x0649000f");
         // None at all; an IPv6 address of the wrong length.
         assert_eq!(walk(&tlv(2, b"\0\0\0\0")).fate, Fate::Decoded);
-        let odd = addresses(Cursor::new("test", b"\0\0\0\x01\x01\x01\x8e\0\x02ab"));
-        assert_eq!(odd.unwrap().next(), Some(Address::Other(b"ab")));
+        let mut odd = list(b"\0\0\0\x01\x01\x01\x8e\0\x02ab");
+        assert_eq!(odd.next(), Some(Address::Other(b"ab")));
     }
 
     #[test]
@@ -1089,11 +1116,9 @@ mod tests {
         let mut lying_energy = energy.clone();
         lying_energy.splice(79..80, [7]);
         for (kind, value) in [
-            (2, &b"\0\0\0\x02\x01\x01\xcc\0\x04\xc0\0\x02\x0a"[..]),
-            (2, b"\xff\xff\xff\xff"),
+            (2, &b"\xff\xff\xff\xff"[..]),
             (2, b"\0"),
             (4, b"\0\0\x01"),
-            (7, b"\x0a\0\0\0\x08\x0a"),
             (8, b"\0\0\x0c\x01"),
             (8, HELLO.split_at(31).0),
             (10, b"\x01"),
@@ -1107,7 +1132,6 @@ mod tests {
             (22, b"\0\0\0\x01"),
             (23, b""),
             (25, b"\0\x01\0"),
-            (26, b"\0\x03\0\x04\0\0\x13"),
             (29, short_energy),
             (29, &lying_energy),
             (29, b"short"),
@@ -1135,6 +1159,49 @@ mod tests {
         };
         // Field 11, native VLAN.
         assert!(record.windows(2).any(|pair| pair == [11 << 3, 7]));
+    }
+
+    #[test]
+    fn lists_that_end_early() {
+        let list = [
+            tlv(
+                2,
+                b"\0\0\0\x02\x01\x01\xcc\0\x04\xc0\0\x02\x0a\x01\x01\xcc\0\x04\xc0",
+            ),
+            tlv(7, b"\x0a\0\0\0\x08\x0a\x01\x02\x03"),
+            tlv(22, b"\0\0\0\x09\x01\x01\xcc\0\x04\xc0\0\x02\x0b"),
+            tlv(25, b"\0\x03\0\x04\0\0\x13\x88\0\0\x13"),
+        ];
+        for malformed in &list {
+            assert_eq!(walk(malformed).malformed(), Some(Reason::Option));
+        }
+        let tlvs = list.concat();
+        let expected = CiscoDiscoveryInfo {
+            addresses: Each(Addresses {
+                octets: b"\x01\x01\xcc\0\x04\xc0\0\x02\x0a",
+                left: 1,
+            }),
+            prefixes: Each(Prefixes(b"\x0a\0\0\0\x08")),
+            management_addresses: Each(Addresses {
+                octets: b"\x01\x01\xcc\0\x04\xc0\0\x02\x0b",
+                left: 1,
+            }),
+            power_request: PowerDialogue {
+                id: 3,
+                management_id: 4,
+                values: Each(Words(b"\0\0\x13\x88")),
+            },
+            ..info(&tlvs)
+        };
+        assert_eq!(walk(&tlvs).of("CiscoDiscoveryInfo"), [encoded(&expected)]);
+        // A whole list behind it counts.
+        let whole = tlv(7, b"\x0a\0\0\0\x10");
+        let tlvs = [list[1].clone(), whole].concat();
+        let expected = CiscoDiscoveryInfo {
+            prefixes: Each(Prefixes(b"\x0a\0\0\0\x10")),
+            ..info(&tlvs)
+        };
+        assert_eq!(walk(&tlvs).of("CiscoDiscoveryInfo"), [encoded(&expected)]);
     }
 
     #[test]

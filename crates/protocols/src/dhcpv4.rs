@@ -1,12 +1,15 @@
 //! Dynamic Host Configuration Protocol for IPv4 (RFC 2131, options RFC 2132), and its ancestor BOOTP
 //! (RFC 951), whose messages have no options that could be told apart.
 //!
-//! Options are listed as they stand, up to the first End: those that continue another one
-//! (RFC 3396) are not joined, and those in the server name and file fields (option 52, overload) stay
-//! in these fields. A message without End is accepted.
+//! Options are those of the options field up to its End, then, where option 52 says so, those in the
+//! fields of the boot file and the server's name, each up to an End of its own (RFC 2131 section 4.1).
+//! An option that comes several times is one that was split: it stands at the place of its first part,
+//! with the data of all of them (RFC 3396 section 7). A field without End is accepted.
+
+use std::borrow::Cow;
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
-use netcap_record::{Each, Element, Ip, Record, Timestamp, Type, put};
+use netcap_record::{Element, Ip, Record, Timestamp, Type, put};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("DHCPv4", dissect)
     .reached_by(&[Selector::UdpPort(67), Selector::UdpPort(68)])
@@ -16,6 +19,8 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("DHCPv4", dissect)
 const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
 /// Fills up, has no length: RFC 2132 section 3.1.
 const PAD: u8 = 0;
+/// Says which other fields hold options: RFC 2132 section 9.3.
+const OVERLOAD: u8 = 52;
 /// Ends the options: RFC 2132 section 3.2.
 const END: u8 = 255;
 
@@ -68,9 +73,10 @@ pub(crate) struct Dhcpv4<'a> {
     /// Name of the boot file: 128 octets, text up to the first zero, or options (option 52).
     #[field(15, "File")]
     file: &'a [u8],
-    /// Options up to the first End, with the pads among them. Empty for BOOTP.
+    /// Options of all fields that hold some, each once and whole, with the pads among them. Empty for
+    /// BOOTP.
     #[field(16, "Options")]
-    options: Each<Options<'a>>,
+    options: Vec<DhcpOption<'a>>,
 }
 
 /// One option of a DHCP message (RFC 2132).
@@ -80,12 +86,13 @@ pub(crate) struct DhcpOption<'a> {
     /// Number of the option: 53 is the message type, 0 a pad.
     #[field(1, "Type")]
     kind: u8,
-    /// Length of the data in octets; 0 for a pad, which has none.
+    /// Length of the data in octets, of all its parts where the option was split; 0 for a pad, which
+    /// has none.
     #[field(2, "Length")]
-    length: u8,
+    length: u16,
     /// The data.
     #[field(3, "Data")]
-    data: &'a [u8],
+    data: Cow<'a, [u8]>,
 }
 
 /// A hardware address of any length, in colons.
@@ -111,42 +118,68 @@ impl Element for HardwareAddress<'_> {
     }
 }
 
-/// The sound options from here on.
-#[derive(Clone)]
-struct Options<'p>(Cursor<'p>);
+/// The sound options of the fields that were read, split ones put together.
+struct Options<'p> {
+    list: Vec<DhcpOption<'p>>,
+    /// Where in the list the option of a number stands.
+    places: [Option<usize>; 256],
+}
 
-impl<'p> Iterator for Options<'p> {
-    type Item = DhcpOption<'p>;
+impl<'p> Options<'p> {
+    /// Takes the options of a field up to its End, or to where they contradict themselves.
+    fn read(&mut self, mut input: Cursor<'p>) -> Result<(), Malformed> {
+        while !input.is_empty() {
+            match input.u8()? {
+                PAD => self.list.push(DhcpOption::new(PAD, &[])),
+                END => break,
+                kind => {
+                    let length = input.u8()?;
+                    self.add(kind, input.bytes(length.into())?);
+                }
+            }
+        }
+        Ok(())
+    }
 
-    fn next(&mut self) -> Option<DhcpOption<'p>> {
-        option(&mut self.0).ok().flatten()
+    fn add(&mut self, kind: u8, data: &'p [u8]) {
+        let Some(place) = self.places.get_mut(usize::from(kind)) else {
+            return;
+        };
+        match place.and_then(|place| self.list.get_mut(place)) {
+            Some(option) => option.append(data),
+            None => {
+                *place = Some(self.list.len());
+                self.list.push(DhcpOption::new(kind, data));
+            }
+        }
+    }
+
+    /// Whether the fields of the boot file and of the server's name hold options.
+    fn overload(&self) -> (bool, bool) {
+        let overload = self.list.iter().find(|option| option.kind == OVERLOAD);
+        match overload.map(|option| &*option.data) {
+            Some([1]) => (true, false),
+            Some([2]) => (false, true),
+            Some([3]) => (true, true),
+            _ => (false, false),
+        }
     }
 }
 
-/// The next option; none where they end.
-fn option<'p>(input: &mut Cursor<'p>) -> Result<Option<DhcpOption<'p>>, Malformed> {
-    if input.is_empty() {
-        return Ok(None);
+impl<'p> DhcpOption<'p> {
+    fn new(kind: u8, data: &'p [u8]) -> DhcpOption<'p> {
+        DhcpOption {
+            kind,
+            length: data.len() as u16,
+            data: Cow::Borrowed(data),
+        }
     }
-    let kind = input.u8()?;
-    let (length, data): (u8, &[u8]) = match kind {
-        PAD => (0, &[]),
-        END => {
-            input.take_rest();
-            return Ok(None);
-        }
-        _ => {
-            let length = input.u8()?;
-            (length, input.bytes(usize::from(length))?)
-        }
-    };
-    Ok(Some(DhcpOption { kind, length, data }))
-}
 
-/// Finds where the options contradict themselves.
-fn check(mut options: Cursor<'_>) -> Result<(), Malformed> {
-    while option(&mut options)?.is_some() {}
-    Ok(())
+    /// Puts another part behind. All parts together are shorter than their datagram.
+    fn append(&mut self, data: &[u8]) {
+        self.data.to_mut().extend_from_slice(data);
+        self.length = self.data.len() as u16;
+    }
 }
 
 fn dissect<'p>(
@@ -176,15 +209,36 @@ fn dissect<'p>(
         header.array()?,
     );
     let address = header.bytes(16)?;
+    let name_field = header;
     let server_name = header.bytes(64)?;
+    let file_field = header;
     let file = header.bytes(128)?;
 
     let cookie = input.array();
-    let options = match cookie {
-        Ok(&MAGIC_COOKIE) => *input,
-        // BOOTP, or nothing there.
-        _ => Cursor::new(PROTOCOL.name, &[]),
+    let mut options = Options {
+        list: Vec::new(),
+        places: [None; 256],
     };
+    let mut verdict = Ok(());
+    // Otherwise it is BOOTP, or nothing is there.
+    if let Ok(&MAGIC_COOKIE) = cookie {
+        let malformed = |m| Malformed {
+            reason: Reason::Option,
+            ..m
+        };
+        verdict = match options.read(*input) {
+            // Unless it was the capture that cut the option.
+            Err(m) if !context.is_cut() => Err(malformed(m)),
+            read => read,
+        };
+        let (in_file, in_name) = options.overload();
+        for (is_used, mut field, size) in [(in_file, file_field, 128), (in_name, name_field, 64)] {
+            if is_used {
+                field.limit(size);
+                verdict = verdict.and(options.read(field).map_err(malformed));
+            }
+        }
+    }
     context.emit(&Dhcpv4 {
         timestamp: context.timestamp(),
         operation,
@@ -203,7 +257,7 @@ fn dissect<'p>(
         ),
         server_name,
         file,
-        options: Each(Options(options)),
+        options: options.list,
     });
     if usize::from(hardware_len) > address.len() {
         // The third octet says so.
@@ -214,21 +268,14 @@ fn dissect<'p>(
     }
     // RFC 951 has 64 octets here, RFC 2131 the cookie at least.
     cookie?;
-    match check(options) {
-        // Unless it was the capture that cut the option.
-        Err(m) if !context.is_cut() => Err(Malformed {
-            reason: Reason::Option,
-            ..m
-        }),
-        Err(m) => Err(m),
-        Ok(()) => Ok(Next::End),
-    }
+    verdict.map(|()| Next::End)
 }
 
 #[cfg(test)]
 mod tests {
     use netcap_dissect::Fate;
     use netcap_dissect::testing::{Walked, every_prefix, walk_cut, walk_packet};
+    use netcap_record::{Message, Scalar};
 
     use super::*;
 
@@ -256,7 +303,6 @@ mod tests {
     /// The record of [`message`], with these options in protobuf.
     fn expected(hardware_len: u8, address: &[u8], options: &[&[u8]]) -> Vec<u8> {
         let mut out = Vec::new();
-        let none = Cursor::new("DHCPv4", &[]);
         let record = Dhcpv4 {
             timestamp: Timestamp::new(1, 2000),
             operation: 2,
@@ -273,7 +319,7 @@ mod tests {
             client_hw_addr: HardwareAddress(address),
             server_name: &field::<64>(b"boot.example.com"),
             file: &field::<128>(b"pxelinux.0"),
-            options: Each(Options(none)),
+            options: Vec::new(),
         };
         record.encode(&mut out);
         for option in options {
@@ -313,6 +359,114 @@ mod tests {
         assert_eq!(walked.fate, Fate::Decoded);
         let option: &[u8] = &[0x08, 53, 0x10, 1, 0x1a, 1, 2];
         assert_eq!(walked.of("DHCPv4"), [expected(6, &MAC, &[option])]);
+    }
+
+    /// A message whose server name and boot file fields hold these.
+    fn overloaded(name: &[u8], file: &[u8], options: &[u8]) -> Vec<u8> {
+        let mut octets = with_options(options);
+        octets.splice(44..108, field::<64>(name));
+        octets.splice(108..236, field::<128>(file));
+        octets
+    }
+
+    /// Number, length and data of the options of the record.
+    fn options(walked: &Walked) -> Vec<(u64, u64, Vec<u8>)> {
+        let record = walked.of("DHCPv4")[0].to_vec();
+        let message = Message::parse(Dhcpv4::SCHEMA, &record).expect("a sound record");
+        let field = Dhcpv4::SCHEMA.field("Options").expect("a field");
+        let option = |value| match value {
+            Scalar::Message(option) => {
+                let number = |name| match option.value(DhcpOption::SCHEMA.field(name)?) {
+                    Some(Scalar::Int(number)) => Some(number as u64),
+                    _ => None,
+                };
+                let data = match option.value(DhcpOption::SCHEMA.field("Data")?) {
+                    Some(Scalar::Bytes(data)) => data.to_vec(),
+                    _ => Vec::new(),
+                };
+                Some((
+                    number("Type").unwrap_or(0),
+                    number("Length").unwrap_or(0),
+                    data,
+                ))
+            }
+            _ => None,
+        };
+        message.values(field).filter_map(option).collect()
+    }
+
+    fn tlv(kind: u8, data: &[u8]) -> Vec<u8> {
+        [&[kind, data.len() as u8], data].concat()
+    }
+
+    #[test]
+    fn options_in_the_other_fields() {
+        let name = [tlv(12, b"host"), vec![END, 9, 9]].concat();
+        let file = [vec![PAD], tlv(60, b"class"), vec![END]].concat();
+        let first = (53, 1, vec![2]);
+        let overload = |value| (52, 1, vec![value]);
+        let pad = (0, 0, vec![]);
+        let (class, host) = ((60, 5, b"class".to_vec()), (12, 4, b"host".to_vec()));
+        for (value, expected) in [
+            (1, vec![pad.clone(), class.clone()]),
+            (2, vec![host.clone()]),
+            // The boot file's field is read first.
+            (3, vec![pad, class, host]),
+            (0, vec![]),
+            (4, vec![]),
+        ] {
+            let octets = overloaded(&name, &file, &[53, 1, 2, 52, 1, value, END]);
+            let walked = walk_packet(&[&ALONE], 0, &octets);
+            assert_eq!(walked.fate, Fate::Decoded);
+            let expected = [vec![first.clone(), overload(value)], expected].concat();
+            assert_eq!(options(&walked), expected);
+        }
+    }
+
+    #[test]
+    fn split_options() {
+        // Over three fields, one of them without an End.
+        let octets = overloaded(
+            &tlv(43, &[3; 62]),
+            &[tlv(43, &[2; 100]), vec![END]].concat(),
+            &[
+                tlv(43, &[1; 255]),
+                tlv(52, &[3]),
+                tlv(43, &[]),
+                tlv(7, b"x"),
+            ]
+            .concat(),
+        );
+        let walked = walk_packet(&[&ALONE], 0, &octets);
+        assert_eq!(walked.fate, Fate::Decoded);
+        let joined = [vec![1; 255], vec![2; 100], vec![3; 62]].concat();
+        let expected = [(43, 417, joined), (52, 1, vec![3]), (7, 1, b"x".to_vec())];
+        assert_eq!(options(&walked), expected);
+        // Very many parts.
+        let many = with_options(&tlv(77, b"ab").repeat(10_000));
+        let walked = walk_packet(&[&ALONE], 0, &many);
+        assert_eq!(options(&walked), [(77, 20_000, b"ab".repeat(10_000))]);
+    }
+
+    #[test]
+    fn contradictions_in_the_other_fields() {
+        let octets = overloaded(b"", &tlv(12, &[7; 126]), &[52, 1, 1, END]);
+        assert_eq!(walk_packet(&[&ALONE], 0, &octets).fate, Fate::Decoded);
+        let octets = overloaded(b"", &[tlv(60, b"c"), vec![12, 124]].concat(), &[52, 1, 1]);
+        let malformed = Malformed {
+            protocol: "DHCPv4",
+            reason: Reason::Option,
+            offset: 108 + 5,
+            needed: 124,
+            had: 123,
+        };
+        // The capture is not at fault.
+        for original in [octets.len(), octets.len() + 1] {
+            let walked = walk_cut(&[&ALONE], 0, &octets, original);
+            assert_eq!(walked.fate, Fate::Malformed(malformed));
+            let class = (60, 1, b"c".to_vec());
+            assert_eq!(options(&walked), [(52, 1, vec![1]), class]);
+        }
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! Domain Name System messages (RFC 1035) in UDP datagrams and on streams of TCP port 53.
+//! Domain Name System messages (RFC 1035) in UDP datagrams and on streams of TCP port 53, and what
+//! has the same format on the link: multicast DNS (RFC 6762, UDP port 5353) and link-local multicast
+//! name resolution (LLMNR, RFC 4795, port 5355 of UDP and TCP).
 //!
 //! On a stream two octets with the length stand before each message (RFC 1035 section 4.2.2). A
 //! stream is recognised by a header with an assigned kind of query and no more entries than the
@@ -24,12 +26,16 @@ use netcap_dissect::{
 use netcap_record::{Each, Element, Ip, Record, Timestamp, Type, put};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("DNS", dissect)
-    .reached_by(&[Selector::UdpPort(PORT)])
+    .reached_by(&[
+        Selector::UdpPort(PORT),
+        Selector::UdpPort(MULTICAST_DNS),
+        Selector::UdpPort(LLMNR),
+    ])
     .emits(&[Dns::SCHEMA]);
 
 pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: PROTOCOL.name,
-    ports: &[PORT],
+    ports: &[PORT, LLMNR],
     recognise,
     start: || Box::new(Framed::new(&FRAMING)),
     schemas: PROTOCOL.schemas,
@@ -46,6 +52,10 @@ static FRAMING: Framing = Framing {
 
 /// RFC 1035 section 4.2, of UDP and TCP.
 const PORT: u16 = 53;
+/// RFC 6762 section 3.
+const MULTICAST_DNS: u16 = 5353;
+/// RFC 4795 section 2, of UDP and TCP.
+const LLMNR: u16 = 5355;
 
 /// Types of records whose data have fields of their own.
 mod kind {
@@ -66,6 +76,10 @@ mod kind {
 
 /// The Internet: RFC 1035 section 3.2.4.
 const CLASS_IN: u16 = 1;
+/// What an update deletes, given with its data: RFC 2136 section 2.5.4.
+const CLASS_NONE: u16 = 254;
+/// In multicast DNS no part of the class: RFC 6762 sections 5.4 and 10.2.
+const CACHE_FLUSH: u16 = 0x8000;
 /// Octets of a name with the length of every label and the root: RFC 1035 section 2.3.4.
 const LONGEST_NAME: usize = 255;
 /// A name has at most 127 labels; one that follows more pointers only costs time.
@@ -87,13 +101,13 @@ pub(crate) struct Dns<'a> {
     /// Kind of query: 0 standard, 2 server status, 4 notify, 5 update.
     #[field(4, "OpCode")]
     op_code: u8,
-    /// Authoritative answer: the server has the zone itself.
+    /// Authoritative answer: the server has the zone itself. In LLMNR: the name is not unique.
     #[field(5, "AA")]
     aa: bool,
     /// Truncated: the whole response did not fit.
     #[field(6, "TC")]
     tc: bool,
-    /// Recursion desired.
+    /// Recursion desired. In LLMNR: the name may turn out not to be unique.
     #[field(7, "RD")]
     rd: bool,
     /// Recursion available.
@@ -143,7 +157,7 @@ pub(crate) struct Question<'a> {
     /// Type that is asked for: 1 A, 28 AAAA, 255 any.
     #[field(2, "Type")]
     kind: u16,
-    /// Class: 1 is the Internet.
+    /// Class: 1 is the Internet. In multicast DNS 32768 more where the answer may go to the asker alone.
     #[field(3, "Class")]
     class: u16,
 }
@@ -161,7 +175,8 @@ pub(crate) struct ResourceRecord<'a> {
     /// Type: 1 A, 2 NS, 5 CNAME, 6 SOA, 12 PTR, 15 MX, 16 TXT, 28 AAAA, 33 SRV, 41 OPT.
     #[field(2, "Type")]
     kind: u16,
-    /// Class: 1 is the Internet. For OPT (RFC 6891) the size of datagrams that the sender takes.
+    /// Class: 1 is the Internet. In multicast DNS 32768 more where the record takes the place of those
+    /// known before. For OPT (RFC 6891) the size of datagrams that the sender takes.
     #[field(3, "Class")]
     class: u16,
     /// Seconds that the record may be kept. For OPT the high bits of the response code, version and
@@ -174,7 +189,7 @@ pub(crate) struct ResourceRecord<'a> {
     /// The data as it stands in the message; names in it may be compressed.
     #[field(6, "Data")]
     data: &'a [u8],
-    /// Address of an A or AAAA record, `<nil>` for all others.
+    /// Address of an A or AAAA record of the Internet, `<nil>` for all others.
     #[field(7, "IP")]
     ip: Ip,
     /// Name server of an NS record.
@@ -478,6 +493,10 @@ impl<'p> Frame<'p> {
         })
     }
 
+    fn is_internet(&self) -> bool {
+        matches!(self.class & !CACHE_FLUSH, CLASS_IN | CLASS_NONE)
+    }
+
     /// The data by type; octets behind what a name or number ends are let pass.
     #[inline]
     fn data(&self) -> Result<Data<'p>, Malformed> {
@@ -486,10 +505,10 @@ impl<'p> Frame<'p> {
         }
         let mut input = self.inside;
         Ok(match self.kind {
+            // Other classes have other addresses (RFC 1034 section 3.6).
+            kind::A | kind::AAAA if !self.is_internet() => Data::Other,
             kind::A => match self.data.as_array() {
                 Some(octets) => Data::Address(Ip::V4(*octets)),
-                // Other classes have addresses of other lengths.
-                None if self.class != CLASS_IN => Data::Other,
                 None => return Err(input.malformed(Reason::Length)),
             },
             kind::AAAA => match self.data.as_array() {
@@ -685,7 +704,11 @@ fn measure(octets: &[u8], _: usize) -> Measure {
 
 fn recognise(beginning: &Beginning<'_>) -> Recognition {
     let ends = beginning.ends;
-    if ends.client.port != PORT && ends.server.port != PORT {
+    if !STREAM
+        .ports
+        .iter()
+        .any(|port| [ends.client.port, ends.server.port].contains(port))
+    {
         return Recognition::No;
     }
     match (measure(beginning.octets, 0), beginning.octets.get(2..)) {
@@ -1005,15 +1028,50 @@ mod tests {
 
     #[test]
     fn an_address_of_another_class_is_no_ip_address() {
-        let mut record = rr(1, &[0, 0x12, 0x34]);
-        // Chaosnet: RFC 1035 section 3.4.1 is about the Internet only.
-        record.splice(3..5, [0, 3]);
-        let (fate, entries) = trouble(&message([0, 1, 0, 0], &[&record]));
-        assert_eq!(fate, None);
-        assert!(
-            entries.contains(&format!("Data=001234 {NOTHING}")),
-            "{entries}"
-        );
+        let found = |class: u16, kind: u16, data: &[u8]| {
+            let mut record = rr(kind, data);
+            record.splice(3..5, class.to_be_bytes());
+            trouble(&message([0, 1, 0, 0], &[&record]))
+        };
+        // Chaosnet, whose addresses are a name and a number.
+        for (kind, data) in [
+            (1, &[0, 0x12, 0x34][..]),
+            (1, &[1, b'a', 0, 9]),
+            (28, &[7; 16]),
+        ] {
+            let (fate, entries) = found(3, kind, data);
+            assert_eq!(fate, None);
+            assert!(entries.contains("IP=<nil>"), "{entries}");
+        }
+        // The Internet, with the cache-flush bit of multicast DNS, and what updates delete.
+        for class in [1, 0x8001, 254] {
+            let (_, entries) = found(class, 1, &[192, 0, 2, 7]);
+            assert!(entries.contains("IP=192.0.2.7"), "{entries}");
+            let (fate, _) = found(class, 1, &[192, 0, 2]);
+            assert_eq!(fate.map(|(reason, _)| reason), Some(Reason::Length));
+        }
+    }
+
+    #[test]
+    fn on_the_link() {
+        static UDP: Protocol = Protocol::new("UDP", crate::udp::PROTOCOL.dissect)
+            .reached_by(&[Selector::LinkType(147)]);
+        let octets = message([1, 1, 0, 0], &[ASKED, &rr(1, &[192, 0, 2, 7])]);
+        for port in [53u16, 5353, 5355] {
+            for ports in [[40_000, port], [port, 40_000], [port, port]] {
+                let ports = ports.map(u16::to_be_bytes).concat();
+                let packet = [&ports[..], &[0; 4], &octets].concat();
+                let walked = walk_packet(&[&UDP, &PROTOCOL], 147, &packet);
+                assert_eq!(walked.of("DNS").len(), 1, "{ports:?}");
+            }
+        }
+        // Over TCP too where the names are of the link; multicast DNS has no streams.
+        let octets = framed(&octets);
+        for (port, records) in [(5355, 1), (5353, 0)] {
+            let events = [Event::Data(ToServer, &octets[..])];
+            let streamed = stream(&STREAM, &[&PROTOCOL], &ends(port), &events);
+            assert_eq!(streamed.of("DNS").len(), records);
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub(crate) struct EapolKey<'a> {
     #[field(14, "KeyLength")]
     key_length: u16,
     /// Number of the message, by which repeated ones are told; in RC4 descriptors a time (NTP).
-    #[field(15, "ReplayCounter")]
+    #[field(15, "ReplayCounter", csv = Identifier)]
     replay_counter: u64,
     /// Random number of the sender, 32 octets; absent from RC4 descriptors.
     #[field(16, "Nonce")]
@@ -75,10 +75,10 @@ pub(crate) struct EapolKey<'a> {
     iv: &'a [u8],
     /// Counter of the group key's frames at the start, its eight octets as a number with the first
     /// as the most significant, although stations count from the least.
-    #[field(18, "RSC")]
+    #[field(18, "RSC", csv = Identifier)]
     rsc: u64,
     /// Reserved eight octets as a number; identifier of the key in WPA.
-    #[field(19, "ID")]
+    #[field(19, "ID", csv = Identifier)]
     id: u64,
     /// Message integrity code, 16 octets; 24, 32 or none with some methods of authentication.
     /// Signature of RC4 descriptors.

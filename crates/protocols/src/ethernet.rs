@@ -4,12 +4,13 @@
 //! A frame whose 14 octets of header are there gives a record. The two octets after the addresses
 //! are a length up to 1500, an EtherType from 1536; between them they are neither (clause 3.2.6),
 //! and what follows is unknown. A length hides the padding after the client data; one that says
-//! more than was captured hides nothing. A trailer that no length tells apart is payload.
+//! more than was captured hides nothing. A trailer that no length tells apart is payload. What begins
+//! like a frame to one of the addresses of Cisco's ISL is that, and has no record of its own.
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
 use netcap_record::{Mac, Record, Timestamp};
 
-use crate::llc;
+use crate::{isl, llc, raw_ip};
 
 /// How whole frames inside other protocols lead here: Transparent Ethernet Bridging (RFC 1701).
 pub(crate) const SELECTOR: Selector = Selector::EtherType(0x6558);
@@ -62,6 +63,9 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
+    if isl::is_frame(input.rest()) {
+        return isl::dissect(Cursor::new("ISL", input.take_rest()), context);
+    }
     if let Some(addresses) = input.rest().first_chunk() {
         context.link(LINKTYPE, addresses);
     }
@@ -119,13 +123,18 @@ pub(crate) fn client(type_or_length: u16, data: &[u8]) -> Next<'_> {
     }
 }
 
-/// Whether octets that nothing names make sense as a frame: an EtherType that somebody knows, or a
-/// length that fits, at most 46 octets being padding (clause 3.2.8).
+/// Whether octets that nothing names make sense as a frame: an EtherType that somebody knows, with a
+/// packet of its version where it is that of IP, or a length that fits, at most 46 octets being padding
+/// (clause 3.2.8).
 pub(crate) fn is_likely(octets: &[u8], context: &Context<'_, '_>) -> bool {
     let Some(([.., t0, t1], rest)) = octets.split_first_chunk::<14>() else {
         return false;
     };
     match u16::from_be_bytes([*t0, *t1]) {
+        ethertype @ (0x0800 | 0x86dd) => {
+            raw_ip::by_version(rest).is_none_or(|version| version == Selector::EtherType(ethertype))
+                && context.knows(Selector::EtherType(ethertype))
+        }
         ethertype @ ETHERTYPE_MIN.. => context.knows(Selector::EtherType(ethertype)),
         // An LLC header has at least three octets.
         length => {

@@ -115,7 +115,7 @@ mod tests {
         let snap = fate(b"\x18\x41\x03\x00\x80\x00\x80\xc2\x00\x07");
         assert_eq!(snap, Fate::Unknown(Selector::LlcSap(0xaa)));
         let osi = fate(b"\x18\x41\xfe\xfe\x03\x83");
-        assert_eq!(osi, Fate::Unknown(Selector::Other("NLPID", 0x83)));
+        assert_eq!(osi, Fate::Unknown(crate::isis::SELECTOR));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Encapsulating Security Payload of IPsec (RFC 4303), over IP and over UDP (RFC 3948).
 //!
 //! What it carries is opaque and ends the walk, even where the association does not encrypt: the
-//! packet does not tell, and nothing is guessed. On UDP port 4500 a keep-alive is one octet 0xff,
-//! key exchange begins with four zeros, and all else is a payload of this kind.
+//! packet does not tell, and nothing is guessed. On UDP port 4500 a datagram is one of this kind
+//! where it has room for an index, which is not zero, and a sequence number. Key exchange begins with
+//! four zeros there; what is too short for either is a keep-alive of one octet 0xff, or payload.
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
 use netcap_record::{Record, Timestamp};
@@ -10,6 +11,9 @@ use netcap_record::{Record, Timestamp};
 pub(crate) static PROTOCOL: Protocol = Protocol::new("IPSecESP", dissect)
     .reached_by(&[Selector::IpProto(50)])
     .emits(&[IpsecEsp::SCHEMA]);
+
+/// Octets of index and sequence number (RFC 4303 section 2).
+const HEADER: usize = 8;
 
 /// Traversal of address translators, RFC 3948.
 pub(crate) static IN_UDP: Protocol =
@@ -50,7 +54,7 @@ fn dissect<'p>(
 
 fn in_udp<'p>(
     input: &mut Cursor<'p>,
-    _context: &mut Context<'p, '_>,
+    context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
     Ok(match input.rest() {
         // RFC 3948 section 2.3, a keep-alive.
@@ -60,14 +64,21 @@ fn in_udp<'p>(
             let isakmp = Selector::UdpPort(500);
             Next::Optional([isakmp, isakmp], exchange)
         }
-        payload => Next::Layer(Selector::IpProto(50), payload),
+        payload if payload.len() >= HEADER || context.is_cut() => {
+            Next::Layer(Selector::IpProto(50), payload)
+        }
+        // Some send keep-alives of other values, or longer ones.
+        payload => {
+            context.unclaimed(payload);
+            Next::End
+        }
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use netcap_dissect::Fate;
     use netcap_dissect::testing::{encoded, every_prefix, walk_cut, walk_packet};
-    use netcap_dissect::{Fate, Reason};
 
     use super::*;
 
@@ -111,7 +122,15 @@ mod tests {
             assert_eq!(walked.fate, Fate::Decoded);
             assert!(walked.records.is_empty());
         }
-        let walked = walk_packet(PROTOCOLS, 148, b"\xff\xff");
-        assert_eq!(walked.malformed(), Some(Reason::Truncated));
+        // Too short to be a packet of ESP, unless it was the capture that cut it.
+        for short in [&b"\0"[..], b"\x2a", b"\xff\xff", b"\x01\0\0\0\0\0\0"] {
+            let walked = walk_packet(PROTOCOLS, 148, short);
+            assert_eq!(walked.fate, Fate::Decoded);
+            assert_eq!(walked.application, ("Payload", short.len()));
+            assert!(walked.records.is_empty());
+        }
+        let walked = walk_cut(PROTOCOLS, 148, b"\x01\0\0\0\0\0\0", 8);
+        assert!(matches!(walked.fate, Fate::CutShort(m) if m.needed == 8));
+        assert_eq!(walk_packet(PROTOCOLS, 148, &[1; 8]).of("IPSecESP").len(), 1);
     }
 }

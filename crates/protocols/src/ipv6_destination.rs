@@ -1,5 +1,5 @@
-//! Destination Options header of IPv6 (RFC 8200 section 4.6). It has no record; its length and its
-//! options must be sound for the walk to go on behind it.
+//! Destination Options header of IPv6 (RFC 8200 section 4.6). It has no record. Options that
+//! contradict themselves make the packet malformed; what follows begins where the header's length says.
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
 
@@ -15,7 +15,7 @@ fn dissect<'p>(
     let (next_header, octets) = ipv6_extension::extension(input)?;
     context.next_header(next_header);
     if !Options::new(octets?).sound() {
-        return Err(input.malformed(Reason::Option));
+        context.note(input.malformed(Reason::Option));
     }
     Ok(ipv6_extension::following(next_header, input.rest()))
 }
@@ -55,5 +55,16 @@ mod tests {
         ] {
             assert!(matches!(fate(packet), Fate::Malformed(m) if m.reason == reason));
         }
+    }
+
+    #[test]
+    fn contradictions_hide_nothing() {
+        static UDP: Protocol = Protocol::new("UDP", crate::udp::PROTOCOL.dissect)
+            .reached_by(crate::udp::PROTOCOL.selectors)
+            .emits(crate::udp::PROTOCOL.schemas);
+        let packet = b"\x11\0\x04\xff\0\0\0\0\0\x07\0\x09\0\x08\0\0";
+        let walked = walk_packet(&[&BARE, &UDP], 147, packet);
+        assert_eq!(walked.malformed(), Some(Reason::Option));
+        assert_eq!(walked.of("UDP").len(), 1);
     }
 }

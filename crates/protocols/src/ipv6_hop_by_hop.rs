@@ -1,8 +1,9 @@
 //! Hop-by-Hop Options header of IPv6 (RFC 8200 section 4.3).
 //!
-//! It belongs right after the IPv6 header; elsewhere it is read all the same. An option that
-//! reaches beyond the header, or a header that reaches beyond the packet, leaves a record with the
-//! options before it and ends the walk.
+//! It belongs right after the IPv6 header; elsewhere it is read all the same. The record has the
+//! options up to one that reaches beyond the header, which makes the packet malformed and hides
+//! nothing: what follows begins where the header's own length says. A header that reaches beyond the
+//! packet ends the walk.
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
 use netcap_record::{Each, Record, Timestamp};
@@ -121,7 +122,7 @@ fn dissect<'p>(
     });
     octets?;
     if !sound {
-        return Err(input.malformed(Reason::Option));
+        context.note(input.malformed(Reason::Option));
     }
     Ok(ipv6_extension::following(next_header, input.rest()))
 }
@@ -196,13 +197,16 @@ mod tests {
 
     #[test]
     fn options_that_contradict_themselves() {
+        // Another header of the kind follows, and is found.
         for packet in [
-            b"\x3b\x00\x05\x05\x00\x00\x00\x00after",
-            b"\x3b\x00\x01\x03\x00\x00\x00\x07after",
+            b"\0\x00\x05\x05\x00\x00\x00\x00\x3b\0\x01\x04\0\0\0\0",
+            b"\0\x00\x01\x03\x00\x00\x00\x07\x3b\0\x01\x04\0\0\0\0",
         ] {
-            let walked = walk_packet(PROTOCOLS, 147, packet);
-            assert!(matches!(walked.fate, Fate::Malformed(m) if m.reason == Reason::Option));
-            assert_eq!(walked.of("IPv6HopByHop").len(), 1);
+            let walked = walk_packet(&[&BARE, &PROTOCOL], 147, packet);
+            assert_eq!(walked.malformed(), Some(Reason::Option));
+            let records = walked.of("IPv6HopByHop");
+            assert_eq!(records.last(), Some(&&encoded(b"\x01\x04\0\0\0\0")[..]));
+            assert_eq!(records.len(), 2);
         }
     }
 }

@@ -27,6 +27,7 @@ mod e_tag;
 mod eap;
 mod eapol;
 mod eapol_key;
+mod eigrp;
 mod enc;
 mod epon;
 mod erf;
@@ -60,6 +61,8 @@ mod ipv6_fragment;
 mod ipv6_hop_by_hop;
 mod ipv6_routing;
 mod irda;
+mod isis;
+mod isl;
 mod juniper;
 mod l2tp;
 mod lcm;
@@ -86,6 +89,7 @@ mod ospfv2;
 mod ospfv3;
 mod pbb;
 mod pflog;
+mod pim;
 mod pktap;
 mod ppi;
 mod ppp;
@@ -98,6 +102,7 @@ mod signatures;
 mod sip;
 mod slip;
 mod snap;
+mod stp;
 mod sun_atm;
 mod symantec;
 mod tcp;
@@ -149,6 +154,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &eap::PROTOCOL,
     &eapol::PROTOCOL,
     &eapol_key::PROTOCOL,
+    &eigrp::PROTOCOL,
     &enc::PROTOCOL,
     &epon::PROTOCOL,
     &erf::PROTOCOL,
@@ -186,6 +192,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ipv6_hop_by_hop::PROTOCOL,
     &ipv6_routing::PROTOCOL,
     &irda::PROTOCOL,
+    &isis::PROTOCOL,
     &juniper::PROTOCOL,
     &l2tp::OVER_IP,
     &l2tp::PROTOCOL,
@@ -215,6 +222,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ospf::PROTOCOL,
     &pbb::PROTOCOL,
     &pflog::PROTOCOL,
+    &pim::PROTOCOL,
     &pktap::PROTOCOL,
     &pktap::USER2,
     &ppi::PROTOCOL,
@@ -233,6 +241,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &sip::PROTOCOL,
     &slip::PROTOCOL,
     &snap::PROTOCOL,
+    &stp::PROTOCOL,
     &sun_atm::LANE,
     &sun_atm::PROTOCOL,
     &symantec::PROTOCOL,

@@ -38,9 +38,10 @@ const PORT: u16 = 502;
 /// Octets of the header up to and with the length.
 const BEFORE_LENGTH: usize = 6;
 
-/// Octets that the length counts: unit identifier and function code at least, and at most 253
-/// octets after the unit identifier (Modbus Application Protocol V1.1b3 section 4.1).
-const LENGTHS: std::ops::RangeInclusive<u16> = 2..=254;
+/// Octets that the length counts: unit identifier and function code at least. The specification has at
+/// most 253 octets after the unit identifier (Modbus Application Protocol V1.1b3 section 4.1), devices
+/// that fill what the count of an octet can say send 254.
+const LENGTHS: std::ops::RangeInclusive<u16> = 2..=255;
 
 /// One Modbus request or response over TCP/IP.
 #[derive(Record)]
@@ -55,7 +56,7 @@ pub(crate) struct ModbusTcp<'a> {
     /// Protocol: always 0, Modbus.
     #[field(3, "ProtocolIdentifier")]
     protocol_identifier: u16,
-    /// Octets of unit identifier and payload as the header says, 2 to 254.
+    /// Octets of unit identifier and payload as the header says, 2 to 255.
     #[field(4, "Length")]
     length: u16,
     /// Device behind a gateway, 0 to 255; 255 or 0 where the server itself is meant.
@@ -258,7 +259,7 @@ mod tests {
 
     #[test]
     fn other_octets_are_payload() {
-        let long = [&b"\x12\x34\0\0\0\xff\x11\x03"[..], &[0; 300]].concat();
+        let long = [&b"\x12\x34\0\0\x01\0\x11\x03"[..], &[0; 300]].concat();
         let others: [&[u8]; 4] = [
             b"GET / HTTP/1.1\r\n\r\n",
             b"\x12\x34\0\x01\0\x06\x11\x03\0\x6b\0\x03",
@@ -272,14 +273,25 @@ mod tests {
             assert_eq!(walked.fate, Fate::Decoded);
             assert_eq!(walked.of("ModbusTCP"), [encoded(&request())]);
         }
-        // The longest unit there is.
-        let long = [&b"\x12\x34\0\0\0\xfe\x11\x03"[..], &[0; 252]].concat();
-        let record = ModbusTcp {
-            length: 254,
-            payload: &long[7..],
-            ..request()
-        };
-        assert_eq!(walk(&long).of("ModbusTCP"), [encoded(&record)]);
+        // The longest unit of the specification, and of devices.
+        for length in [254, 255] {
+            let long = [
+                &[0x12, 0x34, 0, 0, 0, length, 0x11][..],
+                &vec![3; length as usize - 1],
+            ]
+            .concat();
+            let record = ModbusTcp {
+                length: length.into(),
+                payload: &long[7..],
+                ..request()
+            };
+            assert_eq!(walk(&long).of("ModbusTCP"), [encoded(&record)]);
+            let streamed = run(&[Event::Data(ToServer, &[&long, REQUEST].concat())]);
+            assert_eq!(
+                streamed.of("ModbusTCP"),
+                [encoded(&record), encoded(&request())]
+            );
+        }
     }
 
     #[test]

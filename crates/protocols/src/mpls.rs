@@ -1,8 +1,9 @@
 //! Multiprotocol Label Switching (RFC 3032): one record per entry of the label stack, top first.
 //!
 //! Only the routers of the network know what a label carries. Behind the last entry the first four
-//! bits tell IP packets and the associated channel apart from the rest, as RFC 4928 arranges it. The
-//! rest is an Ethernet frame of a pseudowire (RFC 4448), behind its control word or not, where a
+//! bits tell IP packets and the associated channel apart from the rest, as RFC 4928 arranges it, but
+//! for the addresses of frames that begin with the same bits (RFC 8469): an IPv4 header whose checksum
+//! is wrong, or an IPv6 length that does not fit, is none where a frame makes sense. The rest is an Ethernet frame of a pseudowire (RFC 4448), behind its control word or not, where a
 //! known EtherType or a length that fits stands in the right place; otherwise it is payload.
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector, TunnelKind};
@@ -76,10 +77,14 @@ fn client<'p>(
 ) -> Result<Next<'p>, Malformed> {
     let payload = input.rest();
     let frame = |octets| ethernet::is_likely(octets, context);
+    let missing = context.missing();
+    let is_no_packet = |octets: &[u8]| raw_ip::contradicts_itself(octets, octets.len() + missing);
     let selector = match (label, payload.first()) {
         (_, None) => return Ok(Next::End),
-        // A header of IPv4 has at least 20 octets; with less it is a frame, if it looks like one.
-        (_, Some(0x40..=0x44)) if frame(payload) => Some(ethernet::SELECTOR),
+        // An address may begin like an IP packet.
+        (16.., Some(0x40..=0x4f | 0x60..=0x6f)) if is_no_packet(payload) && frame(payload) => {
+            Some(ethernet::SELECTOR)
+        }
         (_, Some(0x40..=0x4f | 0x60..=0x6f)) => raw_ip::by_version(payload),
         // Explicit null labels name the protocol, RFC 3032 section 2.1.
         (0, _) => Some(Selector::EtherType(0x0800)),
@@ -213,6 +218,61 @@ mod tests {
         assert_eq!(fate(16, &frame(b"\x02", b"\x88\xb5")), Fate::Decoded);
         assert_eq!(fate(16, &frame(b"\x02", b"\0\x05")), Fate::Decoded);
         assert_eq!(fate(16, b"\0\0\0\x01 anything"), Fate::Decoded);
+    }
+
+    /// A frame to this address, with an IPv4 packet of so many octets in it.
+    fn frame_to(destination: [u8; 6], length: u8) -> Vec<u8> {
+        let mut frame = destination.to_vec();
+        frame.extend([2, 0, 0x5e, 0, 0, 1, 8, 0]);
+        frame.extend([
+            0x45, 0, 0, length, 0, 0, 0, 0, 64, 253, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2,
+        ]);
+        frame.resize(14 + usize::from(length), 7);
+        frame
+    }
+
+    #[test]
+    fn addresses_that_begin_like_packets() {
+        static IPV4: Protocol =
+            Protocol::new("known", |_, _| Ok(Next::End)).reached_by(&[Selector::EtherType(0x0800)]);
+        let fate = |payload: &[u8], original: usize| {
+            let octets = [b"\0\x01\x01\x40", payload].concat();
+            walk_cut(&[&BARE, &IPV4], 147, &octets, original + 4).fate
+        };
+        for first in (0x40..=0x4f).chain(0x60..=0x6f) {
+            let frame = frame_to([first, 0x1d, 0x2e, 0x3f, 0x4a, 0x5b], 60);
+            assert_eq!(fate(&frame, frame.len()), unknown(0x6558), "{first:02x}");
+            // Cut by the capture.
+            assert_eq!(
+                fate(&frame[..50], frame.len()),
+                unknown(0x6558),
+                "{first:02x}"
+            );
+        }
+        // An EtherType whose packet is of another version: the octets are no frame.
+        let mut odd = frame_to([0x60, 1, 2, 3, 4, 5], 60);
+        odd[14] = 0x65;
+        assert_eq!(fate(&odd, odd.len()), unknown(0x86dd));
+        // The length of an IPv6 packet fits: of a whole one, a cut one, one with padding.
+        let mut packet = frame_to([0x60, 0, 0, 0, 0, 34], 60);
+        assert_eq!(fate(&packet, 74), unknown(0x86dd));
+        assert_eq!(fate(&packet, 75), unknown(0x6558));
+        packet[5] = 60;
+        assert_eq!(fate(&packet, 100), unknown(0x86dd));
+        packet.truncate(42);
+        packet[5] = 1;
+        assert_eq!(fate(&packet, 42), unknown(0x86dd));
+        // A jumbogram.
+        let jumbo = [0x60, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 8, 0, 0x45];
+        assert_eq!(fate(&jumbo, 80_000), unknown(0x86dd));
+        // An IPv4 header from 8.0.69.0 whose checksum is right, and one whose checksum is wrong.
+        let mut packet = vec![
+            0x45, 0, 0, 20, 0, 0, 0, 0, 64, 253, 0x6a, 0xeb, 8, 0, 0x45, 0,
+        ];
+        packet.extend([192, 0, 2, 2]);
+        assert_eq!(fate(&packet, 20), Fate::Decoded);
+        packet[11] ^= 1;
+        assert_eq!(fate(&packet, 20), unknown(0x6558));
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! RFC 2427). No record.
 //!
 //! It is read after LLC with the access point 0xfe and after everything else that carries OSI. IP,
-//! PPP and what SNAP names lead on; the protocols of OSI have that octet as part of their own
-//! headers and are unknown.
+//! PPP and what SNAP names lead on. The protocols of OSI have that octet as part of their own headers;
+//! of these IS-IS is known.
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
 
-use crate::ppp;
+use crate::{isis, ppp};
 
 /// The access point of OSI network layers.
 pub(crate) const SELECTOR: Selector = Selector::LlcSap(0xfe);
@@ -25,6 +25,7 @@ fn dissect<'p>(
         0x8e => Selector::EtherType(0x86dd),
         0x80 => Selector::LlcSap(0xaa),
         0xcf => ppp::SELECTOR,
+        0x83 => return Ok(Next::Layer(isis::SELECTOR, input.whole())),
         _ => {
             let selector = Selector::Other("NLPID", nlpid.into());
             return Ok(Next::Layer(selector, input.whole()));
@@ -54,7 +55,8 @@ mod tests {
             (0x8e, Selector::EtherType(0x86dd)),
             (0x80, Selector::LlcSap(0xaa)),
             (0xcf, ppp::SELECTOR),
-            (0x83, Selector::Other("NLPID", 0x83)),
+            (0x83, isis::SELECTOR),
+            (0x81, Selector::Other("NLPID", 0x81)),
         ] {
             let packet = [0xfe, 0xfe, 0x03, nlpid, 0x45];
             let fate = walk_packet(PROTOCOLS, 100, &packet).fate;

@@ -59,16 +59,16 @@ pub(crate) struct Ntp<'a> {
     #[field(10, "ReferenceID")]
     reference_id: u32,
     /// When the sender's clock was last set. Times are seconds since 1900 in units of 2^-32 s.
-    #[field(11, "ReferenceTimestamp")]
+    #[field(11, "ReferenceTimestamp", csv = Identifier)]
     reference_timestamp: u64,
     /// When the request left the client, as a server repeats it.
-    #[field(12, "OriginTimestamp")]
+    #[field(12, "OriginTimestamp", csv = Identifier)]
     origin_timestamp: u64,
     /// When the request arrived at the server.
-    #[field(13, "ReceiveTimestamp")]
+    #[field(13, "ReceiveTimestamp", csv = Identifier)]
     receive_timestamp: u64,
     /// When this message left its sender.
-    #[field(14, "TransmitTimestamp")]
+    #[field(14, "TransmitTimestamp", csv = Identifier)]
     transmit_timestamp: u64,
     /// What follows the header: extension fields and message authentication code.
     #[field(15, "ExtensionBytes")]

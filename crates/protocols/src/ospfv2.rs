@@ -55,7 +55,7 @@ pub(crate) struct Ospfv2<'a> {
     /// The eight octets of authentication data as one signed number, most significant first:
     /// unused, the password, or two octets of zero, the key's number, the length of the digest,
     /// and a sequence number of four octets.
-    #[field(9, "Authentication")]
+    #[field(9, "Authentication", csv = Identifier)]
     authentication: i64,
     /// Link state acknowledgment: headers of the LSAs that are acknowledged.
     #[field(10, "LSAs", csv = List)]

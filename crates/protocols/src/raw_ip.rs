@@ -42,6 +42,39 @@ pub(crate) fn by_version(packet: &[u8]) -> Option<Selector> {
     }
 }
 
+/// Whether octets that begin like an IP packet, of a wire length that is perhaps known, contradict
+/// it: the header of IPv4 has a checksum (RFC 791 section 3.1), that of IPv6 a length (RFC 8200 section
+/// 3). RFC 4928 and RFC 8469 say who needs that.
+pub(crate) fn contradicts_itself(packet: &[u8], wire_length: usize) -> bool {
+    match *packet {
+        [first @ 0x45..=0x4f, _, l0, l1, ..] => {
+            let length = usize::from(first & 15) * 4;
+            match packet.get(..length) {
+                Some(header) => sum(header) != 0xffff,
+                // The capture cut it, or there is no room for it.
+                None => usize::from(u16::from_be_bytes([l0, l1])).max(length) > wire_length,
+            }
+        }
+        [0x60..=0x6f, _, _, _, l0, l1, next_header, ..] => {
+            let told = usize::from(u16::from_be_bytes([l0, l1])) + 40;
+            // A length of zero is that of a jumbogram, behind hop-by-hop options (RFC 2675).
+            let is_jumbo = told == 40 && next_header == 0;
+            // At most 46 octets are padding (IEEE 802.3-2022 clause 3.2.8).
+            !is_jumbo && !(told..=told.max(46)).contains(&wire_length)
+        }
+        _ => true,
+    }
+}
+
+/// The sum of RFC 1071: of a header with its checksum all ones.
+fn sum(header: &[u8]) -> u16 {
+    let words = header.as_chunks::<2>().0.iter();
+    let sum: u32 = words.map(|word| u32::from(u16::from_be_bytes(*word))).sum();
+    // A header has at most thirty words.
+    let folded = (sum >> 16) + (sum & 0xffff);
+    ((folded >> 16) + folded) as u16
+}
+
 #[cfg(test)]
 mod tests {
     use netcap_dissect::Fate;

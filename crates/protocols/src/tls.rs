@@ -69,6 +69,8 @@ mod extension {
     pub(super) const SUPPORTED_VERSIONS: u16 = 43;
     /// RFC 8446 section 4.2.8.
     pub(super) const KEY_SHARE: u16 = 51;
+    /// The number of the same up to draft-ietf-tls-tls13-22, section 4.2.
+    pub(super) const DRAFT_KEY_SHARE: u16 = 40;
 }
 
 /// Octets of a record header: RFC 8446 section 5.1.
@@ -85,6 +87,8 @@ const SHORTEST_HELLO: usize = 38;
 /// Versions of the drafts of TLS 1.3 up to 21, whose ServerHello has neither session nor compression:
 /// draft-ietf-tls-tls13-21 section 4.1.3.
 const DRAFTS: std::ops::RangeInclusive<u16> = 0x7f00..=0x7f15;
+/// Versions of the drafts whose extension for the exchange of keys has another number.
+const OLD_KEY_SHARE: std::ops::RangeInclusive<u16> = 0x7f00..=0x7f16;
 
 /// Random number of a ServerHello that is a HelloRetryRequest: RFC 8446 section 4.1.3.
 const HELLO_RETRY_REQUEST: [u8; 32] = [
@@ -483,6 +487,8 @@ struct ServerHello<'a> {
     chosen_version: u16,
     alpn: &'a [u8],
     group: u16,
+    /// What a draft has instead.
+    draft_group: u16,
     /// Whether everything was found.
     verdict: Result<(), Malformed>,
 }
@@ -514,9 +520,13 @@ impl<'a> ServerHello<'a> {
             chosen_version: version,
             alpn: &[],
             group: 0,
+            draft_group: 0,
             verdict: Ok(()),
         };
         hello.verdict = hello.variable_part(input);
+        if OLD_KEY_SHARE.contains(&hello.chosen_version) {
+            hello.group = hello.draft_group;
+        }
         Ok(hello)
     }
 
@@ -531,6 +541,7 @@ impl<'a> ServerHello<'a> {
         match kind {
             extension::SUPPORTED_VERSIONS => self.chosen_version = data.u16()?,
             extension::KEY_SHARE => self.group = data.u16()?,
+            extension::DRAFT_KEY_SHARE => self.draft_group = data.u16().unwrap_or(0),
             extension::ALPN => {
                 let mut names = list16(&mut data)?;
                 self.alpn = list8(&mut names)?.rest();
@@ -1243,16 +1254,20 @@ mod tests {
         assert_eq!(fields(&streamed, "ServerVersion"), ["772"]);
         assert_eq!(fields(&streamed, "ServerGroup"), ["29"]);
         assert_eq!(fields(&streamed, "Ja3s"), [md5("771,49199,51-43")]);
-        // A draft of it.
-        let key = list(2, &[&extension(51, &[0, 29, 0, 1, 7])]);
-        let parts: [&[u8]; 4] = [&[0x7f, 0x12], SERVER_RANDOM, &[0x13, 0x01], &key];
-        let streamed = run(&[
-            Data(ToServer, &record(22, &client_hello())),
-            Data(ToClient, &record(22, &handshake(2, &parts))),
-        ]);
-        assert_eq!(fields(&streamed, "ServerVersion"), ["32530"]);
-        assert_eq!(fields(&streamed, "ServerCipherSuite"), ["4865"]);
-        assert!(streamed.troubles.is_empty());
+        // Drafts of it: 18, 19 and 21.
+        for draft in [18, 19, 21] {
+            let key = list(2, &[&extension(40, &[0, 29, 0, 1, 7])]);
+            let parts: [&[u8]; 4] = [&[0x7f, draft], SERVER_RANDOM, &[0x13, 0x01], &key];
+            let streamed = run(&[
+                Data(ToServer, &record(22, &client_hello())),
+                Data(ToClient, &record(22, &handshake(2, &parts))),
+            ]);
+            let version = 0x7f00 + u32::from(draft);
+            assert_eq!(fields(&streamed, "ServerVersion"), [version.to_string()]);
+            assert_eq!(fields(&streamed, "ServerCipherSuite"), ["4865"]);
+            assert_eq!(fields(&streamed, "ServerGroup"), ["29"]);
+            assert!(streamed.troubles.is_empty());
+        }
     }
 
     #[test]

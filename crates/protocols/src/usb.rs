@@ -63,7 +63,7 @@ pub(crate) struct Usb<'a> {
     timestamp: Timestamp,
     /// Number that a request and its completion have in common: of the URB in Linux, of the I/O
     /// request in USBPcap and Darwin.
-    #[field(2, "ID")]
+    #[field(2, "ID", csv = Identifier)]
     id: u64,
     /// What happened, a letter of ASCII: 83 `S` submitted, 67 `C` completed, 69 `E` could not be
     /// submitted.

@@ -94,6 +94,26 @@ pub struct FileHeader {
 }
 
 impl FileHeader {
+    /// The header, if the octets are one and no record: all that a header holds is there. No type of
+    /// record has text, octets or a message in its second and fourth fields and a number in the third.
+    pub fn among_records(octets: &[u8]) -> Option<FileHeader> {
+        // Nearly all records are told by one octet: the first field of a header is a text, its second too.
+        let [first, length, ..] = *octets else {
+            return None;
+        };
+        let second = octets.get(2 + usize::from(length))?;
+        if (first, *second) != (0x0a, 0x12) {
+            return None;
+        }
+        let message = Message::parse(Header::SCHEMA, octets).ok()?;
+        let header = FileHeader::from(&message);
+        let is_whole = header.created.is_some()
+            && !header.source.is_empty()
+            && header.record_type != 0
+            && !header.version.is_empty();
+        is_whole.then_some(header)
+    }
+
     /// Decodes the first message of a file.
     pub fn parse(octets: &[u8]) -> Result<FileHeader, WireError> {
         Message::parse(Header::SCHEMA, octets).map(|message| FileHeader::from(&message))
@@ -158,6 +178,36 @@ mod tests {
         }
         .encode(&mut again);
         assert_eq!(again, octets);
+    }
+
+    #[test]
+    fn headers_among_records() {
+        let header = |source: &'static str, number| {
+            let mut octets = Vec::new();
+            Header {
+                created: Timestamp::new(1, 2000),
+                input_source: Text(source.as_bytes()),
+                record_type: RecordType(number),
+                version: Text(b"v1"),
+                contains_payloads: false,
+            }
+            .encode(&mut octets);
+            octets
+        };
+        let found = FileHeader::among_records(&header("a.pcap", 38)).expect("a header");
+        assert_eq!((found.record_type, &found.source[..]), (38, &b"a.pcap"[..]));
+        for other in [
+            &header("", 38)[..],
+            &header("a.pcap", 0),
+            b"",
+            b"\x0a",
+            b"\x0a\xff",
+            // A flow, a record with octets and a number.
+            b"\x0a\x081.000001\x12\x0c2.0\x1a\x03TCP\x22\x01x",
+            b"\x0a\x081.000001\x12\x03\0\0\x0c\x18\x80\x40",
+        ] {
+            assert_eq!(FileHeader::among_records(other), None);
+        }
     }
 
     #[test]

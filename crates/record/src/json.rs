@@ -6,7 +6,8 @@
 //!
 //! | field | JSON |
 //! |---|---|
-//! | integer | number; 64 bits are written in full, though JavaScript reads only 53 of them |
+//! | integer | number |
+//! | identifier or fixed-point time of 64 bits | string: many readers keep only 53 bits of a number |
 //! | `double` | number, the shortest that reads back; `null` for infinities and NaN |
 //! | time | string `seconds.fraction`, six digits, or nine where the record holds `Nanoseconds` |
 //! | `string`, and `bytes` that hold text | string |
@@ -15,11 +16,12 @@
 //!
 //! Nothing is lost of text that is not UTF-8: the string has U+FFFD where it cannot be read, and
 //! the key `<Name>_hex` beside it, present only then, holds its exact octets. Where the field is
-//! repeated, that key holds the octets of all values. A line holds no control characters, so it is
-//! safe to show in a terminal.
+//! repeated, that key holds the octets of all values. Control characters, and those that turn the
+//! direction of writing, are escaped, so a line is safe to show in a terminal.
 
 use std::io::Write;
 
+use crate::table::is_plain;
 use crate::text::is_default;
 use crate::{Csv, Field, Message, Scalar, Schema, Timestamp, digits, type_name};
 
@@ -114,8 +116,8 @@ fn scalar(
     out: &mut Vec<u8>,
 ) -> bool {
     match value {
-        Scalar::Int(n) => digits::integer(n, out),
-        Scalar::Uint(n) => digits::integer(n, out),
+        Scalar::Int(n) => integer(n, field, out),
+        Scalar::Uint(n) => integer(n, field, out),
         Scalar::Bool(b) => digits::boolean(b, out),
         Scalar::Double(x) if x.is_finite() => digits::double(x, out),
         Scalar::Double(_) => out.extend_from_slice(b"null"),
@@ -128,11 +130,7 @@ fn scalar(
                 return string(octets, out);
             };
             out.push(b'"');
-            out.extend_from_slice(time.text());
-            if time.below_microsecond() > 0 {
-                // Writing to a Vec cannot fail.
-                drop(write!(out, "{:03}", time.below_microsecond()));
-            }
+            time.write_exactly(out);
             out.push(b'"');
         }
         Scalar::Text(octets) => return string(octets, out),
@@ -142,6 +140,16 @@ fn scalar(
         Scalar::Message(message) => object(&message, types, out),
     }
     true
+}
+
+fn integer(number: impl itoa::Integer, field: &Field, out: &mut Vec<u8>) {
+    let quote: &[u8] = match field.csv {
+        Csv::Identifier => b"\"",
+        _ => b"",
+    };
+    out.extend_from_slice(quote);
+    digits::integer(number, out);
+    out.extend_from_slice(quote);
 }
 
 fn octets<'a>(value: &Scalar<'a>) -> &'a [u8] {
@@ -184,7 +192,7 @@ fn string(octets: &[u8], out: &mut Vec<u8>) -> bool {
 fn escape(text: &str, out: &mut Vec<u8>) {
     let mut plain = 0;
     for (at, c) in text.char_indices() {
-        if !matches!(c, '"' | '\\') && !c.is_control() {
+        if !matches!(c, '"' | '\\') && is_plain(c) {
             continue;
         }
         out.extend_from_slice(&text.as_bytes()[plain..at]);
@@ -256,6 +264,47 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+
+    /// What a number may be.
+    #[derive(Record)]
+    #[record("Numbers", 900)]
+    struct Numbers {
+        /// A name.
+        #[field(1, "Uint", csv = Identifier)]
+        uint: u64,
+        /// Another.
+        #[field(2, "Int", csv = Identifier)]
+        int: i64,
+        /// Of a kind.
+        #[field(3, "Count")]
+        count: u64,
+    }
+
+    #[test]
+    fn identifiers_are_strings() {
+        let numbers = Numbers {
+            uint: u64::MAX,
+            int: i64::MIN,
+            count: u64::MAX,
+        };
+        let text =
+            |octets: &[u8]| written::<Numbers>(octets, |message, out| line(message, &[], out));
+        let expected = "{\"Uint\":\"18446744073709551615\",\"Int\":\"-9223372036854775808\",\
+                        \"Count\":18446744073709551615}\n";
+        assert_eq!(text(&encoded(&numbers)), expected);
+        assert_eq!(text(b""), "{\"Uint\":\"0\",\"Int\":\"0\",\"Count\":0}\n");
+    }
+
+    #[test]
+    fn what_turns_text_is_escaped() {
+        let padding = "a\u{202e}b\u{61c}\u{2066}c".as_bytes();
+        let octets = [&[0x9a, 1, padding.len() as u8], padding].concat();
+        let text = written::<Tcp<'_>>(&octets, |message, out| line(message, &[], out));
+        assert!(
+            text.contains(r#""Padding":"a\u202eb\u061c\u2066c""#),
+            "{text}"
+        );
     }
 
     #[test]

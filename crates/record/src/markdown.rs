@@ -98,6 +98,7 @@ fn type_text(field: &Field) -> String {
 fn remark(field: &Field) -> &'static str {
     match field.csv {
         Csv::Hidden => " Not a column.",
+        Csv::Identifier => " A string in JSON.",
         Csv::Payload => " A column only of files that hold payloads.",
         Csv::PacketNumber => " A column only with `-packet-numbers`.",
         _ => "",

@@ -164,6 +164,9 @@ pub enum Csv {
     /// By type: integers decimal, bytes lower-case hexadecimal, repeated scalars as one list
     /// `(a-b)`, repeated messages one after the other `(a-b)(a-b)`.
     Default,
+    /// A number of 64 bits that is no count but names something, or is a fixed-point time: decimal here, a
+    /// string in JSON.
+    Identifier,
     /// Octets as they are.
     Raw,
     /// Repeated messages as one list `((a-b)-(a-b))`.

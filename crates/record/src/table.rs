@@ -1,8 +1,9 @@
 //! Tables of text for the terminal, laid out as Netcap always has.
 //!
 //! Whatever octets a cell holds, it stays in its place: control characters, and those that turn
-//! the direction of writing, are shown as `\x1b` and never reach the terminal. Colours belong to
-//! whole rows and come from us only, so they count nowhere.
+//! the direction of writing, are shown as `\x1b` and never reach the terminal. A cell of more than
+//! [`LONGEST_CELL`] characters is shortened and ends in `…`. Colours belong to whole rows and come from
+//! us only, so they count nowhere.
 
 /// Colour of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +27,13 @@ impl Colour {
 /// The escape sequence that ends a colour.
 pub const RESET: &str = "\x1b[0m";
 
+/// Characters of a cell that are shown: who wants to read more of one reads no table.
+pub const LONGEST_CELL: usize = 4096;
+
 /// A header and rows of cells.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
+    longest: usize,
     header: Vec<String>,
     rows: Vec<(Option<Colour>, Vec<String>)>,
 }
@@ -37,14 +42,20 @@ impl Table {
     /// A table without rows.
     pub fn new<S: AsRef<[u8]>>(header: impl IntoIterator<Item = S>) -> Table {
         Table {
-            header: cells(header),
+            longest: LONGEST_CELL,
+            header: cells(header, LONGEST_CELL),
             rows: Vec::new(),
         }
     }
 
+    /// Shows so many characters of the cells of rows that are added.
+    pub fn with_longest(self, longest: usize) -> Table {
+        Table { longest, ..self }
+    }
+
     /// Adds a row; cells that are missing are empty.
     pub fn row<S: AsRef<[u8]>>(&mut self, row: impl IntoIterator<Item = S>) {
-        self.rows.push((None, cells(row)));
+        self.rows.push((None, cells(row, self.longest)));
     }
 
     /// Adds a row in a colour.
@@ -53,7 +64,7 @@ impl Table {
         colour: Colour,
         row: impl IntoIterator<Item = S>,
     ) {
-        self.rows.push((Some(colour), cells(row)));
+        self.rows.push((Some(colour), cells(row, self.longest)));
     }
 
     /// Number of rows.
@@ -86,7 +97,11 @@ impl Table {
             let text = self.header.get(i).map_or("", String::as_str);
             let spare = width - width_of(text);
             let (left, right) = (spare / 2, spare - spare / 2 + 1);
-            out.push_str(&format!("|{:left$} {text} {:right$}", "", ""));
+            out.push('|');
+            pad(&mut out, left);
+            out.push(' ');
+            out.push_str(text);
+            pad(&mut out, right + 1);
         }
         out.push_str("|\n");
         out.push_str(&rule);
@@ -98,7 +113,11 @@ impl Table {
                     .filter(|_| i + 1 == widths.len())
                     .map_or("", |_| RESET);
                 let right = width - width_of(text) + 1;
-                out.push_str(&format!("| {begin}{text}{end} {:right$}", ""));
+                out.push_str("| ");
+                for part in [begin, text, end] {
+                    out.push_str(part);
+                }
+                pad(&mut out, right + 1);
             }
             out.push_str("|\n");
         }
@@ -119,16 +138,46 @@ impl Table {
     }
 }
 
+/// Appends spaces. A format's width goes only to 65535.
+fn pad(out: &mut String, spaces: usize) {
+    out.extend(std::iter::repeat_n(' ', spaces));
+}
+
 /// Width of a cell in code points, with a space on both sides.
 fn width_of(text: &str) -> usize {
     text.chars().count() + 2
 }
 
-fn cells<S: AsRef<[u8]>>(texts: impl IntoIterator<Item = S>) -> Vec<String> {
-    texts
-        .into_iter()
-        .map(|text| visible(text.as_ref()))
-        .collect()
+fn cells<S: AsRef<[u8]>>(texts: impl IntoIterator<Item = S>, longest: usize) -> Vec<String> {
+    let cell = |text: S| {
+        let text = text.as_ref();
+        // A character has four octets at most.
+        let beginning = text.get(..longest.saturating_mul(4)).unwrap_or(text);
+        let mut cell = visible(beginning);
+        let is_short = beginning.len() == text.len();
+        if let Some((end, _)) = cell.char_indices().nth(longest) {
+            cell.truncate(end);
+            cell.push(MARK);
+        } else if !is_short {
+            cell.push(MARK);
+        }
+        cell
+    };
+    texts.into_iter().map(cell).collect()
+}
+
+/// What a cell ends in that is longer than what is shown of it.
+const MARK: char = '…';
+
+/// Whether a character shows as itself and leaves the characters around it as they are: no control
+/// character, none that turns the direction of writing (Unicode Standard Annex #9), no line or
+/// paragraph separator.
+pub(crate) fn is_plain(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c,
+            // The Arabic letter mark, marks, separators, embeddings, overrides, isolates, and the format
+            // characters that Unicode deprecates.
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
 }
 
 /// Text that is safe to show: control characters and octets that are not UTF-8 as `\x1b`,
@@ -142,12 +191,8 @@ pub fn visible(octets: &[u8]) -> String {
                 '\r' => text.push_str("\\r"),
                 '\t' => text.push_str("\\t"),
                 c if c.is_ascii_control() => text.push_str(&format!("\\x{:02x}", u32::from(c))),
-                // Marks, line separators, embeddings, overrides, isolates.
-                '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                    text.extend(c.escape_unicode());
-                }
-                c if c.is_control() => text.extend(c.escape_unicode()),
-                c => text.push(c),
+                c if is_plain(c) => text.push(c),
+                c => text.extend(c.escape_unicode()),
             }
         }
         for octet in chunk.invalid() {
@@ -210,11 +255,39 @@ mod tests {
     }
 
     #[test]
+    fn long_cells_are_shortened() {
+        let long = "\u{e4}".repeat(100_000);
+        for (length, expected) in [(4096, 4096), (4097, 4097), (100_000, 4097)] {
+            let mut table = Table::new(["A", "B"]);
+            table.row([&long[..2 * length], "x"]);
+            let text = table.render();
+            let row = text.lines().nth(4).expect("a row");
+            assert_eq!(row.chars().filter(|c| !c.is_ascii()).count(), expected);
+            assert_eq!(row.contains('…'), length > 4096);
+            assert!(
+                text.lines()
+                    .skip(1)
+                    .all(|line| line.chars().count() == row.chars().count())
+            );
+        }
+        // Wider than the widths of formats go.
+        let mut table = Table::new(["A"]).with_longest(1 << 20);
+        table.row([&long]);
+        table.row(["x"]);
+        assert_eq!(table.render().lines().nth(5).map(str::len), Some(100_005));
+        // Escapes count as what is shown.
+        let mut table = Table::new(["A"]).with_longest(6);
+        table.row([&[0xff; 50]]);
+        assert!(table.render().contains("| \\xff\\x…  |"));
+    }
+
+    #[test]
     fn hostile_cells_stay_in_their_place() {
         assert_eq!(
-            visible(b"\x1b[2J\n\r\t\0\x7f\xff\xc2\x9b\xe2\x80\xae\xc3\xa4\\"),
-            "\\x1b[2J\\n\\r\\t\\x00\\x7f\\xff\\u{9b}\\u{202e}\u{e4}\\"
+            visible("\u{1b}[2J\n\r\t\0\u{7f}\u{9b}\u{202e}\u{61c}\u{2067}\u{e4}\\".as_bytes()),
+            "\\x1b[2J\\n\\r\\t\\x00\\x7f\\u{9b}\\u{202e}\\u{61c}\\u{2067}\u{e4}\\"
         );
+        assert_eq!(visible(b"a\xff\xe2\x80"), "a\\xff\\xe2\\x80");
         let mut table = Table::new(["A"]);
         table.row([&b"\x1b[31m"[..], b"more than the header has"]);
         table.row(["\u{e4}\u{f6}"]);

@@ -1,4 +1,6 @@
 //! Time of a packet: nanoseconds inside, `seconds.microseconds` as text.
+//!
+//! The text is a decimal number, also before 1970: half a second before it is `-0.500000`.
 
 use std::io::Write;
 
@@ -56,36 +58,39 @@ pub struct Timestamp {
 impl Timestamp {
     /// Time from whole seconds and nanoseconds, `nanos` below 10^9.
     pub fn new(seconds: i64, nanos: u32) -> Timestamp {
+        let (sign, whole, micros) = decimal(seconds, nanos / 1000, 1_000_000);
         let mut text = [0; LONGEST];
+        text[..sign.len()].copy_from_slice(sign.as_bytes());
         let mut buffer = itoa::Buffer::new();
-        let whole = buffer.format(seconds).as_bytes();
-        text[..whole.len()].copy_from_slice(whole);
+        let whole = buffer.format(whole).as_bytes();
+        let dot = sign.len() + whole.len();
+        text[sign.len()..dot].copy_from_slice(whole);
         let mut timestamp = Timestamp {
             seconds,
-            nanos: 0,
-            len: whole.len() as u8 + 7,
+            nanos,
+            len: dot as u8 + 7,
             text,
         };
-        timestamp.set_nanos(nanos);
+        timestamp.write_micros(micros);
         timestamp
     }
 
     /// Goes to another time, which most often is of the same second.
     #[inline]
     pub fn set(&mut self, time: Time) {
-        if time.seconds == self.seconds {
-            self.set_nanos(time.nanos);
+        if time.seconds == self.seconds && time.seconds >= 0 {
+            self.nanos = time.nanos;
+            self.write_micros(time.nanos / 1000);
         } else {
             *self = time.timestamp();
         }
     }
 
     #[inline]
-    fn set_nanos(&mut self, nanos: u32) {
-        self.nanos = nanos;
+    fn write_micros(&mut self, micros: u32) {
         // Seven digits, of which the dot takes the first.
         let mut buffer = itoa::Buffer::new();
-        let micros = buffer.format(1_000_000 + nanos / 1000).as_bytes();
+        let micros = buffer.format(1_000_000 + micros).as_bytes();
         let fraction = usize::from(self.len) - 7;
         self.text[fraction..fraction + 7].copy_from_slice(micros);
         self.text[fraction] = b'.';
@@ -99,16 +104,19 @@ impl Timestamp {
         let text = std::str::from_utf8(text).ok()?;
         let (seconds, micros) = text.split_once('.')?;
         let plain = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        let is_negative = seconds.starts_with('-');
         if !plain(seconds.strip_prefix('-').unwrap_or(seconds))
             || !plain(micros)
             || micros.len() > 6
         {
             return None;
         }
-        Some(Timestamp::new(
-            seconds.parse().ok()?,
-            micros.parse::<u32>().ok()? * 1000,
-        ))
+        let seconds: i64 = seconds.parse().ok()?;
+        let nanos = micros.parse::<u32>().ok()? * 1000;
+        Some(match nanos {
+            1.. if is_negative => Timestamp::new(seconds.checked_sub(1)?, 1_000_000_000 - nanos),
+            _ => Timestamp::new(seconds, nanos),
+        })
     }
 
     /// Whether a text that stands in a record has six digits after the dot, as ours have.
@@ -149,7 +157,18 @@ impl Timestamp {
         out.extend_from_slice(b" +0000 UTC");
     }
 
-    /// Whole seconds since the epoch.
+    /// Appends the time as a decimal number with nine digits after the dot, or six where these say it.
+    pub fn write_exactly(&self, out: &mut Vec<u8>) {
+        if self.below_microsecond() == 0 {
+            out.extend_from_slice(self.text());
+            return;
+        }
+        let (sign, whole, nanos) = decimal(self.seconds, self.nanos, 1_000_000_000);
+        // Writing to a Vec cannot fail.
+        drop(write!(out, "{sign}{whole}.{nanos:09}"));
+    }
+
+    /// Whole seconds since the epoch, rounded down.
     pub fn seconds(&self) -> i64 {
         self.seconds
     }
@@ -163,6 +182,16 @@ impl Timestamp {
     #[inline]
     pub fn below_microsecond(&self) -> u32 {
         self.nanos % 1000
+    }
+}
+
+/// A time as a decimal number: its sign, the whole seconds, and the fraction, of which `unit` is a
+/// second.
+fn decimal(seconds: i64, fraction: u32, unit: u32) -> (&'static str, u64, u32) {
+    match (seconds, fraction) {
+        (0.., _) => ("", seconds.unsigned_abs(), fraction),
+        (_, 0) => ("-", seconds.unsigned_abs(), 0),
+        _ => ("-", (seconds + 1).unsigned_abs(), unit - fraction),
     }
 }
 
@@ -214,8 +243,41 @@ mod tests {
         assert_eq!(Timestamp::new(0, 5_000).text(), b"0.000005");
         assert_eq!(
             Timestamp::new(i64::MIN, 999_999_999).text(),
-            b"-9223372036854775808.999999"
+            b"-9223372036854775807.000001"
         );
+    }
+
+    #[test]
+    fn times_before_the_epoch_are_decimal_numbers() {
+        for (seconds, nanos, text, exact) in [
+            (-1, 500_000_000, "-0.500000", "-0.500000"),
+            (-1, 999_999_000, "-0.000001", "-0.000001"),
+            (-1, 0, "-1.000000", "-1.000000"),
+            (-2, 250_000_001, "-1.750000", "-1.749999999"),
+            (-1, 999_999_999, "-0.000001", "-0.000000001"),
+            (0, 1, "0.000000", "0.000000001"),
+            (7, 5_000_009, "7.005000", "7.005000009"),
+        ] {
+            let time = Timestamp::new(seconds, nanos);
+            assert_eq!(std::str::from_utf8(time.text()), Ok(text));
+            let mut out = Vec::new();
+            time.write_exactly(&mut out);
+            assert_eq!(std::str::from_utf8(&out), Ok(exact));
+            // The text is up to a microsecond too early, and never too late: what it leaves out is added.
+            let below = time.below_microsecond();
+            assert_eq!(
+                Timestamp::parse(text.as_bytes()),
+                Some(Timestamp::new(seconds, nanos - below))
+            );
+            // However a timestamp came to it.
+            for before in [Time::new(seconds, 1), Time::new(5, 5)] {
+                let mut moved = before.timestamp();
+                moved.set(Time::new(seconds, nanos));
+                assert_eq!(moved.text(), text.as_bytes());
+            }
+        }
+        assert_eq!(Timestamp::parse(b"-0.000000"), Some(Timestamp::new(0, 0)));
+        assert_eq!(Timestamp::parse(b"-9223372036854775808.5"), None);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //!
 //! Records are appended to a buffer that the caller owns; nothing here allocates but that buffer.
 
+use std::borrow::Cow;
+
 use crate::{PACKET_NUMBER, Schema, Timestamp, Type};
 
 /// An audit record, or a message inside one. Implemented by `#[derive(Record)]`.
@@ -246,6 +248,21 @@ impl Element for &[u8] {
 
 /// Owned octets, `bytes`, where the record cannot borrow them from the packet.
 impl Element for Box<[u8]> {
+    const TYPE: Type = Type::Bytes;
+
+    #[inline]
+    fn is_default(&self) -> bool {
+        self.is_empty()
+    }
+
+    #[inline]
+    fn write(&self, out: &mut Vec<u8>) {
+        put::bytes(out, self);
+    }
+}
+
+/// Octets that are the packet's where it has them in one piece.
+impl Element for Cow<'_, [u8]> {
     const TYPE: Type = Type::Bytes;
 
     #[inline]

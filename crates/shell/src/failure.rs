@@ -8,6 +8,8 @@ use netcap_capture::libpcap::LibpcapError;
 use netcap_capture::pcap_over_ip::{AddressError, ConnectError, TlsError};
 use netcap_relay::PumpError;
 
+use crate::descriptors;
+
 /// The exit codes of all programs.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -91,7 +93,7 @@ impl fmt::Display for Failure {
             | Failure::Input(message)
             | Failure::Untrusted(message)
             | Failure::Output(message)
-            | Failure::Own { message, .. } => f.write_str(message),
+            | Failure::Own { message, .. } => f.write_str(&descriptors::explained(message)),
             Failure::Filter(error) => error.fmt(f),
             Failure::Bug(message) => write!(f, "{message}; this is a bug, please report it"),
             Failure::ClosedPipe => f.write_str("nobody reads the output"),

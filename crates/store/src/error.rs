@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use netcap_capture::DecompressError;
+
 /// Trouble with a file of records; one line that names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -38,6 +40,24 @@ pub enum Error {
         records: u64,
         /// What is wrong.
         why: String,
+    },
+    /// The compressed data is sound as far as it was read, but there is something else.
+    #[error("{}: {why}, after {records} whole records; they are good", path.display())]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+        /// Whole records before, the headers not counted.
+        records: u64,
+        /// What there is.
+        why: DecompressError,
+    },
+    /// Behind a file of one type there is one of another.
+    #[error("{}: behind {records} records begins a file of another type; split it there", path.display())]
+    AnotherType {
+        /// The file.
+        path: PathBuf,
+        /// Records before, the headers not counted.
+        records: u64,
     },
     /// A file stands where a new one would go.
     #[error("{} exists already: choose another directory with -out, or replace it with -overwrite", path.display())]

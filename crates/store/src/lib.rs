@@ -2,8 +2,7 @@
 //!
 //! A file is a sequence of records, each with its length before it as an unsigned LEB128 number.
 //! The first is a [`FileHeader`](netcap_record::FileHeader), which names the type of all others.
-//! Compression is recognised by content: gzip of any number of members, zstd of any number of
-//! frames, or none.
+//! Compression is recognised by content: whatever captures come in, or none. Written are gzip members.
 
 mod encoding;
 mod error;

@@ -1,9 +1,13 @@
 //! Reading files of records: every record that is whole, then what was wrong with the rest.
+//!
+//! Files one behind the other are read as one: a header among the records is told from them, as no
+//! record has a header's fields.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use netcap_capture::{DecompressError, decompressed};
 use netcap_record::FileHeader;
 
 use crate::Error;
@@ -11,14 +15,12 @@ use crate::Error;
 /// Octets of the longest record that is believed: a datagram of 64 KiB rendered many times over.
 pub const LONGEST_RECORD: usize = 64 << 20;
 
-const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const BUFFER: usize = 128 << 10;
 
 /// What a file holds, by its first octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Packets, or compressed data that only a capture comes in.
+    /// Packets.
     Capture,
     /// Audit records.
     Records,
@@ -26,10 +28,10 @@ pub enum Kind {
     Unknown,
 }
 
-/// Says what a file holds; looks through gzip and zstd.
+/// Says what a file holds; looks through compression.
 pub fn sniff(path: &Path) -> io::Result<Kind> {
     let mut head = Vec::new();
-    let mut reader = decompress(BufReader::with_capacity(4096, File::open(path)?))?;
+    let mut reader = decompressed(BufReader::with_capacity(4096, File::open(path)?))?;
     let mut chunk = [0; 512];
     // Compressed data that ends early still has a beginning.
     while head.len() < 4096 {
@@ -38,7 +40,7 @@ pub fn sniff(path: &Path) -> io::Result<Kind> {
             Ok(n) => head.extend_from_slice(&chunk[..n]),
         }
     }
-    const CAPTURES: [&[u8]; 10] = [
+    const CAPTURES: [&[u8]; 7] = [
         &[0xa1, 0xb2, 0xc3, 0xd4], // pcap, microseconds
         &[0xd4, 0xc3, 0xb2, 0xa1],
         &[0xa1, 0xb2, 0x3c, 0x4d], // pcap, nanoseconds
@@ -46,9 +48,6 @@ pub fn sniff(path: &Path) -> io::Result<Kind> {
         &[0xa1, 0xb2, 0xcd, 0x34], // pcap, modified
         &[0x34, 0xcd, 0xb2, 0xa1],
         &[0x0a, 0x0d, 0x0d, 0x0a], // pcapng
-        &[0xfd, b'7', b'z', b'X'], // xz
-        b"BZh",                    // bzip2
-        &[0x04, 0x22, 0x4d, 0x18], // lz4
     ];
     if CAPTURES.iter().any(|magic| head.starts_with(magic)) {
         return Ok(Kind::Capture);
@@ -98,7 +97,7 @@ impl Reader {
     /// Reads from anything; `path` is for messages.
     pub fn new(path: &Path, input: impl Read + Send + 'static) -> Result<Reader, Error> {
         let input =
-            decompress(BufReader::with_capacity(BUFFER, input)).map_err(|source| Error::Io {
+            decompressed(BufReader::with_capacity(BUFFER, input)).map_err(|source| Error::Io {
                 path: path.to_owned(),
                 source,
             })?;
@@ -123,7 +122,7 @@ impl Reader {
         match reader.read_frame() {
             Ok(true) => {}
             Ok(false) => return Err(not_records("it is empty")),
-            Err(error @ Error::Io { .. }) => return Err(error),
+            Err(error @ (Error::Io { .. } | Error::Compressed { .. })) => return Err(error),
             Err(_) => return Err(not_records("its first record is not whole")),
         }
         reader.header = FileHeader::parse(&reader.record)
@@ -143,19 +142,34 @@ impl Reader {
 
     /// The next record, without its length. After an error there is nothing more.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>, Error> {
-        if self.ended {
-            return Ok(None);
-        }
-        match self.read_frame() {
-            Ok(true) => {
-                self.records += 1;
-                Ok(Some(&self.record))
+        while !self.ended {
+            match self.read_frame() {
+                Ok(true) => match FileHeader::among_records(&self.record) {
+                    Some(header) => self.next_file(&header)?,
+                    None => {
+                        self.records += 1;
+                        return Ok(Some(&self.record));
+                    }
+                },
+                other => {
+                    self.ended = true;
+                    other?;
+                }
             }
-            other => {
-                self.ended = true;
-                other.map(|_| None)
-            }
         }
+        Ok(None)
+    }
+
+    /// Goes on in the file that begins with this header.
+    fn next_file(&mut self, header: &FileHeader) -> Result<(), Error> {
+        if header.record_type == self.header.record_type {
+            return Ok(());
+        }
+        self.ended = true;
+        Err(Error::AnotherType {
+            path: self.path.clone(),
+            records: self.records,
+        })
     }
 
     /// Reads a length and as many octets; false at a clean end.
@@ -178,7 +192,7 @@ impl Reader {
             }
         }
         if len > LONGEST_RECORD as u64 {
-            return Err(self.damaged("a record claims more than 64 MiB"));
+            return Err(self.damaged("a record claims more than 64 MiB, which none has"));
         }
         self.record.clear();
         // `take` allocates as octets arrive, not as the length claims.
@@ -205,6 +219,13 @@ impl Reader {
     }
 
     fn trouble(&self, error: io::Error) -> Error {
+        if let Some(why) = DecompressError::of(&error) {
+            return Error::Compressed {
+                path: self.path.clone(),
+                records: self.records,
+                why,
+            };
+        }
         match error.kind() {
             io::ErrorKind::UnexpectedEof => self.truncated(),
             // How the decompressors say that the data contradicts itself.
@@ -217,19 +238,6 @@ impl Reader {
             },
         }
     }
-}
-
-fn decompress<R: Read + Send + 'static>(
-    mut input: BufReader<R>,
-) -> io::Result<Box<dyn Read + Send>> {
-    let head = input.fill_buf()?;
-    Ok(if head.starts_with(GZIP) {
-        Box::new(flate2::bufread::MultiGzDecoder::new(input))
-    } else if head.starts_with(ZSTD) {
-        Box::new(zstd::Decoder::with_buffer(input)?)
-    } else {
-        Box::new(input)
-    })
 }
 
 fn take_varint(rest: &mut &[u8]) -> Result<Option<u64>, ()> {
@@ -245,4 +253,107 @@ fn take_varint(rest: &mut &[u8]) -> Result<Option<u64>, ()> {
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use netcap_record::{Header, RecordType, Text, Timestamp, frame, frame_octets};
+
+    use super::*;
+
+    /// A file of records of a type, with a source of this name.
+    fn file(source: &str, number: u16, records: &[&[u8]]) -> Vec<u8> {
+        let mut octets = Vec::new();
+        let header = Header {
+            created: Timestamp::new(1_700_000_000, 0),
+            input_source: Text(source.as_bytes()),
+            record_type: RecordType(number),
+            version: Text(b"netcap v1"),
+            contains_payloads: false,
+        };
+        frame(&header, &mut octets);
+        for record in records {
+            frame_octets(record, &mut octets);
+        }
+        octets
+    }
+
+    fn gzip(octets: &[u8]) -> Vec<u8> {
+        crate::Gzip::default().member(octets)
+    }
+
+    fn zstd(octets: &[u8], window: u32) -> Vec<u8> {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");
+        encoder.window_log(window).expect("a window");
+        encoder.write_all(octets).expect("octets");
+        encoder.finish().expect("octets")
+    }
+
+    /// The records, and how it ends.
+    fn read(octets: Vec<u8>) -> (Vec<Vec<u8>>, Result<(), Error>) {
+        let mut reader = Reader::new(Path::new("x"), io::Cursor::new(octets)).expect("a header");
+        let mut records = Vec::new();
+        let end = loop {
+            match reader.next_record() {
+                Ok(Some(record)) => records.push(record.to_vec()),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        assert_eq!(reader.records(), records.len() as u64);
+        assert!(matches!(reader.next_record(), Ok(None)));
+        (records, end)
+    }
+
+    /// A record that is read as a header too, but for what it lacks.
+    const SNAP: &[u8] = b"\x0a\x081.000001\x12\x03\0\0\x0c\x18\x80\x40";
+
+    #[test]
+    fn files_one_behind_the_other() {
+        let (first, second) = (file("a", 59, &[SNAP, b""]), file("b", 59, &[SNAP]));
+        let skippable = [0x53, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 9, 9];
+        for joined in [
+            [&first[..], &second].concat(),
+            [gzip(&first), gzip(&second)].concat(),
+            gzip(&[&first[..], &second].concat()),
+            [zstd(&first, 20), skippable.to_vec(), zstd(&second, 20)].concat(),
+            [&skippable[..], &gzip(&first), &zstd(&second, 20), &[0; 9]].concat(),
+        ] {
+            let (records, end) = read(joined);
+            assert_eq!(records, [SNAP, b"", SNAP]);
+            assert!(end.is_ok(), "{end:?}");
+        }
+        // Of another type: the records before it are good.
+        let (records, end) = read([&first[..], &file("c", 38, &[b"\x10\x01"])].concat());
+        assert_eq!(records, [SNAP, b""]);
+        assert!(
+            matches!(end, Err(Error::AnotherType { records: 2, .. })),
+            "{end:?}"
+        );
+    }
+
+    #[test]
+    fn the_real_cause_is_named() {
+        let records: Vec<&[u8]> = vec![SNAP; 1000];
+        let octets = file("a", 59, &records);
+        let end = |octets: Vec<u8>| read(octets).1.expect_err("something is wrong").to_string();
+        let behind = end([&gzip(&octets)[..], b"\nbehind"].concat());
+        assert!(
+            behind.contains("behind the end of the gzip stream"),
+            "{behind}"
+        );
+        assert!(behind.contains("after 1000 whole records"), "{behind}");
+        let cut = gzip(&octets);
+        let cut = end(cut[..cut.len() - 3].to_vec());
+        assert!(cut.contains("cut short"), "{cut}");
+        // Neither: the limit is ours.
+        let wide = Reader::new(Path::new("x"), io::Cursor::new(zstd(&octets, 28)));
+        let text = wide.err().expect("too wide").to_string();
+        assert!(
+            text.contains("needs more memory than the 128 MiB"),
+            "{text}"
+        );
+    }
 }

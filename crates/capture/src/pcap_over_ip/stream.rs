@@ -192,9 +192,7 @@ pub(crate) fn open(
             let reason = format!("a {name} stream; it is read only if asked for (decompress)");
             return Err(fail(Fault::Unsupported, 0, reason));
         }
-        input = input
-            .decompressed(compression, prefix)
-            .map_err(|error| fail(Fault::Malformed, 0, error.to_string()))?;
+        input = input.decompressed(compression, Some(compression), prefix);
         match header(&mut input)? {
             Some(inner) => prefix = inner,
             None => return Ok(None),
@@ -286,6 +284,7 @@ pub(crate) fn describe(peer: &str, error: Error, packets: u64, at: u64) -> Strea
             at,
             format!("the {format} stream is corrupt: {reason}"),
         ),
+        Error::Compressed { reason, .. } => (Fault::Malformed, at, reason.to_string()),
         Error::Io { source, .. } => match tls_fault(&source) {
             Some(reason) => (Fault::Tls, at, reason),
             None => (Fault::Lost, at, source.to_string()),

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+use netcap_record::{Header, RecordType, Text, Timestamp, frame, frame_octets};
+
 use crate::run::{netcap, records_of, run};
 
 /// Runs with the ARP records of the example, and gives what is printed.
@@ -141,6 +143,11 @@ fn unknown_fields_and_layouts_that_exclude_each_other() {
         ("-select Frobnicate", "available fields: Timestamp,SrcPort,"),
         ("-table -json", "-table and -json"),
         ("-json -select Timestamp", "-select"),
+        ("-tsv -sep ;", "-tsv"),
+        ("-table -tsv", "-table has no separators"),
+        ("-table -sep ;", "-sep"),
+        ("-json -no-quote", "-no-quote"),
+        ("-header -tsv", "-tsv"),
     ] {
         let (code, output, errors) = run(&format!("-r {} {flags}", file.display()));
         assert_eq!(
@@ -165,6 +172,68 @@ fn files_of_one_type_follow_each_other() {
     assert_eq!(run(&format!("-r {arp} -r {tcp}")).0, 1);
     let capture = crate::run::capture("arp.pcap");
     assert_eq!(run(&format!("-r {arp} -r {}", capture.display())).0, 1);
+}
+
+/// A file of DNS records: its header with a source of so many octets, and one record that is given.
+fn dns_file(source: usize, record: &[u8]) -> tempfile::TempDir {
+    let mut octets = Vec::new();
+    let header = Header {
+        created: Timestamp::new(1_600_000_000, 0),
+        input_source: Text(&vec![b'x'; source]),
+        record_type: RecordType(41),
+        version: Text(b"netcap"),
+        contains_payloads: false,
+    };
+    frame(&header, &mut octets);
+    frame_octets(record, &mut octets);
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("DNS.ncap"), octets).expect("written");
+    folder
+}
+
+#[test]
+fn long_cells_have_room_in_every_layout() {
+    // A question (field 15) with a long name (field 1).
+    let question = [&[0x0a, 0xc0, 0xa9, 0x07][..], &vec![b'y'; 120_000]].concat();
+    let record = [&[0x7a, 0xc4, 0xa9, 0x07][..], &question].concat();
+    let folder = dns_file(70_000, &record);
+    let file = folder.path().join("DNS.ncap");
+    let shown = |flags: &str| {
+        let (code, output, errors) = run(&format!("-r {} {flags}", file.display()));
+        assert_eq!(code, 0, "{flags}: {errors}");
+        output
+    };
+    let table = shown("-table");
+    assert!(table.contains('…') && table.contains(&"y".repeat(4000)));
+    assert!(!table.contains(&"y".repeat(5000)));
+    assert!(shown("-header").contains(&"x".repeat(70_000)));
+    for flags in ["", "-tsv", "-json", "-struc"] {
+        assert!(shown(flags).contains(&"y".repeat(120_000)), "{flags}");
+    }
+}
+
+#[test]
+fn files_joined_are_one() {
+    let records = records_of("example.pcap");
+    let file = records.path().join("ARP.ncap.gz");
+    let joined = records.path().join("joined");
+    let octets = fs::read(&file).expect("a file");
+    fs::write(&joined, [&octets[..], &octets, &[0; 512]].concat()).expect("written");
+    let (code, once, _) = run(&format!("-r {}", file.display()));
+    assert_eq!(code, 0);
+    let (code, twice, errors) = run(&format!("-r {}", joined.display()));
+    assert_eq!((code, errors.as_str()), (0, "6 records.\n"));
+    let (header, rows) = once.split_once('\n').expect("lines");
+    assert_eq!(twice, format!("{header}\n{rows}{rows}"));
+    // Of two types.
+    let other = fs::read(records.path().join("UDP.ncap.gz")).expect("a file");
+    fs::write(&joined, [octets, other].concat()).expect("written");
+    let (code, output, errors) = run(&format!("-r {}", joined.display()));
+    assert_eq!((code, output), (3, once));
+    assert!(
+        errors.contains("behind 3 records begins a file of another type"),
+        "{errors}"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ use netcap_store::{About, OutputFile};
 
 use super::{FileConfig, FileReport, Kinds};
 use crate::Error;
+use crate::files::error_log::ErrorLog;
 use crate::files::sink::{Sink, Spare};
 use crate::registry::schemas;
 use crate::side::Side;
@@ -25,6 +26,7 @@ pub(crate) struct Folder {
     names: Vec<(String, &'static str)>,
     /// Files of an earlier run that have the names of ours.
     stale: Vec<PathBuf>,
+    pub(crate) error_log: ErrorLog,
 }
 
 impl Folder {
@@ -55,6 +57,7 @@ impl Folder {
             by_side: Vec::new(),
             names: Vec::new(),
             stale,
+            error_log: ErrorLog::default(),
         })
     }
 

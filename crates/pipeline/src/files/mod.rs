@@ -2,6 +2,7 @@
 //! period.
 
 mod config;
+mod error_log;
 mod folder;
 mod periods;
 mod sink;
@@ -15,6 +16,7 @@ use netcap_store::{Encoding, Error as StoreError};
 
 use crate::Error;
 use crate::outlet::{Delivery, Outlet, Workers};
+use crate::side::Side;
 use config::Kinds;
 pub use config::{FileConfig, FileReport};
 use folder::Folder;
@@ -179,6 +181,9 @@ impl Outlet for Files {
             }
         }
         for (side, chunk) in delivery.sides.iter_mut() {
+            if *side == Side::Log {
+                open.error_log.fit(chunk);
+            }
             let file = open.of_side(*side)?;
             open.sinks[file].append(&mut chunk.octets, &mut self.spare);
             touched.push(file);

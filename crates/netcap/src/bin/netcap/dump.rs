@@ -160,7 +160,7 @@ fn header_table(header: &FileHeader) -> String {
         Some(schema) => format!("NC_{}", schema.name),
         None => header.record_type.to_string(),
     };
-    let mut table = Table::new(["Field", "Value"]);
+    let mut table = Table::new(["Field", "Value"]).with_longest(LONGEST_VALUE);
     table.row([&b"Created"[..], &created]);
     table.row([&b"Source"[..], &header.source]);
     table.row(["Version", &header.version]);
@@ -170,6 +170,9 @@ fn header_table(header: &FileHeader) -> String {
     text.push('\n');
     text
 }
+
+/// Characters of a value that `-header` shows: no name of an input comes near.
+const LONGEST_VALUE: usize = 1 << 20;
 
 /// How records are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,6 +204,19 @@ fn layout(flags: &Flags) -> Result<Layout, Failure> {
     if let Some((other, _, _)) = asked.next() {
         return Err(Failure::Usage(format!(
             "{name} and {other} cannot be had at once; leave one of them out"
+        )));
+    }
+    let of_rows = [
+        ("-tsv", flags.tsv),
+        ("-sep", flags.sep.is_some()),
+        ("-no-quote", flags.no_quote),
+    ];
+    let has_rows = matches!(layout, Layout::Check | Layout::Fields);
+    if let Some((flag, _)) = of_rows.iter().find(|(_, is_given)| *is_given)
+        && !has_rows
+    {
+        return Err(Failure::Usage(format!(
+            "{name} has no separators; leave it or {flag} out"
         )));
     }
     if flags.select.is_some() && matches!(layout, Layout::Text | Layout::Json | Layout::Header) {

@@ -166,7 +166,9 @@ pub(crate) struct Flags {
     pub(crate) select: Option<String>,
 
     /// Separator of columns; \t is a tabulator [default: ,]
-    #[arg(long, value_name = "TEXT", value_parser = separator, help_heading = "Print")]
+    #[arg(
+        long, value_name = "TEXT", value_parser = separator, conflicts_with = "tsv", help_heading = "Print"
+    )]
     pub(crate) sep: Option<String>,
 
     /// Separate columns by tabulators

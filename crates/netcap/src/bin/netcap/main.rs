@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use inputs::Task;
 use netcap_shell::console::print;
-use netcap_shell::{Failure, Program, Spelling, encoders};
+use netcap_shell::{Failure, Program, Spelling, descriptors, encoders};
 
 /// The program, as its users know it.
 const PROGRAM: &Program = &Program {
@@ -25,6 +25,9 @@ const PROGRAM: &Program = &Program {
     spelling: Spelling::Go,
     unwritable: 2,
 };
+
+/// Files that are open beside the inputs: one for each type of record, and what the system has.
+const OTHER_FILES: u64 = 256;
 
 /// The version, as `-version` prints it.
 const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
@@ -54,6 +57,8 @@ fn run() -> Result<(), Failure> {
     if flags.interfaces {
         return print(&interfaces::table()?);
     }
+    // The inputs are open all at once, and the files that are made beside them.
+    descriptors::allow(flags.files_to_read().len() as u64 + OTHER_FILES);
     match inputs::task(&flags)? {
         Task::Collect(inputs) => collect::run(&flags, inputs),
         Task::Print(files) => dump::run(&flags, &files),
