@@ -15,6 +15,7 @@ import apps
 import core
 import discovery
 import links
+import networks
 import routing
 import streams
 import tunnels

@@ -1,17 +1,19 @@
 """Interfaces that go away, a full disk, hostile frames, a collector on the watched link."""
 
 import signal
+import threading
 import time
 
 from peers import packets
 from peers.collectors import frames_of
 from peers.flood import at_a_rate
-from peers.lab import METRICS, PORT, sh, until
+from peers.lab import METRICS, PORT, Collector, sh, until
 
 
 def surroundings(lab, report, captures):
     hostile(lab, report, captures)
     watched_link(lab, report)
+    addresses(lab, report)
     full_disk(lab, report)
     removed(lab, report)
 
@@ -122,6 +124,37 @@ def watched_link(lab, report):
     report.check(f"{name}: --include-own is warned of", "--include-own: a record sent" in agent.said())
     report.check(f"{name}: --include-own does what it says", agent.account()["recorded"] > 10,
                  f"5 datagrams, {agent.account()['recorded']:,} records")
+
+
+def addresses(lab, report):
+    """Addresses that come after the start are ours, too; and no packet is lost as the filter changes."""
+    name = "addresses that come later"
+    left, right = (f"ip -n {lab.space(host)} address" for host in ("left", "right"))
+    agent = lab.agent("left", f"-i eth0 -m none --extended 0.0.0.0 -f /dev/null {METRICS}")
+    sh(f"{left} add 10.98.0.1/24 dev eth0 && {right} add 10.98.0.2/24 dev eth0")
+    agent.says("the interface has changed")
+    extended = lab.connect("right", "10.98.0.1", PORT + 2)
+    extended.sendall(b"PCAPPER-EXTENDED 1\n")
+    classic, extended = lab.collector("right", "10.98.0.1"), Collector(extended)
+    until("both are there", lambda: all(
+        lab.metric("left", f"pcapper_{stream}collectors") == 1 for stream in ("", "extended_")))
+    # A feedback would go on by itself.
+    time.sleep(2)
+    report.equal(f"{name}: records make no records", classic.count(), 0)
+    report.check(f"{name}: the extended stream tells of it", bytes([4, 10, 98, 0, 1]) in extended.octets)
+    sender = threading.Thread(target=at_a_rate, args=(lab.wire("left"), frames_of(lab), 40_000, 10_000))
+    sender.start()
+    changes = 0
+    while sender.is_alive():
+        sh(f"{left} {'del' if changes % 2 else 'add'} 10.98.1.1/24 dev eth0")
+        changes += 1
+        time.sleep(1.1)
+    report.equal(f"{name}: exit code", agent.end(), 0)
+    found = sum(record.destination_port == 9 for record in packets.records(classic.end()))
+    report.equal(f"{name}: recorded + dropped = sent while {changes} changed the filter",
+                 found + agent.account()["dropped by the kernel"], 40_000)
+    sh(f"{left} del 10.98.0.1/24 dev eth0; {right} del 10.98.0.2/24 dev eth0; {left} del 10.98.1.1/24 dev eth0",
+       check=False)
 
 
 def full_disk(lab, report):

@@ -265,6 +265,15 @@ impl Config {
         if self.agents.iter().any(|known| known.label == agent.label) {
             return Err(text.wrong("a label that no other agent has"));
         }
+        let is_same = |known: &&Agent| {
+            (&known.host, known.port, &known.stream) == (&agent.host, agent.port, &agent.stream)
+        };
+        if let Some(known) = self.agents.iter().find(is_same) {
+            let label = &known.label;
+            return Err(text.wrong(format!(
+                "an agent other than {label}, which is at that address"
+            )));
+        }
         self.agents.push(agent);
         Ok(())
     }

@@ -88,6 +88,9 @@ impl Log {
                 ));
             }
             if is_over {
+                // The rest of a line that was begun, if the disk is still full.
+                let rest = u64::from(!self.waiting.is_empty());
+                self.counts.lost.fetch_add(rest, Ordering::Relaxed);
                 return;
             }
             match chunks.recv_timeout(TICK) {
@@ -342,5 +345,13 @@ mod tests {
         let troubles = writer.join().expect("no panic");
         assert_eq!(troubles.len(), 1);
         assert_eq!(counts.lost.load(Ordering::Relaxed), 5);
+        // The last line, if it was begun while there was room.
+        let mut log = Log::new(full.to_owned(), Arc::clone(&counts));
+        log.open().expect("it can be opened");
+        log.waiting = LINE.as_bytes()[10..].to_vec();
+        log.is_torn = true;
+        let chunks = channel().1;
+        log.run(&chunks, &AtomicBool::default(), &mut |_| {});
+        assert_eq!(counts.lost.load(Ordering::Relaxed), 6);
     }
 }

@@ -32,7 +32,7 @@ impl FromStr for Mac {
         octets
             .and_then(|octets| octets.try_into().ok())
             .map(Mac)
-            .ok_or_else(|| format!("{text}: no MAC address; write one as 0a:00:00:00:00:01"))
+            .ok_or_else(|| "not a MAC address; write one as 0a:00:00:00:00:01".to_owned())
     }
 }
 

@@ -77,7 +77,7 @@ impl Outlet {
     /// How many collectors are there, of either stream.
     pub fn collectors(&self) -> usize {
         let notes = self.extended.as_ref();
-        self.fanout.audience().0 + notes.map_or(0, NoteOutlet::collectors)
+        self.fanout.audience().peers + notes.map_or(0, NoteOutlet::collectors)
     }
 
     /// Records that came while no collector was there.

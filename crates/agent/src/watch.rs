@@ -3,6 +3,7 @@
 //! Guarantees: what has been read is on its way before more is waited for; the end is noticed within
 //! [`LIVE_TICK`](netcap_capture::LIVE_TICK), and what was captured by then is given away.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use netcap_capture::{Batch, Error, FilterError, Origin, Source};
@@ -30,8 +31,9 @@ pub enum WatchError {
     Filter(#[from] FilterError),
 }
 
-/// Gives away the records and notes of a source until its end, or [`Halt`]. `tell` is told now and then, and at
-/// the end, the outcomes of packets and where they came from.
+/// Gives away the records and notes of a source until its end, [`Halt`], or as long as `tell` says. That is told
+/// now and then, and at the end, the outcomes of packets and where they came from; after it has said
+/// [`ControlFlow::Break`] the source may be watched further, and nothing is lost between.
 ///
 /// # Errors
 ///
@@ -41,10 +43,11 @@ pub fn watch(
     distiller: &mut Distiller,
     outlet: &Outlet,
     (pace, halt): (Pace, &Halt),
-    tell: &mut dyn FnMut(Counts, &[Origin]),
-) -> Result<(), WatchError> {
+    tell: &mut dyn FnMut(Counts, &[Origin]) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, WatchError> {
     let result = pass(source, distiller, outlet, (pace, halt), tell);
-    tell(distiller.counts, &source.origins());
+    // This is the end in any case.
+    let _ = tell(distiller.counts, &source.origins());
     result
 }
 
@@ -53,8 +56,8 @@ fn pass(
     distiller: &mut Distiller,
     outlet: &Outlet,
     (pace, halt): (Pace, &Halt),
-    tell: &mut dyn FnMut(Counts, &[Origin]),
-) -> Result<(), WatchError> {
+    tell: &mut dyn FnMut(Counts, &[Origin]) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, WatchError> {
     let mut batch = Batch::new(BLOCK, PACKETS);
     let mut clock = Clock::new(pace, None);
     let mut told = Instant::now();
@@ -62,13 +65,13 @@ fn pass(
     loop {
         if halt.is_asked() && !is_stopped {
             if !source.is_live() {
-                return Ok(());
+                return Ok(ControlFlow::Continue(()));
             }
             is_stopped = true;
             source.stop();
         }
         if !source.fill(&mut batch)? {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         }
         let mut made = outlet.begin();
         for (packet, octets) in batch.iter() {
@@ -81,7 +84,7 @@ fn pass(
                     made = outlet.begin();
                     if halt.is_asked() {
                         // What is not due yet is not given away.
-                        return Ok(());
+                        return Ok(ControlFlow::Continue(()));
                     }
                 }
             }
@@ -93,7 +96,9 @@ fn pass(
         outlet.give(&mut made, distiller);
         if told.elapsed() >= INTERVAL {
             told = Instant::now();
-            tell(distiller.counts, &source.origins());
+            if tell(distiller.counts, &source.origins()).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
     }
 }

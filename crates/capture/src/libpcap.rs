@@ -69,7 +69,7 @@ pub enum LibpcapError {
     /// The user may not capture.
     #[error(
         "{0}: no permission to capture; run as root, or grant it once: \
-         `sudo setcap cap_net_raw,cap_net_admin=eip $(command -v {program})`",
+         `sudo setcap cap_net_raw=eip $(command -v {program})`",
         program = program()
     )]
     NoPermission(String),
@@ -153,6 +153,9 @@ pub struct Live {
     descriptor: RawFd,
     link_type: LinkType,
     is_nanoseconds: bool,
+    /// What was captured before that came without a filter. Until it is past.
+    filtered_since: Option<Timestamp>,
+    is_filtered: bool,
     /// The system's counters are of 32 bits; these have wrapped into more.
     statistics: LiveStatistics,
     raw: RawStatistics,
@@ -489,6 +492,8 @@ pub fn open_live(name: &str, options: &LiveOptions) -> Result<Live, LibpcapError
         descriptor: -1,
         link_type: LinkType::NULL,
         is_nanoseconds: false,
+        filtered_since: None,
+        is_filtered: false,
         statistics: LiveStatistics::default(),
         raw: RawStatistics::default(),
     };
@@ -567,7 +572,10 @@ impl Live {
         }
     }
 
-    /// Has the kernel drop what does not match; the program is one of [`Live::compile`].
+    /// Has the kernel drop what does not match; the program is one of [`Live::compile`]. May be called again:
+    /// each packet is tested by one program or the other, on Linux at least, and on links whose packets
+    /// begin alike for the kernel and for us, such as Ethernet and tunnels. On others some may be missed
+    /// meanwhile, and are not counted.
     pub fn set_filter(&mut self, program: &Program) -> Result<(), LibpcapError> {
         let functions = functions()?;
         let mut raw: Vec<RawInstruction> = program
@@ -580,6 +588,9 @@ impl Live {
                 k: instruction.k,
             })
             .collect();
+        if self.attach(&mut raw) {
+            return Ok(());
+        }
         let mut program = RawProgram {
             length: raw.len() as c_uint,
             instructions: raw.as_mut_ptr(),
@@ -589,6 +600,44 @@ impl Live {
             0 => Ok(()),
             _ => Err(self.failure()),
         }
+    }
+
+    /// Gives a program to the kernel itself, as libpcap would have it drop all packets for a moment. `false`:
+    /// libpcap has to do it.
+    #[cfg(target_os = "linux")]
+    fn attach(&mut self, instructions: &mut [RawInstruction]) -> bool {
+        use nix::libc::{SO_ATTACH_FILTER, SOL_SOCKET, setsockopt, sock_filter, sock_fprog};
+        const {
+            assert!(size_of::<sock_filter>() == size_of::<RawInstruction>());
+        }
+        // Elsewhere libpcap may change the program, as the kernel sees packets without their header.
+        let is_alike = [LinkType::ETHERNET, LinkType::RAW].contains(&self.link_type);
+        let Ok(len) = u16::try_from(instructions.len()) else {
+            return false;
+        };
+        if !is_alike || len == 0 {
+            return false;
+        }
+        let program = sock_fprog {
+            len,
+            filter: instructions.as_mut_ptr().cast(),
+        };
+        let size = size_of::<sock_fprog>() as nix::libc::socklen_t;
+        // SAFETY: the descriptor is that of the handle, which is open as long as `self` lives; the instructions
+        // have the kernel's form and outlive the call, which copies them.
+        let status = unsafe {
+            let program = (&raw const program).cast();
+            setsockopt(self.descriptor, SOL_SOCKET, SO_ATTACH_FILTER, program, size)
+        };
+        if status == 0 && !std::mem::replace(&mut self.is_filtered, true) {
+            self.filtered_since = Some(Timestamp::of_wall_clock(Duration::ZERO));
+        }
+        status == 0
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn attach(&mut self, _: &mut [RawInstruction]) -> bool {
+        false
     }
 
     /// Waits for packets until then at most, and appends those that are there to the batch, as far
@@ -637,6 +686,10 @@ impl Live {
                             fraction * 1000
                         },
                     };
+                    if self.filtered_since.is_some_and(|since| timestamp < since) {
+                        continue;
+                    }
+                    self.filtered_since = None;
                     batch.push(
                         timestamp,
                         self.link_type,
@@ -646,7 +699,11 @@ impl Live {
                     );
                     count += 1;
                 }
-                0 | ERROR_BREAK => return Ok(count),
+                0 | ERROR_BREAK => {
+                    // What was there is read, and nothing that comes is older.
+                    self.filtered_since = None;
+                    return Ok(count);
+                }
                 _ => return Err(self.failure()),
             }
         }

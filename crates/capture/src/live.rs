@@ -102,12 +102,20 @@ impl LiveSource {
         options: &LiveOptions,
         filter: Option<&Filter>,
     ) -> Result<LiveSource, Error> {
-        let mut device = libpcap::open_live(name, options)?;
-        if let Some(filter) = filter {
-            let program = filter.program_for(&mut device)?;
-            device.set_filter(&program).map_err(Error::NoFilter)?;
-        }
-        Ok(LiveSource::new(device, name, number))
+        let device = libpcap::open_live(name, options)?;
+        let mut source = LiveSource::new(device, name, number);
+        filter.map_or(Ok(()), |filter| source.set_filter(filter))?;
+        Ok(source)
+    }
+
+    /// Has another filter from now on; see [`Live::set_filter`].
+    ///
+    /// # Errors
+    ///
+    /// It makes no sense for the interface, or the system does not take it; the filter before holds on.
+    pub fn set_filter(&mut self, filter: &Filter) -> Result<(), Error> {
+        let program = filter.program_for(&mut self.device)?;
+        self.device.set_filter(&program).map_err(Error::NoFilter)
     }
 
     /// What its packets begin with.

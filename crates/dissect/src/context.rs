@@ -168,6 +168,11 @@ impl<'p, 'c> Context<'p, 'c> {
         self.timestamp
     }
 
+    /// The protocols, and which records are asked for.
+    pub fn registry(&self) -> &'c Registry {
+        self.registry
+    }
+
     /// What the capture says of the packet.
     pub fn packet(&self) -> &PacketInfo {
         &self.packet
@@ -259,6 +264,7 @@ impl<'p, 'c> Context<'p, 'c> {
         piece: &'p [u8],
         claimed: usize,
     ) -> Option<(u8, &'p [u8])> {
+        self.measure_piece(piece.len());
         if piece.len() < claimed {
             self.output.fragments_cut += 1;
             return None;

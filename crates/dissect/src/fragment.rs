@@ -5,7 +5,7 @@
 //! whole datagram. So a walk stays a pure function of a batch and the datagrams given with it.
 
 /// What the fragments of one datagram have in common (RFC 791 section 3.2, RFC 8200 section 4.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FragmentKey {
     /// IP version, 4 or 6.
     pub version: u8,
@@ -17,6 +17,8 @@ pub struct FragmentKey {
     pub destination: [u8; 16],
     /// Identification.
     pub id: u32,
+    /// Which network the addresses are of: [`Path::around`](crate::Path::around).
+    pub around: Box<[u8]>,
 }
 
 /// One fragment, as a worker noted it.

@@ -21,6 +21,7 @@ mod output;
 mod path;
 mod protocol;
 mod registry;
+mod signatures;
 mod stream;
 pub mod testing;
 mod walk;
@@ -39,6 +40,7 @@ pub use path::{
 };
 pub use protocol::{Dissect, Next, Protocol, Selector};
 pub use registry::{Registry, Selection, UnknownEncoder};
+pub use signatures::{Signatures, Unclaimed};
 pub use stream::{
     Beginning, Both, Direction, Endpoint, Pending, Recognition, StreamContext, StreamDissector,
     StreamEnds, StreamProtocol, Then,

@@ -235,6 +235,8 @@ pub enum TunnelKind {
     ServiceInstance,
     /// E-channel of a port extender (IEEE 802.1BR-2012, clause 7.5), 22 bits.
     Channel,
+    /// Session of PPP over Ethernet (RFC 2516), 16 bits.
+    PppSession,
 }
 
 /// What tells a tunnel from others between the same ends.
@@ -254,6 +256,8 @@ pub struct Piece {
     pub protocol: u8,
     /// Identification.
     pub id: u32,
+    /// Captured octets of the fragment itself.
+    pub octets: u32,
     /// The ends that the first fragment shows.
     pub transport: Option<Transport>,
 }
@@ -269,8 +273,10 @@ pub struct Level<'p> {
     pub tunnel: Option<Tunnel>,
     /// Its network.
     pub network: Option<Network>,
-    /// IP protocol number of what the network's header carries.
+    /// IP protocol number of what the network carries, behind the extension headers of version 6.
     pub protocol: u8,
+    /// Type and code of the ICMP message that it carries, of either version.
+    pub icmp: Option<[u8; 2]>,
     /// Octets that the network's header tells and that are not there.
     pub missing: u32,
     /// The fragment that its network carries.
@@ -302,7 +308,7 @@ pub struct SegmentFacts<'p> {
 /// has the name.
 ///
 /// A number, so that it is as small as may be where many are kept: that of a protocol in the registry,
-/// from 1.
+/// from 1, or that of a signature, from half the range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Application(pub(crate) u16);
 
@@ -313,6 +319,35 @@ impl Application {
     pub const PAYLOAD: Application = Application(u16::MAX);
     /// Nobody yet: a piece of a datagram.
     pub const FRAGMENT: Application = Application(u16::MAX - 1);
+
+    /// Where numbers of signatures begin.
+    const SIGNATURES: u16 = 1 << 15;
+
+    pub(crate) fn by_signature(place: u16) -> Application {
+        Application(Application::SIGNATURES + place)
+    }
+
+    /// The place of the signature, if it is one that told.
+    pub(crate) fn signature(self) -> Option<usize> {
+        self.0.checked_sub(Application::SIGNATURES).map(usize::from)
+    }
+
+    /// What is known of octets of which several packets say something: what the first says that
+    /// names a protocol, or that it is a payload, or that it is a piece.
+    #[inline]
+    #[must_use]
+    pub fn or(self, later: Application) -> Application {
+        let rank = |application| match application {
+            Application::NONE => 0,
+            Application::FRAGMENT => 1,
+            Application::PAYLOAD => 2,
+            _ => 3,
+        };
+        match rank(self) >= rank(later) {
+            true => self,
+            false => later,
+        }
+    }
 }
 
 /// Where in a level the layers are.
@@ -336,11 +371,15 @@ pub struct Path<'p> {
     count: usize,
     /// How many are of the first line.
     line: usize,
+    /// How many there were before the line or branch that is being walked.
+    before: usize,
     place: Place,
     /// Whether any level has a fragment.
     has_pieces: bool,
     /// What a layer said last of the application, and how many layers there were with it.
     said: (usize, Application, &'p [u8]),
+    /// How many layers there were with the last that has ports.
+    with_ports: usize,
     /// Of the last layer of the first line.
     application: (Application, &'p [u8]),
 }
@@ -397,29 +436,63 @@ impl<'p> Path<'p> {
         None
     }
 
+    /// What tells the innermost network so far from others with the same addresses: the VLANs and
+    /// tunnels around it, and the addresses of the networks around these, outermost first. Empty
+    /// where there is nothing of these.
+    #[cold]
+    pub fn around(&self) -> Box<[u8]> {
+        let levels = self.levels().get(self.before..).unwrap_or_default();
+        let mut around = Vec::new();
+        for (level, depth) in levels.iter().zip(1..) {
+            for id in level.vlans.ids().iter().filter(|id| **id != 0) {
+                around.push(b'v');
+                around.extend_from_slice(&id.to_be_bytes());
+            }
+            if let Some(tunnel) = level.tunnel {
+                around.extend_from_slice(&[b't', tunnel.kind as u8]);
+                around.extend_from_slice(&tunnel.number.to_be_bytes());
+            }
+            if let Some(network) = level.network.filter(|_| depth < levels.len()) {
+                around.extend_from_slice(&[b'n', network.protocol as u8]);
+                for address in [network.source, network.destination] {
+                    around.extend_from_slice(&u128::from(address).to_be_bytes());
+                }
+            }
+        }
+        around.into()
+    }
+
     /// Forgets the packet before and keeps the memory.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        (self.count, self.line) = (0, 0);
+        (self.count, self.line, self.before) = (0, 0, 0);
         self.place = Place::Apart;
         self.has_pieces = false;
-        self.said.0 = 0;
+        (self.said.0, self.with_ports) = (0, 0);
     }
 
-    /// Ends the first line, which has so many layers.
+    /// Ends the first line, which has so many layers, the last of which is of this protocol.
     #[inline]
-    pub(crate) fn end_line(&mut self, layers: usize) {
+    pub(crate) fn end_line(&mut self, layers: usize, protocol: u16) {
         self.line = self.count;
         let (said_by, application, octets) = self.said;
-        self.application = match said_by == layers {
-            true => (application, octets),
-            false => (Application::NONE, &[]),
+        let has_ports = self
+            .levels()
+            .last()
+            .is_some_and(|last| last.transport.is_some());
+        self.application = if said_by == layers {
+            (application, octets)
+        } else if has_ports && layers > self.with_ports {
+            (Application(protocol), &[])
+        } else {
+            (Application::NONE, &[])
         };
     }
 
     /// Turns to a branch.
     pub(crate) fn enter_branch(&mut self) {
         self.place = Place::Apart;
+        self.before = self.count;
     }
 
     /// The level of what a layer says.
@@ -514,6 +587,33 @@ impl<'p> Context<'p, '_> {
         }
     }
 
+    /// An extension header of version 6 leads to this protocol.
+    #[inline]
+    pub fn next_header(&mut self, protocol: u8) {
+        // Hop-by-hop options, routing, fragment, destination options: RFC 8200 section 4. What looks
+        // like one inside another protocol is not the network's.
+        const EXTENSIONS: [u8; 4] = [0, 43, 44, 60];
+        if self.path.place == Place::Inside
+            && let Some(level) = self.path.level()
+            && level
+                .network
+                .is_some_and(|network| network.protocol == IpVersion::V6)
+            && EXTENSIONS.contains(&level.protocol)
+        {
+            level.protocol = protocol;
+        }
+    }
+
+    /// The packet is an ICMP message of this type and code.
+    #[inline]
+    pub fn icmp(&mut self, kind: u8, code: u8) {
+        if let Some(level) = self.path.level()
+            && level.icmp.is_none()
+        {
+            level.icmp = Some([kind, code]);
+        }
+    }
+
     /// The packet of the network is a fragment. `protocol` is what fragments of its datagram have in
     /// common; `first` is what the first one begins with: a protocol and its octets.
     #[cold]
@@ -526,6 +626,7 @@ impl<'p> Context<'p, '_> {
             level.piece = Some(Piece {
                 protocol,
                 id,
+                octets: 0,
                 transport: first.and_then(|(protocol, octets)| Transport::read(protocol, octets)),
             });
             self.path.has_pieces = true;
@@ -535,6 +636,7 @@ impl<'p> Context<'p, '_> {
     /// The octets begin with ports of this IP protocol number, unless there are too few.
     #[inline]
     pub fn transport(&mut self, protocol: u8, octets: &[u8]) {
+        self.path.with_ports = self.layers.len();
         if let Some(level) = self.path.level()
             && level.transport.is_none()
         {
@@ -549,6 +651,16 @@ impl<'p> Context<'p, '_> {
             && level.segment.is_none()
         {
             level.segment = Some(segment);
+        }
+    }
+
+    /// The fragment at hand has so many octets.
+    #[cold]
+    pub(crate) fn measure_piece(&mut self, octets: usize) {
+        if let Some(level) = self.path.level()
+            && let Some(piece) = &mut level.piece
+        {
+            piece.octets = octets as u32;
         }
     }
 

@@ -3,7 +3,7 @@
 
 use netcap_record::{Columns, Schema};
 
-use crate::{Application, Protocol, Selector};
+use crate::{Application, Protocol, Selector, Signatures, Unclaimed};
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,7 @@ pub struct Registry {
     /// By the place of a type: whether protocols and others write records of it.
     shared: Vec<bool>,
     columns: Columns,
+    signatures: Signatures,
 }
 
 /// A protocol and whether the user excluded it.
@@ -100,6 +101,7 @@ impl Registry {
                 payloads: selection.payloads,
                 packet_numbers: selection.packet_numbers,
             },
+            signatures: Signatures::NONE,
         };
         for protocol in protocols {
             let entry = registry.entries.len() as u16 + 1;
@@ -124,6 +126,19 @@ impl Registry {
             }
         }
         Ok(registry)
+    }
+
+    /// The same with names for octets that no dissector claims.
+    #[must_use]
+    pub fn with_signatures(self, signatures: Signatures) -> Registry {
+        Registry { signatures, ..self }
+    }
+
+    /// What octets are that no dissector claims.
+    #[inline]
+    pub fn identify(&self, unclaimed: &Unclaimed<'_>) -> Application {
+        let place = (self.signatures.find)(unclaimed);
+        place.map_or(Application::PAYLOAD, Application::by_signature)
     }
 
     /// Record types that are asked for, in the order of the list.
@@ -177,6 +192,10 @@ impl Registry {
             Application::PAYLOAD => "Payload",
             Application::FRAGMENT => "Fragment",
             Application(number) => {
+                if let Some(place) = application.signature() {
+                    let name = self.signatures.names.get(place);
+                    return name.copied().unwrap_or_default();
+                }
                 let place = usize::from(number).checked_sub(1);
                 let entry = place.and_then(|place| self.entries.get(place));
                 entry.map_or("", |entry| entry.protocol.name)

@@ -112,6 +112,7 @@ fn without_segment(level: &Level<'_>) -> Level<'static> {
         tunnel: level.tunnel,
         network: level.network,
         protocol: level.protocol,
+        icmp: level.icmp,
         missing: level.missing,
         piece: level.piece,
         transport: level.transport,

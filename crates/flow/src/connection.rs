@@ -1,14 +1,18 @@
 //! Connections: all traffic between two ends, both directions together.
 //!
-//! Two packets belong to one connection if their MAC addresses, their IP addresses and their ports
-//! are the same pairs, each in either order, and so are the protocols.
+//! Two packets belong to one connection if their IP addresses and their ports are the same pairs, each
+//! in either order, of the same network, and so are the protocols; without IP, if their MAC addresses
+//! are. Where there is IP, MAC addresses are those of the routers on the way, which may differ by
+//! direction.
+
+use std::hash::{Hash, Hasher};
 
 use netcap_dissect::{Application, Link, Network, Output, Registry, Transport};
 use netcap_record::{Record, Schema};
 
 use crate::counts::BothWays;
-use crate::flow::{Flow, Opening, with_record};
-use crate::model::{EntryOf, Model, Reading};
+use crate::flow::{Flow, with_record};
+use crate::model::{EntryOf, Learn, Model, Reading};
 use crate::shard::FlowShards;
 use crate::summary::{Layers, PacketSummary};
 use crate::uid;
@@ -22,9 +26,10 @@ impl Record for Connection<'_> {
         number: Some(3),
         encoder: "Connection",
         stem: "Connection",
-        doc: "Traffic between two ends, both directions together: the same MAC addresses, IP\n\
-              addresses and ports; of a tunnel the outer ends. Sender and receiver are those of the\n\
-              first packet. What a packet lacks is empty.",
+        doc: "Traffic between two ends, both directions together: the same IP addresses, ports and IP\n\
+              protocol in the same VLANs and virtual network, or without IP the same MAC addresses; of\n\
+              a tunnel the outer ends. Sender, receiver and MAC addresses are those of the first\n\
+              packet. What a packet lacks is empty.",
         ..*Flow::SCHEMA
     };
 
@@ -34,13 +39,56 @@ impl Record for Connection<'_> {
     }
 }
 
-/// What the record shows of the first packet. With the fields of an [`Opening`], not an opening: that
-/// would make each entry larger.
+/// The key: layers whose ends are in an order of their own. Where there is a network, the link is
+/// only shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key(Layers);
+
+impl Key {
+    /// What packets of one connection have in common.
+    #[inline]
+    fn of_all(&self) -> impl Eq + Hash {
+        let Layers {
+            link,
+            network,
+            transport,
+            protocol,
+            scope,
+            ..
+        } = self.0;
+        let link = link.filter(|_| network.is_none());
+        (network, transport, protocol, scope, link)
+    }
+}
+
+impl PartialEq for Key {
+    #[inline]
+    fn eq(&self, other: &Key) -> bool {
+        self.of_all() == other.of_all()
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.of_all().hash(state);
+    }
+}
+
+/// What the record shows beside the key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
     exchanged: Exchanged,
     application: Application,
-    application_octets: u32,
+}
+
+impl Learn for Shown {
+    #[inline]
+    fn learn(&mut self, later: &Shown) {
+        self.application = self.application.or(later.application);
+    }
 }
 
 /// Which layers of a packet have their ends the other way round than the key: a bit for each.
@@ -74,7 +122,7 @@ impl Exchanged {
 }
 
 impl Model for Connection<'_> {
-    type Key = Layers;
+    type Key = Key;
     type Shown = Shown;
     type Ways = BothWays;
 
@@ -92,6 +140,7 @@ impl Model for Connection<'_> {
             link: link.map(|(ends, _)| ends),
             network: network.map(|(ends, _)| ends),
             transport: transport.map(|(ends, _)| ends),
+            ..summary.layers
         };
         let bit = |is_exchanged: Option<bool>, layer| match is_exchanged {
             Some(true) => layer,
@@ -107,22 +156,22 @@ impl Model for Connection<'_> {
         );
         Some(Reading {
             way: exchanged.way(&key),
-            key,
+            key: Key(key),
             shown: Shown {
                 exchanged,
                 application: summary.application,
-                application_octets: summary.application_octets,
             },
         })
     }
 
     fn emit(entry: &EntryOf<Self>, registry: &Registry, output: &mut Output) {
-        let (key, shown) = (entry.key, entry.shown);
-        let exchanged = shown.exchanged;
-        let opening = Opening {
-            application: shown.application,
-            octets: shown.application_octets,
-        };
+        let (
+            Key(key),
+            Shown {
+                exchanged,
+                application,
+            },
+        ) = (entry.key, entry.shown);
         let layers = Layers {
             link: key
                 .link
@@ -133,14 +182,22 @@ impl Model for Connection<'_> {
             transport: key
                 .transport
                 .map(|ends| ends.exchanged(exchanged.has(Exchanged::TRANSPORT))),
+            ..key
         };
         let uid = uid::connection(
             key.link.as_ref(),
             key.network.as_ref(),
             key.transport.as_ref(),
         );
-        with_record(&entry.counts(), layers, opening, &uid, registry, |record| {
-            output.emit(registry, &Connection(record));
-        });
+        with_record(
+            &entry.counts(),
+            layers,
+            application,
+            &uid,
+            registry,
+            |record| {
+                output.emit(registry, &Connection(record));
+            },
+        );
     }
 }

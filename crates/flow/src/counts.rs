@@ -3,6 +3,8 @@
 
 use netcap_record::Time;
 
+use crate::summary::PacketSummary;
+
 /// Packets of one direction, counted. What is counted of two parts can be merged, in any order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -13,8 +15,12 @@ pub(crate) struct Counts {
     last_nanos: u32,
     /// How many there are.
     pub(crate) packets: u64,
-    /// Their captured octets.
+    /// Their octets on the wire.
     pub(crate) octets: u64,
+    /// Those that were captured.
+    pub(crate) captured: u64,
+    /// Those of what is innermost: of payloads, fragments and bodies of messages.
+    pub(crate) application: u64,
 }
 
 impl Default for Counts {
@@ -27,6 +33,8 @@ impl Default for Counts {
             last_nanos: 0,
             packets: 0,
             octets: 0,
+            captured: 0,
+            application: 0,
         }
     }
 }
@@ -34,14 +42,17 @@ impl Default for Counts {
 impl Counts {
     /// One packet.
     #[inline]
-    pub(crate) fn packet(time: Time, octets: u32) -> Counts {
+    pub(crate) fn packet(packet: &PacketSummary) -> Counts {
+        let time = packet.time;
         Counts {
             first_seconds: time.seconds,
             last_seconds: time.seconds,
             first_nanos: time.nanos,
             last_nanos: time.nanos,
             packets: 1,
-            octets: octets.into(),
+            octets: packet.octets.into(),
+            captured: packet.captured.into(),
+            application: packet.application_octets.into(),
         }
     }
 
@@ -56,6 +67,8 @@ impl Counts {
         }
         self.packets += other.packets;
         self.octets += other.octets;
+        self.captured += other.captured;
+        self.application += other.application;
     }
 
     /// Time of the earliest packet.

@@ -6,6 +6,10 @@
 //! In IPv6 a repeated piece is ignored and any other overlap discards the whole packet (RFC 5722,
 //! RFC 8200), so that no reader can be shown other octets than the receiver.
 //!
+//! A datagram is given up when a fragment of its own comes later than the time limit after its first,
+//! and begins another; or before, when the clock of the run ([`RunClock`](crate::RunClock)) says that
+//! none in time can come any more.
+//!
 //! Bounded by [`Limits`]: over a limit the datagram whose first fragment is oldest is given up,
 //! counted. Memory follows the octets received, never an offset somebody claimed, and so does time:
 //! however small the pieces and whatever their order, a fragment costs what its octets cost and a
@@ -16,6 +20,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 
 use netcap_dissect::{Completed, Fragment, FragmentKey};
+use netcap_record::Time;
 
 /// The largest payload of an IP packet without the jumbo option.
 const LARGEST: u32 = 65_535;
@@ -33,7 +38,7 @@ pub struct Limits {
     /// Octets of all pieces, with their bookkeeping.
     pub octets: usize,
     /// Seconds of packet time that a datagram may take (RFC 8200 section 4.5: 60).
-    pub seconds: i64,
+    pub seconds: u32,
 }
 
 impl Default for Limits {
@@ -76,15 +81,26 @@ pub struct Defragmenter {
     limits: Limits,
     table: HashMap<FragmentKey, Datagram>,
     /// Datagrams by the arrival of their first fragment; entries whose datagram is gone are stale.
-    order: VecDeque<(FragmentKey, u64)>,
+    order: VecDeque<Begun>,
     serial: u64,
     octets: usize,
     ledger: FragmentLedger,
 }
 
+/// The beginning of a datagram, by its number.
+struct Begun {
+    key: FragmentKey,
+    serial: u64,
+    /// The time of its first fragment, or of the clock where that was ahead of it.
+    since: Time,
+}
+
 struct Datagram {
     serial: u64,
-    since: i64,
+    /// Octets of the key that say which network it is of.
+    around: usize,
+    /// When its first fragment was captured.
+    since: Time,
     /// Protocol of the fragment at offset 0.
     protocol: Option<u8>,
     total: Option<u32>,
@@ -125,10 +141,12 @@ impl Defragmenter {
         self.octets
     }
 
-    /// Takes a fragment that was captured at `seconds`. Gives the datagram that it completes.
-    pub fn insert(&mut self, fragment: &Fragment, seconds: i64) -> Option<Completed> {
+    /// Takes a fragment that was captured at `time`, when the clock of the run said `clock`. Gives
+    /// the datagram that it completes.
+    pub fn insert(&mut self, fragment: &Fragment, time: Time, clock: Time) -> Option<Completed> {
         self.ledger.fragments += 1;
-        self.expire(seconds);
+        self.expire(clock);
+        self.give_up_before(fragment, time);
         let end = fragment.offset.saturating_add(fragment.data.len() as u32);
         let odd = fragment.more && !fragment.data.len().is_multiple_of(8);
         if end > LARGEST || odd || (fragment.more && fragment.data.is_empty()) {
@@ -136,14 +154,20 @@ impl Defragmenter {
             return None;
         }
         let before = self.table.get(&fragment.key).map_or(0, Datagram::cost);
+        let around = fragment.key.around.len();
         let serial = &mut self.serial;
         let order = &mut self.order;
-        let datagram = self.table.entry(fragment.key).or_insert_with(|| {
+        let datagram = self.table.entry(fragment.key.clone()).or_insert_with(|| {
             *serial += 1;
-            order.push_back((fragment.key, *serial));
+            order.push_back(Begun {
+                key: fragment.key.clone(),
+                serial: *serial,
+                since: time.max(clock),
+            });
             Datagram {
                 serial: *serial,
-                since: seconds,
+                around,
+                since: time,
                 protocol: None,
                 total: None,
                 pieces: BTreeMap::new(),
@@ -177,36 +201,58 @@ impl Defragmenter {
         })
     }
 
-    fn expire(&mut self, now: i64) {
-        while let Some(&(key, serial)) = self.order.front() {
-            match self.table.get(&key) {
-                Some(d) if d.serial == serial => {
-                    if now.saturating_sub(d.since) <= self.limits.seconds {
-                        return;
-                    }
-                    self.ledger.expired += u64::from(!d.discarded);
-                    self.forget(&key);
-                }
-                _ => drop(self.order.pop_front()),
+    /// Gives up what no fragment in time can complete any more.
+    fn expire(&mut self, clock: Time) {
+        let latest = clock.before(self.limits.seconds);
+        while let Some(begun) = self.order.front() {
+            let is_there = self.is_there(begun);
+            if is_there && begun.since >= latest {
+                return;
+            }
+            if let Some(begun) = self.order.pop_front().filter(|_| is_there) {
+                self.give_up(&begun.key);
             }
         }
     }
 
+    /// Gives up the datagram of a fragment for which that fragment is too late.
+    fn give_up_before(&mut self, fragment: &Fragment, time: Time) {
+        let latest = time.before(self.limits.seconds);
+        let datagram = self.table.get(&fragment.key);
+        if datagram.is_some_and(|datagram| datagram.since < latest) {
+            self.give_up(&fragment.key);
+        }
+    }
+
+    fn give_up(&mut self, key: &FragmentKey) {
+        let datagram = self.table.get(key);
+        self.ledger.expired += u64::from(datagram.is_some_and(|d| !d.discarded));
+        self.forget(key);
+    }
+
+    fn is_there(&self, begun: &Begun) -> bool {
+        let datagram = self.table.get(&begun.key);
+        datagram.is_some_and(|datagram| datagram.serial == begun.serial)
+    }
+
     fn make_room(&mut self) {
         while self.octets > self.limits.octets {
-            let Some((key, serial)) = self.order.pop_front() else {
+            let Some(begun) = self.order.pop_front() else {
                 return;
             };
-            if let Some(d) = self.table.get(&key).filter(|d| d.serial == serial) {
+            let datagram = self.table.get(&begun.key);
+            if let Some(d) = datagram.filter(|d| d.serial == begun.serial) {
                 self.ledger.evicted += u64::from(!d.discarded);
-                self.forget(&key);
+                self.forget(&begun.key);
             }
         }
         // Stale entries are swept before they outnumber the living.
         if self.order.len() > 2 * self.table.len() + STALE {
             let table = &self.table;
-            self.order
-                .retain(|(key, serial)| table.get(key).is_some_and(|d| d.serial == *serial));
+            self.order.retain(|begun| {
+                let datagram = table.get(&begun.key);
+                datagram.is_some_and(|datagram| datagram.serial == begun.serial)
+            });
         }
     }
 
@@ -219,7 +265,7 @@ impl Defragmenter {
 
 impl Datagram {
     fn cost(&self) -> usize {
-        DATAGRAM + self.held as usize + PIECE * self.brought as usize
+        DATAGRAM + 2 * self.around + self.held as usize + PIECE * self.brought as usize
     }
 
     fn insert(&mut self, fragment: &Fragment, end: u32, ledger: &mut FragmentLedger) {
@@ -328,6 +374,17 @@ impl Datagram {
 mod tests {
     use super::*;
 
+    /// When fragments come.
+    const AT: Time = Time {
+        seconds: 0,
+        nanos: 0,
+    };
+    /// After the time limit.
+    const LATER: Time = Time {
+        seconds: 60,
+        nanos: 1,
+    };
+
     fn key(version: u8, id: u32) -> FragmentKey {
         FragmentKey {
             version,
@@ -335,6 +392,7 @@ mod tests {
             source: [1; 16],
             destination: [2; 16],
             id,
+            around: Box::default(),
         }
     }
 
@@ -365,7 +423,7 @@ mod tests {
             let mut whole = None;
             for (i, n) in order.into_iter().enumerate() {
                 let (offset, more, data) = pieces[n];
-                whole = table.insert(&piece(key(4, 7), offset, more, &data), 0);
+                whole = table.insert(&piece(key(4, 7), offset, more, &data), AT, AT);
                 assert_eq!(whole.is_some(), i == 2);
             }
             let whole = whole.unwrap();
@@ -382,21 +440,21 @@ mod tests {
         let mut table = Defragmenter::new(Limits::default());
         assert!(
             table
-                .insert(&piece(key(4, 1), 8, true, &[2; 8]), 0)
+                .insert(&piece(key(4, 1), 8, true, &[2; 8]), AT, AT)
                 .is_none()
         );
         assert!(
             table
-                .insert(&piece(key(4, 1), 0, true, &[1; 16]), 0)
+                .insert(&piece(key(4, 1), 0, true, &[1; 16]), AT, AT)
                 .is_none()
         );
         assert!(
             table
-                .insert(&piece(key(4, 1), 0, true, &[9; 8]), 0)
+                .insert(&piece(key(4, 1), 0, true, &[9; 8]), AT, AT)
                 .is_none()
         );
         let whole = table
-            .insert(&piece(key(4, 1), 16, false, &[3; 3]), 0)
+            .insert(&piece(key(4, 1), 16, false, &[3; 3]), AT, AT)
             .unwrap();
         assert_eq!(whole.data, [&[1; 8][..], &[2; 8], &[3; 3]].concat());
         let ledger = table.ledger();
@@ -408,22 +466,22 @@ mod tests {
         let mut table = Defragmenter::new(Limits::default());
         assert!(
             table
-                .insert(&piece(key(6, 1), 0, true, &[1; 16]), 0)
+                .insert(&piece(key(6, 1), 0, true, &[1; 16]), AT, AT)
                 .is_none()
         );
         assert!(
             table
-                .insert(&piece(key(6, 1), 0, true, &[1; 16]), 0)
+                .insert(&piece(key(6, 1), 0, true, &[1; 16]), AT, AT)
                 .is_none()
         );
         assert!(
             table
-                .insert(&piece(key(6, 1), 8, true, &[1; 16]), 0)
+                .insert(&piece(key(6, 1), 8, true, &[1; 16]), AT, AT)
                 .is_none()
         );
         assert!(
             table
-                .insert(&piece(key(6, 1), 16, false, &[3; 3]), 0)
+                .insert(&piece(key(6, 1), 16, false, &[3; 3]), AT, AT)
                 .is_none()
         );
         let ledger = table.ledger();
@@ -443,29 +501,53 @@ mod tests {
             piece(key(4, 1), 0, true, &[0; 7]),
             piece(key(4, 1), 8, true, &[]),
         ] {
-            assert!(table.insert(&fragment, 0).is_none());
+            assert!(table.insert(&fragment, AT, AT).is_none());
         }
         assert!(
             table
-                .insert(&piece(key(4, 1), 8, false, &[0; 8]), 0)
+                .insert(&piece(key(4, 1), 8, false, &[0; 8]), AT, AT)
                 .is_none()
         );
         assert!(
             table
-                .insert(&piece(key(4, 1), 16, true, &[0; 8]), 0)
+                .insert(&piece(key(4, 1), 16, true, &[0; 8]), AT, AT)
                 .is_none()
         );
         assert!(
             table
-                .insert(&piece(key(4, 1), 0, false, &[0; 8]), 0)
+                .insert(&piece(key(4, 1), 0, false, &[0; 8]), AT, AT)
                 .is_none()
         );
         assert_eq!(table.ledger().refused, 6);
         assert!(
             table
-                .insert(&piece(key(4, 1), 0, true, &[0; 8]), 0)
+                .insert(&piece(key(4, 1), 0, true, &[0; 8]), AT, AT)
                 .is_some()
         );
+    }
+
+    /// Whether the second half of a datagram completes it.
+    fn completes(since: Time, time: Time, clock: Time) -> (bool, u64) {
+        let mut table = Defragmenter::new(Limits::default());
+        table.insert(&piece(key(4, 1), 0, true, &[0; 8]), since, since);
+        // Of others, whatever their times.
+        for (id, time) in [(2, LATER), (3, Time::new(i64::MAX, 0)), (4, AT)] {
+            table.insert(&piece(key(4, id), 0, true, &[0; 8]), time, since);
+        }
+        let whole = table.insert(&piece(key(4, 1), 8, false, &[0; 8]), time, clock);
+        (whole.is_some(), table.ledger().expired)
+    }
+
+    #[test]
+    fn a_datagram_ends_by_its_own_times() {
+        let limit = Time::new(60, 0);
+        assert_eq!(completes(AT, limit, AT), (true, 0));
+        assert_eq!(completes(AT, LATER, AT), (false, 1));
+        // By the clock, where that is ahead.
+        assert_eq!(completes(AT, limit, limit), (true, 0));
+        assert_eq!(completes(AT, limit, LATER), (false, 1));
+        // A clock that has stepped back.
+        assert_eq!(completes(Time::new(3600, 0), AT, AT), (true, 0));
     }
 
     #[test]
@@ -477,19 +559,19 @@ mod tests {
         let mut table = Defragmenter::new(limits);
         assert!(
             table
-                .insert(&piece(key(4, 0), 0, true, &[0; 8]), 0)
+                .insert(&piece(key(4, 0), 0, true, &[0; 8]), AT, AT)
                 .is_none()
         );
         assert!(
             table
-                .insert(&piece(key(4, 1), 0, true, &[0; 8]), 61)
+                .insert(&piece(key(4, 1), 0, true, &[0; 8]), LATER, LATER)
                 .is_none()
         );
         assert_eq!(table.ledger().expired, 1);
         for id in 2..100_000 {
             assert!(
                 table
-                    .insert(&piece(key(4, id), 0, true, &[0; 1024]), 61)
+                    .insert(&piece(key(4, id), 0, true, &[0; 1024]), LATER, LATER)
                     .is_none()
             );
             assert!(table.octets <= limits.octets && table.table.len() < limits.octets / 1024);

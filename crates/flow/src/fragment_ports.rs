@@ -20,7 +20,7 @@ pub struct FragmentPorts {
 impl FragmentPorts {
     /// Datagrams remembered at most: those that have been known longest are forgotten first.
     const MOST: usize = 32_768;
-    /// Seconds that a datagram may take (RFC 8200 section 4.5).
+    /// Seconds that a datagram may take after its first fragment (RFC 8200 section 4.5).
     const SECONDS: u32 = 60;
 
     /// Gives the fragments of the next batch the ports of their datagrams, or learns them from
@@ -33,28 +33,28 @@ impl FragmentPorts {
         let Some(piece) = &summary.piece else {
             return;
         };
-        while let Some((key, since)) = self.order.front()
-            && (self.order.len() > Self::MOST || *since < summary.time.before(Self::SECONDS))
-        {
-            // A datagram that came again has a later time.
-            if self
-                .known
-                .get(key)
-                .is_some_and(|(learned, _)| learned == since)
-            {
-                self.known.remove(key);
-            }
-            self.order.pop_front();
-        }
         if let Some(transport) = piece.transport.or(summary.layers.transport) {
-            self.known.insert(piece.datagram, (summary.time, transport));
-            self.order.push_back((piece.datagram, summary.time));
+            self.learn(piece.datagram, summary.time, transport);
         }
-        if summary.layers.transport.is_none() {
-            summary.layers.transport = self
-                .known
-                .get(&piece.datagram)
-                .map(|(_, transport)| *transport);
+        if summary.layers.transport.is_none()
+            && let Some((since, transport)) = self.known.get(&piece.datagram)
+            && *since >= summary.time.before(Self::SECONDS)
+        {
+            summary.give(*transport);
+        }
+    }
+
+    fn learn(&mut self, datagram: Datagram, time: Time, transport: Transport) {
+        self.known.insert(datagram, (time, transport));
+        self.order.push_back((datagram, time));
+        while self.order.len() > Self::MOST
+            && let Some((key, since)) = self.order.pop_front()
+        {
+            // A datagram that came again has another time.
+            let learned = self.known.get(&key);
+            if learned.is_some_and(|(learned, _)| *learned == since) {
+                self.known.remove(&key);
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use netcap_dissect::{Application, Turn};
+use netcap_dissect::Application;
 use netcap_record::Time;
 
 use crate::counts::Counts;
@@ -19,7 +19,7 @@ use crate::summary::PacketSummary;
 /// Packets of a batch that belong to the same flows.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
-    /// Of the first of them.
+    /// Of the first of them, with what is known of the application from all.
     pub(crate) summary: PacketSummary,
     /// The first of the steps.
     first: u32,
@@ -33,7 +33,8 @@ pub(crate) struct Step {
     /// Place of the packet in its batch.
     pub(crate) place: u32,
     pub(crate) time: Time,
-    pub(crate) octets: u32,
+    octets: u32,
+    captured: u32,
     application: Application,
     application_octets: u32,
 }
@@ -47,9 +48,8 @@ pub struct Groups {
     /// The groups that are fragments.
     pieces: Vec<u32>,
     steps: Vec<Step>,
-    /// The latest time up to each packet.
-    clocks: Vec<Time>,
     earliest: Time,
+    latest: Time,
     index: HashTable<u32>,
     hasher: RandomState,
 }
@@ -61,55 +61,51 @@ impl Groups {
         self.shards.clear();
         self.pieces.clear();
         self.steps.clear();
-        self.clocks.clear();
         self.index.clear();
     }
 
     /// Takes the next packet, at this place of the batch.
     #[inline]
     pub fn add(&mut self, place: u32, summary: PacketSummary) {
-        let (time, octets) = (summary.time, summary.octets);
-        let (application, application_octets) = (summary.application, summary.application_octets);
-        match self.clocks.last() {
-            Some(clock) => {
-                self.clocks.push(time.max(*clock));
-                self.earliest = self.earliest.min(time);
-            }
-            None => {
-                self.clocks.push(time);
-                self.earliest = time;
-            }
-        }
-        let group = self.group_of(summary);
-        let counts = &mut self.groups[group as usize].counts;
-        counts.merge(&Counts::packet(time, octets));
-        self.steps.push(Step {
-            group,
+        let counted = Counts::packet(&summary);
+        let mut step = Step {
+            group: 0,
             place,
-            time,
-            octets,
-            application,
-            application_octets,
-        });
+            time: summary.time,
+            octets: summary.octets,
+            captured: summary.captured,
+            application: summary.application,
+            application_octets: summary.application_octets,
+        };
+        if self.steps.is_empty() {
+            (self.earliest, self.latest) = (step.time, step.time);
+        }
+        self.earliest = self.earliest.min(step.time);
+        self.latest = self.latest.max(step.time);
+        step.group = self.group_of(summary);
+        let group = &mut self.groups[step.group as usize];
+        group.counts.merge(&counted);
+        group.summary.application = group.summary.application.or(step.application);
+        self.steps.push(step);
     }
 
     #[inline]
     fn group_of(&mut self, summary: PacketSummary) -> u32 {
-        let key = summary.layers;
+        let key = summary.flows();
         // The ports of a fragment are known later, so it is a group of its own.
         let alone = summary.piece.is_some();
-        let hash = self.hasher.hash_one(key);
+        let hash = self.hasher.hash_one(&key);
         let groups = &self.groups;
         let found = self
             .index
-            .find(hash, |group| groups[*group as usize].summary.layers == key);
+            .find(hash, |group| groups[*group as usize].summary.flows() == key);
         if let Some(group) = found
             && !alone
         {
             return *group;
         }
         let group = self.groups.len() as u32;
-        self.shards.push(FlowShards::of(&summary.layers));
+        self.shards.push(FlowShards::of(&summary));
         self.groups.push(Group {
             first: self.steps.len() as u32,
             counts: Counts::default(),
@@ -119,7 +115,7 @@ impl Groups {
             self.pieces.push(group);
         } else {
             let (groups, hasher) = (&self.groups, &self.hasher);
-            let rehash = |group: &u32| hasher.hash_one(groups[*group as usize].summary.layers);
+            let rehash = |group: &u32| hasher.hash_one(groups[*group as usize].summary.flows());
             self.index.insert_unique(hash, group, rehash);
         }
         group
@@ -145,39 +141,9 @@ impl Groups {
         !self.pieces.is_empty()
     }
 
-    /// Puts what other packets are in the place of those at their places, which are fragments or hold
-    /// some.
+    /// Takes all packets anew, with others in the place of those at their places, which are fragments
+    /// or hold some.
     pub(crate) fn amend(&mut self, amended: &Groups) {
-        let mut is_regrouped = false;
-        for step in &amended.steps {
-            let summary = amended.packet(step);
-            let Some(place) = self.find(step.place) else {
-                continue;
-            };
-            let own = &mut self.steps[place];
-            own.application = summary.application;
-            own.application_octets = summary.application_octets;
-            let group = &mut self.groups[own.group as usize];
-            let has_same_layers = group.summary.layers == summary.layers;
-            match (group.summary.piece.is_some(), summary.piece.is_some()) {
-                // A fragment is a group of its own, and its shards are found when its ports are known.
-                (true, true) => group.summary = summary,
-                // Where fragments lie further within, mostly only what is innermost changes.
-                (false, false) if has_same_layers => {
-                    if group.first as usize == place {
-                        group.summary = summary;
-                    }
-                }
-                _ => is_regrouped = true,
-            }
-        }
-        if is_regrouped {
-            self.regroup(amended);
-        }
-    }
-
-    /// Takes all packets anew, with others in the place of those at their places.
-    fn regroup(&mut self, amended: &Groups) {
         let packets: Vec<(u32, PacketSummary)> = self
             .steps
             .iter()
@@ -206,7 +172,7 @@ impl Groups {
         for group in &self.pieces {
             let summary = &mut self.groups[*group as usize].summary;
             complete(summary);
-            self.shards[*group as usize] = FlowShards::of(&summary.layers);
+            self.shards[*group as usize] = FlowShards::of(summary);
         }
     }
 
@@ -225,6 +191,7 @@ impl Groups {
         PacketSummary {
             time: step.time,
             octets: step.octets,
+            captured: step.captured,
             application: step.application,
             application_octets: step.application_octets,
             ..self.groups[step.group as usize].summary.clone()
@@ -233,7 +200,7 @@ impl Groups {
 
     /// Whether no packet is later than another by more than so many seconds; 0 stands for any.
     pub(crate) fn are_within(&self, seconds: u32) -> bool {
-        seconds == 0 || self.latest().before(seconds) <= self.earliest
+        seconds == 0 || self.latest.before(seconds) <= self.earliest
     }
 
     /// The earliest time.
@@ -241,24 +208,20 @@ impl Groups {
         self.earliest
     }
 
-    /// The latest time.
-    pub(crate) fn latest(&self) -> Time {
-        self.clocks.last().copied().unwrap_or_default()
-    }
-
-    /// Place of the first packet of a group, and the latest time up to it.
+    /// Place and time of the first packet of a group.
     pub(crate) fn opening(&self, group: &Group) -> (u32, Time) {
-        let first = group.first as usize;
-        (self.steps[first].place, self.clocks[first])
+        let step = &self.steps[group.first as usize];
+        (step.place, step.time)
     }
 
-    /// Place of the first packet whose time is more than so many seconds after `last`.
-    pub(crate) fn first_after(&self, last: Time, seconds: u32) -> u32 {
-        let first = self
-            .clocks
-            .partition_point(|clock| clock.before(seconds) <= last);
-        self.steps
-            .get(first)
-            .map_or(Turn::BEHIND, |step| step.place)
+    /// Place of the first packet at or behind another place, if there is one.
+    pub(crate) fn first_from(&self, place: u32) -> Option<u32> {
+        let first = self.steps.partition_point(|step| step.place < place);
+        self.steps.get(first).map(|step| step.place)
+    }
+
+    /// Place of the last packet.
+    pub(crate) fn last(&self) -> Option<u32> {
+        self.steps.last().map(|step| step.place)
     }
 }

@@ -28,18 +28,22 @@ pub(crate) struct LinkFlow<'a> {
     /// MAC address that the first packet went to.
     #[field(5, "DstMAC")]
     destination: Mac,
-    /// Captured octets of all packets, headers included.
+    /// Bytes of all packets on the wire, headers included.
     #[field(6, "TotalSize")]
     octets: i64,
     /// Packets in both directions.
     #[field(7, "NumPackets")]
     packets: i64,
-    /// Name of the pair of addresses: the hash of both that the Netcap of 2019 computes.
+    /// Name of the pair of addresses: the hash of both that the Netcap of 2019 computes. Not unique: others may
+    /// have the same by chance.
     #[field(8, "UID", csv = Identifier)]
     uid: u64,
     /// Nanoseconds from the earliest packet to the latest, in whole microseconds.
     #[field(9, "Duration")]
     duration: i64,
+    /// Bytes of all packets that were captured: fewer where a snap length cut packets.
+    #[field(102, "CapturedOctets", csv = Hidden)]
+    captured: u64,
 }
 
 impl Model for LinkFlow<'_> {
@@ -55,7 +59,7 @@ impl Model for LinkFlow<'_> {
 
     #[inline]
     fn read(summary: &PacketSummary) -> Option<Reading<Self>> {
-        let (key, exchanged) = summary.layers.link?.sorted();
+        let (key, exchanged) = summary.link?.sorted();
         Some(Reading {
             key,
             way: usize::from(exchanged),
@@ -78,6 +82,7 @@ impl Model for LinkFlow<'_> {
                 packets: counts.packets.try_into().unwrap_or(i64::MAX),
                 uid: uid::link(&ends),
                 duration: counts.last().since(counts.first()),
+                captured: counts.captured,
             },
         );
     }

@@ -15,7 +15,7 @@ pub(crate) trait Model: Record {
     /// What packets of one flow have in common.
     type Key: Eq + Hash + Send;
     /// What else the record shows of the first packet.
-    type Shown: Send;
+    type Shown: Learn;
     /// The directions that are counted apart.
     type Ways: Ways;
 
@@ -28,6 +28,15 @@ pub(crate) trait Model: Record {
     /// Writes the record of an entry that is closed.
     fn emit(entry: &EntryOf<Self>, registry: &Registry, output: &mut Output);
 }
+
+/// What a record shows of the first packet, and may learn from those that follow.
+pub(crate) trait Learn: Send {
+    /// Learns from what later packets say.
+    fn learn(&mut self, _later: &Self) {}
+}
+
+/// Whether the first packet went from the second address of the key to the first.
+impl Learn for bool {}
 
 /// What a packet says of its flow.
 pub(crate) struct Reading<M: Model + ?Sized> {

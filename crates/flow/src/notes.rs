@@ -1,8 +1,8 @@
 //! What a worker notes of a batch for the lanes, which all read it.
 
 use netcap_dissect::{PacketInfo, Path};
-use netcap_record::Time;
 
+use crate::clock::Ticks;
 use crate::groups::Groups;
 use crate::segment_note::{SegmentNote, note_segments};
 use crate::shard::stream_shard;
@@ -12,6 +12,8 @@ use crate::shard::stream_shard;
 pub struct Notes {
     /// Number of the packet at place 0 of the batch, in the run and from 1.
     pub first_number: u64,
+    /// When they were captured, and how late it was then.
+    pub ticks: Ticks,
     /// The packets by the flows they belong to.
     pub groups: Groups,
     /// Their TCP segments.
@@ -21,6 +23,7 @@ pub struct Notes {
 impl Notes {
     /// Forgets the packets and keeps the memory.
     pub fn clear(&mut self) {
+        self.ticks.clear();
         self.groups.clear();
         self.segments.clear();
     }
@@ -61,7 +64,6 @@ pub struct Segments {
 /// What shards other than its own see of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SegmentStep {
-    pub(crate) time: Time,
     /// Place of the packet in its batch.
     pub(crate) place: u32,
     /// Which of the packet's segments it is.
@@ -77,15 +79,22 @@ impl Segments {
     }
 
     /// Appends the segments of a packet that was walked: those from or to one of these ports, or all
-    /// where there are none.
+    /// where there are none. VLANs tell streams apart only where they count.
     #[inline]
-    pub fn add(&mut self, path: &Path<'_>, packet: PacketInfo, octets: &[u8], ports: &[u16]) {
+    pub fn add(
+        &mut self,
+        path: &Path<'_>,
+        packet: PacketInfo,
+        octets: &[u8],
+        ports: &[u16],
+        vlans_count: bool,
+    ) {
         let before = self.notes.len();
-        note_segments(path, packet, octets, ports, &mut self.notes);
+        let of = (ports, vlans_count);
+        note_segments(path, packet, octets, of, &mut self.notes);
         for (note, within) in self.notes.iter().skip(before).zip(0..) {
             let (source, destination) = note.ends();
             self.steps.push(SegmentStep {
-                time: packet.time,
                 place: packet.index,
                 within,
                 shard: stream_shard(source, destination),

@@ -2,6 +2,8 @@
 
 use netcap_dissect::{Endpoint, PacketInfo, StreamEnds};
 
+use crate::scope::Scope;
+
 /// The octet with the flags of a TCP header (RFC 9293 section 3.1).
 pub(crate) mod flag {
     pub(crate) const FIN: u8 = 0x01;
@@ -32,6 +34,8 @@ pub struct Segment<'a> {
     pub payload: &'a [u8],
     /// Octets that the payload had on the wire.
     pub wire_length: usize,
+    /// Which network the addresses are of.
+    pub scope: Scope,
 }
 
 impl Segment<'_> {

@@ -6,7 +6,9 @@
 use std::ops::Range;
 
 use netcap_dissect::{Endpoint, Level, PacketInfo, Path, SegmentFacts};
+use netcap_record::Time;
 
+use crate::scope::Scope;
 use crate::segment::Segment;
 
 /// A segment without the packet around it.
@@ -21,6 +23,7 @@ pub struct SegmentNote {
     flags: u8,
     payload: Payload,
     wire_length: usize,
+    scope: Scope,
 }
 
 /// Where a payload is.
@@ -36,6 +39,11 @@ impl SegmentNote {
     /// Place of the packet in its batch.
     pub fn packet(&self) -> u32 {
         self.packet.index
+    }
+
+    /// When the packet was captured.
+    pub(crate) fn time(&self) -> Time {
+        self.packet.time
     }
 
     /// Sender and receiver.
@@ -57,6 +65,7 @@ impl SegmentNote {
                 Payload::Datagram(payload) => payload,
             },
             wire_length: self.wire_length,
+            scope: self.scope,
         }
     }
 }
@@ -65,13 +74,13 @@ impl SegmentNote {
 const LINKTYPE: u16 = 1;
 
 /// Appends the segments of a packet that was walked: those from or to one of these ports, or all
-/// where there are none.
+/// where there are none. VLANs tell streams apart only where they count.
 #[inline]
 pub fn note_segments(
     path: &Path<'_>,
     packet: PacketInfo,
     octets: &[u8],
-    ports: &[u16],
+    (ports, vlans_count): (&[u16], bool),
     notes: &mut Vec<SegmentNote>,
 ) {
     let is_wanted = |port: &u16| ports.is_empty() || ports.contains(port);
@@ -80,7 +89,9 @@ pub fn note_segments(
         if let Some(segment) = &level.segment
             && (is_wanted(&segment.source) || is_wanted(&segment.destination))
         {
-            notes.extend(note(&levels[..=place], segment, packet, octets));
+            let levels = &levels[..=place];
+            let scope = Scope::of(levels, vlans_count);
+            notes.extend(note(levels, segment, packet, octets, scope));
         }
     }
 }
@@ -91,6 +102,7 @@ fn note(
     segment: &SegmentFacts<'_>,
     packet: PacketInfo,
     octets: &[u8],
+    scope: Scope,
 ) -> Option<SegmentNote> {
     let (network, missing) = levels
         .iter()
@@ -128,6 +140,7 @@ fn note(
             None => Payload::Datagram(payload.into()),
         },
         wire_length: payload.len() + lacking,
+        scope,
     })
 }
 
@@ -137,7 +150,7 @@ mod tests {
         Context, Ends, Entropy, IpVersion, Next, Output, Protocol, Registry, Selection, Selector,
         walk,
     };
-    use netcap_record::{Ip, Mac, Time};
+    use netcap_record::{Ip, Mac};
 
     use super::*;
 
@@ -187,7 +200,7 @@ mod tests {
         };
         walk(&mut context, packet, octets);
         let mut notes = Vec::new();
-        note_segments(context.path(), packet, octets, ports, &mut notes);
+        note_segments(context.path(), packet, octets, (ports, true), &mut notes);
         notes
     }
 

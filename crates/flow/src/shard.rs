@@ -11,11 +11,11 @@
 //! The rule for limits: each shard has the table's limit divided by [`SHARDS`], rounded down. A
 //! table whose shards would have little room has one shard, with all of it: see [`Least`].
 
-use netcap_dissect::Endpoint;
+use netcap_dissect::{Endpoint, Transport};
 use netcap_record::Ip;
 
 use crate::stream_limits::StreamLimits;
-use crate::summary::Layers;
+use crate::summary::PacketSummary;
 
 /// Parts of a table that is divided.
 pub const SHARDS: usize = 8;
@@ -102,7 +102,7 @@ impl Share {
 /// The shards that a packet's flows belong to. The same for both directions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FlowShards {
-    /// By MAC addresses, IP addresses and ports.
+    /// By IP addresses and ports, or by MAC addresses.
     pub(crate) connection: u8,
     /// By IP addresses and ports.
     pub(crate) flow: u8,
@@ -113,22 +113,27 @@ pub(crate) struct FlowShards {
 
 impl FlowShards {
     #[inline]
-    pub(crate) fn of(layers: &Layers) -> FlowShards {
+    pub(crate) fn of(summary: &PacketSummary) -> FlowShards {
+        let layers = &summary.layers;
         let pair = |source, destination| spread(source).wrapping_add(spread(destination));
-        let link = layers.link.map_or(0, |e| pair(e.source, e.destination));
+        let link = summary.link.map_or(0, |e| pair(e.source, e.destination));
         let network = layers.network.map_or(0, |e| {
             pair(fold(e.source.into()), fold(e.destination.into()))
         });
-        let transport = layers
-            .transport
-            .map_or(0, |e| pair(e.source.into(), e.destination.into()));
-        let flow = network.wrapping_add(transport.rotate_left(32));
+        let ports = |ends: Option<Transport>| {
+            ends.map_or(0, |e| pair(e.source.into(), e.destination.into()))
+        };
+        let flow = network.wrapping_add(ports(layers.transport).rotate_left(32));
         FlowShards {
-            connection: shard(flow.wrapping_add(link.rotate_left(16))),
+            // Where there is a network, links do not tell connections apart.
+            connection: shard(match layers.network {
+                Some(_) => flow,
+                None => flow.wrapping_add(link.rotate_left(16)),
+            }),
             flow: shard(flow),
             link: shard(link),
             network: shard(network),
-            transport: shard(transport),
+            transport: shard(ports(summary.ports)),
         }
     }
 }
@@ -172,9 +177,11 @@ fn fold(address: u128) -> u64 {
 mod tests {
     use std::num::NonZero;
 
-    use netcap_dissect::{Ends, IpVersion};
+    use netcap_dissect::{Application, Ends, IpVersion};
+    use netcap_record::Time;
 
     use super::*;
+    use crate::summary::Layers;
 
     #[test]
     fn every_shard_has_one_owner() {
@@ -259,18 +266,30 @@ mod tests {
         let shards = |clients: u32, ports: u16| {
             let ends = (0..clients).flat_map(move |ip| (0..ports).map(move |port| (ip, port)));
             ends.map(|(ip, port)| {
-                FlowShards::of(&Layers {
+                let ports = Some(Ends {
+                    protocol: NonZero::new(6).expect("not zero"),
+                    source: 1024 + port,
+                    destination: 443,
+                });
+                let network = Some(Ends {
+                    protocol: IpVersion::V4,
+                    source: (0x0a00_0000 + ip).into(),
+                    destination: 0xc000_0201_u32.into(),
+                });
+                FlowShards::of(&PacketSummary {
+                    time: Time::default(),
+                    octets: 0,
+                    captured: 0,
+                    layers: Layers {
+                        network,
+                        transport: ports,
+                        ..Layers::default()
+                    },
                     link: None,
-                    network: Some(Ends {
-                        protocol: IpVersion::V4,
-                        source: (0x0a00_0000 + ip).into(),
-                        destination: 0xc000_0201_u32.into(),
-                    }),
-                    transport: Some(Ends {
-                        protocol: NonZero::new(6).expect("not zero"),
-                        source: 1024 + port,
-                        destination: 443,
-                    }),
+                    ports,
+                    application: Application::NONE,
+                    application_octets: 0,
+                    piece: None,
                 })
             })
         };

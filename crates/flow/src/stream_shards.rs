@@ -1,4 +1,4 @@
-//! Streams of a lane: the tables of some shards, each of which sees the time of every segment.
+//! Streams of a lane: the tables of some shards, each of which sees the clock at every segment.
 
 use netcap_dissect::{Output, Registry, StreamProtocol, Turn};
 use netcap_record::Time;
@@ -66,9 +66,11 @@ impl StreamShards {
         for (step, note) in notes.segments.iter() {
             self.latest =
                 (notes.first_number + u64::from(step.place)) << WITHIN | u64::from(step.within);
+            let clock = notes.ticks.at(step.place);
             let when = When {
+                clock,
                 now: Moment {
-                    time: step.time,
+                    time: note.time().max(clock),
                     number: self.latest,
                 },
                 place: step.place,
@@ -83,9 +85,10 @@ impl StreamShards {
         }
     }
 
-    /// Does what a segment of this time would do, behind all packets of a batch.
+    /// Does what is due by this clock, behind all packets of a batch.
     pub(crate) fn expire_at(&mut self, clock: Time, registry: &Registry, output: &mut Output) {
         let when = When {
+            clock,
             now: Moment {
                 time: clock,
                 number: self.latest,
@@ -96,10 +99,10 @@ impl StreamShards {
         self.expire(when, registry, output);
     }
 
-    /// Does in all shards what is due for the time alone.
+    /// Does in all shards what is due by the clock.
     #[inline]
     fn expire(&mut self, when: When, registry: &Registry, output: &mut Output) {
-        if !self.due.has_come(when.now.time, &self.limits) {
+        if !self.due.has_come(when.clock, &self.limits) {
             return;
         }
         self.due = Due::default();

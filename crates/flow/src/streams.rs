@@ -1,16 +1,22 @@
 //! TCP streams (RFC 9293): segments in capture order become octets in order for stream dissectors.
 //!
-//! The table is keyed by addresses and ports, both directions together. A stream begins with a SYN,
+//! The table is keyed by addresses and ports, both directions together, and the network that they are
+//! of ([`Scope`]). A stream begins with a SYN,
 //! or mid-way with the first octets that are seen, and ends when both directions have had FIN and
 //! all before it is handed on, when it was idle for too long, when a SYN with another number opens
 //! the next one, or with the capture. A reset ends nothing here, because everybody can forge one.
 //!
 //! Bounded by [`StreamLimits`]: over the number of streams the one that has been idle longest ends
 //! early; over the octets that wait, the stream whose hole has held octets up longest gives that
-//! hole up. Both are counted. Everything goes by packet time and the order of packets.
+//! hole up. Both are counted.
+//!
+//! Everything goes by packet time and the order of packets. A stream was idle for too long, and a hole
+//! held octets up for too long, if the next segment of the same stream, or direction, is so much
+//! later; the clock of the run ([`RunClock`](crate::RunClock)) ends them before where no such segment
+//! can come any more.
 //!
 //! A capture's streams may be in one table, or in several, each with those of a shard. Then each of
-//! them must be told the time of every segment.
+//! them must be told the clock at every segment.
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -25,6 +31,7 @@ use netcap_record::{Ip, Time};
 use crate::claim::{Claim, Desk};
 use crate::idle::{Idle, Idler, Look};
 use crate::reassembly::{Arrival, Half, Moment, Reader};
+use crate::scope::Scope;
 use crate::segment::{Segment, flag};
 use crate::slab::Slab;
 use crate::stream_ledger::StreamLedger;
@@ -102,6 +109,9 @@ fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
 /// When something happens: a moment, and its place in the order of all that happens in a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct When {
+    /// What the clock of the run says.
+    pub(crate) clock: Time,
+    /// The time of the segment, or of the clock where that is ahead of it.
     pub(crate) now: Moment,
     pub(crate) place: u32,
     /// Which of the packet's segments is at hand.
@@ -111,9 +121,9 @@ pub(crate) struct When {
 /// What happens at a segment, in this order.
 #[derive(Clone, Copy)]
 enum Step {
-    /// Its time ends idle streams, by their numbers.
+    /// The clock ends idle streams, by their numbers.
     Idle,
-    /// Its time gives up holes, by how long octets have waited.
+    /// The clock gives up holes, by how long octets have waited.
     Waiting,
     /// It brings something, and what does not fit any more is given up.
     Segment,
@@ -133,6 +143,7 @@ impl When {
 
 struct Stream {
     ends: StreamEnds,
+    scope: Scope,
     link_type: u32,
     last: Time,
     /// Number of the packet that had this time, in the run.
@@ -218,11 +229,12 @@ impl Streams {
         self.next_body = from;
     }
 
-    /// Takes the next segment of the capture; records go to `output`. Does nothing where no
-    /// protocol on streams is wanted.
+    /// Takes the next segment of a capture whose times are in order: each is the clock for all.
+    /// Records go to `output`. Does nothing where no protocol on streams is wanted.
     pub fn take(&mut self, segment: &Segment<'_>, registry: &Registry, output: &mut Output) {
         self.seen += 1;
         let when = When {
+            clock: segment.packet.time,
             now: Moment {
                 time: segment.packet.time,
                 number: self.seen,
@@ -238,6 +250,7 @@ impl Streams {
     /// octets up for too long, as a segment of that time would.
     pub fn expire_at(&mut self, clock: Time, registry: &Registry, output: &mut Output) {
         let when = When {
+            clock,
             now: Moment {
                 time: clock,
                 number: self.seen,
@@ -296,13 +309,14 @@ impl Streams {
     }
 
     /// The same for both directions.
-    fn hash(hasher: &RandomState, one: &Endpoint, other: &Endpoint) -> u64 {
+    fn hash(hasher: &RandomState, scope: Scope, one: &Endpoint, other: &Endpoint) -> u64 {
         let (one, other) = (number(one), number(other));
-        hasher.hash_one((one.min(other), one.max(other)))
+        hasher.hash_one((scope, one.min(other), one.max(other)))
     }
 
     fn find(&self, segment: &Segment<'_>) -> Option<u32> {
-        let hash = Streams::hash(&self.hasher, &segment.source, &segment.destination);
+        let (source, destination) = (&segment.source, &segment.destination);
+        let hash = Streams::hash(&self.hasher, segment.scope, source, destination);
         let found = self.index.find(hash, |place| {
             let stream = self.streams.get(*place);
             stream.is_some_and(|stream| stream.direction(segment).is_some())
@@ -319,11 +333,11 @@ impl Streams {
     /// for too long.
     pub(crate) fn expire(&mut self, when: When, registry: &Registry, output: &mut Output) {
         let now = when.now;
-        if !self.due.has_come(now.time, &self.limits) {
+        if !self.due.has_come(when.clock, &self.limits) {
             return;
         }
         if self.limits.close_timeout > 0 {
-            let latest = now.time.before(self.limits.close_timeout);
+            let latest = when.clock.before(self.limits.close_timeout);
             let mut places = Vec::new();
             while let Some(place) = self.idlest(Some(latest)) {
                 let stream = self.streams.get(place);
@@ -339,7 +353,7 @@ impl Streams {
             }
         }
         if self.limits.data_timeout > 0 {
-            let latest = now.time.before(self.limits.data_timeout);
+            let latest = when.clock.before(self.limits.data_timeout);
             while let Some(oldest) = self.waiting.first()
                 && oldest.since.time < latest
             {
@@ -350,12 +364,8 @@ impl Streams {
                     tie: oldest.serial,
                     ..when.turn(Step::Waiting)
                 });
-                self.ledger.gaps_for_time += 1;
                 self.with(place, registry, output, |stream, desk| {
-                    let packet = stream.last_packet();
-                    let (half, mut reading) = stream.reading(direction, desk);
-                    half.give_up(packet, now, &mut reading);
-                    stream.settle(packet, desk);
+                    stream.give_up_for_time(direction, now, desk);
                 });
             }
         }
@@ -365,7 +375,7 @@ impl Streams {
         };
     }
 
-    /// Takes a segment whose time has been told. Does nothing where no protocol on streams is wanted.
+    /// Takes a segment whose clock has been told. Does nothing where no protocol on streams is wanted.
     pub(crate) fn add(
         &mut self,
         segment: &Segment<'_>,
@@ -378,7 +388,12 @@ impl Streams {
         }
         let now = when.now;
         output.turn = Some(when.turn(Step::Segment));
-        let place = match self.find(segment) {
+        let found = self.find(segment);
+        let idle = found.filter(|place| self.was_idle(*place, segment));
+        if let Some(place) = idle {
+            self.remove(place, registry, output);
+        }
+        let place = match found.filter(|_| idle.is_none()) {
             Some(place) => {
                 self.renew(place, segment, now, registry, output);
                 place
@@ -393,6 +408,15 @@ impl Streams {
             stream.take(segment, now, &limits, desk);
         });
         self.make_room(segment.packet, now, registry, output);
+    }
+
+    /// Whether a stream had been idle for too long when this segment of its own came.
+    fn was_idle(&self, place: u32, segment: &Segment<'_>) -> bool {
+        let timeout = self.limits.close_timeout;
+        let latest = segment.packet.time.before(timeout);
+        let stream = self.streams.get(place);
+        timeout > 0
+            && stream.is_some_and(|stream| stream.last < latest && !stream.is_answered_by(segment))
     }
 
     /// Gives holes up while too much waits or is kept, and then streams.
@@ -466,12 +490,11 @@ impl Streams {
         });
         self.due.idle_since = earlier(self.due.idle_since, Some(now.time));
         let (streams, hasher) = (&self.streams, &self.hasher);
-        let hash = Streams::hash(hasher, &segment.source, &segment.destination);
+        let (source, destination) = (&segment.source, &segment.destination);
+        let hash = Streams::hash(hasher, segment.scope, source, destination);
         self.index.insert_unique(hash, place, |at| {
             let stream = streams.get(*at);
-            stream.map_or(0, |stream| {
-                Streams::hash(hasher, &stream.ends.client, &stream.ends.server)
-            })
+            stream.map_or(0, |stream| stream.hash(hasher))
         });
         place
     }
@@ -481,8 +504,9 @@ impl Streams {
         self.ledger.picked_up += u64::from(!segment.has(flag::SYN));
         Stream {
             ends: segment.ends(),
+            scope: segment.scope,
             link_type: segment.packet.link_type,
-            last: now.time,
+            last: segment.packet.time,
             last_number: segment.packet.number,
             serial: now.number,
             to_server: Half::default(),
@@ -499,7 +523,7 @@ impl Streams {
             return;
         };
         self.held -= stream.cost();
-        let hash = Streams::hash(&self.hasher, &stream.ends.client, &stream.ends.server);
+        let hash = stream.hash(&self.hasher);
         if let Ok(found) = self.index.find_entry(hash, |at| *at == place) {
             found.remove();
         }
@@ -570,8 +594,16 @@ impl Waiting {
 }
 
 impl Stream {
+    fn hash(&self, hasher: &RandomState) -> u64 {
+        let StreamEnds { client, server } = &self.ends;
+        Streams::hash(hasher, self.scope, client, server)
+    }
+
     /// Which way a segment goes, if it belongs to these ends.
     fn direction(&self, segment: &Segment<'_>) -> Option<Direction> {
+        if self.scope != segment.scope {
+            return None;
+        }
         let same = |a: &Endpoint, b: &Endpoint| a.port == b.port && a.ip == b.ip;
         [Direction::ToServer, Direction::ToClient]
             .into_iter()
@@ -605,6 +637,15 @@ impl Stream {
             desk,
         };
         (half, reading)
+    }
+
+    /// Whether a segment is the first of its direction and acknowledges all that came the other way.
+    /// It belongs to the stream even where the clocks of the two directions disagree.
+    fn is_answered_by(&self, segment: &Segment<'_>) -> bool {
+        self.direction(segment).is_some_and(|direction| {
+            let (half, other) = (self.half(direction), self.half(direction.other()));
+            segment.has(flag::ACK) && half.is_fresh() && other.expects(segment.acknowledgment)
+        })
     }
 
     /// Whether there has been more than an attempt to open it.
@@ -648,8 +689,14 @@ impl Stream {
             return;
         };
         let (syn, ack) = (segment.has(flag::SYN), segment.has(flag::ACK));
-        if now.time >= self.last {
-            (self.last, self.last_number) = (now.time, segment.packet.number);
+        let time = segment.packet.time;
+        let waits_since = self.half(direction).waits_since();
+        let latest = time.before(limits.data_timeout);
+        if limits.data_timeout > 0 && waits_since.is_some_and(|since| since.time < latest) {
+            self.give_up_for_time(direction, now, desk);
+        }
+        if time >= self.last {
+            (self.last, self.last_number) = (time, segment.packet.number);
         }
         if segment.has(flag::RST) {
             self.reset = true;
@@ -687,6 +734,15 @@ impl Stream {
         let (half, mut reading) = self.reading(direction, desk);
         half.take(&arrival, limits, &mut reading);
         self.settle(segment.packet, desk);
+    }
+
+    /// Gives the first hole of a direction up, which has held octets up for too long.
+    fn give_up_for_time(&mut self, direction: Direction, now: Moment, desk: &mut Desk<'_>) {
+        let packet = self.last_packet();
+        desk.ledger.gaps_for_time += 1;
+        let (half, mut reading) = self.reading(direction, desk);
+        half.give_up(packet, now, &mut reading);
+        self.settle(packet, desk);
     }
 
     /// Learns the numbers that a SYN tells: its own, and the one that it acknowledges.
@@ -773,6 +829,6 @@ mod tests {
     #[test]
     fn a_quiet_stream_is_small() {
         let size = size_of::<Option<Stream>>();
-        assert!(size <= 208, "{size} octets");
+        assert!(size <= 224, "{size} octets");
     }
 }

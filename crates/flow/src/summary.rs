@@ -1,12 +1,21 @@
 //! The spine of a packet: what state across packets is kept by.
 //!
 //! A summary is read off what the layers said while they were dissected. Of several levels of
-//! nesting (tunnels) the outermost that has a layer of a kind counts.
+//! nesting (tunnels) the outermost that has a network counts, and nothing of those inside it but the
+//! number of the virtual network that it carries.
 
-use netcap_dissect::{Application, Link, Network, Path, Transport};
+use std::hash::Hash;
+
+use netcap_dissect::{
+    Application, Context, Level, Link, Network, Piece as Part, Selector, Transport, Tunnel,
+    Unclaimed,
+};
 use netcap_record::Time;
 
-/// The outermost layers with addresses or ports: what flows are keyed by.
+use crate::scope::Scope;
+
+/// The outermost network of a packet, with the link around it and the transport inside: what flows
+/// are keyed by. Where there is no network, the outermost link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Layers {
     /// Link layer.
@@ -15,6 +24,27 @@ pub struct Layers {
     pub network: Option<Network>,
     /// Transport layer.
     pub transport: Option<Transport>,
+    /// IP protocol number of what the network carries; 0 without a network.
+    pub protocol: u8,
+    /// Type and code of the ICMP message that it carries.
+    pub icmp: Option<[u8; 2]>,
+    /// Which network the addresses are of.
+    pub scope: Scope,
+}
+
+impl Layers {
+    /// By what the protocol that the network carries is reached.
+    pub(crate) fn protocol_selector(&self) -> Option<Selector> {
+        let with_ports = self.transport.map(|transport| transport.selector());
+        with_ports.or(self.network.map(|_| Selector::IpProto(self.protocol)))
+    }
+
+    /// Takes the ports of what is inside.
+    #[inline]
+    fn enter(&mut self, transport: Transport) {
+        self.transport = Some(transport);
+        self.protocol = transport.protocol.get();
+    }
 }
 
 /// What the fragments of a datagram have in common.
@@ -22,6 +52,10 @@ pub struct Layers {
 pub struct Datagram {
     /// Its addresses.
     pub network: Network,
+    /// Which network these are of.
+    pub scope: Scope,
+    /// The tunnel that it is in.
+    pub tunnel: Option<Tunnel>,
     /// Protocol of its payload in version 4, 0 in version 6.
     pub protocol: u8,
     /// Identification.
@@ -42,10 +76,16 @@ pub struct Piece {
 pub struct PacketSummary {
     /// Capture time.
     pub time: Time,
-    /// Captured octets.
+    /// Octets on the wire.
     pub octets: u32,
+    /// Those that were captured.
+    pub captured: u32,
     /// What it is keyed by.
     pub layers: Layers,
+    /// The outermost link that it has anywhere: what `LinkFlow` is keyed by.
+    pub link: Option<Link>,
+    /// The outermost ports that it has anywhere: what `TransportFlow` is keyed by.
+    pub ports: Option<Transport>,
     /// Who read what is innermost.
     pub application: Application,
     /// Octets of that: of a payload, a fragment, or the body of a message.
@@ -55,31 +95,77 @@ pub struct PacketSummary {
 }
 
 impl PacketSummary {
-    /// The summary of a packet that was walked.
+    /// Gives ports to what has none: a fragment.
+    pub(crate) fn give(&mut self, transport: Transport) {
+        self.layers.enter(transport);
+        self.ports.get_or_insert(transport);
+    }
+
+    /// What packets of the same flows have in common.
     #[inline]
-    pub fn of(path: &Path<'_>, time: Time, octets: usize) -> PacketSummary {
-        let mut layers = Layers::default();
-        let mut line = path.line().iter();
-        if let Some(outermost) = line.next() {
-            layers = Layers {
-                link: outermost.link,
-                network: outermost.network,
-                transport: outermost.transport,
-            };
+    pub(crate) fn flows(&self) -> impl Eq + Hash + use<> {
+        let link = self.link.filter(|_| self.layers.link.is_none());
+        let ports = self.ports.filter(|_| self.layers.transport.is_none());
+        (self.layers, link, ports)
+    }
+
+    /// The summary of a packet that was walked. VLANs tell flows apart only where they count.
+    #[inline]
+    pub fn of(context: &Context<'_, '_>, octets: usize, vlans_count: bool) -> PacketSummary {
+        let (path, packet) = (context.path(), context.packet());
+        let line = path.line();
+        let place = line.iter().position(|level| level.network.is_some());
+        let place = place.unwrap_or_default();
+        let nothing = Level::default();
+        let outermost = line.get(place).unwrap_or(&nothing);
+        // The level inside says which virtual network this one carries.
+        let levels = line.get(..line.len().min(place + 2)).unwrap_or_default();
+        let own = levels.get(..=place).unwrap_or_default();
+        let scope = Scope::of(levels, false).with_vlans(own, vlans_count);
+        let mut layers = Layers {
+            link: own.iter().find_map(|level| level.link),
+            network: outermost.network,
+            transport: outermost.transport,
+            protocol: outermost.protocol,
+            icmp: outermost.icmp,
+            scope,
+        };
+        if let Some(transport) = layers.transport {
+            layers.enter(transport);
         }
-        for level in line {
-            layers.link = layers.link.or(level.link);
-            layers.network = layers.network.or(level.network);
-            layers.transport = layers.transport.or(level.transport);
+        let piece = outermost.piece.zip(layers.network);
+        if piece.is_some() {
+            // Only the packet that completes a datagram shows what is in it.
+            layers.scope = scope.without_vni();
         }
-        let (application, own) = path.application();
+        let (mut application, own) = path.application();
+        let innermost = line.last().and_then(|level| level.transport);
+        if application == Application::PAYLOAD
+            && let Some(transport) = innermost
+        {
+            application = context.registry().identify(&Unclaimed {
+                protocol: transport.protocol.get(),
+                ports: [transport.source, transport.destination],
+                octets: own,
+            });
+        }
+        // What a datagram in pieces holds is not counted twice, in its pieces and as a whole.
+        let application_octets = piece.map_or(count(own.len()), |(part, _)| part.octets);
+        let captured = count(octets);
         PacketSummary {
-            time,
-            octets: count(octets),
+            time: packet.time,
+            octets: captured.max(packet.original_len),
+            captured,
             layers,
+            link: layers
+                .link
+                .or_else(|| line.iter().find_map(|level| level.link)),
+            ports: layers
+                .transport
+                .or_else(|| line.iter().find_map(|level| level.transport)),
             application,
-            application_octets: count(own.len()),
-            piece: piece(path, layers.network),
+            application_octets,
+            piece: piece.map(|(part, network)| piece_of(part, network, outermost, layers.scope)),
         }
     }
 }
@@ -89,24 +175,25 @@ fn count(octets: usize) -> u32 {
     u32::try_from(octets).unwrap_or(u32::MAX)
 }
 
-#[inline]
-fn piece(path: &Path<'_>, network: Option<Network>) -> Option<Box<Piece>> {
-    let (piece, network) = (path.piece()?, network?);
-    Some(Box::new(Piece {
+#[cold]
+fn piece_of(part: Part, network: Network, level: &Level<'_>, scope: Scope) -> Box<Piece> {
+    Box::new(Piece {
         datagram: Datagram {
             network,
-            protocol: piece.protocol,
-            id: piece.id,
+            scope,
+            tunnel: level.tunnel,
+            protocol: part.protocol,
+            id: part.id,
         },
-        transport: piece.transport,
-    }))
+        transport: part.transport,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use netcap_dissect::{
-        Application, Context, Ends, Entropy, IpVersion, Next, Output, PacketInfo, Protocol,
-        Registry, Selection, Selector, walk,
+        Ends, Entropy, IpVersion, Next, Output, PacketInfo, Protocol, Registry, Selection,
+        Selector, TunnelKind, walk,
     };
 
     use super::*;
@@ -127,6 +214,8 @@ mod tests {
                 b'4' => context.network(ends(IpVersion::V4), 17, 0),
                 b'6' => context.network(ends(IpVersion::V6), 17, 0),
                 b't' => context.transport(17, &ports),
+                b'v' => context.vlan(number.into()),
+                b'n' => context.tunnel(TunnelKind::VirtualNetwork, number.into()),
                 b'f' => context.piece(0, number.into(), Some((17, &ports))),
                 b'g' => context.piece(0, number.into(), Some((1, &ports))),
                 _ => context.piece(0, number.into(), None),
@@ -138,22 +227,26 @@ mod tests {
     .reached_by(&[Selector::LinkType(147)]);
 
     fn summary(octets: &[u8]) -> PacketSummary {
+        summary_of(octets, true)
+    }
+
+    fn summary_of(octets: &[u8], vlans_count: bool) -> PacketSummary {
         let registry = Registry::new(&[&LAYERS], &[], &Selection::default()).expect("selected");
         let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
         let mut context = Context::new(&registry, &mut output, &mut entropy, &[]);
         let packet = PacketInfo {
             time: Time::default(),
             link_type: 147,
-            original_len: octets.len() as u32,
+            original_len: octets.len() as u32 + 100,
             index: 0,
             number: 0,
         };
         walk(&mut context, packet, octets);
-        PacketSummary::of(context.path(), packet.time, octets.len())
+        PacketSummary::of(&context, octets.len(), vlans_count)
     }
 
     #[test]
-    fn the_outermost_of_each_kind_counts() {
+    fn the_outermost_network_counts() {
         // The numbers of link, network and transport.
         let found = |octets: &[u8]| {
             let layers = summary(octets).layers;
@@ -168,15 +261,45 @@ mod tests {
             found(b"l\x014\x02t\x03l\x044\x05t\x06"),
             [Some(1), Some(2), Some(3)]
         );
-        // Each for itself.
-        assert_eq!(found(b"4\x026\x05l\x04t\x06"), [Some(4), Some(2), Some(6)]);
+        // Nothing of what is inside it.
+        assert_eq!(found(b"4\x026\x05l\x04t\x06"), [None, Some(2), None]);
+        // Without a network, what there is.
+        assert_eq!(found(b"l\x01t\x06"), [Some(1), None, Some(6)]);
+    }
+
+    #[test]
+    fn which_network_it_is() {
+        let scope = |octets: &[u8]| {
+            let scope = summary(octets).layers.scope;
+            (scope.vlans().collect::<Vec<_>>(), scope.vni())
+        };
+        assert_eq!(scope(b"l\x01v\x054\x01t\x02"), (vec![5], None));
+        assert_eq!(scope(b"l\x01v\x05v\x064\x01t\x02"), (vec![5, 6], None));
+        // A tag that only has a priority.
+        assert_eq!(scope(b"l\x01v\0v\x064\x01t\x02"), (vec![6], None));
+        // The virtual network that it carries, whose own VLANs are not its.
+        let carried = (vec![5], Some(9));
+        assert_eq!(scope(b"v\x054\x01t\x02n\x09l\x03v\x064\x07t\x08"), carried);
+        // A piece does not show that.
+        assert_eq!(
+            scope(b"v\x054\x01f\x02n\x09l\x034\x07t\x08"),
+            (vec![5], None)
+        );
+        let octets = b"v\x054\x01t\x02";
+        assert_eq!(summary_of(octets, false).layers.scope, Scope::default());
+    }
+
+    #[test]
+    fn bytes_on_the_wire() {
+        let found = summary(b"4\x01t\x02x");
+        assert_eq!((found.octets, found.captured), (105, 5));
     }
 
     #[test]
     fn what_is_innermost() {
         let found = summary(b"4\x01t\x02x");
         assert_eq!(
-            (found.octets, found.application, found.application_octets),
+            (found.captured, found.application, found.application_octets),
             (5, Application::PAYLOAD, 1)
         );
         let found = summary(b"4\x01t\x02");
@@ -198,11 +321,11 @@ mod tests {
         };
         assert_eq!(found(b"4\x01f\x02"), Some((1, 2, Some(2))));
         assert_eq!(found(b"4\x01g\x02"), Some((1, 2, None)));
-        assert_eq!(found(b"4\x01n\x02"), Some((1, 2, None)));
+        assert_eq!(found(b"4\x01p\x02"), Some((1, 2, None)));
         assert_eq!(found(b"4\x01t\x02"), None);
-        // In a tunnel, of version 6 only, and not behind ports.
+        // Not in a tunnel.
         assert_eq!(found(b"4\x014\x03f\x02"), None);
-        assert_eq!(found(b"4\x016\x03f\x02"), Some((1, 2, Some(2))));
+        assert_eq!(found(b"4\x016\x03f\x02"), None);
         assert_eq!(found(b"4\x01t\x016\x03f\x02"), None);
         assert_eq!(found(b"4\x01f\x02t\x016\x03f\x04"), Some((1, 2, Some(2))));
     }

@@ -1,7 +1,9 @@
 //! Entries by full key, closed when they have been idle for too long in packet time.
 //!
-//! An entry closes at the first packet, of whatever flow, that is captured more than the time-out
-//! after the latest packet of the entry. Entries that one packet closes come in order of their
+//! An entry ends when the next of its own packets is captured more than the time-out after its
+//! latest, and that packet opens another. It closes earlier, and makes room, when the clock of the
+//! run says that no such packet can come any more: more than the time-out after its latest packet,
+//! and after the clock at its first. Entries that the clock closes at once come in order of their
 //! first packets, and so do those that the end of the capture closes. The table holds at most so
 //! many entries: a new one takes the place of the one that has been idle longest, counted; but while
 //! there are entries of a single packet, one of these goes, so that a flood displaces itself.
@@ -14,6 +16,7 @@ use netcap_record::Time;
 
 use crate::counts::{Counts, Ways};
 use crate::idle::{Idle, Idler, Look};
+use crate::model::Learn;
 use crate::slab::Slab;
 
 /// How a table is bounded.
@@ -63,7 +66,7 @@ pub(crate) struct FlowTable<K, S, W> {
     evicted: u64,
 }
 
-impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
+impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
     pub(crate) fn new(limits: TableLimits) -> FlowTable<K, S, W> {
         FlowTable {
             limits,
@@ -80,7 +83,8 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
         self.evicted
     }
 
-    /// Appends the entries that are idle for too long at `now`, in no order.
+    /// Appends the entries that are idle for too long when the clock of the run says `now`, in no
+    /// order.
     #[inline]
     pub(crate) fn expire(&mut self, now: Time, closed: &mut Vec<Entry<K, S, W>>) {
         if self.limits.timeout == 0 {
@@ -131,8 +135,8 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
         self.index.len()
     }
 
-    /// Counts packets that go one `way`: in the entry of `key`, if that is not idle for too long by
-    /// then, or in a new one, which shows `shown`.
+    /// Counts packets that go one `way`: in the entry of `key`, if that had not been idle for too
+    /// long, or in a new one, which shows `shown`.
     #[inline]
     pub(crate) fn count(
         &mut self,
@@ -152,9 +156,10 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
             && let Some(entry) = entries.get_mut(place)
         {
             let timeout = self.limits.timeout;
-            let latest = packets.clock.before(timeout);
+            let latest = packets.time.before(timeout);
             if timeout == 0 || entry.ways.as_ref().iter().any(|way| way.last() >= latest) {
                 entry.ways.as_mut()[way].merge(&packets.counts);
+                entry.shown.learn(&shown);
                 return;
             }
             // Its item among the idle finds the place empty, or another entry there.
@@ -187,7 +192,7 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
             serial: packets.serial,
         });
         self.idle.push(Idler {
-            since: packets.counts.first(),
+            since: packets.counts.first().max(packets.clock),
             serial: packets.serial,
             place,
         });
@@ -217,7 +222,9 @@ impl<K: Eq + Hash, S, W: Ways> FlowTable<K, S, W> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packets {
     pub(crate) counts: Counts,
-    /// The latest time of any packet up to the first of these.
+    /// Time of the first of these.
+    pub(crate) time: Time,
+    /// What the clock of the run says then.
     pub(crate) clock: Time,
     /// Number of the first in the run.
     pub(crate) serial: u64,
@@ -225,8 +232,13 @@ pub(crate) struct Packets {
 
 #[cfg(test)]
 mod tests {
+    use netcap_dissect::Application;
+
     use super::*;
     use crate::counts::OneWay;
+    use crate::summary::{Layers, PacketSummary};
+
+    impl Learn for () {}
 
     type Table = FlowTable<u32, (), OneWay>;
 
@@ -237,7 +249,18 @@ mod tests {
     fn packet(seconds: i64, serial: usize) -> Packets {
         let time = Time { seconds, nanos: 0 };
         Packets {
-            counts: Counts::packet(time, 1),
+            time,
+            counts: Counts::packet(&PacketSummary {
+                time,
+                octets: 1,
+                captured: 1,
+                layers: Layers::default(),
+                link: None,
+                ports: None,
+                application: Application::NONE,
+                application_octets: 0,
+                piece: None,
+            }),
             clock: time,
             serial: serial as u64,
         }

@@ -1,12 +1,13 @@
 //! The five flow models, fed with the packets of a capture in order.
 //!
-//! A tracker has the tables of some shards of one model. Whatever shard a packet belongs to, its time
-//! is the time of all: an entry closes at the same packet however many trackers share the shards. So
-//! each notes when what it emits came to be, and their records are put into one order by that.
+//! A tracker has the tables of some shards of one model. The clock of the run is the same for all: an
+//! entry closes at the same packet however many trackers share the shards. So each notes when what it
+//! emits came to be, and their records are put into one order by that.
 
 use netcap_dissect::{Output, Registry, Turn};
 use netcap_record::{Record, Schema, Time};
 
+use crate::clock::NEVER;
 use crate::connection::Connection;
 use crate::counts::Counts;
 use crate::flow::Flow;
@@ -105,10 +106,11 @@ pub(crate) trait Track: Send {
 /// What happens at a packet, in this order.
 #[derive(Clone, Copy)]
 enum Step {
-    /// Its time closes what is idle for too long.
+    /// The clock closes what is idle for too long.
     Expired,
-    /// Its own flow takes the place of another.
-    Evicted,
+    /// Its own flow takes the place of another: of one that was idle for too long, or of one that
+    /// makes room.
+    Replaced,
 }
 
 /// Flows of one kind, in some of the shards.
@@ -119,6 +121,9 @@ struct Tracker<M: Model> {
     tables: Vec<FlowTable<M::Key, M::Shown, M::Ways>>,
     /// No entry has been idle since before then. Absent where there is none, or no time-out.
     idle_since: Option<Time>,
+    /// The clock when it was last ahead of a packet that opened an entry. Such entries are idle only
+    /// by the clock, not by their own times, and are gone when it has passed the time-out.
+    ahead: Option<Time>,
     /// Flows that closed and are not emitted yet.
     closed: Vec<EntryOf<M>>,
     /// When they closed, and their places.
@@ -140,6 +145,7 @@ impl<M: Model> Tracker<M> {
                 share,
                 tables: (0..share.len()).map(|_| FlowTable::new(limits)).collect(),
                 idle_since: None,
+                ahead: None,
                 closed: Vec::new(),
                 order: Vec::new(),
                 closing: None,
@@ -148,57 +154,80 @@ impl<M: Model> Tracker<M> {
     }
 
     /// Whether the order of a batch's packets makes no difference but to the order of closing: no
-    /// flow can end and begin again within it, and none must make room for another.
+    /// flow can end and begin again within it, none is closed by the clock before a packet that is
+    /// its own by its time, and none must make room for another.
     fn may_take_groups(&self, notes: &Notes) -> bool {
-        let groups = &notes.groups;
+        let (groups, timeout) = (&notes.groups, self.limits.timeout);
         let has_room =
             |table: &FlowTable<_, _, _>| table.len() + groups.len() <= self.limits.entries;
-        groups.are_within(self.limits.timeout) && self.tables.iter().all(has_room)
+        let is_in_order =
+            timeout == 0 || (!notes.ticks.has_late() && !self.is_ahead(notes.ticks.at(0)));
+        is_in_order && groups.are_within(timeout) && self.tables.iter().all(has_room)
+    }
+
+    /// Whether there may be entries whose times the clock was ahead of when they were opened.
+    fn is_ahead(&self, clock: Time) -> bool {
+        let latest = clock.before(self.limits.timeout);
+        self.ahead.is_some_and(|ahead| ahead >= latest)
     }
 
     /// Group by group.
     fn take_groups(&mut self, notes: &Notes) {
-        let groups = &notes.groups;
+        let (groups, ticks, timeout) = (&notes.groups, &notes.ticks, self.limits.timeout);
+        let at_clock = |entry: &EntryOf<M>| {
+            let from = ticks.first_after(entry.last(), timeout)?;
+            groups.first_from(from)
+        };
         for (group, shards) in groups.iter() {
             if let Some(table) = self.share.place(M::shard(shards))
                 && let Some(reading) = M::read(&group.summary)
             {
-                let (place, clock) = groups.opening(group);
+                let (place, time) = groups.opening(group);
                 let packets = Packets {
                     counts: group.counts,
-                    clock,
+                    time,
+                    clock: NEVER,
                     serial: notes.first_number + u64::from(place),
                 };
                 let (key, way, shown) = (reading.key, reading.way, reading.shown);
                 self.tables[table].count(key, way, &packets, shown, &mut self.closed);
+                // The clock may have closed it before that packet came.
+                self.note_closed(|entry| match at_clock(entry) {
+                    Some(earlier) if earlier <= place => (Step::Expired, earlier),
+                    _ => (Step::Replaced, place),
+                });
             }
         }
         self.began(groups.earliest());
-        self.expire_all(groups.latest());
-        let timeout = self.limits.timeout;
-        self.note_closed(Step::Expired, |entry| {
-            groups.first_after(entry.last(), timeout)
-        });
+        self.expire_all(groups.last().map_or(NEVER, |last| ticks.at(last)));
+        self.note_closed(|entry| (Step::Expired, at_clock(entry).unwrap_or(Turn::BEHIND)));
     }
 
     /// Packet by packet.
     fn take_packets(&mut self, notes: &Notes) {
         let groups = &notes.groups;
         for step in groups.steps() {
-            self.expire_all(step.time);
-            self.note_closed(Step::Expired, |_| step.place);
-            if let Some(table) = self.share.place(M::shard(groups.shards(step)))
-                && let Some(reading) = M::read(&groups.packet(step))
-            {
+            let clock = notes.ticks.at(step.place);
+            self.expire_all(clock);
+            self.note_closed(|_| (Step::Expired, step.place));
+            let Some(table) = self.share.place(M::shard(groups.shards(step))) else {
+                continue;
+            };
+            let packet = groups.packet(step);
+            if let Some(reading) = M::read(&packet) {
                 let packets = Packets {
-                    counts: Counts::packet(step.time, step.octets),
-                    clock: step.time,
+                    counts: Counts::packet(&packet),
+                    time: step.time,
+                    clock,
                     serial: notes.first_number + u64::from(step.place),
                 };
                 let (key, way, shown) = (reading.key, reading.way, reading.shown);
                 self.tables[table].count(key, way, &packets, shown, &mut self.closed);
                 self.began(step.time);
-                self.note_closed(Step::Evicted, |_| step.place);
+                if step.time < clock {
+                    self.ahead = Some(clock);
+                }
+                self.note_closed(|_| (Step::Replaced, step.place));
             }
         }
     }
@@ -215,6 +244,9 @@ impl<M: Model> Tracker<M> {
     /// without a look at the tables.
     #[inline]
     fn expire_all(&mut self, now: Time) {
+        if self.limits.timeout == 0 {
+            return;
+        }
         let latest = now.before(self.limits.timeout);
         if self.idle_since.is_some_and(|since| since <= latest) {
             for table in &mut self.tables {
@@ -226,11 +258,12 @@ impl<M: Model> Tracker<M> {
 
     /// Notes when the flows closed of which that is not noted yet.
     #[inline]
-    fn note_closed(&mut self, step: Step, place_of: impl Fn(&EntryOf<M>) -> u32) {
+    fn note_closed(&mut self, when: impl Fn(&EntryOf<M>) -> (Step, u32)) {
         let closed = self.closed.iter().enumerate().skip(self.order.len());
         self.order.extend(closed.map(|(at, entry)| {
+            let (step, place) = when(entry);
             let turn = Turn {
-                place: place_of(entry),
+                place,
                 step: step as u32,
                 serial: entry.serial,
                 ..Turn::default()
@@ -286,7 +319,7 @@ impl<M: Model> Track for Tracker<M> {
 
     fn expire(&mut self, clock: Time, registry: &Registry, output: &mut Output) {
         self.expire_all(clock);
-        self.note_closed(Step::Expired, |_| Turn::BEHIND);
+        self.note_closed(|_| (Step::Expired, Turn::BEHIND));
         self.emit_closed(registry, output);
     }
 
@@ -335,7 +368,7 @@ mod tests {
             size_of::<Option<EntryOf<NetworkFlow<'_>>>>(),
             size_of::<Option<EntryOf<TransportFlow<'_>>>>(),
         ];
-        let most = [176, 144, 120, 144, 96];
+        let most = [216, 168, 152, 176, 128];
         let are_small = sizes.iter().zip(most).all(|(size, most)| *size <= most);
         assert!(are_small, "{sizes:?} octets");
     }

@@ -10,7 +10,7 @@ use crate::summary::PacketSummary;
 use crate::uid;
 
 /// Traffic between two ports, both directions together, whatever the addresses: all conversations
-/// on the same pair of ports are one.
+/// on the same pair of ports are one. Of a tunnel the outermost ports.
 #[derive(Record)]
 #[record("TransportFlow", 6)]
 pub(crate) struct TransportFlow<'a> {
@@ -29,18 +29,22 @@ pub(crate) struct TransportFlow<'a> {
     /// Port that the first packet went to.
     #[field(5, "DstPort")]
     destination: i32,
-    /// Captured octets of all packets, headers included.
+    /// Bytes of all packets on the wire, headers included.
     #[field(6, "TotalSize")]
     octets: i64,
     /// Packets in both directions.
     #[field(7, "NumPackets")]
     packets: i64,
-    /// Name of the pair of ports: the hash of both that the Netcap of 2019 computes.
+    /// Name of the pair of ports: the hash of both that the Netcap of 2019 computes. Not unique: others may
+    /// have the same by chance.
     #[field(8, "UID", csv = Identifier)]
     uid: u64,
     /// Nanoseconds from the earliest packet to the latest, in whole microseconds.
     #[field(9, "Duration")]
     duration: i64,
+    /// Bytes of all packets that were captured: fewer where a snap length cut packets.
+    #[field(102, "CapturedOctets", csv = Hidden)]
+    captured: u64,
 }
 
 impl Model for TransportFlow<'_> {
@@ -56,7 +60,7 @@ impl Model for TransportFlow<'_> {
 
     #[inline]
     fn read(summary: &PacketSummary) -> Option<Reading<Self>> {
-        let (key, exchanged) = summary.layers.transport?.sorted();
+        let (key, exchanged) = summary.ports?.sorted();
         Some(Reading {
             key,
             way: usize::from(exchanged),
@@ -79,6 +83,7 @@ impl Model for TransportFlow<'_> {
                 packets: counts.packets.try_into().unwrap_or(i64::MAX),
                 uid: uid::transport(&ends),
                 duration: counts.last().since(counts.first()),
+                captured: counts.captured,
             },
         );
     }

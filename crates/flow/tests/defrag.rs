@@ -2,7 +2,13 @@
 
 use netcap_dissect::{Completed, Fragment, FragmentKey};
 use netcap_flow::{Defragmenter, FragmentLedger, Limits};
+use netcap_record::Time;
 use proptest::prelude::*;
+
+const AT: Time = Time {
+    seconds: 0,
+    nanos: 0,
+};
 
 /// What the rules say, with no thought of cost: every fragment is held against every piece.
 struct Model {
@@ -15,6 +21,8 @@ struct Model {
 struct Datagram {
     key: FragmentKey,
     since: i64,
+    /// What the clock said then.
+    clock: i64,
     protocol: Option<u8>,
     total: Option<u32>,
     /// Disjoint and in order of offset; each is a run of octets that were new when they came.
@@ -36,13 +44,22 @@ impl Model {
         self.datagrams.iter().map(|d| 256 + pieces(d)).sum()
     }
 
-    fn insert(&mut self, fragment: &Fragment, seconds: i64) -> Option<Completed> {
+    fn give_up(&mut self, place: usize) {
+        let datagram = self.datagrams.remove(place);
+        self.ledger.expired += u64::from(!datagram.discarded);
+    }
+
+    fn insert(&mut self, fragment: &Fragment, seconds: i64, clock: i64) -> Option<Completed> {
         self.ledger.fragments += 1;
+        let limit = i64::from(self.limits.seconds);
         while let Some(first) = self.datagrams.first()
-            && seconds - first.since > self.limits.seconds
+            && clock - first.since.max(first.clock) > limit
         {
-            self.ledger.expired += u64::from(!first.discarded);
-            self.datagrams.remove(0);
+            self.give_up(0);
+        }
+        let own = self.datagrams.iter().position(|d| d.key == fragment.key);
+        if let Some(own) = own.filter(|own| seconds - self.datagrams[*own].since > limit) {
+            self.give_up(own);
         }
         let end = fragment.offset + fragment.data.len() as u32;
         let odd = fragment.more && !fragment.data.len().is_multiple_of(8);
@@ -53,8 +70,9 @@ impl Model {
         let found = self.datagrams.iter().position(|d| d.key == fragment.key);
         let at = found.unwrap_or_else(|| {
             self.datagrams.push(Datagram {
-                key: fragment.key,
+                key: fragment.key.clone(),
                 since: seconds,
+                clock,
                 protocol: None,
                 total: None,
                 pieces: Vec::new(),
@@ -147,6 +165,7 @@ fn fragment(version: u8, id: u32, offset: u32, data: Vec<u8>, more: bool) -> Fra
             source: [1; 16],
             destination: [2; 16],
             id,
+            around: Box::default(),
         },
         offset,
         more,
@@ -173,9 +192,11 @@ fn same(fragments: &[(Fragment, i64)], limits: Limits) -> FragmentLedger {
         datagrams: Vec::new(),
         ledger: FragmentLedger::default(),
     };
+    let mut clock = i64::MIN / 2;
     for (fragment, seconds) in fragments {
-        let given = table.insert(fragment, *seconds);
-        let expected = model.insert(fragment, *seconds);
+        clock = clock.max(*seconds - 2);
+        let given = table.insert(fragment, Time::new(*seconds, 0), Time::new(clock, 0));
+        let expected = model.insert(fragment, *seconds, clock);
         let all = |c: Completed| (c.packet, c.ordinal, c.protocol, c.data);
         assert_eq!(given.map(all), expected.map(all));
         assert_eq!(table.ledger(), model.ledger());
@@ -280,7 +301,7 @@ fn the_smallest_pieces_in_any_order() {
                 };
                 let data = octets(1, 8 * place, length, 0);
                 let piece = fragment(version, 1, 8 * place, data, more);
-                given.extend(table.insert(&piece, 0));
+                given.extend(table.insert(&piece, AT, AT));
             }
             assert_eq!(given.len(), 1, "order {number}");
             assert_eq!(given[0].data, octets(1, 0, 65_535, 0));
@@ -295,12 +316,12 @@ fn wide_pieces_over_small_ones() {
     let mut table = Defragmenter::new(Limits::default());
     for place in (1..8000).step_by(2) {
         let piece = fragment(4, 1, 8 * place, octets(1, 8 * place, 8, 0), true);
-        assert!(table.insert(&piece, 0).is_none());
+        assert!(table.insert(&piece, AT, AT).is_none());
     }
     assert_eq!(table.octets(), 256 + 4000 * (8 + 64));
     let wide = fragment(4, 1, 0, octets(1, 0, 63_992, 1), true);
     for _ in 0..5000 {
-        assert!(table.insert(&wide, 0).is_none());
+        assert!(table.insert(&wide, AT, AT).is_none());
     }
     let ledger = table.ledger();
     assert_eq!((ledger.conflicts, ledger.duplicates), (5000, 4999));

@@ -6,7 +6,7 @@ use netcap_dissect::{
     Beginning, Direction, Endpoint, Output, PacketInfo, Recognition, Registry, Selection,
     StreamContext, StreamDissector, StreamProtocol, Then,
 };
-use netcap_flow::{OverlapPolicy, SCHEMAS, Segment, StreamLedger, StreamLimits, Streams};
+use netcap_flow::{OverlapPolicy, SCHEMAS, Scope, Segment, StreamLedger, StreamLimits, Streams};
 use netcap_record::{Ip, Mac, Time};
 use proptest::prelude::*;
 
@@ -276,6 +276,7 @@ impl<'a> Packet<'a> {
             flags: self.flags,
             payload: self.payload,
             wire_length: self.payload.len() + self.cut,
+            scope: Scope::default(),
         }
     }
 }

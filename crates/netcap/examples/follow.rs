@@ -194,12 +194,12 @@ fn take(
         let mut entropy = Entropy::default();
         let mut context = Context::new(registry, &mut output, &mut entropy, &completed);
         walk(&mut context, info, octets);
-        note_segments(context.path(), info, octets, &[], &mut segments);
+        note_segments(context.path(), info, octets, (&[], true), &mut segments);
         let before = completed.len();
         for fragment in std::mem::take(&mut output.fragments) {
             if !seen.contains(&fragment.ordinal) {
                 seen.push(fragment.ordinal);
-                completed.extend(defragmenter.insert(&fragment, packet.timestamp.seconds));
+                completed.extend(defragmenter.insert(&fragment, info.time, info.time));
             }
         }
         if completed.len() == before {

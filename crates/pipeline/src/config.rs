@@ -27,6 +27,8 @@ pub struct Config {
     pub base: Option<u32>,
     /// When flows close, and how many may be open.
     pub flows: FlowLimits,
+    /// Whether VLANs tell no flows and streams apart: for mirror ports that tag one direction only.
+    pub ignore_vlans: bool,
     /// How much may wait to be put together from fragments.
     pub fragments: Limits,
     /// How TCP streams are put together, and how much may wait for that.
@@ -49,6 +51,7 @@ impl Default for Config {
             filter: None,
             base: None,
             flows: FlowLimits::default(),
+            ignore_vlans: false,
             fragments: Limits::default(),
             streams: StreamLimits::default(),
             bodies: None,

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use netcap_capture::Batch;
 use netcap_dissect::{Chunk, Completed, Fragment, Registry};
 use netcap_flow::{Defragmenter, FragmentLedger, FragmentPorts, Limits};
+use netcap_record::Time;
 
 use crate::job::Parcel;
 use crate::worker::{Rest, Walked, Worker};
@@ -62,7 +63,8 @@ impl Fragments {
             while let Some(fragment) = pending.next_if(|f| f.packet == place) {
                 fragments.push(fragment);
             }
-            if self.complete(batch, place, fragments, worker) {
+            let clock = walked.rest.notes.ticks.at(place);
+            if self.complete(batch, place, clock, fragments, worker) {
                 self.amended.append(&mut self.again);
                 places.push(place);
             }
@@ -80,20 +82,21 @@ impl Fragments {
         &mut self,
         batch: &Batch,
         place: u32,
+        clock: Time,
         mut fragments: Vec<Fragment>,
         worker: &mut Worker<'_>,
     ) -> bool {
         let Some(packet) = batch.packets().get(place as usize) else {
             return false;
         };
+        let time = Time::new(packet.timestamp.seconds, packet.timestamp.nanos);
         let mut completed: Vec<Completed> = Vec::new();
         let mut seen = HashSet::new();
         for _ in 0..NESTED {
             let before = completed.len();
             for fragment in fragments.drain(..) {
                 if seen.insert(fragment.ordinal) {
-                    let seconds = packet.timestamp.seconds;
-                    completed.extend(self.defragmenter.insert(&fragment, seconds));
+                    completed.extend(self.defragmenter.insert(&fragment, time, clock));
                 }
             }
             if completed.len() == before {

@@ -1,7 +1,7 @@
 //! Every record type that there is, whoever writes it.
 
 use netcap_dissect::{Registry, Selection, UnknownEncoder};
-use netcap_protocols::{PROTOCOLS, STREAMS};
+use netcap_protocols::{PROTOCOLS, SIGNATURES, STREAMS};
 use netcap_record::Schema;
 
 /// Every record type, each once: those of protocols first, then those of state across packets.
@@ -46,5 +46,6 @@ pub(crate) fn stream_ports(registry: &Registry) -> Option<Vec<u16>> {
 /// # Errors
 /// A name in the selection that no record type has.
 pub fn registry(selection: &Selection) -> Result<Registry, UnknownEncoder> {
-    Registry::new(PROTOCOLS, &others(), selection)
+    let registry = Registry::new(PROTOCOLS, &others(), selection)?;
+    Ok(registry.with_signatures(SIGNATURES))
 }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::Sender;
 use netcap_dissect::{Output, Registry};
-use netcap_flow::{FragmentLedger, StreamLedger};
+use netcap_flow::{FragmentLedger, RunClock, StreamLedger};
 
 use crate::Config;
 use crate::fragments::Fragments;
@@ -31,6 +31,7 @@ struct State {
     early: BTreeMap<u64, Box<Parcel>>,
     /// Number of the batch whose turn it is.
     next: u64,
+    clock: RunClock,
     /// Away while a worker has them.
     fragments: Option<Box<Fragments>>,
     lanes: Lanes,
@@ -51,6 +52,7 @@ impl<'a> Stages<'a> {
             state: Mutex::new(State {
                 early: BTreeMap::new(),
                 next: 0,
+                clock: RunClock::default(),
                 fragments: Some(Box::new(Fragments::new(registry, config.fragments))),
                 lanes: Lanes::new(registry, config),
             }),
@@ -103,11 +105,12 @@ impl<'a> Stages<'a> {
     /// Has all batches go on whose turn it is.
     fn advance(&self, state: &mut State) {
         while let Some(fragments) = state.fragments.take() {
-            let Some(parcel) = state.early.remove(&state.next) else {
+            let Some(mut parcel) = state.early.remove(&state.next) else {
                 state.fragments = Some(fragments);
                 return;
             };
             state.next += 1;
+            state.clock.complete(&mut parcel.walked.rest.notes);
             if Fragments::are_in(&parcel.walked) {
                 self.queue.push_urgent(Job::Fragments(fragments, parcel));
             } else {

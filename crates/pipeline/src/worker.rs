@@ -87,6 +87,8 @@ struct Wanted {
     summaries: bool,
     /// The ports of the streams that anybody wants.
     stream_ports: Option<Vec<u16>>,
+    /// Whether VLANs tell flows and streams apart.
+    vlans: bool,
     /// Packets that were malformed or cut, and those that nobody knows.
     errors: bool,
     unknown: bool,
@@ -109,6 +111,7 @@ impl<'r> Worker<'r> {
             wanted: Wanted {
                 summaries: flows.any(|schema| registry.selects(schema)),
                 stream_ports: stream_ports(registry),
+                vlans: !config.ignore_vlans,
                 errors: wants_sides,
                 unknown: wants_sides && !config.ignore_unknown,
             },
@@ -201,13 +204,14 @@ impl Rest {
         let before = context.fragments();
         let fate = walk(context, info, octets);
         self.ledger.count(octets.len(), &fate);
+        self.notes.ticks.add(info.index, info.time);
         if wanted.summaries {
-            let summary = PacketSummary::of(context.path(), info.time, octets.len());
+            let summary = PacketSummary::of(context, octets.len(), wanted.vlans);
             self.notes.groups.add(info.index, summary);
         }
         if let Some(ports) = &wanted.stream_ports {
             let segments = &mut self.notes.segments;
-            segments.add(context.path(), info, octets, ports);
+            segments.add(context.path(), info, octets, ports, wanted.vlans);
         }
         let is_wanted = match fate {
             Fate::Unknown(_) | Fate::UnsupportedLink(_) => wanted.unknown,

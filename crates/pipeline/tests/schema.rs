@@ -19,12 +19,24 @@ const SHARED: u32 = 200;
 /// Other fields beyond those of 2019: message, field, number.
 const ADDITIONS: &[(&str, &str, u32)] = &[
     ("Connection", "TotalOctets", 101),
+    ("Connection", "CapturedOctets", 102),
+    ("Connection", "IPProtocol", 103),
+    ("Connection", "VLANs", 104),
+    ("Connection", "VNI", 105),
+    ("Connection", "CommunityID", 106),
     ("Flow", "TotalOctets", 101),
+    ("Flow", "CapturedOctets", 102),
+    ("Flow", "IPProtocol", 103),
+    ("Flow", "VLANs", 104),
+    ("Flow", "VNI", 105),
+    ("Flow", "CommunityID", 106),
     ("HTTP", "ResTimestamp", 101),
     ("HTTP", "ReasonPhrase", 102),
     ("HTTP", "Server", 103),
     ("HTTP", "SrcPort", 104),
     ("HTTP", "DstPort", 105),
+    ("LinkFlow", "CapturedOctets", 102),
+    ("NetworkFlow", "CapturedOctets", 102),
     ("NetworkLSA", "NetworkMask", 101),
     ("TLSClientHello", "SupportedVersions", 101),
     ("TLSClientHello", "Ja3s", 102),
@@ -34,6 +46,7 @@ const ADDITIONS: &[(&str, &str, u32)] = &[
     ("TLSClientHello", "ServerALPN", 106),
     ("TLSClientHello", "ServerGroup", 107),
     ("TLSClientHello", "HelloRetryRequest", 108),
+    ("TransportFlow", "CapturedOctets", 102),
 ];
 
 /// Fields that have the name of their column, which was not that of the field in 2019: message, name

@@ -229,7 +229,9 @@ fn dissect<'p>(
     }
     if known && has(KEY) {
         key = input.u32()?;
-        context.tunnel(TunnelKind::Key, key);
+        // In version 1 the upper half is the payload's length (RFC 2637 section 4.1).
+        let mask = if version == 1 { 0xffff } else { u32::MAX };
+        context.tunnel(TunnelKind::Key, key & mask);
     }
     if known && has(SEQUENCE) {
         sequence = input.u32()?;

@@ -40,6 +40,7 @@ fn dissect<'p>(
 ) -> Result<Next<'p>, Malformed> {
     // Every type has these eight octets (RFC 792).
     let header = input.array::<8>()?;
+    context.icmp(header[0], header[1]);
     context.unclaimed(input.rest());
     context.emit(&Icmpv4 {
         timestamp: context.timestamp(),

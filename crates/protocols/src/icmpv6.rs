@@ -53,6 +53,7 @@ fn dissect<'p>(
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
     let header = input.array::<4>()?;
+    context.icmp(header[0], header[1]);
     // Messages of multicast listeners (RFC 2710, RFC 3810) and of discovery (RFC 4861) have none.
     if !matches!(header[0], 130..=137 | 143) {
         context.unclaimed(input.rest());

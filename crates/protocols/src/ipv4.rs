@@ -221,6 +221,7 @@ fn dissect<'p>(
         source: widened(source),
         destination: widened(destination),
         id: u32::from(u16::from_be_bytes([header[4], header[5]])),
+        around: context.path().around(),
     };
     let (offset, more) = (u32::from(fragment & 0x1fff) * 8, fragment & 0x2000 != 0);
     let claimed = length - header_length;
@@ -479,6 +480,7 @@ mod tests {
                 source: *b"\xc0\x00\x02\x0a\0\0\0\0\0\0\0\0\0\0\0\0",
                 destination: *b"\xc6\x33\x64\x14\0\0\0\0\0\0\0\0\0\0\0\0",
                 id: 0x1234,
+                around: Box::default(),
             };
             assert_eq!(fragment.key, key);
             assert_eq!(walked.application, ("Fragment", 6));

@@ -13,6 +13,7 @@ fn dissect<'p>(
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
     let (next_header, octets) = ipv6_extension::extension(input)?;
+    context.next_header(next_header);
     if !Options::new(octets?).sound() {
         context.note(input.malformed(Reason::Option));
     }

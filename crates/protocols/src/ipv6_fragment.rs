@@ -59,6 +59,7 @@ fn dissect<'p>(
         more_fragments: more,
         identification: id,
     });
+    context.next_header(header[0]);
     let piece = input.rest();
     if place & !6 == 0 {
         return Ok(ipv6_extension::following(header[0], piece));
@@ -73,6 +74,7 @@ fn dissect<'p>(
         source: around.source,
         destination: around.destination,
         id,
+        around: context.path().around(),
     };
     // The offset in octets is the field without its lower three bits.
     let offset = u32::from(place & !7);
@@ -145,6 +147,7 @@ mod tests {
             source: *b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x0a",
             destination: *b"\x20\x01\x0d\xb8\x00\x01\0\0\0\0\0\0\0\0\0\x0b",
             id: 0x6000_0001,
+            around: Box::default(),
         };
         assert_eq!(fragment.key, key);
         assert_eq!((fragment.offset, fragment.more), (8, true));

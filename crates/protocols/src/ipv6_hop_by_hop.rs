@@ -113,6 +113,7 @@ fn dissect<'p>(
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
     let (next_header, octets) = ipv6_extension::extension(input)?;
+    context.next_header(next_header);
     let options = Options::new(octets.unwrap_or_else(|_| input.rest()));
     let sound = octets.is_err() || options.sound();
     context.emit(&Ipv6HopByHop {

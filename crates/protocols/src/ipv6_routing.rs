@@ -10,9 +10,10 @@ pub(crate) static PROTOCOL: Protocol =
 
 fn dissect<'p>(
     input: &mut Cursor<'p>,
-    _context: &mut Context<'p, '_>,
+    context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
     let (next_header, octets) = ipv6_extension::extension(input)?;
+    context.next_header(next_header);
     octets?;
     Ok(ipv6_extension::following(next_header, input.rest()))
 }

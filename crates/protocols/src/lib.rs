@@ -98,6 +98,7 @@ mod prism;
 mod radiotap;
 mod raw_ip;
 mod sctp;
+mod signatures;
 mod sip;
 mod slip;
 mod snap;
@@ -117,7 +118,7 @@ mod vrrp;
 mod vsock;
 mod vxlan;
 
-use netcap_dissect::{Protocol, StreamProtocol};
+use netcap_dissect::{Protocol, Signatures, StreamProtocol};
 
 /// Every protocol.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -257,6 +258,9 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &vxlan::GPE,
     &vxlan::PROTOCOL,
 ];
+
+/// What the octets are that no dissector claims.
+pub static SIGNATURES: Signatures = signatures::ALL;
 
 /// Every protocol on TCP streams, in the order in which they are asked whether a stream is theirs.
 pub static STREAMS: &[&StreamProtocol] = &[

@@ -3,7 +3,7 @@
 //! The code says which of the two it is: 0 is a session, whose payload leads to PPP, everything
 //! else discovery, which ends here once its tags were found sound. The length hides padding.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
 
 use crate::ppp;
 
@@ -17,16 +17,18 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("PPPoE", dissect).reached_b
 
 fn dissect<'p>(
     input: &mut Cursor<'p>,
-    _context: &mut Context<'p, '_>,
+    context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
     let header = *input;
     // RFC 2516 section 4: version, type, code, session, length.
-    let [version, code, _, _, l0, l1] = *input.array()?;
+    let [version, code, s0, s1, l0, l1] = *input.array()?;
     if version >> 4 != 1 {
         return Err(header.malformed(Reason::Version));
     }
     input.limit(usize::from(u16::from_be_bytes([l0, l1])));
     if code == 0 {
+        let session = u16::from_be_bytes([s0, s1]);
+        context.tunnel(TunnelKind::PppSession, session.into());
         return Ok(Next::Layer(ppp::SELECTOR, input.take_rest()));
     }
     while !input.is_empty() {

@@ -32,8 +32,7 @@ impl FromStr for Cidr {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Cidr, String> {
-        let wrong =
-            || format!("{text}: not a network; write 10.0.0.0/8, 2001:db8::/32 or an address");
+        let wrong = || "not a network; write 10.0.0.0/8, 2001:db8::/32 or an address".to_owned();
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),

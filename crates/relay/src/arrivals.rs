@@ -47,6 +47,13 @@ impl Arrivals {
         (arrival, gone)
     }
 
+    /// Cuts off all of them, as nobody is served any more.
+    pub(crate) fn cut_all(&self) {
+        for (_, _, cutter) in &self.state().peers {
+            cutter.cut();
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,5 +111,23 @@ mod tests {
         assert_eq!(peer.read(&mut [0]).expect("its end"), 0);
         drop((first, rest, last));
         assert!(arrivals.state().peers.is_empty());
+    }
+
+    #[test]
+    fn at_the_end_all_go() {
+        let address = "listen://127.0.0.1:0".parse().expect("an address");
+        let listener = Listener::bind(&address, None).expect("a listener");
+        let arrivals = Arrivals::default();
+        let peers = [(); 2].map(|()| {
+            let peer = TcpStream::connect(listener.local_addr()).expect("a connection");
+            let pending = listener.accept(Duration::from_secs(60)).expect("accepted");
+            let pending = pending.expect("a peer");
+            let arrival = arrivals.enter(pending.peer().ip(), pending.cutter());
+            (peer, pending, arrival)
+        });
+        arrivals.cut_all();
+        for (mut peer, _pending, _arrival) in peers {
+            assert_eq!(peer.read(&mut [0]).expect("its end"), 0);
+        }
     }
 }

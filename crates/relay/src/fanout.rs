@@ -18,6 +18,17 @@ pub struct Fanout {
     is_ended: AtomicBool,
 }
 
+/// Those who are there, together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Audience {
+    /// How many they are.
+    pub peers: usize,
+    /// Packets written to them so far, by peer.
+    pub sent: u64,
+    /// Packets that they have lost so far.
+    pub lost: u64,
+}
+
 impl Fanout {
     /// One with that beginning, and those limits for each peer.
     pub fn new(preamble: Arc<Preamble>, limits: QueueLimits) -> Fanout {
@@ -36,12 +47,14 @@ impl Fanout {
         queues.len()
     }
 
-    /// How many are there, and how many packets they have lost so far.
-    pub fn audience(&self) -> (usize, u64) {
+    /// Who is there.
+    pub fn audience(&self) -> Audience {
         let queues = self.queues();
-        let here = queues.iter().filter(|queue| !queue.has_ended());
-        here.fold((0, 0), |(count, lost), queue| {
-            (count + 1, lost + queue.dropped_packets())
+        let fates = queues.iter().filter_map(|queue| queue.fates());
+        fates.fold(Audience::default(), |audience, (sent, lost)| Audience {
+            peers: audience.peers + 1,
+            sent: audience.sent + sent,
+            lost: audience.lost + lost,
         })
     }
 

@@ -29,7 +29,7 @@ mod stream;
 
 pub use allow::Cidr;
 pub use client::{ClientTotals, Farewell, Feed, Next};
-pub use fanout::Fanout;
+pub use fanout::{Audience, Fanout};
 pub use file_supply::{FileSupply, Playback, Survey, survey};
 pub use halt::Halt;
 pub use inlet::{Files, Inlet};

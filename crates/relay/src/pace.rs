@@ -26,7 +26,7 @@ impl FromStr for Pace {
             let number = digits.parse::<f64>().ok();
             number
                 .filter(|number| number.is_finite() && *number > 0.0)
-                .ok_or_else(|| format!("{text}: a number above 0 belongs there, as in x10"))
+                .ok_or_else(|| "a number above 0 belongs there, as in x10".to_owned())
         };
         match text {
             "max" | "arrival" => Ok(Pace::Max),
@@ -36,9 +36,7 @@ impl FromStr for Pace {
             _ if text.starts_with("mbps=") => {
                 number(&text[5..]).map(|mbps| Pace::Octets(mbps * 125_000.0))
             }
-            _ => Err(format!(
-                "{text}: no such pace; recorded, max, xN, and for replay arrival, pps=N, mbps=N"
-            )),
+            _ => Err("not a pace; paces are recorded, max, xN, pps=N and mbps=N".to_owned()),
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct QueueCounts {
     pub dropped_packets: u64,
     /// Octets of their records.
     pub dropped_octets: u64,
+    /// Of those, packets that waited when the peer was gone: it need not have been slow.
+    pub waiting_packets: u64,
     /// How often dropping began; it ends when half of the room is free again.
     pub episodes: u64,
     /// The most octets that ever waited.
@@ -71,6 +73,9 @@ struct State {
     octets: usize,
     packets: u64,
     is_dropping: bool,
+    /// Packets that the peer has been given in full, and those that it is being given.
+    given: u64,
+    under_way: u64,
     end: Option<End>,
     counts: QueueCounts,
 }
@@ -158,6 +163,9 @@ impl Queue {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let removed = state.remove();
+        // Whoever comes for more is done with the last.
+        let taken = removed.as_ref().map_or(0, |chunk| chunk.packets);
+        state.given += std::mem::replace(&mut state.under_way, taken);
         // An episode is over when the peer has caught up by half, not at the first gap.
         if state.octets <= self.limits.octets / 2 && state.packets <= self.limits.packets / 2 {
             state.is_dropping = false;
@@ -174,6 +182,7 @@ impl Queue {
         let mut state = self.lock();
         if end == End::Gone {
             while let Some(waiting) = state.remove() {
+                state.counts.waiting_packets += waiting.packets;
                 state.dropped(&waiting);
             }
         }
@@ -181,13 +190,11 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Whether nothing more can be put in.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.lock().end.is_some()
-    }
-
-    pub(crate) fn dropped_packets(&self) -> u64 {
-        self.lock().counts.dropped_packets
+    /// Packets that the peer got and lost so far; none if it has gone.
+    pub(crate) fn fates(&self) -> Option<(u64, u64)> {
+        let state = self.lock();
+        let fates = (state.given, state.counts.dropped_packets);
+        state.end.is_none().then_some(fates)
     }
 
     pub(crate) fn counts(&self) -> QueueCounts {
@@ -290,5 +297,22 @@ mod tests {
             queue.take(Duration::ZERO),
             Taken::Ended(End::Done)
         ));
+    }
+
+    #[test]
+    fn what_is_being_given_is_not_given_yet() {
+        let queue = Queue::new(QueueLimits::default());
+        (0..3).for_each(|number| assert!(queue.put(&chunk(number))));
+        let wait = Duration::from_millis(1);
+        for given in 0..=3 {
+            assert_eq!(queue.fates(), Some((given.max(1) - 1, 0)));
+            queue.take(wait);
+        }
+        assert_eq!(queue.fates(), Some((3, 0)));
+        queue.put(&chunk(3));
+        queue.end(End::Gone);
+        assert_eq!(queue.fates(), None);
+        let counts = queue.counts();
+        assert_eq!((counts.dropped_packets, counts.waiting_packets), (1, 1));
     }
 }

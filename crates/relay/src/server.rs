@@ -191,6 +191,8 @@ impl<'a> Server<'a> {
                 Err(error) => self.rest(error),
             }
         }
+        // Who has not shown who it is by now could make the end wait for ten seconds.
+        self.arrivals.cut_all();
     }
 
     /// Waits for the system to have what it is short of.

@@ -18,7 +18,7 @@ impl HostPort {
     /// What is missing.
     pub fn remote(text: &str) -> Result<HostPort, String> {
         const EXAMPLE: &str = "use a host and a port, as in collector.example:1335";
-        match split(text)? {
+        match split(text, 1335)? {
             (host, Some(port)) if !host.is_empty() && port > 0 => Ok(HostPort(text.to_owned())),
             _ => Err(EXAMPLE.to_owned()),
         }
@@ -30,12 +30,21 @@ impl HostPort {
     ///
     /// What is missing.
     pub fn local(text: &str) -> Result<HostPort, String> {
-        match split(text)? {
+        HostPort::local_as_in(text, "192.0.2.1", 1335)
+    }
+
+    /// The same, where the address and the port of the example are these.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`HostPort::local`].
+    pub fn local_as_in(text: &str, address: &str, port: u16) -> Result<HostPort, String> {
+        match split(text, port)? {
             ("" | "*", Some(port)) => Err(format!(
                 "for all addresses use 0.0.0.0:{port} or [::]:{port}"
             )),
             (_, Some(_)) => Ok(HostPort(text.to_owned())),
-            _ => Err("use an address and a port, as in 192.0.2.1:1335".to_owned()),
+            _ => Err(format!("use an address and a port, as in {address}:{port}")),
         }
     }
 
@@ -66,13 +75,13 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// The host and the port, if there is one.
-fn split(text: &str) -> Result<(&str, Option<u16>), String> {
+/// The host and the port, if there is one; the other port is that of an example.
+fn split(text: &str, port: u16) -> Result<(&str, Option<u16>), String> {
     let bare = text.parse::<Ipv6Addr>().is_ok();
     if bare || text.starts_with('[') && !text.contains("]:") {
         let address = text.trim_matches(['[', ']']);
         return Err(format!(
-            "an IPv6 address is in brackets and a port follows, as in [{address}]:1335"
+            "an IPv6 address is in brackets and a port follows, as in [{address}]:{port}"
         ));
     }
     let Some((host, port)) = text.rsplit_once(':') else {

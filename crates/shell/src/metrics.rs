@@ -143,9 +143,13 @@ pub struct MetricsFlags {
     ///
     /// At http://ADDRESS:PORT/metrics, new ones every second. Whoever reaches the address may read them.
     #[arg(
-        long, value_name = "ADDRESS:PORT", value_parser = HostPort::local, help_heading = "Service"
+        long, value_name = "ADDRESS:PORT", value_parser = place, help_heading = "Service"
     )]
     metrics: Option<HostPort>,
+}
+
+fn place(text: &str) -> Result<HostPort, String> {
+    HostPort::local_as_in(text, "127.0.0.1", 9100)
 }
 
 impl MetricsFlags {

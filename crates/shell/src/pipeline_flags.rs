@@ -42,6 +42,13 @@ pub struct PipelineFlags {
     )]
     conn_timeout: u32,
 
+    /// Leave VLAN tags out of what tells flows and streams apart
+    ///
+    /// For captures of mirror ports that tag one direction only: with the tags each direction would
+    /// be a connection of its own.
+    #[arg(long, help_heading = "Flows and streams")]
+    ignore_vlans: bool,
+
     /// Flows of each kind that may be open at a time
     ///
     /// Beyond that the idlest flow of a single packet ends early, or the idlest of all where each
@@ -129,6 +136,7 @@ impl PipelineFlags {
                 connection_timeout: self.conn_timeout,
                 entries: self.max_flows,
             },
+            ignore_vlans: self.ignore_vlans,
             fragments: FragmentLimits {
                 octets: self.fragment_memory << 20,
                 ..FragmentLimits::default()

@@ -1,13 +1,16 @@
-//! Signals: the first SIGINT or SIGTERM ends a program in good order, the second at once; SIGHUP has
+//! Signals: the first SIGINT or SIGTERM ends a program in good order, a later one at once; SIGHUP has
 //! certificates read again; SIGTSTP gives a program that draws the time to leave the terminal as it was.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use netcap_relay::Halt;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::flag::{register, register_conditional_shutdown};
+use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::failure::Failure;
@@ -15,19 +18,32 @@ use crate::failure::Failure;
 /// The exit code of a program that Ctrl-C ended before it could do so in good order (128 + 2).
 pub const INTERRUPTED: i32 = 128 + SIGINT;
 
-/// A flag that the first Ctrl-C, or SIGTERM, sets. The second ends the program at once.
+/// Signals within that time are one. Some come twice: `timeout` and shells signal a program and its process group.
+const TOGETHER: Duration = Duration::from_millis(500);
+
+/// A flag that the first Ctrl-C, or SIGTERM, sets. One that comes half a second later or more ends the program at
+/// once.
 ///
 /// # Errors
 ///
 /// The system does not tell of signals.
 pub fn stop() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: what is registered first looks before the flag is set.
-        register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
+    let (stop, again) = (Arc::default(), Arc::<AtomicBool>::default());
+    let signals = [SIGINT, SIGTERM];
+    for signal in signals {
+        register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))
             .and_then(|_| register(signal, Arc::clone(&stop)))
             .map_err(unavailable)?;
     }
+    let mut first = Signals::new(signals).map_err(unavailable)?;
+    let waiter = thread::Builder::new().name("signals".to_owned());
+    let spawned = waiter.spawn(move || {
+        if first.forever().next().is_some() {
+            thread::sleep(TOGETHER);
+            again.store(true, Ordering::Relaxed);
+        }
+    });
+    spawned.map_err(unavailable)?;
     Ok(stop)
 }
 

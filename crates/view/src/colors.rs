@@ -127,6 +127,11 @@ impl Colors {
     }
 }
 
+/// Whether there is a colour of that name or number, as X11 and CSS write them.
+pub fn is_color(text: &str) -> bool {
+    parse(text).is_some()
+}
+
 /// A colour as X11 and CSS write them; none if there is no such colour.
 fn parse(text: &str) -> Option<Rgb> {
     // X11 has four digits for each of the three; CSS knows two.

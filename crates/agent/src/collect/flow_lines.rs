@@ -284,6 +284,7 @@ mod tests {
                 flow_id: Some(7),
                 sent: 1000,
                 received: 997,
+                settled: 990,
                 lost: 3,
                 unknown: 1,
                 duplicated: 2,

@@ -106,7 +106,10 @@ pub struct FlowView {
     pub sent: u64,
     /// Those of them that were received.
     pub received: u64,
-    /// Those of them that were not received in time.
+    /// Those of them that were sent so long ago that losses are known, too; the share of losses is
+    /// `lost / (settled + lost)`.
+    pub settled: u64,
+    /// Those that were not received in time.
     pub lost: u64,
     /// Packets sent that were not received as far as is known, while it is not known what the receiver saw.
     pub unknown: u64,

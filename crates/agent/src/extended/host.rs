@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::sys::socket::SockaddrStorage;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::message::Interface;
@@ -27,6 +28,19 @@ pub fn host_name() -> String {
     name.to_string_lossy().into_owned()
 }
 
+/// The addresses of all interfaces; none where the system does not tell.
+pub fn addresses() -> Vec<IpAddr> {
+    let entries = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    let entries = entries.filter_map(|entry| ip(&entry.address?));
+    entries.collect()
+}
+
+/// The address of IP that an entry of the system is.
+fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+    v4.or_else(|| Some(IpAddr::V6(address.as_sockaddr_in6()?.ip())))
+}
+
 impl Interface {
     /// What the system says of the interface of that name: as much as it does.
     pub fn named(name: &str) -> Interface {
@@ -42,12 +56,7 @@ impl Interface {
             if let Some(link) = address.as_link_addr() {
                 found.mac = found.mac.or(ethernet(link));
             }
-            if let Some(ip) = address.as_sockaddr_in() {
-                found.addresses.push(IpAddr::V4(ip.ip()));
-            }
-            if let Some(ip) = address.as_sockaddr_in6() {
-                found.addresses.push(IpAddr::V6(ip.ip()));
-            }
+            found.addresses.extend(ip(&address));
         }
         found
     }

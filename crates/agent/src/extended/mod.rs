@@ -24,7 +24,7 @@ mod wire;
 pub use datagram::MOST_OCTETS;
 pub(crate) use datagram::opened;
 pub use frame::{Frame, NoNote, SNAPLEN, note};
-pub use host::{host_name, instance};
+pub use host::{addresses, host_name, instance};
 pub use maker::Maker;
 pub use message::{
     Agent, Counters, Direction, Fragment, Interface, MOST_INTERFACES, Machine, Message, MgenNote,

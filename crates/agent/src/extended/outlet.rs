@@ -95,7 +95,7 @@ impl NoteOutlet {
 
     /// How many collectors are there.
     pub fn collectors(&self) -> usize {
-        self.fanout.audience().0
+        self.fanout.audience().peers
     }
 
     /// Says that an interface has other addresses from now on.

@@ -37,7 +37,7 @@ pub struct Reader {
     inputs: usize,
     packets: u64,
     sequence: u64,
-    /// The time of the latest packet, and when it was handed on.
+    /// The smallest time of the packets that were handed on last, and when that was.
     latest: Option<(Timestamp, Instant)>,
     /// Somebody wants no more.
     stopped: bool,
@@ -182,16 +182,18 @@ impl Source for Reader {
             let State {
                 window, accounts, ..
             } = &mut *state;
-            let mut latest = self.latest.map(|(time, _)| time);
+            // Of several packets one with an impossible time does not say how late it is.
+            let mut earliest: Option<Timestamp> = None;
             window.take(batch, now, &mut |leaving| {
-                latest = latest.max(Some(leaving.packet.timestamp));
+                let time = leaving.packet.timestamp;
+                earliest = Some(earliest.map_or(time, |earliest| earliest.min(time)));
                 if let Some(account) = accounts.get_mut(leaving.origin) {
                     account.add(&leaving);
                 }
             });
             if !batch.is_empty() {
                 shared.room.notify_all();
-                self.latest = latest.map(|time| (time, now));
+                self.latest = earliest.map(|time| (time, now));
                 self.packets += batch.len() as u64;
                 self.sequence += 1;
                 return Ok(true);

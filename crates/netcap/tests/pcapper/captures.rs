@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use crate::lab::{HERE, Lab, MAC, THERE, collected, cut_short, datagrams, log_of, record, udp};
 
 const OTHER: [u8; 6] = [10, 0, 0, 0, 0, 2];
@@ -41,6 +43,22 @@ fn modes_say_which_packets() {
         assert_eq!(lab.text("a.log"), log_of(&records), "{mode}");
         std::fs::remove_file(lab.path("a.log")).unwrap();
     }
+}
+
+#[test]
+fn signals_that_come_together_are_one() {
+    let lab = Lab::new();
+    lab.capture("a.pcap", &datagrams(3));
+    let mut agent = lab.start("--read a.pcap -m none");
+    agent.line_with("waiting for 1 collector");
+    agent.signal(Signal::SIGINT);
+    agent.signal(Signal::SIGTERM);
+    let (code, said) = agent.end();
+    assert_eq!(code, Some(0), "{said:?}");
+    assert!(
+        said.iter().any(|line| line.contains("0 collectors: ")),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -341,6 +341,19 @@ fn tls_protects_it() {
     assert_eq!((told.packets.len(), told.is_complete), (5, true));
     assert_eq!(agent.end().0, Some(0));
 
+    // Who is silent does not hold up the end until it has run out of time.
+    let mut agent = lab.start(&tls);
+    let silent = TcpStream::connect(agent.extended_address()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let said = agent.stop();
+    let turned_away = |line: &&String| line.contains("no TLS handshake");
+    let line = said.iter().find(turned_away);
+    assert!(
+        !line.is_some_and(|line| line.contains("timed out")),
+        "{said:?}"
+    );
+    drop(silent);
+
     let mut agent = lab.start(&format!("{tls} --client-ca known.pem"));
     for identity in [None, Some(&stranger)] {
         let refused = over_tls(&mut agent, &with(identity));
@@ -376,8 +389,42 @@ fn what_makes_no_sense_is_said() {
     let (_, said) = lab
         .start(&format!("{read} -m none --extended 0.0.0.0:0"))
         .end();
-    let warning = "warning: 0.0.0.0:0: anyone who can reach it";
-    assert!(said.iter().any(|said| said.contains(warning)), "{said:?}");
+    for warning in [
+        "warning: 0.0.0.0:0: anyone who can reach it",
+        "warning: --read without --mac or --ip: which way packets went is unknown",
+    ] {
+        assert!(said.iter().any(|said| said.contains(warning)), "{said:?}");
+    }
+    let (_, said) = lab
+        .start(&format!(
+            "{read} -m none --extended 127.0.0.1:0 --ip 10.9.0.1"
+        ))
+        .end();
+    assert!(
+        !said.iter().any(|said| said.contains("unknown")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn it_may_be_the_only_stream() {
+    let lab = Lab::new();
+    lab.capture("a.pcap", &datagrams(3));
+    let mut command = std::process::Command::new(crate::lab::PROGRAM);
+    command.args(["--read", "a.pcap", "-m", "none", "--listen", "none"]);
+    let mut agent = lab.run({
+        command.args(["--extended", "127.0.0.1:0"]);
+        command
+    });
+    let told = Told::by(collector(&mut agent));
+    assert_eq!((told.packets.len(), told.is_complete), (3, true));
+    assert_eq!(told.agent.map(|agent| agent.ports.len()), Some(1));
+    let (code, said) = agent.end();
+    assert_eq!(code, Some(0), "{said:?}");
+    assert!(
+        !said.iter().any(|line| line.contains("records at")),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -171,6 +171,25 @@ fn an_interface_may_come_late_or_have_no_mac() {
 }
 
 #[test]
+fn other_addresses_are_noticed() {
+    let Some((lab, folder)) = labs() else { return };
+    let args = "-i left -m spoof -f log --log-always --listen 127.0.0.1";
+    let mut agent = start(&lab, &folder, args);
+    agent.line_with("left: capturing: src 10.9.0.1 and");
+    assert!(lab.shell("ip address del 10.9.0.1/24 dev left"));
+    // The mode has no address to make a filter of, so the one before holds.
+    agent.line_with("it has no IPv4 address");
+    spoof(&lab, &folder, [10, 9, 0, 1], 3);
+    assert!(lab.shell("ip address add 10.9.0.3/24 dev left"));
+    agent.line_with("left: the interface has changed; capturing: src 10.9.0.3 and");
+    spoof(&lab, &folder, [10, 9, 0, 1], 20);
+    spoof(&lab, &folder, [10, 9, 0, 3], 5);
+    wait_for(|| folder.text("log").lines().count() >= 8);
+    let said = agent.stop();
+    assert_eq!(number_before(&said, "recorded"), 8, "{said:?}");
+}
+
+#[test]
 fn records_make_no_records() {
     let Some((lab, folder)) = labs() else { return };
     let mut agent = start(

@@ -31,7 +31,11 @@ fn talk(lab: &mut Speaker, west: &mut Speaker) {
             west.say([received(number, 1_500_000)]);
         }
     }
-    west.say([received(777, 0)]);
+    west.say([Message::Packet(PacketNote {
+        direction: Direction::Received,
+        ports: Some((4000, 3000)),
+        ..note(777)
+    })]);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn what_is_no_record_is_told_with_its_place() {
     let (code, output, errors) = run(folder.path(), &args);
     assert_eq!((code, output.lines().count()), (3, 2));
     assert!(
-        errors.ends_with("left out 2 lines that are no records: bad.log:2, bad.log:4\n"),
+        errors.ends_with("left out 2 lines that are not records: bad.log:2, bad.log:4\n"),
         "{errors}"
     );
 }
@@ -107,7 +107,7 @@ fn it_is_told_too_after_ctrl_c() {
     let mut collector = Collector::start(RULES, &["--replay", path.to_str().unwrap()]);
     collector.line();
     assert_eq!(collector.interrupt(), Some(3));
-    let line = collector.told("left out a line that is no record");
+    let line = collector.told("left out a line that is not a record");
     assert!(line.ends_with("bad.log:1"), "{line}");
 }
 

@@ -213,7 +213,7 @@ fn agents_are_seen_as_they_come_and_go() {
     let stream = accepted(&listener);
     send(&stream, 1);
     // The time of the record is of years ago.
-    seat.sees(&["1 of 2 connected", "lost: gone", "days late", "connected"]);
+    seat.sees(&["1 of 2 connected", "down: gone", "days late", "connected"]);
     drop(stream);
     drop(listener);
     seat.sees(&["0 of 2 connected"]);

@@ -146,7 +146,7 @@ export class Card {
   #text(what, of) {
     const parts = [`${what}: ${amount(of.value0 + of.value1, this.#unit)}`];
     if (of.value1 > 0) parts.push(`level 1 of it: ${amount(of.value1, this.#unit)}`);
-    if (this.#unit === "bits") parts.push(`${perSecond(of.packets)} packets/s`);
+    if (this.#unit === "bits") parts.push(`${perSecond(of.packets)} records/s`);
     if (of.isAway) parts.push("no connection");
     return parts.join("; ");
   }
@@ -198,7 +198,7 @@ export class Card {
   // What is at its top.
   get rate() {
     const text = amount(this.#now().value, this.#unit);
-    return this.isTraffic ? text : `${text} each`;
+    return this.isTraffic ? text : `${text} on average`;
   }
 
   // What all its hosts come to: a sum of rates, or a mean of the others.
@@ -239,7 +239,7 @@ export class Card {
     const detail = [];
     if (now.level1 > 0) detail.push(`level 1: ${amount(now.level1, unit)}`);
     if (unit === "bits") {
-      detail.push(`${perSecond(now.packets)} packets/s`, `${bits(total.level0 + total.level1)} in all`);
+      detail.push(`${perSecond(now.packets)} records/s`, `${bits(total.level0 + total.level1)} in all`);
     }
     say(parts.detail, detail.join(" · "));
     const row = (name, of) => [

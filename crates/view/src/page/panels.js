@@ -9,14 +9,16 @@ const AHEAD_US = -100_000;
 // Names of IP protocols (IANA).
 const PROTOCOLS = new Map([[1, "ICMP"], [2, "IGMP"], [6, "TCP"], [17, "UDP"], [47, "GRE"], [50, "ESP"], [58, "ICMPv6"], [89, "OSPF"], [132, "SCTP"]]);
 
-// A table that keeps its rows, and changes what has changed. Columns: a title and a text of a row.
+// A table that keeps its rows, and changes what has changed. Columns: a title, a text of a row, and NUMBER if it is one.
+const NUMBER = { class: "number" };
+
 export class Table {
   #columns;
   #body = make("tbody");
 
   constructor(element, columns) {
     this.#columns = columns;
-    const head = columns.map(([title]) => make("th", { scope: "col" }, title));
+    const head = columns.map(([title, , kind]) => make("th", { scope: "col", ...kind }, title));
     element.replaceChildren(make("table", { class: "stacked" }, make("thead", {}, make("tr", {}, ...head)), this.#body));
   }
 
@@ -32,8 +34,8 @@ export class Table {
 
   // On small screens each cell says what it is of.
   #empty() {
-    const cells = this.#columns.map(([title], column) =>
-      make(column === 0 ? "th" : "td", { "data-title": title, ...(column === 0 ? { scope: "row" } : {}) }));
+    const cells = this.#columns.map(([title, , kind], column) =>
+      make(column === 0 ? "th" : "td", { "data-title": title, ...kind, ...(column === 0 ? { scope: "row" } : {}) }));
     return make("tr", {}, ...cells);
   }
 }
@@ -82,8 +84,8 @@ const AGENT_COLUMNS = [
   ["Agent", ({ label }) => label],
   ["Where", ({ place }) => place],
   ["State", stateText],
-  ["Records/s", ({ rate }) => perSecond(rate)],
-  ["Records", ({ records }) => count(records)],
+  ["Records/s", ({ rate }) => perSecond(rate), NUMBER],
+  ["Records", ({ records }) => count(records), NUMBER],
   ["Lag", lagText],
   ["Lost", lossText],
 ];
@@ -136,15 +138,16 @@ const FLOW_COLUMNS = [
     const mgen = flow.flow_id === null ? "" : `, MGEN ${flow.flow_id}`;
     return `${protocol} ${source} → ${destination}${mgen}`;
   }],
-  ["Sent", ({ sent }) => count(sent)],
-  ["Lost", ({ sent, lost }) => (lost === 0 ? "0" : `${count(lost)} (${((100 * lost) / sent).toFixed(2)} %)`)],
+  ["Sent", ({ sent }) => count(sent), NUMBER],
+  // Of those that were received so long ago that losses are known, too.
+  ["Lost", ({ settled, lost }) => (lost === 0 ? "0" : `${count(lost)} (${((100 * lost) / (settled + lost)).toFixed(2)} %)`), NUMBER],
   // Where a receiver has packets put together (offload), those that it did not see may have come.
-  ["Not known", ({ unknown, is_uncut }) => `${count(unknown)}${is_uncut ? " (offload)" : ""}`],
-  ["Duplicates", ({ duplicated }) => count(duplicated)],
-  ["Delay: least", ({ delay_ns }) => delayText(delay_ns, "least")],
-  ["Median", ({ delay_ns }) => delayText(delay_ns, "median")],
-  ["99 %", ({ delay_ns }) => delayText(delay_ns, "p99")],
-  ["Most", ({ delay_ns }) => delayText(delay_ns, "most")],
+  ["Not known", ({ unknown, is_uncut }) => `${count(unknown)}${is_uncut ? " (offload)" : ""}`, NUMBER],
+  ["Duplicates", ({ duplicated }) => count(duplicated), NUMBER],
+  ["Delay: least", ({ delay_ns }) => delayText(delay_ns, "least"), NUMBER],
+  ["Median", ({ delay_ns }) => delayText(delay_ns, "median"), NUMBER],
+  ["99 %", ({ delay_ns }) => delayText(delay_ns, "p99"), NUMBER],
+  ["Most", ({ delay_ns }) => delayText(delay_ns, "most"), NUMBER],
 ];
 
 export class Flows {
@@ -154,9 +157,11 @@ export class Flows {
 
   take({ flows, flows_in_all, flows_crowded_out }) {
     this.#panel.hidden = flows.length === 0;
-    this.#table.fill(flows);
+    // Those that lose most come first.
+    const share = ({ settled, lost }) => (lost === 0 ? 0 : lost / (settled + lost));
+    this.#table.fill(flows.toSorted((one, other) => share(other) - share(one)));
     const shown = flows.length < flows_in_all ? `the first ${flows.length} of ${count(flows_in_all)}; ` : "";
     const gone = flows_crowded_out > 0 ? `${count(flows_crowded_out)} had to go for lack of room; ` : "";
-    say(this.#sum, `${shown}${gone}losses are known some seconds after the packets were sent; delays compare two hosts' clocks: a negative one means that these differ`);
+    say(this.#sum, `${shown}${gone}losses and delays are known some seconds after the packets were sent; delays compare the clocks of two hosts: a negative delay means that the clocks differ`);
   }
 }

@@ -25,6 +25,8 @@ let heard = performance.now();
 let isPaused = false;
 let isDrawn = true;
 let notice = "";
+// Whether what is drawn is dark.
+let painted = null;
 
 // ---- The stream
 
@@ -124,6 +126,7 @@ function soon() {
 
 function draw() {
   if (!frame) return;
+  repaint();
   const around = colors();
   const shown = [...cards.values()].filter((card) => !card.element.hidden);
   const most = { bar: 0, point: 0 };
@@ -165,7 +168,7 @@ function status() {
 
 function isDark() {
   const choice = document.documentElement.dataset.theme;
-  return choice === "dark" || (choice !== "light" && systemDark.matches);
+  return choice === "dark" || (choice !== "light" && matchMedia(systemDark.media).matches);
 }
 
 // Colours of the style sheet, for what is drawn on canvas.
@@ -177,9 +180,15 @@ function colors() {
     : { text: of("--light-text"), line: of("--light-line"), alarm: of("--light-alarm") };
 }
 
+// Gives all cards the colours of now, if they have others.
 function repaint() {
-  for (const series of frame?.series ?? []) cards.get(series.key)?.paint(series, isDark(), colors());
-  redraw();
+  if (isDark() === painted) return;
+  painted = isDark();
+  for (const series of frame.series) {
+    const card = cards.get(series.key);
+    card?.paint(series, painted, colors());
+    card?.spoil();
+  }
 }
 
 function redraw() {
@@ -266,9 +275,9 @@ addEventListener("resize", redraw);
 byId("theme").value = theme.read();
 byId("theme").addEventListener("change", () => {
   theme.choose(byId("theme").value);
-  repaint();
+  soon();
 });
-systemDark.addEventListener("change", repaint);
+systemDark.addEventListener("change", soon);
 byId("controls").addEventListener("submit", (event) => event.preventDefault());
 byId("pause").addEventListener("click", () => {
   isPaused = !isPaused;

@@ -25,6 +25,12 @@ pub(super) struct Look<'a> {
 /// Draws everything; gives what there was room for.
 pub(super) fn draw(frame: &mut Frame<'_>, scene: &Scene, state: &State, depth: Depth) -> Room {
     let area = frame.area();
+    if area.is_empty() {
+        return Room {
+            page: 0,
+            is_small: true,
+        };
+    }
     let buffer = frame.buffer_mut();
     let lines = Lines::of(area);
     let overview = Overview::of(lines.body, scene.agents.len(), scene.flows.len());

@@ -84,7 +84,7 @@ pub(super) fn header(look: &Look<'_>, area: Rect, buffer: &mut Buffer) {
             .take(MOST_LOST)
             .collect();
         let more = if lost > MOST_LOST { ", …" } else { "" };
-        let text = format!("lost: {}{more}", labels.join(", "));
+        let text = format!("down: {}{more}", labels.join(", "));
         parts.push((5, Span::styled(text, look.depth.warning())));
     }
     buffer.set_line(area.x, area.y, &line(parts, area.width), area.width);

@@ -32,7 +32,7 @@ pub(super) fn agents(look: &Look<'_>, area: Rect, buffer: &mut Buffer) -> usize 
     let state = |row: &&AgentRow| match row.state {
         State::Connecting => "connecting".to_owned(),
         State::Connected => "connected".to_owned(),
-        State::Lost => format!("lost: {}", row.why),
+        State::Lost => format!("down: {}", row.why),
         State::Ended => "ended".to_owned(),
     };
     let lag = |row: &&AgentRow| match is_wide {
@@ -90,8 +90,8 @@ pub(super) fn flows(look: &Look<'_>, area: Rect, buffer: &mut Buffer) -> usize {
     let mut columns = vec![
         Column::text("From", 0, 12).with(all().map(|row| row.sender.as_str())),
         Column::text("To", 1, 12).with(all().map(|row| row.receiver.as_str())),
-        Column::text("Flow", 8, 80).with(all().map(|row| row.what.as_str())),
-        Column::number("Sent", 4).with(all().map(|row| grouped(row.sent))),
+        Column::text("Flow", 4, 44).with(all().map(|row| row.what.as_str())),
+        Column::number("Sent", 8).with(all().map(|row| grouped(row.sent))),
         Column::number("Lost", 3).with(all().map(|row| row.lost.as_str())),
         Column::number("Duplicates", 9).with(all().map(|row| grouped(row.duplicated))),
         Column::number("Delay", 2).with(all().map(|row| row.median.as_str())),
@@ -107,7 +107,7 @@ pub(super) fn flows(look: &Look<'_>, area: Rect, buffer: &mut Buffer) -> usize {
     let mut heading = vec![
         Span::styled("Flows", BOLD),
         Span::styled(
-            "losses: known after some seconds; delay: median, by the two clocks",
+            "losses and delays: some seconds later; delay: median, by the two clocks",
             FAINT,
         ),
     ];

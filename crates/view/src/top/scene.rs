@@ -2,6 +2,7 @@
 //!
 //! Guarantees: texts of files and agents are clean; there are no more flows than [`MOST_FLOWS`](crate::model::MOST_FLOWS).
 
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use netcap_agent::collect::{AgentView, FlowView, Status};
@@ -244,14 +245,14 @@ impl FlowRow {
             receiver: label(flow.receiver).to_owned(),
             what: format!(
                 "{protocol} {} → {}{}",
-                flow.source,
-                flow.destination,
+                place(flow.source),
+                place(flow.destination),
                 mgen.unwrap_or_default()
             ),
             sent: flow.sent,
-            lost: match flow.sent {
+            lost: match flow.settled + flow.lost {
                 0 => NONE.to_owned(),
-                sent => format!("{:.1} %", 100.0 * flow.lost as f64 / sent as f64),
+                known => format!("{:.1} %", 100.0 * flow.lost as f64 / known as f64),
             },
             unknown: flow.unknown,
             duplicated: flow.duplicated,
@@ -260,6 +261,14 @@ impl FlowRow {
             p99: delay(|delay| delay.p99),
             most: delay(|delay| delay.most),
         }
+    }
+}
+
+/// An address with its port, if it has one.
+fn place(place: SocketAddr) -> String {
+    match place.port() {
+        0 => place.ip().to_string(),
+        _ => place.to_string(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use foldhash::quality::RandomState;
 
-use super::sighting::{Sighting, Unfit};
+use super::sighting::{Flow, Sighting, Unfit};
 use crate::collect::progress::Step;
 use crate::extended::Message;
 
@@ -25,8 +25,8 @@ pub(super) enum Event {
     Missing,
     /// A packet that can be joined.
     Seen(Sighting),
-    /// One of this time that cannot.
-    Unfit(i64, Unfit),
+    /// One of this time and flow that cannot.
+    Unfit(i64, Unfit, Flow),
     /// It is this time there; packets were dropped since it last was.
     Status(i64, bool),
     /// Nothing more comes.
@@ -87,7 +87,7 @@ impl Events {
                 },
                 Message::Packet(note) => match Sighting::of(note, state) {
                     Ok(sighting) => Event::Seen(sighting),
-                    Err(unfit) => Event::Unfit(note.time, unfit),
+                    Err(unfit) => Event::Unfit(note.time, unfit, Flow::from(note)),
                 },
                 Message::Status(status) => Event::Status(status.time, *step == Step::Dropped),
                 Message::End => Event::End,

@@ -2,12 +2,21 @@
 
 use std::net::SocketAddr;
 
-use super::pair::{Pair, Second};
+use super::pair::Pair;
 use super::sighting::Flow;
 use super::{Join, LATE, MemberCounts};
 use crate::collect::views::{FlowSecond, FlowView};
 
 impl Join {
+    /// How many of a pair's losses may be packets that the receiver got and that were not recognized, and whether an
+    /// interface has changed some of these.
+    fn explained(&self, pair: &Pair) -> (u64, bool) {
+        let receiver = &self.members[usize::from(pair.receiver)];
+        receiver
+            .strangers
+            .like(&pair.flow, pair.counts.received > 0)
+    }
+
     /// What is known of all pairs, in the order in which they were first.
     /// No more than the first so many, and how many there are.
     pub(crate) fn flows(&self, most: usize) -> (Vec<FlowView>, usize) {
@@ -30,7 +39,8 @@ impl Join {
         } = pair.flow;
         let (from, to) = label.ports.unwrap_or_default();
         let [sender, receiver] = [pair.sender, pair.receiver].map(usize::from);
-        let counts = pair.told(pair.counts);
+        let (explained, is_uncut) = self.explained(pair);
+        let counts = pair.told(explained);
         FlowView {
             sender,
             receiver,
@@ -40,11 +50,11 @@ impl Join {
             flow_id: label.flow_id,
             sent: counts.received + counts.lost,
             received: counts.received,
+            settled: pair.settled,
             lost: counts.lost,
             unknown: counts.unknown,
             duplicated: counts.duplicated,
-            is_uncut: self.members[sender].uncut[1].has(protocol)
-                || self.members[receiver].uncut[0].has(protocol),
+            is_uncut: pair.is_uncut || is_uncut,
             delay: pair.delays.view(),
         }
     }
@@ -57,13 +67,12 @@ impl Join {
         };
         let mut seconds = Vec::new();
         for place in 0..self.pairs.all().len() {
-            let taken: Vec<Second> = self.pairs.take_seconds(place, limit).collect();
-            if taken.is_empty() {
-                continue;
+            let (explained, _) = self.explained(&self.pairs.all()[place]);
+            let taken = self.pairs.take_seconds(place, limit, explained);
+            if !taken.is_empty() {
+                let view = self.view(&self.pairs.all()[place]);
+                seconds.extend(taken.into_iter().map(|second| second.view(view.clone())));
             }
-            let pair = &self.pairs.all()[place];
-            let view = |second: Second| second.view(self.view(pair), pair.told(second.counts));
-            seconds.extend(taken.into_iter().map(view));
         }
         seconds.sort_by_key(|second| second.second);
         seconds

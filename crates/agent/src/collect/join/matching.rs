@@ -1,8 +1,9 @@
 //! Which packet received is which of those sent, where several are equal.
 //!
 //! Both sides are in their order. The first received belongs to the first sent, and so on; but one sent that
-//! has none within the window is lost, and one received that has none is surplus. What is decided stays so,
-//! whatever comes later, and so it does not matter which side is known first.
+//! has none within the window is lost, and one received that has none is surplus. One received with more hops left
+//! than one sent came another way. What is decided stays so, whatever comes later, and so it does not matter which
+//! side is known first.
 
 use smallvec::SmallVec;
 
@@ -19,7 +20,7 @@ pub(super) fn same(sent: &[End], received: &[End], window: i64) -> Same {
         let delay = second.time.saturating_sub(first.time);
         if delay > window {
             one += 1;
-        } else if delay < -window {
+        } else if delay < -window || second.hops_left > first.hops_left {
             other += 1;
         } else {
             same.push((one, other));
@@ -39,10 +40,7 @@ mod tests {
     fn ends(times: &[i64]) -> Vec<End> {
         let end = |time: &i64| End {
             time: *time,
-            agent: 0,
-            is_sent: false,
-            is_settled: false,
-            interfaces: 1,
+            ..End::default()
         };
         times.iter().map(end).collect()
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::event::Scope;
+use super::strangers::Strangers;
 use super::timeline::{Presence, Timeline};
 
 /// What the join knows of an agent.
@@ -17,9 +18,8 @@ pub(super) struct Member {
     pub(super) scope: Scope,
     /// Ports of TCP at which it speaks, which it leaves out.
     pub(super) own_ports: Vec<u16>,
-    /// Protocols of which it sees packets received, or sent, that cannot be found again: they are not as they are on
-    /// the wire, or too little of them was captured.
-    pub(super) uncut: [Protocols; 2],
+    /// What it received, and nobody is known to have sent.
+    pub(super) strangers: Strangers,
     pub(super) counts: MemberCounts,
 }
 
@@ -30,24 +30,10 @@ impl Member {
     }
 }
 
-/// A set of protocols.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Protocols([u128; 2]);
-
-impl Protocols {
-    pub(super) fn add(&mut self, protocol: u8) {
-        self.0[usize::from(protocol >> 7)] |= 1 << (protocol & 127);
-    }
-
-    pub(super) fn has(&self, protocol: u8) -> bool {
-        self.0[usize::from(protocol >> 7)] >> (protocol & 127) & 1 == 1
-    }
-}
-
 /// Packets of an agent that are in no pair.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemberCounts {
-    /// Their direction or what they carry is not known, or they are not as they are on the wire.
+    /// Their direction or what they carry is not known.
     pub unfit: u64,
     /// They were received, and nobody is known to have sent them.
     pub unsent: u64,

@@ -5,7 +5,8 @@
 //! waiting.rs   equal packets, wherever they were seen, until nothing more can come
 //! matching.rs  which of those received is which of those sent
 //! settle.rs    the outcome of packets that nothing still to come can change
-//! member.rs    an agent: how far it is, and where its records have gaps (timeline.rs)
+//! member.rs    an agent: how far it is, where its records have gaps (timeline.rs), and what it received of which
+//!              nobody knows who sent it (strangers.rs)
 //! pairs.rs     flows from one agent to another (pair.rs), with their delays (delays.rs)
 //! flows.rs     what views see of them
 //! ```
@@ -27,6 +28,7 @@ mod pair;
 mod pairs;
 mod settle;
 mod sighting;
+mod strangers;
 mod timeline;
 mod waiting;
 
@@ -44,9 +46,9 @@ use self::pairs::Pairs;
 use self::settle::shorten;
 use self::sighting::{Flow, Sighting, Unfit};
 use self::timeline::Presence;
-use self::waiting::{Added, End, Waiting, by_agent, of_agent};
+use self::waiting::{Added, Waiting, by_agent, of_agent};
 
-/// Packets that wait at most: some 350 MB. With the usual window they are those of 300,000 a second.
+/// Packets that wait at most: some 370 MB. With the usual window they are those of 300,000 a second.
 const MOST_WAITING: usize = 1 << 21;
 /// Pairs that are known at most: some 30 MB, and up to 300 MB with the most varied delays.
 const MOST_PAIRS: usize = 1 << 14;
@@ -101,7 +103,7 @@ impl Join {
             members: options.joined.iter().map(member).collect(),
             owners: HashMap::new(),
             waiting: Waiting::new(options.joined.len()),
-            pairs: Pairs::new(MOST_PAIRS, options.by_second),
+            pairs: Pairs::new(MOST_PAIRS, options.joined.len(), options.by_second),
             added: 0,
             settled: i64::MIN,
             most_waiting: MOST_WAITING,
@@ -134,22 +136,16 @@ impl Join {
                     member.timeline.packet(sighting.time);
                     self.see(agent, &sighting, now);
                 }
-                Event::Unfit(time, unfit) => {
+                Event::Unfit(time, unfit, flow) => {
                     member.timeline.packet(time);
                     member.counts.unfit += 1;
-                    // Those that are not found again may have come.
-                    match unfit {
-                        Unfit::Uncut { is_sent, protocol }
-                        | Unfit::Uncovered { is_sent, protocol } => {
-                            member.uncut[usize::from(is_sent)].add(protocol);
-                        }
-                        Unfit::Unknown {
-                            protocol,
-                            destination,
-                        } if member.addresses.contains(&destination) => {
-                            member.uncut[0].add(protocol);
-                        }
-                        Unfit::Unknown { .. } => {}
+                    let is_received = match unfit {
+                        Unfit::Uncovered { is_sent } => !is_sent,
+                        Unfit::Directionless => member.addresses.contains(&flow.destination),
+                    };
+                    // It may be one that is missing.
+                    if is_received {
+                        member.strangers.add(&flow, 1, false);
                     }
                 }
                 Event::Status(time, has_dropped) => {
@@ -199,7 +195,12 @@ impl Join {
         };
         let flow = Flow::of(&entry.key, entry.label);
         let (received, sent) = entry.sides();
-        let others = if sighting.is_sent { received } else { sent };
+        let (all_sent, others) = (sent, if sighting.is_sent { received } else { sent });
+        if sighting.is_sent && !of_agent(received, own).is_empty() {
+            for (sender, _) in by_agent(sent) {
+                self.pairs.relayed(&flow, sender, own);
+            }
+        }
         for (other, ends) in by_agent(others).filter(|(other, _)| *other != own) {
             let (sender, receiver, sent, received) = match sighting.is_sent {
                 true => (own, other, of_agent(sent, own), ends),
@@ -214,13 +215,11 @@ impl Join {
                 false => behind + 1 == received.len(),
             };
             if is_new {
-                let (time, arrival) = (sent[place].time, received[behind].time);
+                let time = sent[place].time;
                 let pair = self.pairs.open(&flow, sender, receiver, time);
-                // Of equal packets nobody knows whether it is the right one.
-                let is_clear =
-                    is_alone(sent, place, self.window) && is_alone(received, behind, self.window);
-                let delay = is_clear.then(|| arrival.saturating_sub(time));
-                self.pairs.count(pair, time, Fate::Received(delay));
+                let is_passed_on = !of_agent(all_sent, receiver).is_empty();
+                self.pairs.passes_on(pair, is_passed_on);
+                self.pairs.count(pair, time, Fate::Received);
             }
         }
     }
@@ -310,12 +309,6 @@ impl Join {
             self.settle(&entry, i64::MAX, true);
         }
     }
-}
-
-/// Whether no equal packet came within the window before one.
-fn is_alone(ends: &[End], place: usize, window: i64) -> bool {
-    let before = place.checked_sub(1).and_then(|before| ends.get(before));
-    before.is_none_or(|before| ends[place].time.saturating_sub(before.time) > window)
 }
 
 #[cfg(test)]

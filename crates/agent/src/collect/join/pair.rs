@@ -1,11 +1,13 @@
 //! The outcome of the packets of a flow from one agent to another.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use super::delays::Delays;
 use super::sighting::Flow;
 use crate::collect::views::{FlowSecond, FlowView};
 
+/// Seconds of a pair that wait for being told at most: those of the longest window, and a little more.
+const MOST_SECONDS: usize = 1024;
 /// Nanoseconds of a second.
 pub(super) const SECOND: i64 = 1_000_000_000;
 
@@ -18,14 +20,20 @@ pub(super) struct Pair {
     /// Since when packets that do not arrive are lost, by the sender's clock.
     pub(super) since: i64,
     pub(super) counts: Counts,
-    /// Packets of the flow that the receiver received, and nobody is known to have sent.
-    pub(super) strange: u64,
+    /// Packets received that were sent before everything is known: what losses are in proportion to.
+    pub(super) settled: u64,
+    /// The receiver was seen to send on packets of the flow.
+    pub(super) passes_on: bool,
+    /// Packets that were not received had yet to be cut by an interface.
+    pub(super) is_uncut: bool,
+    /// Losses that were told by second.
+    told: u64,
     pub(super) delays: Delays,
     /// When it was opened, and when something happened to it last, among all pairs.
     pub(super) opened: u64,
     pub(super) touched: u64,
     /// What of each second is not told yet.
-    pub(super) seconds: VecDeque<Second>,
+    seconds: BTreeMap<i64, Second>,
 }
 
 /// How many packets were received, and so on.
@@ -53,8 +61,8 @@ pub(super) struct Second {
 /// The outcome of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It was received, after this delay in nanoseconds, unless that could be another packet's.
-    Received(Option<i64>),
+    /// It was received.
+    Received,
     /// It was not.
     Lost,
     /// It was not, as far as is known; but what the receiver saw then is not.
@@ -64,59 +72,85 @@ pub(super) enum Fate {
 }
 
 impl Pair {
-    /// Counts the fate of a packet.
-    pub(super) fn count(&mut self, fate: Fate) {
-        self.counts.count(fate);
-        if let Fate::Received(Some(delay)) = fate {
-            self.delays.add(delay);
+    /// One that is opened as number `opened` of all, without packets.
+    pub(super) fn new(flow: Flow, ends: (u16, u16), since: i64, opened: u64) -> Pair {
+        Pair {
+            flow,
+            sender: ends.0,
+            receiver: ends.1,
+            since,
+            counts: Counts::default(),
+            settled: 0,
+            passes_on: false,
+            is_uncut: false,
+            told: 0,
+            delays: Delays::default(),
+            opened,
+            touched: opened,
+            seconds: BTreeMap::new(),
         }
     }
 
-    /// Its counts, or those of a second, as they are told: while none has arrived, and some have that nobody
-    /// sent by the clocks, these can be the same.
-    pub(super) fn told(&self, counts: Counts) -> Counts {
-        match self.counts.received == 0 && self.strange > 0 {
-            true => Counts {
-                lost: 0,
-                unknown: counts.unknown + counts.lost,
-                ..counts
-            },
-            false => counts,
+    /// Its counts, as they are told: so many of the packets that were not received may have been, changed on the
+    /// way or by a clock.
+    pub(super) fn told(&self, explained: u64) -> Counts {
+        let doubtful = self.counts.lost.min(explained);
+        Counts {
+            lost: self.counts.lost - doubtful,
+            unknown: self.counts.unknown + doubtful,
+            ..self.counts
         }
     }
 
-    /// The second in which something was sent, mostly one of the last, and whether it is new. Without room for
-    /// one it is the one before.
+    /// The second in which something was sent, and whether it is new. Without room for one it is another, before it
+    /// if there is one.
     pub(super) fn second(&mut self, second: i64, has_room: bool) -> (&mut Second, bool) {
-        let behind = self
-            .seconds
-            .iter()
-            .rposition(|known| known.second <= second);
-        let behind = behind.map_or(0, |place| place + 1);
-        let known = behind
-            .checked_sub(1)
-            .map(|place| self.seconds[place].second);
-        let is_new = known != Some(second) && (has_room || self.seconds.is_empty());
-        if is_new {
-            let new = Second {
-                second,
-                ..Second::default()
-            };
-            self.seconds.insert(behind, new);
-        }
-        let place = if is_new {
-            behind
-        } else {
-            behind.saturating_sub(1)
+        let has_room = has_room && self.seconds.len() < MOST_SECONDS || self.seconds.is_empty();
+        let is_known = self.seconds.contains_key(&second);
+        let place = match is_known || has_room {
+            true => Some(second),
+            false => {
+                let before = self.seconds.range(..second).next_back();
+                let other = before.or_else(|| self.seconds.first_key_value());
+                other.map(|(second, _)| *second)
+            }
         };
-        (&mut self.seconds[place], is_new)
+        let place = place.unwrap_or(second);
+        let new = || Second {
+            second: place,
+            ..Second::default()
+        };
+        let is_new = !is_known && has_room;
+        (self.seconds.entry(place).or_insert_with(new), is_new)
+    }
+
+    /// Takes the seconds before this one. No more losses are told than there are in all.
+    pub(super) fn take_seconds(&mut self, limit: i64, explained: u64) -> Vec<Second> {
+        let later = self.seconds.split_off(&limit);
+        let mut taken: Vec<Second> = std::mem::replace(&mut self.seconds, later)
+            .into_values()
+            .collect();
+        let lost = self.told(explained).lost;
+        for second in &mut taken {
+            let told = second.counts.lost.min(lost.saturating_sub(self.told));
+            self.told += told;
+            second.counts.unknown += second.counts.lost - told;
+            second.counts.lost = told;
+        }
+        taken
+    }
+
+    /// How many seconds wait.
+    pub(super) fn seconds(&self) -> usize {
+        self.seconds.len()
     }
 }
 
 impl Counts {
-    fn count(&mut self, fate: Fate) {
+    /// Counts the fate of a packet.
+    pub(super) fn count(&mut self, fate: Fate) {
         let count = match fate {
-            Fate::Received(_) => &mut self.received,
+            Fate::Received => &mut self.received,
             Fate::Lost => &mut self.lost,
             Fate::Unknown => &mut self.unknown,
             Fate::Duplicated => &mut self.duplicated,
@@ -126,28 +160,25 @@ impl Counts {
 }
 
 impl Second {
-    /// Counts the fate of a packet.
-    pub(super) fn count(&mut self, fate: Fate) {
-        if let Fate::Received(Some(delay)) = fate {
-            if self.delayed == 0 {
-                (self.least, self.most) = (delay, delay);
-            }
-            self.least = self.least.min(delay);
-            self.most = self.most.max(delay);
-            self.sum += i128::from(delay);
-            self.delayed += 1;
+    /// Counts a delay.
+    pub(super) fn delay(&mut self, delay: i64) {
+        if self.delayed == 0 {
+            (self.least, self.most) = (delay, delay);
         }
-        self.counts.count(fate);
+        self.least = self.least.min(delay);
+        self.most = self.most.max(delay);
+        self.sum += i128::from(delay);
+        self.delayed += 1;
     }
 
     /// What views see of it.
-    pub(super) fn view(self, flow: FlowView, counts: Counts) -> FlowSecond {
+    pub(super) fn view(self, flow: FlowView) -> FlowSecond {
         let Counts {
             received,
             lost,
             unknown,
             duplicated,
-        } = counts;
+        } = self.counts;
         let mean = || (self.sum / i128::from(self.delayed)) as i64;
         FlowSecond {
             second: self.second,

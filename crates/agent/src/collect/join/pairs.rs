@@ -1,18 +1,18 @@
 //! All pairs, found by their flow and agents.
 //!
-//! Guarantees: bounded; where there is no more room, those go that have been without packets for longest.
-
-use std::collections::VecDeque;
+//! Guarantees: bounded, and fair: where there is no more room, those go of the two agents that have most, which have
+//! been without packets for longest.
 
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 
-use super::delays::Delays;
-use super::pair::{Counts, Fate, Pair, SECOND, Second};
+use super::pair::{Fate, Pair, SECOND, Second};
 use super::sighting::Flow;
 
-/// Seconds of all pairs that wait for being told at most: some 25 MB.
+/// Seconds of all pairs that wait for being told at most: some 30 MB. Each sender has its share of them, which is
+/// enough for some hundred flows.
 const MOST_SECONDS: usize = 1 << 18;
+const LEAST_SHARE: usize = 1 << 12;
 
 /// Which pair of a flow this is, and where.
 #[derive(Clone, Copy, Debug)]
@@ -31,21 +31,22 @@ pub(super) struct Pairs {
     /// Counts what happens.
     clock: u64,
     by_second: bool,
-    seconds: usize,
+    /// Seconds that wait, by sender.
+    seconds: Vec<usize>,
     /// Pairs that had to go.
     pub(super) crowded_out: u64,
 }
 
 impl Pairs {
-    /// So many at most, which are counted by seconds too, or not.
-    pub(super) fn new(most: usize, by_second: bool) -> Pairs {
+    /// So many at most, of so many agents, which are counted by seconds too, or not.
+    pub(super) fn new(most: usize, agents: usize, by_second: bool) -> Pairs {
         Pairs {
             flows: HashMap::default(),
             pairs: Vec::new(),
             most: most.max(1),
             clock: 0,
             by_second,
-            seconds: 0,
+            seconds: vec![0; agents],
             crowded_out: 0,
         }
     }
@@ -74,21 +75,40 @@ impl Pairs {
             self.make_room();
         }
         self.clock += 1;
-        self.pairs.push(Pair {
-            flow: *flow,
-            sender,
-            receiver,
-            since,
-            counts: Counts::default(),
-            strange: 0,
-            delays: Delays::default(),
-            opened: self.clock,
-            touched: self.clock,
-            seconds: VecDeque::new(),
-        });
+        let pair = Pair::new(*flow, (sender, receiver), since, self.clock);
+        self.pairs.push(pair);
         let place = self.pairs.len() - 1;
         self.link(place);
         place
+    }
+
+    /// Whether the receiver of a pair has sent on what it received.
+    pub(super) fn passes_on(&mut self, place: usize, does: bool) {
+        self.pairs[place].passes_on |= does;
+    }
+
+    /// A packet that came from an agent was sent on by its receiver.
+    pub(super) fn relayed(&mut self, flow: &Flow, sender: u16, receiver: u16) {
+        if let Some(place) = self.find(flow, sender, receiver) {
+            self.passes_on(place, true);
+        }
+    }
+
+    /// A packet of a pair that was sent at this time was received, and nothing can change that any more. Its delay is
+    /// none if it could be another's.
+    pub(super) fn settled(&mut self, place: usize, time: i64, delay: Option<i64>) {
+        self.pairs[place].settled += 1;
+        if let Some(delay) = delay {
+            self.pairs[place].delays.add(delay);
+            if let Some(second) = self.second(place, time) {
+                second.delay(delay);
+            }
+        }
+    }
+
+    /// A packet of a pair that was not received had yet to be cut.
+    pub(super) fn uncut(&mut self, place: usize) {
+        self.pairs[place].is_uncut = true;
     }
 
     fn find(&self, flow: &Flow, sender: u16, receiver: u16) -> Option<usize> {
@@ -115,51 +135,130 @@ impl Pairs {
     /// Counts the fate of a packet of a pair that was sent at this time.
     pub(super) fn count(&mut self, place: usize, time: i64, fate: Fate) {
         self.clock += 1;
-        let has_room = self.seconds < MOST_SECONDS;
         let pair = &mut self.pairs[place];
         pair.touched = self.clock;
-        pair.count(fate);
-        if self.by_second {
-            let (second, is_new) = pair.second(time.div_euclid(SECOND), has_room);
-            second.count(fate);
-            self.seconds += usize::from(is_new);
+        pair.counts.count(fate);
+        if let Some(second) = self.second(place, time) {
+            second.counts.count(fate);
         }
     }
 
-    /// Counts packets of a flow that an agent received, and nobody is known to have sent.
-    pub(super) fn strange(&mut self, flow: &Flow, receiver: u16, count: u64) {
-        if count == 0 {
-            return;
+    /// The second of a pair in which this time is, if it counts by seconds.
+    fn second(&mut self, place: usize, time: i64) -> Option<&mut Second> {
+        if !self.by_second {
+            return None;
         }
-        let links = self.flows.get(flow).into_iter().flatten();
-        for link in links.filter(|link| link.receiver == receiver) {
-            self.pairs[link.place].strange += count;
-        }
-    }
-
-    /// Takes the seconds of a pair that are settled: those before this time.
-    pub(super) fn take_seconds(
-        &mut self,
-        place: usize,
-        limit: i64,
-    ) -> impl Iterator<Item = Second> {
         let pair = &mut self.pairs[place];
-        let behind = pair
-            .seconds
-            .partition_point(|second| second.second < limit.div_euclid(SECOND));
-        self.seconds -= behind;
-        pair.seconds.drain(..behind)
+        let share = (MOST_SECONDS / self.seconds.len().max(1)).max(LEAST_SHARE);
+        let waiting = self.seconds.get_mut(usize::from(pair.sender))?;
+        let (second, is_new) = pair.second(time.div_euclid(SECOND), *waiting < share);
+        *waiting += usize::from(is_new);
+        Some(second)
     }
 
-    /// Removes the eighth that was without packets for longest, so that this costs little for each.
+    /// Takes the seconds of a pair that are settled: those before this time. So many of its losses are doubtful.
+    pub(super) fn take_seconds(&mut self, place: usize, limit: i64, explained: u64) -> Vec<Second> {
+        let pair = &mut self.pairs[place];
+        let taken = pair.take_seconds(limit.div_euclid(SECOND), explained);
+        self.seconds[usize::from(pair.sender)] -= taken.len();
+        taken
+    }
+
+    /// Removes an eighth, so that this costs little for each. Those go which have most pairs of the same agents with
+    /// packets after theirs.
     fn make_room(&mut self) {
+        self.pairs
+            .sort_unstable_by_key(|pair| std::cmp::Reverse(pair.touched));
+        let mut ranks: HashMap<(u16, u16), usize, RandomState> = HashMap::default();
+        let rank = |pair: &Pair| {
+            let rank = ranks.entry((pair.sender, pair.receiver)).or_default();
+            *rank += 1;
+            *rank
+        };
+        let mut order: Vec<(usize, usize)> = self.pairs.iter().map(rank).zip(0..).collect();
+        order.sort_unstable();
         let count = (self.pairs.len() / 8).max(1);
-        self.pairs.sort_unstable_by_key(|pair| pair.touched);
-        for pair in self.pairs.drain(..count) {
-            self.seconds -= pair.seconds.len();
+        let mut leaving = vec![false; self.pairs.len()];
+        for (_, place) in order.into_iter().rev().take(count) {
+            leaving[place] = true;
         }
+        let mut leaving = leaving.into_iter();
+        let seconds = &mut self.seconds;
+        self.pairs.retain(|pair| {
+            let leaves = leaving.next().unwrap_or(false);
+            if leaves {
+                seconds[usize::from(pair.sender)] -= pair.seconds();
+            }
+            !leaves
+        });
         self.crowded_out += count as u64;
         self.flows.clear();
         (0..self.pairs.len()).for_each(|place| self.link(place));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sighting::Label;
+    use super::*;
+
+    fn flow(port: u16) -> Flow {
+        Flow {
+            source: [10, 0, 0, 1].into(),
+            destination: [10, 0, 0, 2].into(),
+            protocol: 17,
+            label: Label {
+                ports: Some((port, 5000)),
+                flow_id: None,
+            },
+        }
+    }
+
+    #[test]
+    fn who_has_most_pairs_makes_room() {
+        let mut pairs = Pairs::new(64, 3, true);
+        let count = |pairs: &mut Pairs, flow: &Flow, ends: (u16, u16)| {
+            let place = pairs.open(flow, ends.0, ends.1, 0);
+            pairs.count(place, 0, Fate::Received);
+        };
+        // An honest pair, and one that begins a thousand flows.
+        count(&mut pairs, &flow(1), (0, 1));
+        (2..1000).for_each(|port| count(&mut pairs, &flow(port), (2, 1)));
+        assert!(pairs.all().len() <= 64);
+        assert!(pairs.find(&flow(1), 0, 1).is_some());
+        assert!(pairs.find(&flow(2), 2, 1).is_none());
+        assert!(pairs.find(&flow(999), 2, 1).is_some());
+        let seconds: usize = pairs.all().iter().map(Pair::seconds).sum();
+        assert_eq!(seconds, pairs.seconds.iter().sum());
+        for place in 0..pairs.all().len() {
+            assert_eq!(pairs.take_seconds(place, i64::MAX, 0).len(), 1);
+        }
+        assert_eq!(pairs.seconds, [0, 0, 0]);
+    }
+
+    #[test]
+    fn seconds_are_bounded_and_those_of_others_stay() {
+        let mut pairs = Pairs::new(64, 3, true);
+        let far = pairs.open(&flow(1), 2, 1, 0);
+        let near = pairs.open(&flow(2), 0, 1, 0);
+        for number in (0..100_000).rev() {
+            pairs.count(far, number * SECOND, Fate::Received);
+        }
+        for number in 0..50 {
+            pairs.count(near, number * SECOND, Fate::Lost);
+        }
+        let far = pairs.take_seconds(far, i64::MAX, 0);
+        assert!(far.len() <= 1024);
+        let received: u64 = far.iter().map(|second| second.counts.received).sum();
+        assert_eq!(received, 100_000);
+        // Of these losses 20 may be none, and are told of those that come last.
+        let near = pairs.take_seconds(near, i64::MAX, 20);
+        let lost: Vec<u64> = near.iter().map(|second| second.counts.lost).collect();
+        assert_eq!(lost, [[1; 30].as_slice(), &[0; 20]].concat());
+        assert!(
+            near.iter()
+                .zip(0..)
+                .all(|(second, number)| second.second == number)
+        );
     }
 }

@@ -63,6 +63,7 @@ fn messages(agent: usize, seen: &[(i64, u32)], dropped: &[i64]) -> Vec<Message> 
             messages.push(Message::Packet(PacketNote {
                 time: nanoseconds(*time),
                 direction,
+                destination: [239, 1, 2, 3].into(),
                 ..note(*number)
             }));
         }
@@ -82,7 +83,7 @@ fn expected(sent: &[(i64, u32)], received: &[(i64, u32)], dropped: &[i64]) -> [u
         times
     };
     let (sent, mut received) = (by_number(sent), by_number(received));
-    let (mut counts, mut since, mut missing) = ([0; 4], i64::MAX, Vec::new());
+    let (mut counts, mut since, mut missing, mut strange) = ([0; 4], i64::MAX, Vec::new(), 0);
     for (number, sent) in sent {
         let received = received.entry(number).or_default();
         let mut open = received.iter().copied().peekable();
@@ -100,7 +101,9 @@ fn expected(sent: &[(i64, u32)], received: &[(i64, u32)], dropped: &[i64]) -> [u
         counts[0] += arrived.len() as u64;
         since = arrived.iter().copied().min().unwrap_or(since).min(since);
         let again = |other: &&i64| arrived.iter().any(|time| (**other - time).abs() <= WINDOW);
-        counts[3] += surplus.iter().filter(again).count() as u64;
+        let again = surplus.iter().filter(again).count() as u64;
+        counts[3] += again;
+        strange += surplus.len() as u64 - again;
     }
     for time in missing.into_iter().filter(|time| *time >= since) {
         let is_told = |second: &i64| {
@@ -109,6 +112,10 @@ fn expected(sent: &[(i64, u32)], received: &[(i64, u32)], dropped: &[i64]) -> [u
         };
         counts[if dropped.iter().any(is_told) { 2 } else { 1 }] += 1;
     }
+    // Those that nobody sent may be those that were lost.
+    let doubtful = counts[1].min(strange);
+    counts[1] -= doubtful;
+    counts[2] += doubtful;
     counts
 }
 

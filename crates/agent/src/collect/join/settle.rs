@@ -1,13 +1,18 @@
 //! The outcome of packets, once nothing that is still to come can change it.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use smallvec::SmallVec;
 
 use super::Join;
 use super::matching::{Same, same};
+use super::member::Member;
 use super::pair::Fate;
 use super::sighting::Flow;
 use super::waiting::{End, Entry, by_agent, of_agent};
 
+/// Octets of the least pieces that interfaces make packets of, or put together.
+const LEAST_PIECE: u64 = 64;
 /// IP protocol number of TCP.
 const TCP: u8 = 6;
 
@@ -17,7 +22,6 @@ impl Join {
         let flow = Flow::of(&entry.key, entry.label);
         let (received, sent) = entry.sides();
         let is_due = |end: &&End| !end.is_settled && end.time < limit;
-        let is_doubtful = is_early || entry.is_full;
         for (sender, sent) in by_agent(sent) {
             if !sent.iter().any(|end| is_due(&end)) {
                 continue;
@@ -25,36 +29,66 @@ impl Join {
             self.expect(&flow, sender, sent, received);
             let pairs: SmallVec<[(u16, usize); 4]> = self.pairs.of(&flow, sender).collect();
             for (receiver, pair) in pairs {
-                let received = of_agent(received, receiver);
-                self.settle_sent(pair, sent, received, limit, is_doubtful);
+                let came = Came {
+                    here: of_agent(received, receiver),
+                    elsewhere: received.iter().any(|end| end.agent != receiver),
+                    is_uncut: entry.is_uncut,
+                };
+                self.settle_sent(pair, sent, &came, limit, is_early);
             }
         }
         for (receiver, received) in by_agent(received) {
-            let mut is_known: SmallVec<[bool; 4]> = SmallVec::from_elem(false, received.len());
-            for (sender, sent) in by_agent(sent).filter(|(sender, _)| *sender != receiver) {
-                let same = same(sent, received, self.window);
-                same.iter().for_each(|(_, place)| is_known[*place] = true);
-                for (place, end) in received.iter().enumerate() {
-                    let Some(sent) = again(sent, &same, place, end, self.window) else {
-                        continue;
-                    };
-                    is_known[place] = true;
-                    if is_due(&end) {
-                        let pair = self.pairs.open(&flow, sender, receiver, sent);
-                        self.pairs.count(pair, sent, Fate::Duplicated);
-                    }
-                }
+            let unknown = self.settle_received(&flow, receiver, received, sent, limit);
+            let weight = match entry.is_uncut {
+                true => 1 + u64::from(entry.key.length) / LEAST_PIECE,
+                false => 1,
+            };
+            let member = &mut self.members[usize::from(receiver)];
+            if unknown > 0 {
+                member
+                    .strangers
+                    .add(&flow, unknown * weight, entry.is_uncut);
             }
-            let unknown = received.iter().zip(is_known);
-            let unknown = unknown.filter(|(end, is_known)| is_due(end) && !is_known);
-            let unknown = unknown.count() as u64;
-            self.pairs.strange(&flow, receiver, unknown);
-            let counts = &mut self.members[usize::from(receiver)].counts;
             match is_early {
-                true => counts.crowded_out += unknown,
-                false => counts.unsent += unknown,
+                true => member.counts.crowded_out += unknown,
+                false => member.counts.unsent += unknown,
             }
         }
+    }
+
+    /// Counts the packets that an agent received once more; gives how many nobody is known to have sent.
+    fn settle_received(
+        &mut self,
+        flow: &Flow,
+        receiver: u16,
+        received: &[End],
+        sent: &[End],
+        limit: i64,
+    ) -> u64 {
+        let senders: SmallVec<[(u16, &[End], Same); 2]> = by_agent(sent)
+            .filter(|(sender, _)| *sender != receiver)
+            .map(|(sender, sent)| (sender, sent, same(sent, received, self.window)))
+            .collect();
+        let mut unknown = 0;
+        for (place, end) in received.iter().enumerate() {
+            let is_first = |(_, _, same): &(u16, &[End], Same)| {
+                let found = same.binary_search_by_key(&place, |(_, other)| *other);
+                found.is_ok()
+            };
+            if end.is_settled || end.time >= limit || senders.iter().any(is_first) {
+                continue;
+            }
+            let mut is_known = false;
+            for (sender, sent, same) in &senders {
+                if let Some(time) = again(sent, same, end, self.window) {
+                    is_known = true;
+                    let pair = self.pairs.open(flow, *sender, receiver, time);
+                    self.pairs.count(pair, time, Fate::Duplicated);
+                }
+            }
+            unknown += u64::from(!is_known);
+        }
+        unknown
     }
 
     /// A flow to an address of an agent that tells of everything which comes there is known before any of it
@@ -81,44 +115,94 @@ impl Join {
         }
     }
 
-    /// Counts which of the packets sent were not received by an agent.
+    /// Whether packets to an address are for an agent, so that those which it does not get are lost: a bridge that
+    /// floods, and the air, bring it others, too. They are if not all its addresses are known.
+    fn is_meant(&self, receiver: &Member, destination: &IpAddr) -> bool {
+        let mut own = receiver.addresses.iter();
+        let is_all = |own: &IpAddr| match (destination, own) {
+            (IpAddr::V4(all), IpAddr::V4(own)) => is_broadcast(*all, *own),
+            _ => false,
+        };
+        destination.is_multicast()
+            || *destination == IpAddr::V4(Ipv4Addr::BROADCAST)
+            || own.clone().all(IpAddr::is_loopback)
+            || receiver.addresses.contains(destination)
+            || !self.owners.contains_key(destination) && own.any(is_all)
+    }
+
+    /// Counts which of the packets sent were not received by an agent, and the delays of the others.
     fn settle_sent(
         &mut self,
         place: usize,
         sent: &[End],
-        received: &[End],
+        came: &Came<'_>,
         limit: i64,
-        is_doubtful: bool,
+        is_early: bool,
     ) {
         let pair = &self.pairs.all()[place];
-        let [sender, receiver] =
-            [pair.sender, pair.receiver].map(|agent| &self.members[usize::from(agent)]);
-        let protocol = pair.flow.protocol;
-        let is_uncut = sender.uncut[1].has(protocol) || receiver.uncut[0].has(protocol);
-        let same = same(sent, received, self.window);
-        let is_unknown = is_doubtful || is_uncut;
+        let receiver = usize::from(pair.receiver);
+        // Whoever passes packets on has lost none that took another way.
+        let is_meant = self.is_meant(&self.members[receiver], &pair.flow.destination)
+            || pair.passes_on && !came.elsewhere;
+        let is_full = sent.iter().chain(came.here).any(|end| end.is_full);
+        let is_unknown = is_early || is_full || came.is_uncut || !is_meant;
+        let same = same(sent, came.here, self.window);
         let (since, most) = (pair.since, pair.delays.most().unwrap_or(0));
         for (number, end) in sent.iter().enumerate() {
-            let is_due = !end.is_settled && end.time < limit && end.time >= since;
-            if !is_due || same.binary_search_by_key(&number, |(one, _)| *one).is_ok() {
+            if end.is_settled || end.time >= limit || end.time < since {
                 continue;
             }
-            let timeline = &self.members[usize::from(self.pairs.all()[place].receiver)].timeline;
+            if let Ok(found) = same.binary_search_by_key(&number, |(one, _)| *one) {
+                let (_, other) = same[found];
+                let delay = is_clear(sent, number, came.here, other, self.window)
+                    .then(|| came.here[other].time.saturating_sub(end.time));
+                self.pairs.settled(place, end.time, delay);
+                continue;
+            }
+            let timeline = &self.members[receiver].timeline;
             let is_lost = !is_unknown && timeline.covers(end.time, self.window, most);
             let fate = if is_lost { Fate::Lost } else { Fate::Unknown };
             self.pairs.count(place, end.time, fate);
+            if came.is_uncut {
+                self.pairs.uncut(place);
+            }
         }
     }
 }
 
+/// Packets received that are equal to one sent: by the agent in question, and whether another has some.
+struct Came<'a> {
+    here: &'a [End],
+    elsewhere: bool,
+    /// An interface has yet to cut them.
+    is_uncut: bool,
+}
+
+/// Whether a packet received can be no other than one sent: no equal one was sent, nor received before, within the
+/// window.
+fn is_clear(sent: &[End], one: usize, received: &[End], other: usize, window: i64) -> bool {
+    let is_near = |end: &End, time: i64| end.time.abs_diff(time) <= window.unsigned_abs();
+    let before = |ends: &[End], place: usize, time| {
+        let before = place.checked_sub(1).and_then(|place| ends.get(place));
+        before.is_some_and(|end| is_near(end, time) && end.hops_left <= sent[one].hops_left)
+    };
+    let time = sent[one].time;
+    !before(sent, one, time)
+        && !sent.get(one + 1).is_some_and(|end| is_near(end, time))
+        && !before(received, other, received[other].time)
+}
+
+/// Whether an IPv4 address is that of all hosts of a network in which another is, whatever the length of its prefix:
+/// the two differ only where all bits of the first are ones to its end.
+fn is_broadcast(all: Ipv4Addr, own: Ipv4Addr) -> bool {
+    let (all, own) = (all.to_bits(), own.to_bits());
+    // Networks of fewer than four addresses have none (RFC 3021).
+    let ones = all.trailing_ones();
+    ones >= 2 && (all ^ own).checked_shr(ones).unwrap_or(0) == 0
+}
+
 /// Whether a packet received is the same as one sent that was received before; gives the time of that.
-fn again(sent: &[End], same: &Same, place: usize, end: &End, window: i64) -> Option<i64> {
-    if same
-        .binary_search_by_key(&place, |(_, other)| *other)
-        .is_ok()
-    {
-        return None;
-    }
+fn again(sent: &[End], same: &Same, end: &End, window: i64) -> Option<i64> {
     let sent = same.iter().map(|(one, _)| sent[*one].time);
     sent.rev()
         .find(|time| end.time.saturating_sub(*time).unsigned_abs() <= window.unsigned_abs())

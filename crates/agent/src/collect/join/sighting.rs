@@ -13,12 +13,13 @@ use crate::extended::{Direction, PacketNote};
 pub(super) struct Key {
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
-    /// Not of later fragments: who has missed the first does not know.
+    /// This and the flow of MGEN not of later fragments: who has missed the first does not know.
     ports: Option<(u16, u16)>,
+    flow_id: Option<u32>,
     pub(super) protocol: u8,
     offset: u16,
     identification: u32,
-    length: u32,
+    pub(super) length: u32,
     digest: u64,
 }
 
@@ -49,6 +50,20 @@ impl Flow {
     }
 }
 
+impl From<&PacketNote> for Flow {
+    fn from(note: &PacketNote) -> Flow {
+        Flow {
+            source: note.source,
+            destination: note.destination,
+            protocol: note.protocol,
+            label: Label {
+                ports: note.ports,
+                flow_id: note.mgen.map(|mgen| mgen.flow_id),
+            },
+        }
+    }
+}
+
 /// A packet that can be joined.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sighting {
@@ -59,17 +74,20 @@ pub(super) struct Sighting {
     pub(super) is_sent: bool,
     /// Number of the agent's interface.
     pub(super) interface: u16,
+    /// Hops that it may still take: never more than where it was before.
+    pub(super) hops_left: u8,
+    /// It is seen before that interface cuts it, or after it has put several together: at the other end it may be in
+    /// pieces.
+    pub(super) is_uncut: bool,
 }
 
 /// Why a packet cannot be joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unfit {
-    /// It is seen before the interface cuts it, or after it put several together; which way and protocol.
-    Uncut { is_sent: bool, protocol: u8 },
-    /// What it carries is not known, of a packet that it sent or received.
-    Uncovered { is_sent: bool, protocol: u8 },
+    /// What it carries is not known, of a packet that was sent, or received.
+    Uncovered { is_sent: bool },
     /// Which way it went is not known.
-    Unknown { protocol: u8, destination: IpAddr },
+    Directionless,
 }
 
 impl Sighting {
@@ -78,38 +96,30 @@ impl Sighting {
         let is_sent = match note.direction {
             Direction::Sent => true,
             Direction::Received => false,
-            Direction::Unknown => {
-                return Err(Unfit::Unknown {
-                    protocol: note.protocol,
-                    destination: note.destination,
-                });
-            }
+            Direction::Unknown => return Err(Unfit::Directionless),
         };
-        let protocol = note.protocol;
-        if note.is_uncut {
-            return Err(Unfit::Uncut { is_sent, protocol });
-        }
+        let flow_id = note.mgen.map(|mgen| mgen.flow_id);
         let offset = note.fragment.map_or(0, |part| part.offset);
         let key = Key {
             source: note.source,
             destination: note.destination,
             ports: note.ports.filter(|_| offset == 0),
-            protocol,
+            flow_id: flow_id.filter(|_| offset == 0),
+            protocol: note.protocol,
             offset,
             identification: note.identification,
             length: note.length,
-            digest: note.digest.ok_or(Unfit::Uncovered { is_sent, protocol })?,
+            digest: note.digest.ok_or(Unfit::Uncovered { is_sent })?,
         };
         Ok(Sighting {
             hash: state.hash_one(key),
             key,
-            label: Label {
-                ports: note.ports,
-                flow_id: note.mgen.map(|mgen| mgen.flow_id),
-            },
+            label: Flow::from(note).label,
             time: note.time,
             is_sent,
             interface: note.interface,
+            hops_left: note.hops_left,
+            is_uncut: note.is_uncut,
         })
     }
 }

@@ -67,7 +67,8 @@ impl Timeline {
         {
             self.progress = Some(time);
         }
-        let before = self.status.replace(time).unwrap_or(time);
+        // Before its first it may have dropped whatever there was.
+        let before = self.status.replace(time).unwrap_or(i64::MIN);
         if has_dropped {
             self.gap(before.min(time), before.max(time));
         }
@@ -129,7 +130,7 @@ mod tests {
         assert_eq!((agent.start(), agent.progress()), (Some(100), Some(100)));
         agent.interrupted();
         agent.packet(120);
-        agent.status(200, true);
+        agent.status(200, false);
         agent.status(300, true);
         agent.status(400, false);
         for (time, is_covered) in [
@@ -146,6 +147,12 @@ mod tests {
         ] {
             assert_eq!(agent.covers(time, 5, 0), is_covered, "{time}");
         }
+        // Before its first status it may have dropped anything.
+        let mut other = Timeline::default();
+        other.packet(100);
+        other.status(200, true);
+        other.status(300, false);
+        assert!(!other.covers(90, 5, 0) && !other.covers(205, 5, 0) && other.covers(206, 5, 0));
         // It goes away, and comes again.
         agent.presence = Presence::Away;
         agent.interrupted();

@@ -18,15 +18,18 @@ const MOST_REPEATS: usize = 256;
 const PASSAGE: u64 = 1_000_000_000;
 
 /// A packet, seen by an agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct End {
     pub(super) time: i64,
     pub(super) agent: u16,
     pub(super) is_sent: bool,
     /// Its outcome is counted.
     pub(super) is_settled: bool,
-    /// A bit for each interface that has shown it.
-    pub(super) interfaces: u32,
+    /// More equal ones came behind it than are looked at.
+    pub(super) is_full: bool,
+    pub(super) hops_left: u8,
+    /// The first interface that has shown it.
+    pub(super) interface: u16,
 }
 
 impl End {
@@ -36,17 +39,15 @@ impl End {
             agent,
             is_sent: sighting.is_sent,
             is_settled: false,
-            // Of an interface beyond those that there are bits for nothing is known to be the same.
-            interfaces: 1_u32.checked_shl(sighting.interface.into()).unwrap_or(0),
+            is_full: false,
+            hops_left: sighting.hops_left,
+            interface: sighting.interface,
         }
     }
 
     /// Whether another is the same packet, which the agent's host has passed on from one interface to another.
     fn is_passed_on(&self, other: &End) -> bool {
-        self.interfaces != 0
-            && other.interfaces != 0
-            && self.interfaces & other.interfaces == 0
-            && self.time.abs_diff(other.time) <= PASSAGE
+        self.interface != other.interface && self.time.abs_diff(other.time) <= PASSAGE
     }
 }
 
@@ -69,8 +70,8 @@ pub(super) struct Entry {
     hash: u64,
     /// Those received first, and of each kind by agent; those of an agent as they came.
     pub(super) ends: SmallVec<[End; 2]>,
-    /// There were more than are looked at.
-    pub(super) is_full: bool,
+    /// An interface has yet to cut it, or has put several together.
+    pub(super) is_uncut: bool,
 }
 
 impl Entry {
@@ -160,17 +161,17 @@ impl Waiting {
         let behind = entry.ends.partition_point(|other| key(other) <= key(&end));
         let first = entry.ends.partition_point(|other| key(other) < key(&end));
         let before = &mut entry.ends[first..behind];
-        if let Some(known) = before.iter_mut().find(|known| known.is_passed_on(&end)) {
-            known.interfaces |= end.interfaces;
+        if before.iter().any(|known| known.is_passed_on(&end)) {
             return Added::Known;
         }
-        if behind - first >= MOST_REPEATS {
-            entry.is_full = true;
+        if before.len() >= MOST_REPEATS {
+            before[MOST_REPEATS - 1].is_full = true;
             return Added::TooMany;
         }
         let weight = entry.weight();
         entry.ends.insert(behind, end);
         entry.label = entry.label.max(sighting.label);
+        entry.is_uncut |= sighting.is_uncut;
         self.weight += entry.weight() - weight;
         Added::New(entry)
     }
@@ -189,7 +190,7 @@ impl Waiting {
             label: sighting.label,
             hash: sighting.hash,
             ends: SmallVec::new(),
-            is_full: false,
+            is_uncut: sighting.is_uncut,
         };
         self.put(usize::from(agent), sighting.time, entry, now)
     }
@@ -259,9 +260,9 @@ mod tests {
     /// What [`super::super::MOST_WAITING`] says of memory stands on that.
     #[test]
     fn sizes_are_known() {
-        assert!(size_of::<Option<Entry>>() <= 144);
+        assert!(size_of::<Option<Entry>>() <= 152);
         assert_eq!(size_of::<Turn>(), 16);
         // Half of what a vector of them has may be unused.
-        assert!(2 * size_of::<End>() * WEIGHT >= 144 + 16);
+        assert!(2 * size_of::<End>() * WEIGHT >= 152 + 16);
     }
 }

@@ -1,6 +1,7 @@
 //! The agent at work: interfaces or a capture on one side, collectors and the log on the other.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, Scope, ScopedJoinHandle};
@@ -20,7 +21,7 @@ use crate::PROGRAM;
 use crate::collectors::{self, Doors};
 use crate::flags::{Flags, own};
 use crate::groups::Groups;
-use crate::interface::{Interface, Opened};
+use crate::interface::{Interface, Lookout, Opened};
 use crate::pulse::Pulse;
 use crate::report::{Report, Stream};
 
@@ -42,6 +43,12 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     if flags.include_own {
         PROGRAM
             .note("warning: --include-own: a record sent over a captured interface makes another");
+    }
+    if flags.read.is_some() && flags.is_extended() && flags.mac.is_none() && flags.ip.is_none() {
+        PROGRAM.note(
+            "warning: --read without --mac or --ip: which way packets went is unknown, so recollect can make \
+             no flows of them",
+        );
     }
     let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
     let Some(inputs) = inputs(flags, (&places.0, &places.1), &halt)? else {
@@ -78,7 +85,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         ended
     });
     if !flags.quiet {
-        report.sums(&outlet, &log_counts);
+        report.sums(&outlet, &log_counts, flags.is_classic());
         groups.sums();
     }
     ended.and(report.audit(&outlet))
@@ -87,7 +94,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
 /// The extended stream, of these inputs.
 fn note_outlet(flags: &Flags, inputs: &[Input<'_>], places: &[SocketAddr]) -> NoteOutlet {
     let interfaces = inputs.iter().map(|input| match input {
-        Input::Interface(_, opened) => opened.described.clone(),
+        Input::Interface(_, opened) => opened.plan.described.clone(),
         Input::Capture(path) => of_capture(flags, path),
     });
     let agent = extended::Agent {
@@ -243,12 +250,15 @@ impl Agent<'_> {
         interface: &Interface<'_>,
         mut opened: Opened,
     ) -> Result<(), Failure> {
-        let mut distiller = self.distiller(None, number, &opened.described);
+        let mut distiller = self.distiller(None, number, &opened.plan.described);
         let mut dropped_before = 0;
+        let mut lookout = Lookout::new(interface);
         loop {
             let mut dropped = 0;
-            distiller.own = opened.own.take();
+            let mut news = None;
+            distiller.own = interface.own(&opened.plan).map(Arc::new);
             let pace = (Pace::Max, self.halt);
+            let plan = &opened.plan;
             let ended = watch(
                 &mut opened.source,
                 &mut distiller,
@@ -261,20 +271,29 @@ impl Agent<'_> {
                     if let Some(extended) = self.outlet.extended() {
                         extended.dropped(number, dropped);
                     }
+                    news = news.take().or_else(|| lookout.look(plan));
+                    match news {
+                        Some(_) => ControlFlow::Break(()),
+                        None => ControlFlow::Continue(()),
+                    }
                 },
             );
-            dropped_before += dropped;
             match ended {
-                Ok(()) => return Ok(()),
+                Ok(ControlFlow::Continue(())) => return Ok(()),
+                Ok(ControlFlow::Break(())) => {
+                    let renewed = news.map_or(Ok(()), |plan| interface.renew(&mut opened, plan));
+                    renewed.unwrap_or_else(|failure| lookout.tell(&failure));
+                }
                 Err(WatchError::Filter(error)) => return Err(error.into()),
                 Err(WatchError::Input(error)) => match interface.open_again(&error)? {
                     Some(again) => {
+                        dropped_before += dropped;
                         opened = again;
-                        self.describe(number, &mut distiller, &opened.described);
                     }
                     None => return Ok(()),
                 },
             }
+            self.describe(number, &mut distiller, &opened.plan.described);
         }
     }
 
@@ -286,6 +305,7 @@ impl Agent<'_> {
             mac: self.flags.mac,
             ip: self.flags.ip,
         };
+        let mode = self.flags.mode_text();
         let text = self
             .flags
             .mode()
@@ -293,9 +313,16 @@ impl Agent<'_> {
             .map_err(|missing| match missing {
                 Missing::Ip => own(
                     16,
-                    "--read: the mode needs the IPv4 address: --ip".to_owned(),
+                    format!(
+                        "-m {mode} needs an IPv4 address, and a capture has none: give --ip, or -m none"
+                    ),
                 ),
-                Missing::Mac => own(22, "--read: the mode needs the MAC: --mac".to_owned()),
+                Missing::Mac => own(
+                    22,
+                    format!(
+                        "-m {mode} needs a MAC address, and a capture has none: give --mac, or -m none"
+                    ),
+                ),
             })?;
         let name = path.display().to_string();
         if !self.flags.quiet {
@@ -322,7 +349,7 @@ impl Agent<'_> {
             }
             thread::sleep(TICK);
         }
-        let pace = (self.flags.pace, self.halt);
+        let pace = (self.flags.pace(), self.halt);
         let ended = watch(
             source.as_mut(),
             &mut distiller,
@@ -330,9 +357,10 @@ impl Agent<'_> {
             pace,
             &mut |counts, _| {
                 self.report.input(&name, counts, None);
+                ControlFlow::Continue(())
             },
         );
-        ended.map_err(|error| match error {
+        ended.map(drop).map_err(|error| match error {
             WatchError::Input(error) => unread(error),
             WatchError::Filter(error) => error.into(),
         })

@@ -40,8 +40,8 @@ pub(crate) struct Doors {
 
 /// Opens what the flags say.
 pub(crate) fn open(flags: &Flags) -> Result<Doors, Failure> {
-    let streams = if flags.is_extended() { 2 } else { 1 };
-    let wanted = flags.max_clients.saturating_mul(streams);
+    let streams = usize::from(flags.is_classic()) + usize::from(flags.is_extended());
+    let wanted = flags.max_clients().saturating_mul(streams);
     descriptors::allow(wanted.saturating_add(DESCRIPTORS) as u64);
     let classic = flags
         .places()?
@@ -95,7 +95,7 @@ impl Doors {
 
 /// The most octets that are held.
 fn ceiling(flags: &Flags) -> u64 {
-    let (queue, clients) = (u64::from(flags.queue), flags.max_clients as u64);
+    let (queue, clients) = (u64::from(flags.queue), flags.max_clients() as u64);
     let of_stream = |per_record: u64, per_collector: u64| {
         let each = per_collector + PER_WAITING * queue;
         (per_record * queue).saturating_add(each.saturating_mul(clients))
@@ -118,8 +118,8 @@ fn outlets(flags: &Flags, listeners: Vec<Listener>, greeting: Option<&'static [u
         allow: flags.allow.clone(),
         greeting,
         limits: Limits {
-            clients: flags.max_clients,
-            per_ip: flags.max_clients,
+            clients: flags.max_clients(),
+            per_ip: flags.max_clients(),
             ..Limits::default()
         },
         ..Outlets::default()
@@ -128,7 +128,9 @@ fn outlets(flags: &Flags, listeners: Vec<Listener>, greeting: Option<&'static [u
 
 fn classic(flags: &Flags, place: SocketAddr) -> Result<Listener, Failure> {
     let address = format!("listen://{place}").parse()?;
-    let listener = Listener::bind(&address, None).map_err(unlistened)?;
+    let advice = "-p or --listen names another port";
+    let listener =
+        Listener::bind(&address, None).map_err(|error| unlistened("", place, advice, error))?;
     let segment = RECORDS * LENGTH as u32 + TIME_STAMPS;
     if let Err(error) = listener.limit_segments(segment) {
         PROGRAM.note(format_args!(
@@ -155,7 +157,9 @@ fn extended(
         "listen"
     };
     let address = format!("{scheme}://{place}").parse()?;
-    let listener = Listener::bind(&address, tls.cloned()).map_err(unlistened)?;
+    let advice = "write another port behind the address";
+    let listener = Listener::bind(&address, tls.cloned())
+        .map_err(|error| unlistened("--extended ", place, advice, error))?;
     let is_narrowed = !flags.allow.is_empty() || flags.tls.demands_certificates();
     if !place.ip().is_loopback() && !is_narrowed {
         PROGRAM.note(format_args!(
@@ -166,14 +170,19 @@ fn extended(
     Ok(listener)
 }
 
-/// Why collectors cannot be listened for.
-fn unlistened(error: ConnectError) -> Failure {
-    let code = match &error {
-        ConnectError::Listen { source, .. } => match source.kind() {
-            AddrInUse | AddrNotAvailable | PermissionDenied => 2,
-            _ => 1,
-        },
-        _ => 2,
+/// Why collectors cannot be listened for at a place, after the flag that names it.
+fn unlistened(flag: &str, place: SocketAddr, advice: &str, error: ConnectError) -> Failure {
+    let ConnectError::Listen { source, .. } = &error else {
+        return own(2, error.to_string());
     };
-    own(code, error.to_string())
+    let (code, reason) = match source.kind() {
+        AddrInUse => (2, format!("this port is in use; {advice}")),
+        AddrNotAvailable => (
+            2,
+            "this machine has no such address; `ip address` lists them".to_owned(),
+        ),
+        PermissionDenied => (2, format!("only root may listen at this port; {advice}")),
+        _ => (1, source.to_string()),
+    };
+    own(code, format!("{flag}{place}: cannot listen: {reason}"))
 }

@@ -25,8 +25,8 @@ const MULTICAST_PORT: u16 = 7076;
 
 /// Gives collectors a record of each packet of an interface, as it passes.
 ///
-/// A record tells time, addresses, ports, length, protocol, and the flow of MGEN traffic: of TCP and UDP
-/// over IPv4; with --extended of all that IP carries, and more is told. Collectors, such as recollect, connect to
+/// A record gives time, addresses, ports, length, protocol and MGEN flow. By default TCP and UDP over IPv4 are
+/// recorded; the extended stream covers every IP packet and tells more. Collectors, such as recollect, connect to
 /// the port and get what comes from then on. A collector that is slow loses records of its own, the oldest,
 /// which are counted; it holds nobody up.
 #[derive(Debug, Parser)]
@@ -40,8 +40,8 @@ const MULTICAST_PORT: u16 = 7076;
 pub(crate) struct Flags {
     /// The log: a line for each record
     ///
-    /// It is written while a collector is connected, appended to, opened anew when it was renamed or
-    /// removed, and at SIGHUP.
+    /// Written only while a collector is connected. Lines are appended; the file is opened again after it was
+    /// renamed or removed, and at SIGHUP.
     #[arg(
         short = 'f',
         long = "log",
@@ -125,27 +125,27 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["interface", "mac_of", "reattach"], help_heading = "Captures")]
     pub(crate) read: Option<PathBuf>,
 
-    /// How fast it is read: recorded, max, xN for N times as fast
+    /// How fast it is read: recorded, max, xN (N times as fast), pps=N (packets a second) or mbps=N [default: max]
     #[arg(
         long,
         value_name = "PACE",
-        default_value = "max",
-        requires = "read",
+        value_parser = pace,
         help_heading = "Captures"
     )]
-    pub(crate) pace: Pace,
+    pace: Option<Pace>,
 
     /// Collectors that must be there before it is read [default: 1; with --log-always: 0]
-    #[arg(long, value_name = "N", requires = "read", help_heading = "Captures")]
+    #[arg(long, value_name = "N", help_heading = "Captures")]
     collectors: Option<usize>,
 
     /// Port that collectors connect to [default: 7073]
     #[arg(short = 'p', long, value_name = "PORT", help_heading = "Collectors")]
     port: Option<String>,
 
-    /// Address that collectors connect to, with or without a port [default: 0.0.0.0, which is all]
-    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = place, help_heading = "Collectors")]
-    listen: Vec<(IpAddr, Option<u16>)>,
+    /// Address that collectors connect to, with or without a port [default: 0.0.0.0, which is all]; none: there
+    /// is the extended stream only
+    #[arg(long, value_name = "ADDRESS[:PORT]|none", value_parser = listen, help_heading = "Collectors")]
+    listen: Vec<Listen>,
 
     /// Only collectors from this network may connect
     #[arg(long, value_name = "NET", help_heading = "Collectors")]
@@ -156,9 +156,10 @@ pub(crate) struct Flags {
         long,
         value_name = "N",
         default_value_t = 64,
+        value_parser = clap::value_parser!(u32).range(1..),
         help_heading = "Collectors"
     )]
-    pub(crate) max_clients: usize,
+    max_clients: u32,
 
     /// Records that wait for a collector at most
     #[arg(
@@ -183,15 +184,9 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "GROUP[:PORT][%IFACE]", value_parser = group, help_heading = "Collectors")]
     multicast: Vec<Group>,
 
-    /// Hops that datagrams to a group may take; 1: they stay on the link
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        requires = "multicast",
-        help_heading = "Collectors"
-    )]
-    multicast_hops: u8,
+    /// Hops that datagrams to a group may take; 1: they stay on the link [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Collectors")]
+    multicast_hops: Option<u8>,
 
     #[command(flatten)]
     pub(crate) tls: Given<TlsListenFlags>,
@@ -208,6 +203,13 @@ pub(crate) struct Flags {
 enum Mgen {
     Classic,
     Strict,
+}
+
+/// Where collectors of the first stream connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listen {
+    Nowhere,
+    At(IpAddr, Option<u16>),
 }
 
 impl Flags {
@@ -240,20 +242,39 @@ impl Flags {
         self.collectors.unwrap_or(usize::from(!self.log_always))
     }
 
+    /// How fast a capture is read.
+    pub(crate) fn pace(&self) -> Pace {
+        self.pace.unwrap_or(Pace::Max)
+    }
+
+    /// Collectors at a time, of each stream.
+    pub(crate) fn max_clients(&self) -> usize {
+        self.max_clients as usize
+    }
+
+    /// Whether there is the first stream, and not only the extended one.
+    pub(crate) fn is_classic(&self) -> bool {
+        !self.listen.contains(&Listen::Nowhere)
+    }
+
     /// Where collectors connect.
     pub(crate) fn places(&self) -> Result<Vec<SocketAddr>, Failure> {
         let port = match &self.port {
             None => PORT,
             Some(text) => match text.parse() {
-                Ok(0) | Err(_) => {
-                    return Err(own(15, format!("-p {text}: no port; ports are 1 to 65535")));
-                }
+                Ok(0) | Err(_) => return Err(own(15, format!("-p {}", not_a_port(text)))),
                 Ok(port) => port,
             },
         };
-        Ok(match self.listen.as_slice() {
-            [] => vec![SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)],
-            places => at(places, port),
+        let given = self.listen.iter().filter_map(|listen| match listen {
+            Listen::At(address, own) => Some((*address, *own)),
+            Listen::Nowhere => None,
+        });
+        Ok(match given.collect::<Vec<_>>() {
+            none if none.is_empty() && self.is_classic() => {
+                vec![SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)]
+            }
+            places => at(&places, port),
         })
     }
 
@@ -265,13 +286,52 @@ impl Flags {
     /// The groups that the extended stream is sent to.
     pub(crate) fn groups(&self) -> Vec<Group> {
         let groups = self.multicast.iter().cloned();
-        let hops = self.multicast_hops;
+        let hops = self.multicast_hops.unwrap_or(1);
         groups.map(|group| Group { hops, ..group }).collect()
     }
 
     /// Where collectors of the extended stream connect.
     pub(crate) fn extended_places(&self) -> Vec<SocketAddr> {
         at(&self.extended, EXTENDED_PORT)
+    }
+
+    /// What is said of flags that need another, or exclude it.
+    fn misfit(&self) -> Option<String> {
+        let is_capture = self.read.is_some();
+        if self.interface.iter().any(|name| name == "any") {
+            return Some(
+                "-i any: this pseudo-interface is not supported; name interfaces one by one, as in -i eth0 -i eth1"
+                    .to_owned(),
+            );
+        }
+        if let Some(name) = repeated(&self.interface) {
+            return Some(format!("-i {name} is given twice; once is enough"));
+        }
+        for (flag, is_given) in [
+            ("pace", self.pace.is_some()),
+            ("collectors", self.collectors.is_some()),
+        ] {
+            if is_given && !is_capture {
+                return Some(format!("--{flag} is for captures: add --read FILE"));
+            }
+        }
+        if self.multicast_hops.is_some() && self.multicast.is_empty() {
+            return Some("--multicast-hops is for multicast: add --multicast GROUP".to_owned());
+        }
+        if self.is_classic() {
+            return None;
+        }
+        if !self.is_extended() {
+            return Some(
+                "--listen none leaves collectors nothing: add --extended ADDRESS or --multicast GROUP"
+                    .to_owned(),
+            );
+        }
+        let other = self.listen.len() > 1;
+        (other || self.port.is_some()).then(|| {
+            let other = if other { "another --listen" } else { "-p" };
+            format!("--listen none does not go with {other}")
+        })
     }
 
     /// What clap cannot know of flags that do not fit together.
@@ -282,6 +342,9 @@ impl Flags {
                  processes may capture from the rest",
                 self.interface.len()
             )));
+        }
+        if let Some(reason) = self.misfit() {
+            return Err(Failure::Usage(reason));
         }
         let classic = self.places()?;
         let extended = self.extended_places();
@@ -297,6 +360,13 @@ impl Flags {
             _ => Ok(self),
         }
     }
+}
+
+/// Whether an item is there before.
+fn repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
+    let mut all = items.iter().enumerate();
+    let found = all.find(|(at, item)| items[..*at].contains(item));
+    found.map(|(_, item)| item)
 }
 
 /// Addresses with that port where they have none of their own.
@@ -343,8 +413,45 @@ fn place(text: &str) -> Result<(IpAddr, Option<u16>), String> {
     if let Ok(place) = text.parse::<SocketAddr>() {
         return Ok((place.ip(), Some(place.port())));
     }
-    let address = text.parse().map(|address| (address, None));
-    address.map_err(|_| "write an address of this host, as in 127.0.0.1 or [::1]:7080".to_owned())
+    if let Ok(address) = text.parse() {
+        return Ok((address, None));
+    }
+    if text.parse::<u16>().is_ok() {
+        return Err(format!(
+            "write an address before the port, as in 0.0.0.0:{text}"
+        ));
+    }
+    match text.rsplit_once(':') {
+        Some((address, port)) if is_address(address) => Err(not_a_port(port)),
+        _ => Err("write an address of this host, as in 127.0.0.1 or [::1]:7080".to_owned()),
+    }
+}
+
+/// An address as it is before a port.
+fn is_address(text: &str) -> bool {
+    format!("{text}:1").parse::<SocketAddr>().is_ok()
+}
+
+fn not_a_port(text: &str) -> String {
+    format!("{text} is not a port; use 1 to 65535")
+}
+
+/// The same, or `none`.
+fn listen(text: &str) -> Result<Listen, String> {
+    match text {
+        "none" => Ok(Listen::Nowhere),
+        _ => place(text).map(|(address, port)| Listen::At(address, port)),
+    }
+}
+
+/// A pace of captures.
+fn pace(text: &str) -> Result<Pace, String> {
+    match text {
+        "arrival" => {
+            Err("not a pace of captures; these are recorded, max, xN, pps=N and mbps=N".to_owned())
+        }
+        _ => text.parse(),
+    }
 }
 
 /// `GROUP`, `GROUP:PORT`, and maybe `%` and an interface.
@@ -355,6 +462,7 @@ fn group(text: &str) -> Result<Group, String> {
     };
     let found = place(address.trim_matches(['[', ']'])).or_else(|_| place(address));
     match found {
+        Ok((_, Some(0))) => Err(not_a_port("0")),
         Ok((ip, port)) if ip.is_multicast() && interface.as_deref() != Some("") => Ok(Group {
             place: SocketAddr::new(ip, port.unwrap_or(MULTICAST_PORT)),
             interface,
@@ -405,7 +513,8 @@ mod tests {
 
     #[test]
     fn interfaces_have_room_in_a_message() {
-        let line = "pcapper".to_owned() + &" -i a".repeat(MOST_INTERFACES);
+        let names = (0..MOST_INTERFACES).map(|number| format!(" -i a{number}"));
+        let line = "pcapper".to_owned() + &names.collect::<String>();
         assert_eq!(code(&line), 0);
         assert_eq!(code(&(line + " -i b")), 12);
     }
@@ -417,6 +526,86 @@ mod tests {
         let places = flags.extended_places();
         let places: Vec<_> = places.iter().map(ToString::to_string).collect();
         assert_eq!(places, ["[::1]:7075", "127.0.0.1:9"]);
+    }
+
+    #[test]
+    fn the_extended_stream_may_be_alone() {
+        let flags = read("pcapper --listen none --extended 127.0.0.1");
+        let flags = flags.ok().flatten().expect("flags");
+        assert_eq!(flags.places().ok(), Some(Vec::new()));
+        assert!(!flags.is_classic() && flags.is_extended());
+        for line in [
+            "pcapper --listen none",
+            "pcapper --listen none --listen 127.0.0.1 --extended ::1",
+            "pcapper --listen none -p 7080 --extended ::1",
+        ] {
+            assert_eq!(code(line), 12, "{line}");
+        }
+        assert_eq!(code("pcapper --listen none --multicast 239.1.2.3"), 0);
+    }
+
+    #[test]
+    fn mistakes_are_told_in_words() {
+        for (line, expected) in [
+            (
+                "-i any",
+                "-i any: this pseudo-interface is not supported; name interfaces one by one, as in -i eth0 -i eth1",
+            ),
+            ("-i a -i b -i a", "-i a is given twice; once is enough"),
+            ("--pace max", "--pace is for captures: add --read FILE"),
+            (
+                "--collectors 2",
+                "--collectors is for captures: add --read FILE",
+            ),
+            (
+                "--multicast-hops 2",
+                "--multicast-hops is for multicast: add --multicast GROUP",
+            ),
+            (
+                "--max-clients 0",
+                "--max-clients 0: a number from 1 to 4294967295 belongs there",
+            ),
+            (
+                "--multicast 239.1.2.3:0",
+                "--multicast 239.1.2.3:0: 0 is not a port; use 1 to 65535",
+            ),
+            (
+                "--extended 172.29.0.1:99999",
+                "--extended 172.29.0.1:99999: 99999 is not a port; use 1 to 65535",
+            ),
+            (
+                "--listen [::1]:x",
+                "--listen [::1]:x: x is not a port; use 1 to 65535",
+            ),
+            (
+                "--extended 7075",
+                "--extended 7075: write an address before the port, as in 0.0.0.0:7075",
+            ),
+            ("-p x", "-p x is not a port; use 1 to 65535"),
+            (
+                "--mac zz",
+                "--mac zz: not a MAC address; write one as 0a:00:00:00:00:01",
+            ),
+            (
+                "--allow X",
+                "--allow X: not a network; write 10.0.0.0/8, 2001:db8::/32 or an address",
+            ),
+            (
+                "--pace fast",
+                "--pace fast: not a pace; paces are recorded, max, xN, pps=N and mbps=N",
+            ),
+            (
+                "--pace x0",
+                "--pace x0: a number above 0 belongs there, as in x10",
+            ),
+            (
+                "--listen none",
+                "--listen none leaves collectors nothing: add --extended ADDRESS or --multicast GROUP",
+            ),
+        ] {
+            let failure = read(&format!("pcapper {line}")).expect_err(line);
+            assert_eq!(failure.to_string(), expected);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::thread::Scope;
 
 use netcap_agent::extended::{Multicast, NoteOutlet};
 use netcap_shell::Failure;
-use netcap_shell::figures::{grouped, several};
+use netcap_shell::figures::{counted, grouped};
 
 use crate::PROGRAM;
 use crate::flags::{Flags, own};
@@ -61,7 +61,7 @@ impl Groups {
                 "{}: {} records sent in {}, {} lost here",
                 group.place(),
                 grouped(counts.sent),
-                several(counts.datagrams, "datagram"),
+                counted(counts.datagrams, "datagrams"),
                 grouped(counts.lost),
             ));
         }

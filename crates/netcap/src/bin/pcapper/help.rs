@@ -9,7 +9,7 @@ Examples:
   pcapper -i eth0                              what this host sends, at port 7073
   pcapper -i eth0 -m dst -p 7074 -f dst.log    what others send
   pcapper -i eth0 -i eth1 --allow 10.0.0.0/8   two interfaces, for collectors of one network
-  pcapper -i eth0 -m none --extended 0.0.0.0 --cert a.pem --key a.key --client-ca lab.pem
+  pcapper -i eth0 -m none --listen none --extended 0.0.0.0 --cert a.pem --key a.key --client-ca lab.pem
                                                all of it, encrypted, for collectors that are known
   pcapper -i eth0 -m 'udp and not src %i'      datagrams from other addresses than the interface's
   pcapper --read a.pcap --mac 0a:00:00:00:00:01 --ip 10.99.0.1 --pace recorded";
@@ -31,4 +31,4 @@ Exit codes:
   22 the interface has no MAC, and the mode needs one
   30 the capture of --read cannot be read, is malformed or cut short
   101 a bug: please report it
-  130, 143 Ctrl-C or SIGTERM, twice";
+  130, 143 Ctrl-C or SIGTERM again, half a second after the first or later";

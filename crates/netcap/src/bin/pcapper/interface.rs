@@ -1,12 +1,11 @@
-//! Interfaces: waited for, opened, and opened again when they come back.
+//! Interfaces: waited for, opened, opened again when they come back, and looked at for other addresses.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use netcap_agent::{Addresses, Missing, classic, extended};
 use netcap_capture::libpcap::LiveOptions;
-use netcap_capture::{Error, Filter, LiveSource, libpcap};
+use netcap_capture::{Error, Filter, LiveSource};
 use netcap_relay::{Halt, OwnTraffic};
 use netcap_shell::Failure;
 
@@ -33,9 +32,17 @@ pub(crate) struct Interface<'a> {
 /// An interface that is captured from.
 pub(crate) struct Opened {
     pub(crate) source: LiveSource,
-    /// What the kernel may have left in of our own connections.
-    pub(crate) own: Option<Arc<OwnTraffic>>,
-    /// What the extended stream says of it.
+    pub(crate) plan: Plan,
+}
+
+/// What is captured and told, by the addresses that there are at a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Plan {
+    /// The filter of the mode.
+    mode: String,
+    /// The machine's addresses, where our own connections are left out.
+    here: Option<Vec<IpAddr>>,
+    /// What the extended stream says of the interface.
     pub(crate) described: extended::Interface,
 }
 
@@ -45,8 +52,8 @@ impl Interface<'_> {
         let until = Instant::now() + self.flags.wait;
         let mut is_told = false;
         while !self.halt.is_asked() {
-            let failure = match self.filter() {
-                Ok((filter, addresses)) => return self.open_with(&filter, addresses).map(Some),
+            let failure = match self.plan() {
+                Ok(plan) => return self.open_with(plan).map(Some),
                 Err(failure) => failure,
             };
             if Instant::now() >= until {
@@ -72,9 +79,7 @@ impl Interface<'_> {
                     format!("{ended}; --reattach waits for it to come back"),
                 ));
             }
-            let opened = self.filter();
-            let opened = opened.and_then(|(filter, addresses)| self.open_with(&filter, addresses));
-            let failure = match opened {
+            let failure = match self.plan().and_then(|plan| self.open_with(plan)) {
                 Ok(opened) => {
                     PROGRAM.note(format_args!("{}: capturing again", self.name));
                     return Ok(Some(opened));
@@ -93,8 +98,8 @@ impl Interface<'_> {
         !matches!(Addresses::of(&self.name), Ok(None))
     }
 
-    /// The filter of the mode, for the addresses that there are now, and those.
-    fn filter(&self) -> Result<(String, Addresses), Failure> {
+    /// What is to be captured, by the addresses that there are now.
+    pub(crate) fn plan(&self) -> Result<Plan, Failure> {
         let mut addresses = of(&self.name)?;
         if let Some(other) = &self.flags.mac_of {
             addresses.mac = of(other)
@@ -118,26 +123,17 @@ impl Interface<'_> {
                 )
             }
         })?;
-        Ok((filter, addresses))
+        Ok(Plan {
+            mode: filter.trim().to_owned(),
+            here: (!self.flags.include_own).then(extended::addresses),
+            described: self.described(addresses),
+        })
     }
 
-    fn open_with(&self, mode: &str, addresses: Addresses) -> Result<Opened, Failure> {
-        let name = &self.name;
-        let own_traffic = self.own_traffic();
-        let mut terms = vec![
-            own_traffic
-                .as_ref()
-                .map(OwnTraffic::filter)
-                .unwrap_or_default(),
-        ];
-        if !mode.trim().is_empty() {
-            terms.push(format!("({mode})"));
-        }
-        terms.retain(|term| !term.is_empty());
-        let text = terms.join(" and ");
+    fn open_with(&self, plan: Plan) -> Result<Opened, Failure> {
         // The mode alone first, so that what is wrong with it is shown without what we add.
-        Filter::new(mode)?;
-        let filter = Filter::new(&text)?;
+        Filter::new(&plan.mode)?;
+        let filter = self.filter(&plan)?;
         let options = LiveOptions {
             snaplen: match self.flags.is_extended() {
                 true => extended::SNAPLEN,
@@ -147,28 +143,52 @@ impl Interface<'_> {
             patience: PATIENCE,
             ..LiveOptions::default()
         };
-        let source =
-            LiveSource::open(name, 0, &options, Some(&filter)).map_err(|error| match error {
-                Error::Filter(error) => error.into(),
-                Error::NoFilter(_) => own(7, error.to_string()),
-                error => own(4, error.to_string()),
-            })?;
-        if !self.flags.quiet {
-            let packets = match mode.trim() {
-                "" => "all packets",
-                mode => mode,
-            };
-            let exception = match &own_traffic {
-                Some(_) => ", but for our own connections",
-                None => "",
-            };
-            PROGRAM.note(format_args!("{name}: capturing: {packets}{exception}"));
+        let source = LiveSource::open(&self.name, 0, &options, Some(&filter)).map_err(refused)?;
+        self.announce("", &plan);
+        Ok(Opened { source, plan })
+    }
+
+    /// Captures by another plan from now on, and misses no packet meanwhile.
+    pub(crate) fn renew(&self, opened: &mut Opened, plan: Plan) -> Result<(), Failure> {
+        let filter = self.filter(&plan)?;
+        opened.source.set_filter(&filter).map_err(refused)?;
+        let before = std::mem::replace(&mut opened.plan, plan);
+        // That another interface has other addresses is no news here.
+        if before.mode != opened.plan.mode || before.described != opened.plan.described {
+            self.announce("the interface has changed; ", &opened.plan);
         }
-        Ok(Opened {
-            source,
-            own: own_traffic.map(Arc::new),
-            described: self.described(addresses),
-        })
+        Ok(())
+    }
+
+    /// What the kernel is to keep.
+    fn filter(&self, plan: &Plan) -> Result<Filter, Failure> {
+        let own = self.own(plan);
+        let own = own.as_ref().map(OwnTraffic::filter).unwrap_or_default();
+        let mode = match &plan.mode[..] {
+            "" => String::new(),
+            mode => format!("({mode})"),
+        };
+        let terms = [own, mode];
+        let terms: Vec<_> = terms.into_iter().filter(|term| !term.is_empty()).collect();
+        Ok(Filter::new(&terms.join(" and "))?)
+    }
+
+    fn announce(&self, news: &str, plan: &Plan) {
+        if self.flags.quiet {
+            return;
+        }
+        let packets = match &plan.mode[..] {
+            "" => "all packets",
+            mode => mode,
+        };
+        let exception = match &plan.here {
+            Some(_) => ", but for our own connections",
+            None => "",
+        };
+        let name = &self.name;
+        PROGRAM.note(format_args!(
+            "{name}: {news}capturing: {packets}{exception}"
+        ));
     }
 
     /// What collectors are told of it: as the system says, but for what flags say.
@@ -181,15 +201,70 @@ impl Interface<'_> {
         described
     }
 
-    /// Our own connections, by the addresses that the machine has now.
-    fn own_traffic(&self) -> Option<OwnTraffic> {
-        if self.flags.include_own {
+    /// Our own connections, some of which the kernel may have left in.
+    pub(crate) fn own(&self, plan: &Plan) -> Option<OwnTraffic> {
+        let here = plan.here.clone()?;
+        let own = OwnTraffic::new(self.places.to_vec(), here);
+        Some(own.with_groups(self.groups.to_vec()))
+    }
+}
+
+/// Looks whether an interface, or the machine, has other addresses by now.
+pub(crate) struct Lookout<'a> {
+    interface: &'a Interface<'a>,
+    looked: Instant,
+    /// What keeps the capture as it is, and was told.
+    trouble: Option<String>,
+}
+
+impl<'a> Lookout<'a> {
+    pub(crate) fn new(interface: &'a Interface<'a>) -> Lookout<'a> {
+        Lookout {
+            interface,
+            looked: Instant::now(),
+            trouble: None,
+        }
+    }
+
+    /// The plan for now, if a second is over and it is another.
+    pub(crate) fn look(&mut self, plan: &Plan) -> Option<Plan> {
+        if self.looked.elapsed() < AGAIN {
             return None;
         }
-        let addresses = libpcap::interfaces().unwrap_or_default();
-        let addresses = addresses.into_iter().flat_map(|each| each.addresses);
-        let own = OwnTraffic::new(self.places.to_vec(), addresses.collect());
-        Some(own.with_groups(self.groups.to_vec()))
+        self.looked = Instant::now();
+        match self.interface.plan() {
+            Ok(found) if found == *plan => {
+                self.trouble = None;
+                None
+            }
+            Ok(found) => Some(found),
+            // An interface that is gone is told of where packets are read.
+            Err(failure) if self.interface.is_there() => {
+                self.tell(&failure);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Says, once, why the capture stays as it is.
+    pub(crate) fn tell(&mut self, failure: &Failure) {
+        let trouble = failure.to_string();
+        if self.trouble.as_ref() != Some(&trouble) {
+            PROGRAM.note(format_args!(
+                "warning: {trouble}; until then the capture stays as it is"
+            ));
+            self.trouble = Some(trouble);
+        }
+    }
+}
+
+/// Why an interface cannot be captured from.
+fn refused(error: Error) -> Failure {
+    match error {
+        Error::Filter(error) => error.into(),
+        Error::NoFilter(_) => own(7, error.to_string()),
+        error => own(4, error.to_string()),
     }
 }
 

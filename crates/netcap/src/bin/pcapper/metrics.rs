@@ -7,7 +7,7 @@ use netcap_agent::{LogCounts, Outlet};
 use netcap_shell::metrics::Page;
 
 use crate::groups::Groups;
-use crate::report::{Audience, Report, fates_of, note_fates_of};
+use crate::report::{Account, Report, fates_of, note_fates_of};
 
 impl Report {
     /// Writes all that is counted.
@@ -18,8 +18,9 @@ impl Report {
         groups: &Groups,
         log: &LogCounts,
     ) {
-        let state = self.lock();
-        let (here, losing) = outlet.fanout().audience();
+        let mut state = self.lock();
+        let here = outlet.fanout().audience();
+        let (sent, lost) = state.classic.so_far(&here);
         let mut packets = page.counter("pcapper_packets_total", "Packets that came.");
         for input in &state.inputs {
             packets.value(&[("interface", &input.name)], input.counts.packets);
@@ -39,26 +40,28 @@ impl Report {
             dropped.value(&[("interface", &input.name)], count);
         }
         page.gauge("pcapper_collectors", "Collectors that are connected.")
-            .value(&[], here);
+            .value(&[], here.peers);
         page.counter("pcapper_collectors_total", "Collectors that came.")
             .value(&[], state.classic.collectors);
-        page.counter(
-            "pcapper_sent_records_total",
-            "Records sent to collectors that have left.",
-        )
-        .value(&[], state.classic.sent);
+        page.counter("pcapper_sent_records_total", "Records sent to collectors.")
+            .value(&[], sent);
         page.counter(
             "pcapper_lost_records_total",
             "Records that collectors did not take in time.",
         )
-        .value(&[], state.classic.lost + losing);
+        .value(&[], lost);
+        page.counter(
+            "pcapper_waiting_records_total",
+            "Records that waited for a collector when it left.",
+        )
+        .value(&[], state.classic.waiting);
         page.counter(
             "pcapper_unheard_records_total",
             "Records that came while no collector was connected.",
         )
         .value(&[], outlet.unheard());
         if let Some(notes) = outlet.extended() {
-            extended(page, notes, &state.extended);
+            extended(page, notes, &mut state.extended);
             multicast(page, groups);
         }
         page.counter("pcapper_refused_total", "Connections turned away.")
@@ -90,8 +93,9 @@ fn multicast(page: &mut Page, groups: &Groups) {
 }
 
 /// The same of the extended stream.
-fn extended(page: &mut Page, notes: &NoteOutlet, audience: &Audience) {
-    let (here, losing) = notes.fanout().audience();
+fn extended(page: &mut Page, notes: &NoteOutlet, account: &mut Account) {
+    let here = notes.fanout().audience();
+    let (sent, lost) = account.so_far(&here);
     let accounts = notes.accounts();
     let mut fates = page.counter(
         "pcapper_extended_packet_fates_total",
@@ -114,20 +118,25 @@ fn extended(page: &mut Page, notes: &NoteOutlet, audience: &Audience) {
         "pcapper_extended_collectors",
         "Collectors of the extended stream that are connected.",
     )
-    .value(&[], here);
+    .value(&[], here.peers);
     page.counter(
         "pcapper_extended_collectors_total",
         "Collectors of the extended stream that came.",
     )
-    .value(&[], audience.collectors);
+    .value(&[], account.collectors);
     page.counter(
         "pcapper_extended_sent_records_total",
-        "Records sent to collectors of the extended stream that have left.",
+        "Records sent to collectors of the extended stream.",
     )
-    .value(&[], audience.sent);
+    .value(&[], sent);
     page.counter(
         "pcapper_extended_lost_records_total",
         "Records that collectors of the extended stream did not take in time.",
     )
-    .value(&[], audience.lost + losing);
+    .value(&[], lost);
+    page.counter(
+        "pcapper_extended_waiting_records_total",
+        "Records that waited for a collector of the extended stream when it left.",
+    )
+    .value(&[], account.waiting);
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use netcap_agent::extended::Counters;
 use netcap_agent::{Counts, LogCounts, Outlet};
-use netcap_relay::{ClientTotals, Event, Farewell};
-use netcap_shell::figures::{grouped, several};
+use netcap_relay::{Audience, ClientTotals, Event, Farewell};
+use netcap_shell::figures::{counted, grouped};
 use netcap_shell::{Damper, Failure};
 
 use crate::PROGRAM;
@@ -33,16 +33,20 @@ pub(crate) enum Stream {
 
 /// The collectors of a stream that came, and the records that those got and lost who have left.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Audience {
+pub(crate) struct Account {
     pub(crate) collectors: u64,
-    pub(crate) sent: u64,
-    pub(crate) lost: u64,
+    sent: u64,
+    lost: u64,
+    /// Records that waited for those who left.
+    pub(crate) waiting: u64,
+    /// The most that was told of the records sent and lost.
+    most: (u64, u64),
 }
 
 pub(crate) struct State {
     pub(crate) inputs: Vec<Input>,
-    pub(crate) classic: Audience,
-    pub(crate) extended: Audience,
+    pub(crate) classic: Account,
+    pub(crate) extended: Account,
     comings: Damper,
     goings: Damper,
     pub(crate) refused: Damper,
@@ -63,8 +67,8 @@ impl Report {
     pub(crate) fn new(is_quiet: bool) -> Report {
         let state = State {
             inputs: Vec::new(),
-            classic: Audience::default(),
-            extended: Audience::default(),
+            classic: Account::default(),
+            extended: Account::default(),
             comings: Damper::new(SPACING),
             goings: Damper::new(SPACING),
             refused: Damper::new(MINUTE),
@@ -95,22 +99,24 @@ impl Report {
     /// Takes note of what happened with a collector of a stream.
     pub(crate) fn event(&self, stream: Stream, event: Event) {
         let mut state = self.lock();
-        let audience = match stream {
+        let account = match stream {
             Stream::Classic => &mut state.classic,
             Stream::Extended => &mut state.extended,
         };
         match event {
             Event::Joined(peer) => {
-                audience.collectors += 1;
+                account.collectors += 1;
                 if !self.is_quiet {
                     state.comings.tell(PROGRAM, &format!("{peer}: connected"));
                 }
             }
             Event::Left(totals) => {
-                audience.sent += totals.packets;
-                audience.lost += lost_to(&totals);
+                account.sent += totals.packets;
+                let (lost, waiting) = missed(&totals);
+                account.lost += lost;
+                account.waiting += waiting;
                 if !self.is_quiet {
-                    state.goings.tell(PROGRAM, &account(&totals));
+                    state.goings.tell(PROGRAM, &farewell(&totals));
                 }
             }
             Event::Refused(peer, reason) => {
@@ -141,12 +147,14 @@ impl Report {
     }
 
     /// Prints the sums.
-    pub(crate) fn sums(&self, outlet: &Outlet, log: &LogCounts) {
+    pub(crate) fn sums(&self, outlet: &Outlet, log: &LogCounts, is_classic: bool) {
         let state = self.lock();
         for input in &state.inputs {
             PROGRAM.note(sums_of(input));
         }
-        PROGRAM.note(state.classic.sums(outlet.unheard()));
+        if is_classic {
+            PROGRAM.note(state.classic.sums(outlet.unheard()));
+        }
         if let Some(extended) = outlet.extended() {
             let accounts = extended.accounts();
             for account in &accounts {
@@ -196,12 +204,25 @@ impl Report {
     }
 }
 
-impl Audience {
+impl Account {
+    /// Records sent and lost so far, of those who are there, too. Never less than before: who is about to leave
+    /// is in neither for a moment.
+    pub(crate) fn so_far(&mut self, here: &Audience) -> (u64, u64) {
+        let (sent, lost) = &mut self.most;
+        *sent = (*sent).max(self.sent + here.sent);
+        *lost = (*lost).max(self.lost + here.lost);
+        self.most
+    }
+
     /// The outcome of its records, in a line.
     fn sums(&self, unheard: u64) -> String {
+        let waiting = match self.waiting {
+            0 => String::new(),
+            some => format!(", {} waiting for one that left", grouped(some)),
+        };
         format!(
-            "{}: {} records sent, {} not taken in time; {} while nobody was there",
-            several(self.collectors, "collector"),
+            "{}: {} records sent, {} not taken in time{waiting}; {} while nobody was there",
+            counted(self.collectors, "collectors"),
             grouped(self.sent),
             grouped(self.lost),
             grouped(unheard),
@@ -255,18 +276,25 @@ fn fates_in_words(packets: u64, fates: impl Iterator<Item = (&'static str, u64)>
     line
 }
 
-/// Records that a collector had not got when it left: those it was too slow for, those that waited, and
-/// those that were being written.
-fn lost_to(totals: &ClientTotals) -> u64 {
-    totals.lost.dropped_packets + totals.unfinished
+/// Records that a collector had not got when it left: those that it was too slow for; and where it left of its own
+/// accord, those that waited or were being written.
+fn missed(totals: &ClientTotals) -> (u64, u64) {
+    let all = totals.lost.dropped_packets + totals.unfinished;
+    let waiting = match totals.farewell {
+        Farewell::Left => totals.lost.waiting_packets + totals.unfinished,
+        _ => 0,
+    };
+    (all - waiting, waiting)
 }
 
 /// The account of a collector that has left.
-fn account(totals: &ClientTotals) -> String {
+fn farewell(totals: &ClientTotals) -> String {
     let mut line = format!("{}: {} records sent", totals.peer, grouped(totals.packets));
-    let lost = lost_to(totals);
-    if lost > 0 {
-        let _ = write!(line, ", {} lost", grouped(lost));
+    let (lost, waiting) = missed(totals);
+    for (count, fate) in [(lost, "lost"), (waiting, "still waiting")] {
+        if count > 0 {
+            let _ = write!(line, ", {} {fate}", grouped(count));
+        }
     }
     line + match &totals.farewell {
         Farewell::Complete => "; it has all there is",
@@ -276,5 +304,47 @@ fn account(totals: &ClientTotals) -> String {
         Farewell::Stalled => "; let go: it took nothing for 30 s",
         Farewell::Talkative => "; let go: it talks, and collectors have nothing to say",
         Farewell::Input(_) | Farewell::Failed(_) => "; the connection failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netcap_relay::QueueCounts;
+
+    use super::*;
+
+    #[test]
+    fn who_leaves_has_lost_nothing_by_that() {
+        let totals = |farewell| ClientTotals {
+            peer: "a".to_owned(),
+            packets: 31,
+            octets: 868,
+            stalls: 0,
+            lost: QueueCounts {
+                dropped_packets: 7,
+                waiting_packets: 2,
+                ..QueueCounts::default()
+            },
+            unfinished: 1,
+            farewell,
+        };
+        let line = |farewell| super::farewell(&totals(farewell));
+        assert_eq!(
+            line(Farewell::Left),
+            "a: 31 records sent, 5 lost, 3 still waiting; it left"
+        );
+        assert_eq!(
+            line(Farewell::Stopped),
+            "a: 31 records sent, 8 lost; stopped"
+        );
+        let report = Report::new(true);
+        report.event(Stream::Classic, Event::Left(totals(Farewell::Left)));
+        let account = report.lock().classic;
+        assert_eq!((account.sent, account.lost, account.waiting), (31, 5, 3));
+        assert_eq!(
+            account.sums(0),
+            "0 collectors: 31 records sent, 5 not taken in time, 3 waiting for one that left; 0 while nobody \
+             was there"
+        );
     }
 }

@@ -9,6 +9,7 @@ use netcap_agent::config::{Config, Mistake};
 use netcap_shell::Failure;
 use netcap_shell::console::print;
 use netcap_shell::figures::several;
+use netcap_view::colors::is_color;
 
 use crate::PROGRAM;
 use crate::flags::Flags;
@@ -41,6 +42,7 @@ fn unreadable(path: &Path, remedy: &str, error: &io::Error) -> Failure {
 pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
     let (mut config, mistakes) = read(flags)?;
     mistakes.iter().for_each(|mistake| PROGRAM.note(mistake));
+    colorless(&config).for_each(|note| PROGRAM.note(note));
     if config.agents.is_empty() && flags.replay.paths.is_empty() {
         PROGRAM.note(format_args!(
             "{} names no agent, so nothing can come; add a line as lab:192.0.2.7:7073",
@@ -58,6 +60,20 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
     Ok(config)
 }
 
+/// Colours that nobody knows; their types have others.
+fn colorless(config: &Config) -> impl Iterator<Item = String> {
+    config.sections.iter().flat_map(|section| {
+        let colors = section.color.iter().chain(&section.relay);
+        let unknown = colors.filter(|color| !is_color(color));
+        unknown.map(|color| {
+            let name = section.name.escape_debug();
+            format!(
+                "warning: [{name}]: there is no colour {color}; write a name of CSS, or #rrggbb"
+            )
+        })
+    })
+}
+
 /// Tells all that is wrong on standard output, as it is what was asked for.
 pub(crate) fn check(flags: &Flags) -> Result<(), Failure> {
     let (config, mistakes) = read(flags)?;
@@ -65,6 +81,9 @@ pub(crate) fn check(flags: &Flags) -> Result<(), Failure> {
     for mistake in &mistakes {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{mistake}");
+    }
+    for note in colorless(&config) {
+        let _ = writeln!(text, "{note}");
     }
     let _ = writeln!(
         text,

@@ -59,6 +59,11 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         })
         .map_err(|error| Failure::Environment(format!("cannot start a thread: {error}")))?;
     session.watch(&intake, || player.is_finished())?;
+    if player.is_finished() && !session.has_records() {
+        session.report.line(format_args!(
+            "the logs have no record at or after that time: see --seek"
+        ));
+    }
     // Where Ctrl-C came first it may wait for a reader that reads no more.
     let until = Instant::now() + PATIENCE;
     while !player.is_finished() {
@@ -122,8 +127,8 @@ fn told(accounts: &[Account]) -> Result<(), Failure> {
             "{}: {}",
             match wrong {
                 0 => "not all logs are whole".to_owned(),
-                1 => "left out a line that is no record".to_owned(),
-                _ => format!("left out {} lines that are no records", grouped(wrong)),
+                1 => "left out a line that is not a record".to_owned(),
+                _ => format!("left out {} lines that are not records", grouped(wrong)),
             },
             text.trim_start_matches(", ")
         ))),

@@ -104,6 +104,12 @@ impl Session {
         Ok(())
     }
 
+    /// Whether anything has come.
+    pub(crate) fn has_records(&self) -> bool {
+        let agents = self.overview.snapshot().agents;
+        agents.iter().any(|agent| agent.records > 0)
+    }
+
     /// Looks after clock, metrics and screen until the program is to end, or everything is told and there is no
     /// screen or page to look at it, or nobody reads the output; then ends that.
     pub(crate) fn watch(&self, intake: &Intake, is_over: impl Fn() -> bool) -> Result<(), Failure> {
