@@ -9,7 +9,9 @@
 //! Repeated and nested values share a cell, `(2-4-05b4)(1-1-)`; their delimiters are not escaped.
 
 use std::fmt;
+use std::io::{self, Write};
 
+use crate::out::{self, Out};
 use crate::{
     Columns, Csv, Field, Message, Nested, Scalar, Schema, Timestamp, Type, closest, digits,
     type_name,
@@ -157,15 +159,22 @@ pub fn row(message: &Message<'_>, columns: &[&'static Field], style: &CsvStyle, 
 
 /// Appends the text of one field, without quotes.
 pub fn cell(message: &Message<'_>, field: &'static Field, style: &CsvStyle, out: &mut Vec<u8>) {
+    value(message, field, style, out);
+}
+
+fn value<O: Out>(message: &Message<'_>, field: &'static Field, style: &CsvStyle, out: &mut O) {
     let is_message = matches!(field.ty, Type::Message(_));
     if !field.repeated {
         if let Some(value) = message.value(field) {
             scalar(value, field, style, out);
         }
     } else if is_message && field.csv != Csv::List {
-        message
-            .values(field)
-            .for_each(|value| scalar(value, field, style, out));
+        for value in message.values(field) {
+            scalar(value, field, style, out);
+            if !out.goes_on() {
+                break;
+            }
+        }
     } else {
         let members = message.values(field);
         delimited(Nested::Separated, members, style, out, |value, out| {
@@ -174,7 +183,16 @@ pub fn cell(message: &Message<'_>, field: &'static Field, style: &CsvStyle, out:
     }
 }
 
-fn scalar(value: Scalar<'_>, field: &'static Field, style: &CsvStyle, out: &mut Vec<u8>) {
+fn scalar<O: Out>(value: Scalar<'_>, field: &'static Field, style: &CsvStyle, out: &mut O) {
+    if let Scalar::Message(message) = value {
+        let schema = message.schema();
+        // A nested payload is there because its record holds it.
+        let members = schema.columns(Columns::WITH_PAYLOADS);
+        return delimited(schema.nested, members, style, out, |member, out| {
+            self::value(&message, member, style, out);
+        });
+    }
+    let out = out.buffer();
     match value {
         Scalar::Int(n) => digits::integer(n, out),
         Scalar::Uint(n) => digits::integer(n, out),
@@ -195,24 +213,17 @@ fn scalar(value: Scalar<'_>, field: &'static Field, style: &CsvStyle, out: &mut 
         Scalar::Bytes(octets) if field.csv == Csv::Raw => out.extend_from_slice(octets),
         Scalar::Bytes(octets) => digits::hex(octets, out),
         Scalar::RecordType(number) => type_name(&style.types, number, out),
-        Scalar::Message(message) => {
-            let schema = message.schema();
-            // A nested payload is there because its record holds it.
-            let members = schema.columns(Columns::WITH_PAYLOADS);
-            delimited(schema.nested, members, style, out, |member, out| {
-                cell(&message, member, style, out);
-            });
-        }
+        Scalar::Message(_) => {}
     }
 }
 
 /// Members with the delimiters that belong to their kind.
-fn delimited<T>(
+fn delimited<T, O: Out>(
     kind: Nested,
     members: impl Iterator<Item = T>,
     style: &CsvStyle,
-    out: &mut Vec<u8>,
-    mut write: impl FnMut(T, &mut Vec<u8>),
+    out: &mut O,
+    mut write: impl FnMut(T, &mut O),
 ) {
     let (encloses, separates) = match kind {
         Nested::Separated => (true, true),
@@ -221,17 +232,121 @@ fn delimited<T>(
         Nested::Bare => (false, false),
     };
     if encloses {
-        out.extend_from_slice(&style.begin);
+        out.buffer().extend_from_slice(&style.begin);
     }
     for (i, member) in members.enumerate() {
         if separates && i > 0 {
-            out.extend_from_slice(&style.struct_sep);
+            out.buffer().extend_from_slice(&style.struct_sep);
         }
         write(member, out);
+        if !out.goes_on() {
+            return;
+        }
     }
     if encloses {
-        out.extend_from_slice(&style.end);
+        out.buffer().extend_from_slice(&style.end);
     }
+}
+
+/// Octets of a record whose row is made in memory. A cell is not known to need quotes before its end, so
+/// those of longer records are made twice, piece by piece.
+const SHORT: usize = 64 << 10;
+
+/// Writes the line of one record. `room` is a buffer, and stays small whatever the record holds.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_row(
+    message: &Message<'_>,
+    columns: &[&'static Field],
+    style: &CsvStyle,
+    room: &mut Vec<u8>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if message.octets().len() <= SHORT {
+        room.clear();
+        row(message, columns, style, room);
+        return out.write_all(room);
+    }
+    for (i, column) in columns.iter().enumerate() {
+        if i > 0 {
+            out.write_all(&style.separator)?;
+        }
+        let (is_quoted, is_empty) = look_through(message, column, style, room);
+        if style.quote && (is_quoted || is_empty && columns.len() == 1) {
+            write_quoted(message, column, style, room, out)?;
+        } else {
+            let mut pieces = out::written(room, out);
+            value(message, column, style, &mut pieces);
+            pieces.end()?;
+        }
+    }
+    out.write_all(b"\n")
+}
+
+/// Whether a cell does not survive without quotes, and whether it is empty.
+fn look_through(
+    message: &Message<'_>,
+    column: &'static Field,
+    style: &CsvStyle,
+    room: &mut Vec<u8>,
+) -> (bool, bool) {
+    // The end of what was seen: a separator may begin in it.
+    let kept = style.separator.len().saturating_sub(1);
+    let (mut must_quote, mut is_empty) = (false, true);
+    let mut tail: Vec<u8> = Vec::new();
+    let mut pieces = out::Pieces::new(room, |octets| {
+        tail.extend_from_slice(octets);
+        is_empty &= octets.is_empty();
+        let is_special = |octet: &u8| matches!(octet, b'"' | b'\r' | b'\n');
+        must_quote |= tail.iter().any(is_special) || find(&tail, &style.separator).is_some();
+        tail.drain(..tail.len().saturating_sub(kept));
+        Ok(())
+    });
+    value(message, column, style, &mut pieces);
+    // The closure has nothing to fail at.
+    drop(pieces.end());
+    (must_quote || style.must_quote(&tail), is_empty)
+}
+
+fn write_quoted(
+    message: &Message<'_>,
+    column: &'static Field,
+    style: &CsvStyle,
+    room: &mut Vec<u8>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    out.write_all(b"\"")?;
+    let mut pieces = out::Pieces::new(room, |octets| {
+        for part in octets.split_inclusive(|octet| *octet == b'"') {
+            out.write_all(part)?;
+            if part.ends_with(b"\"") {
+                out.write_all(b"\"")?;
+            }
+        }
+        Ok(())
+    });
+    value(message, column, style, &mut pieces);
+    pieces.end()?;
+    out.write_all(b"\"")
+}
+
+/// The beginnings of the cells of a row: of this many octets, or somewhat more.
+pub fn beginnings(
+    message: &Message<'_>,
+    columns: &[&'static Field],
+    style: &CsvStyle,
+    length: usize,
+) -> Vec<Vec<u8>> {
+    let beginning = |column: &&'static Field| {
+        let mut out = out::Beginning {
+            text: Vec::new(),
+            length,
+        };
+        value(message, column, style, &mut out);
+        out.text
+    };
+    columns.iter().map(beginning).collect()
 }
 
 /// The columns whose cells would shift or break the row if they were not quoted.
@@ -240,18 +355,19 @@ pub fn needs_quoting(
     columns: &[&'static Field],
     style: &CsvStyle,
 ) -> Vec<&'static Field> {
-    let mut text = Vec::new();
+    let mut room = Vec::new();
     let mut found = columns.to_vec();
-    found.retain(|column| {
-        text.clear();
-        cell(message, column, style, &mut text);
-        style.must_quote(&text)
-    });
+    found.retain(|column| look_through(message, column, style, &mut room).0);
     found
 }
 
-/// Whether the row of a record, parsed again, gives exactly its cells.
+/// Whether the row of a record, parsed again, gives exactly its cells. The row of a very long record is
+/// not parsed: it does where it may be quoted, and where it need not be.
 pub fn reads_back(message: &Message<'_>, columns: &[&'static Field], style: &CsvStyle) -> bool {
+    if message.octets().len() > SHORT {
+        let sound = !style.separator.is_empty() && !style.must_quote(b"");
+        return sound && (style.quote || needs_quoting(message, columns, style).is_empty());
+    }
     let mut line = Vec::new();
     row(message, columns, style, &mut line);
     line.pop();
@@ -327,16 +443,6 @@ pub fn select(
             .ok_or_else(|| UnknownField::new(schema, shown, name))
     };
     names.split(',').map(field).collect()
-}
-
-/// The texts of the cells of a row.
-pub fn cells(message: &Message<'_>, columns: &[&'static Field], style: &CsvStyle) -> Vec<Vec<u8>> {
-    let text = |column: &&'static Field| {
-        let mut out = Vec::new();
-        cell(message, column, style, &mut out);
-        out
-    };
-    columns.iter().map(text).collect()
 }
 
 /// A name that is no field of the record.

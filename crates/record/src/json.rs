@@ -19,8 +19,9 @@
 //! repeated, that key holds the octets of all values. Control characters, and those that turn the
 //! direction of writing, are escaped, so a line is safe to show in a terminal.
 
-use std::io::Write;
+use std::io::{self, Write};
 
+use crate::out::{self, Out};
 use crate::table::is_plain;
 use crate::text::is_default;
 use crate::{Csv, Field, Message, Scalar, Schema, Timestamp, digits, type_name};
@@ -29,6 +30,22 @@ use crate::{Csv, Field, Message, Scalar, Schema, Timestamp, digits, type_name};
 pub fn line(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
     object(message, types, out);
     out.push(b'\n');
+}
+
+/// Writes the line of one record. `room` is a buffer, and stays small whatever the record holds.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_line(
+    message: &Message<'_>,
+    types: &[&'static Schema],
+    room: &mut Vec<u8>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut pieces = out::written(room, out);
+    object(message, types, &mut pieces);
+    pieces.buffer().push(b'\n');
+    pieces.end()
 }
 
 /// The key of the type's name in [`typed_line`]: no field has this name.
@@ -46,8 +63,8 @@ pub fn typed_line(message: &Message<'_>, types: &[&'static Schema], out: &mut Ve
     out.splice(start + 1..start + 1, key.into_bytes());
 }
 
-fn object(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
-    out.push(b'{');
+fn object<O: Out>(message: &Message<'_>, types: &[&'static Schema], out: &mut O) {
+    out.buffer().push(b'{');
     let is_shown = |field: &&'static Field| {
         // The nanoseconds are in the time.
         field.name != "Nanoseconds" && !(field.is_shared() && has_default(message, field))
@@ -55,22 +72,22 @@ fn object(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
     let fields = message.schema().fields.iter().filter(is_shown);
     for (i, field) in fields.enumerate() {
         if i > 0 {
-            out.push(b',');
+            out.buffer().push(b',');
         }
         let mut is_exact = true;
-        key(field, "", out);
+        key(field, "", out.buffer());
         values(message, field, out, |value, out| {
             is_exact &= scalar(message, field, value, types, out);
         });
         if !is_exact {
-            out.push(b',');
-            key(field, "_hex", out);
+            out.buffer().push(b',');
+            key(field, "_hex", out.buffer());
             values(message, field, out, |value, out| {
-                quoted_hex(octets(&value), out)
+                quoted_hex(octets(&value), out.buffer())
             });
         }
     }
-    out.push(b'}');
+    out.buffer().push(b'}');
 }
 
 fn has_default(message: &Message<'_>, field: &'static Field) -> bool {
@@ -85,36 +102,44 @@ fn key(field: &Field, suffix: &str, out: &mut Vec<u8>) {
 }
 
 /// The value of a field, or all of them in an array, each written by `write`.
-fn values(
+fn values<O: Out>(
     message: &Message<'_>,
     field: &'static Field,
-    out: &mut Vec<u8>,
-    mut write: impl FnMut(Scalar<'_>, &mut Vec<u8>),
+    out: &mut O,
+    mut write: impl FnMut(Scalar<'_>, &mut O),
 ) {
     if field.repeated {
-        out.push(b'[');
+        out.buffer().push(b'[');
         for (i, value) in message.values(field).enumerate() {
             if i > 0 {
-                out.push(b',');
+                out.buffer().push(b',');
             }
             write(value, out);
+            if !out.goes_on() {
+                return;
+            }
         }
-        out.push(b']');
+        out.buffer().push(b']');
     } else if let Some(value) = message.value(field) {
         write(value, out);
     } else {
-        out.extend_from_slice(b"null");
+        out.buffer().extend_from_slice(b"null");
     }
 }
 
 /// Returns whether the JSON holds the value exactly.
-fn scalar(
+fn scalar<O: Out>(
     message: &Message<'_>,
     field: &Field,
     value: Scalar<'_>,
     types: &[&'static Schema],
-    out: &mut Vec<u8>,
+    out: &mut O,
 ) -> bool {
+    if let Scalar::Message(message) = value {
+        object(&message, types, out);
+        return true;
+    }
+    let out = out.buffer();
     match value {
         Scalar::Int(n) => integer(n, field, out),
         Scalar::Uint(n) => integer(n, field, out),
@@ -137,7 +162,7 @@ fn scalar(
         Scalar::Bytes(octets) if field.csv == Csv::Raw => return string(octets, out),
         Scalar::Bytes(octets) => quoted_hex(octets, out),
         Scalar::RecordType(number) => type_number(number, types, out),
-        Scalar::Message(message) => object(&message, types, out),
+        Scalar::Message(_) => {}
     }
     true
 }

@@ -21,6 +21,8 @@ pub mod text;
 mod address;
 mod digits;
 mod header;
+mod out;
+mod pieces;
 mod schema;
 mod suggestion;
 #[cfg(test)]

@@ -4,26 +4,52 @@
 //! messages are indented in `<` and `>`, and strings are escaped as in C, so that every octet can
 //! be read and none reaches the terminal.
 
+use std::io::{self, Write};
+
+use crate::out::{self, Out};
 use crate::{Field, Message, Scalar, Schema, digits, type_name};
 
 /// Appends the name of the record's type, its fields, and an empty line.
 ///
 /// `types` are the records whose type numbers have names.
 pub fn write(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
+    record(message, types, out);
+}
+
+/// Writes the same. `room` is a buffer, and stays small whatever the record holds.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_to(
+    message: &Message<'_>,
+    types: &[&'static Schema],
+    room: &mut Vec<u8>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut pieces = out::written(room, out);
+    record(message, types, &mut pieces);
+    pieces.end()
+}
+
+fn record<O: Out>(message: &Message<'_>, types: &[&'static Schema], out: &mut O) {
     if message.schema().number.is_some() {
+        let out = out.buffer();
         out.extend_from_slice(b"NC_");
         out.extend_from_slice(message.schema().name.as_bytes());
         out.push(b'\n');
     }
     fields(message, 0, types, out);
-    out.push(b'\n');
+    out.buffer().push(b'\n');
 }
 
-fn fields(message: &Message<'_>, depth: usize, types: &[&'static Schema], out: &mut Vec<u8>) {
+fn fields<O: Out>(message: &Message<'_>, depth: usize, types: &[&'static Schema], out: &mut O) {
     for field in by_number(message.schema()) {
         if field.repeated {
             for value in message.values(field) {
                 line(field, value, depth, types, out);
+                if !out.goes_on() {
+                    return;
+                }
             }
         } else if let Some(value) = message.value(field).filter(|value| !is_default(value)) {
             line(field, value, depth, types, out);
@@ -52,16 +78,24 @@ pub(crate) fn is_default(value: &Scalar<'_>) -> bool {
     }
 }
 
-fn line(
+fn line<O: Out>(
     field: &Field,
     value: Scalar<'_>,
     depth: usize,
     types: &[&'static Schema],
-    out: &mut Vec<u8>,
+    out: &mut O,
 ) {
-    indent(depth, out);
-    out.extend_from_slice(field.name.as_bytes());
-    out.extend_from_slice(b": ");
+    indent(depth, out.buffer());
+    out.buffer().extend_from_slice(field.name.as_bytes());
+    out.buffer().extend_from_slice(b": ");
+    if let Scalar::Message(message) = value {
+        out.buffer().extend_from_slice(b"<\n");
+        fields(&message, depth + 1, types, out);
+        indent(depth, out.buffer());
+        out.buffer().extend_from_slice(b">\n");
+        return;
+    }
+    let out = out.buffer();
     match value {
         Scalar::Int(n) => digits::integer(n, out),
         Scalar::Uint(n) => digits::integer(n, out),
@@ -72,12 +106,7 @@ fn line(
             quoted(octets, out);
         }
         Scalar::RecordType(number) => type_name(types, number, out),
-        Scalar::Message(message) => {
-            out.extend_from_slice(b"<\n");
-            fields(&message, depth + 1, types, out);
-            indent(depth, out);
-            out.push(b'>');
-        }
+        Scalar::Message(_) => {}
     }
     out.push(b'\n');
 }

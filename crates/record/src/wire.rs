@@ -4,7 +4,7 @@
 //! are not UTF-8), strict where octets contradict themselves (a length past the end, a wire type
 //! that does not fit the field).
 
-use crate::{Csv, Field, Schema, Timestamp, Type};
+use crate::{Csv, Field, Schema, Timestamp, Type, pieces, put};
 
 /// What is wrong with an encoded record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +21,9 @@ pub enum WireError {
     /// More messages inside each other than are read.
     #[error("there are more than {MAX_NESTING} messages inside each other")]
     Nesting,
+    /// A nested message comes in pieces, so that it stands nowhere as a whole.
+    #[error("a nested message comes in pieces")]
+    Pieces,
 }
 
 /// Messages inside each other that are read. Those of a kind that holds itself (`GRERouting`) could
@@ -31,14 +34,19 @@ const MAX_NESTING: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Message<'a> {
     schema: &'static Schema,
+    octets: &'a [u8],
     /// The last value of every field that is not repeated, by its place in the schema.
     single: Vec<Option<Raw<'a>>>,
-    /// Values of repeated fields with the place of their field; sorted by place, stably.
-    repeated: Vec<(u16, Raw<'a>)>,
+    /// Values of repeated fields with the place of their field; sorted by place, stably. None where they
+    /// are more than [`MOST_KEPT`]: two octets may hold one, so they are found again in the octets.
+    repeated: Option<Vec<(u16, Raw<'a>)>>,
 }
 
+/// Values of repeated fields that a message keeps.
+const MOST_KEPT: usize = 4096;
+
 #[derive(Clone, Copy, Debug)]
-enum Raw<'a> {
+pub(crate) enum Raw<'a> {
     Number(u64),
     Octets(&'a [u8]),
 }
@@ -67,26 +75,58 @@ pub enum Scalar<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// Decodes a message of which nested ones may come in pieces, as other writers may have it; `room` is
+    /// for the pieces put together.
+    pub fn parse_pieces(
+        schema: &'static Schema,
+        octets: &'a [u8],
+        room: &'a mut Vec<u8>,
+    ) -> Result<Message<'a>, WireError> {
+        match Message::parse(schema, octets) {
+            Err(WireError::Pieces) => {
+                room.clear();
+                pieces::join(schema, octets.to_vec(), room);
+                Message::parse(schema, room)
+            }
+            parsed => parsed,
+        }
+    }
+
     /// Decodes a message. Nested messages are decoded when they are asked for, but checked here.
     pub fn parse(schema: &'static Schema, octets: &'a [u8]) -> Result<Message<'a>, WireError> {
         let mut single = vec![None; schema.fields.len()];
-        let mut repeated = Vec::new();
-        walk(schema, octets, MAX_NESTING, &mut |place, field, raw| {
-            if field.repeated {
-                repeated.push((place as u16, raw));
-            } else {
-                single[place] = Some(raw);
-            }
-        })?;
+        let mut repeated = Some(Vec::new());
+        let in_pieces =
+            walk(
+                schema,
+                octets,
+                MAX_NESTING,
+                &mut |place, field, raw| match &mut repeated {
+                    _ if !field.repeated => single[place] = Some(raw),
+                    Some(kept) if kept.len() < MOST_KEPT => kept.push((place as u16, raw)),
+                    _ => repeated = None,
+                },
+            )?;
+        if in_pieces {
+            return Err(WireError::Pieces);
+        }
         // Nearly always so already: writers use the order of numbers, which is mostly ours.
-        if !repeated.is_sorted_by_key(|(place, _)| *place) {
-            repeated.sort_by_key(|(place, _)| *place);
+        if let Some(kept) = &mut repeated
+            && !kept.is_sorted_by_key(|(place, _)| *place)
+        {
+            kept.sort_by_key(|(place, _)| *place);
         }
         Ok(Message {
             schema,
+            octets,
             single,
             repeated,
         })
+    }
+
+    /// The octets that it was decoded from.
+    pub(crate) fn octets(&self) -> &'a [u8] {
+        self.octets
     }
 
     /// The definition.
@@ -97,24 +137,24 @@ impl<'a> Message<'a> {
     /// The values of a repeated field in the order they were written. Of any other field the value,
     /// or none where it has its default.
     pub fn values(&self, field: &'static Field) -> impl Iterator<Item = Scalar<'a>> {
-        let (single, repeated) = match self.schema.by_number(field.number) {
-            Some((place, field)) if field.repeated => {
+        let (mut single, mut kept, mut found) = (None, &[][..], None);
+        match (self.schema.by_number(field.number), &self.repeated) {
+            (Some((place, field)), Some(repeated)) if field.repeated => {
                 let place_of = |(place, _): &(u16, Raw<'_>)| usize::from(*place);
-                let start = self
-                    .repeated
-                    .partition_point(|entry| place_of(entry) < place);
-                let end = self
-                    .repeated
-                    .partition_point(|entry| place_of(entry) <= place);
-                (None, &self.repeated[start..end])
+                let start = repeated.partition_point(|entry| place_of(entry) < place);
+                let end = repeated.partition_point(|entry| place_of(entry) <= place);
+                kept = &repeated[start..end];
             }
-            Some((place, _)) => (self.single[place], &[][..]),
-            None => (None, &[][..]),
-        };
-        let repeated = repeated.iter().map(|(_, raw)| *raw);
-        single
-            .into_iter()
-            .chain(repeated)
+            (Some((_, field)), None) if field.repeated => {
+                found = Some(Values::of(field, self.octets))
+            }
+            (Some((place, _)), _) => single = self.single[place],
+            (None, _) => {}
+        }
+        let kept = kept.iter().map(|(_, raw)| *raw);
+        let values = single.into_iter().chain(kept);
+        values
+            .chain(found.into_iter().flatten())
             .map(|raw| scalar(field.ty, raw))
     }
 
@@ -166,37 +206,30 @@ pub fn check(schema: &'static Schema, octets: &[u8]) -> Result<bool, WireError> 
 }
 
 /// Tells `found` of every value of a known field, with its place in the schema, in the order of the
-/// octets.
+/// octets. Gives whether a message in it, that is not repeated, comes in pieces.
 fn walk<'a>(
     schema: &'static Schema,
     octets: &'a [u8],
     nesting: usize,
     found: &mut impl FnMut(usize, &'static Field, Raw<'a>),
-) -> Result<(), WireError> {
+) -> Result<bool, WireError> {
     let mut rest = octets;
+    // By place; no schema has as many fields.
+    let (mut seen, mut in_pieces) = (0u128, false);
     while !rest.is_empty() {
-        let key = varint(&mut rest)?;
-        let (number, wire) = ((key >> 3) as u32, key & 7);
-        let raw = match wire {
-            0 => Raw::Number(varint(&mut rest)?),
-            1 => Raw::Number(u64::from_le_bytes(*take(&mut rest)?)),
-            2 => {
-                let len = varint(&mut rest)?;
-                let len = usize::try_from(len).map_err(|_| WireError::Truncated)?;
-                let (value, after) = rest.split_at_checked(len).ok_or(WireError::Truncated)?;
-                rest = after;
-                Raw::Octets(value)
-            }
-            5 => Raw::Number(u64::from(u32::from_le_bytes(*take(&mut rest)?))),
-            _ => return Err(WireError::WireType(number)),
-        };
+        let (number, wire, raw) = next_field(&mut rest)?;
         let Some((place, field)) = schema.by_number(number) else {
             continue;
         };
         match (field.ty, raw) {
             (Type::Message(nested), Raw::Octets(octets)) => {
                 let inside = nesting.checked_sub(1).ok_or(WireError::Nesting)?;
-                walk(nested, octets, inside, &mut pass_over)?;
+                in_pieces |= walk(nested, octets, inside, &mut pass_over)?;
+                if !field.repeated {
+                    let bit = 1u128.checked_shl(place as u32).unwrap_or(0);
+                    in_pieces |= seen & bit != 0;
+                    seen |= bit;
+                }
                 found(place, field, raw);
             }
             (Type::String | Type::Timestamp | Type::Bytes, Raw::Octets(_)) => {
@@ -207,11 +240,7 @@ fn walk<'a>(
             }
             (ty, Raw::Octets(mut packed)) if field.repeated => {
                 while !packed.is_empty() {
-                    let number = match ty {
-                        Type::Double => u64::from_le_bytes(*take(&mut packed)?),
-                        _ => varint(&mut packed)?,
-                    };
-                    found(place, field, Raw::Number(number));
+                    found(place, field, next_packed(&mut packed, ty)?);
                 }
             }
             (Type::Double, Raw::Number(_)) if wire == 1 => found(place, field, raw),
@@ -219,7 +248,74 @@ fn walk<'a>(
             _ => return Err(WireError::WireType(number)),
         }
     }
-    Ok(())
+    Ok(in_pieces)
+}
+
+/// The next field: its number, its wire type and its value.
+#[inline]
+pub(crate) fn next_field<'a>(rest: &mut &'a [u8]) -> Result<(u32, u64, Raw<'a>), WireError> {
+    let key = varint(rest)?;
+    let (number, wire) = ((key >> 3) as u32, key & 7);
+    let raw = match wire {
+        0 => Raw::Number(varint(rest)?),
+        1 => Raw::Number(u64::from_le_bytes(*take(rest)?)),
+        2 => {
+            let len = varint(rest)?;
+            let len = usize::try_from(len).map_err(|_| WireError::Truncated)?;
+            let (value, after) = rest.split_at_checked(len).ok_or(WireError::Truncated)?;
+            *rest = after;
+            Raw::Octets(value)
+        }
+        5 => Raw::Number(u64::from(u32::from_le_bytes(*take(rest)?))),
+        _ => return Err(WireError::WireType(number)),
+    };
+    Ok((number, wire, raw))
+}
+
+/// The next of the numbers that stand together in one value.
+#[inline]
+fn next_packed<'a>(packed: &mut &[u8], ty: Type) -> Result<Raw<'a>, WireError> {
+    Ok(Raw::Number(match ty {
+        Type::Double => u64::from_le_bytes(*take(packed)?),
+        _ => varint(packed)?,
+    }))
+}
+
+/// The values of a repeated field, one after the other out of octets that were found sound.
+#[derive(Clone, Debug)]
+struct Values<'a> {
+    field: &'static Field,
+    rest: &'a [u8],
+    packed: &'a [u8],
+}
+
+impl<'a> Values<'a> {
+    fn of(field: &'static Field, octets: &'a [u8]) -> Values<'a> {
+        Values {
+            field,
+            rest: octets,
+            packed: &[],
+        }
+    }
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Raw<'a>;
+
+    fn next(&mut self) -> Option<Raw<'a>> {
+        let is_delimited = put::is_length_delimited(self.field.ty);
+        while self.packed.is_empty() {
+            if self.rest.is_empty() {
+                return None;
+            }
+            match next_field(&mut self.rest).ok()? {
+                (number, ..) if number != self.field.number => {}
+                (_, _, Raw::Octets(packed)) if !is_delimited => self.packed = packed,
+                (.., raw) => return Some(raw),
+            }
+        }
+        next_packed(&mut self.packed, self.field.ty).ok()
+    }
 }
 
 /// What [`walk`] tells of a nested message that is only checked.
@@ -277,6 +373,146 @@ mod tests {
     use crate::csv::CsvStyle;
     use crate::testing::{Everything, encoded, octets, values};
     use crate::{Columns, Record, csv, json, text};
+
+    /// A record of so many tiny values: numbers that stand together and alone, texts, messages.
+    fn tiny_values(count: usize) -> Vec<u8> {
+        let mut octets = Vec::new();
+        for (number, ty) in [(14, Type::String), (17, Type::Message(Everything::SCHEMA))] {
+            for _ in 0..count {
+                put::key(&mut octets, number, ty);
+                octets.push(0);
+            }
+        }
+        put::packed_key(&mut octets, 12);
+        put::delimited(&mut octets, |out| out.resize(out.len() + count, 5));
+        for _ in 0..count {
+            put::key(&mut octets, 12, Type::Int32);
+            octets.push(6);
+        }
+        // With quotes, separators and line ends in the last of them.
+        for text in [&b"a,b;;\"c\""[..], b"\n"] {
+            put::key(&mut octets, 14, Type::String);
+            put::bytes(&mut octets, text);
+        }
+        octets
+    }
+
+    #[test]
+    fn very_many_values_are_not_kept() {
+        for count in [10, MOST_KEPT / 4, MOST_KEPT, 100_000] {
+            let octets = tiny_values(count);
+            let message = Message::parse(Everything::SCHEMA, &octets).expect("a sound record");
+            assert_eq!(message.repeated.is_none(), 4 * count + 2 > MOST_KEPT);
+            let values = |name| message.values(field(name));
+            assert_eq!(values("Strings").count(), count + 2);
+            assert_eq!(values("Many").count(), count);
+            assert_eq!(values("List").count(), 0);
+            let ints = values("Ints").map(|value| match value {
+                Scalar::Int(number) => number,
+                other => panic!("{other:?}"),
+            });
+            let expected = std::iter::repeat_n(5, count).chain(std::iter::repeat_n(6, count));
+            assert!(ints.eq(expected));
+        }
+    }
+
+    /// The text of a long record is the same piece by piece, and no more than a piece of it is held.
+    #[test]
+    fn long_records_are_written_in_pieces() {
+        let octets = tiny_values(40_000);
+        let message = Message::parse(Everything::SCHEMA, &octets).expect("a sound record");
+        let mut room = Vec::new();
+        for (separator, quote) in [(",", true), (";;", true), ("-", true), ("!", false)] {
+            let style = CsvStyle {
+                separator: separator.into(),
+                quote,
+                ..CsvStyle::default()
+            };
+            let columns: Vec<_> = Everything::SCHEMA.columns(Columns::default()).collect();
+            let (mut whole, mut pieces) = (Vec::new(), Vec::new());
+            csv::row(&message, &columns, &style, &mut whole);
+            csv::write_row(&message, &columns, &style, &mut room, &mut pieces).expect("room");
+            assert!(whole == pieces, "{separator}");
+            let quoted = csv::needs_quoting(&message, &columns, &style);
+            assert!(quoted.contains(&field("Strings")));
+            assert_eq!(quoted.contains(&field("Ints")), separator == "-");
+            assert_eq!(csv::reads_back(&message, &columns, &style), quote);
+            let beginnings = csv::beginnings(&message, &columns, &style, 100);
+            assert!(beginnings.iter().all(|cell| cell.len() < 200));
+        }
+        let (mut whole, mut pieces) = (Vec::new(), Vec::new());
+        json::line(&message, &[], &mut whole);
+        json::write_line(&message, &[], &mut room, &mut pieces).expect("room");
+        assert!(whole == pieces);
+        pieces.clear();
+        whole.clear();
+        text::write(&message, &[], &mut whole);
+        text::write_to(&message, &[], &mut room, &mut pieces).expect("room");
+        assert!(whole == pieces);
+        assert!(room.capacity() < 1 << 18, "{}", room.capacity());
+    }
+
+    #[test]
+    fn a_writer_that_fails_ends_it() {
+        struct Full(u32);
+        impl std::io::Write for Full {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                self.0 += 1;
+                Err(std::io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let octets = tiny_values(40_000);
+        let message = Message::parse(Everything::SCHEMA, &octets).expect("a sound record");
+        let mut full = Full(0);
+        let error = json::write_line(&message, &[], &mut Vec::new(), &mut full);
+        assert_eq!(
+            error.expect_err("no room").kind(),
+            std::io::ErrorKind::StorageFull
+        );
+        assert_eq!(full.0, 1);
+    }
+
+    /// A field that holds these octets.
+    fn held(number: u32, octets: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        put::key(&mut out, number, Type::Bytes);
+        put::bytes(&mut out, octets);
+        out
+    }
+
+    #[test]
+    fn nested_messages_in_pieces_are_joined() {
+        // Its first field in one piece, its second in the other, with another field between them.
+        let (a, b) = (held(1, b"x"), [2 << 3, 7]);
+        let octets = [held(16, &a), held(9, b"y"), held(16, &b)].concat();
+        let line = |octets: &[u8]| {
+            let (mut room, mut out) = (Vec::new(), Vec::new());
+            let message = Message::parse_pieces(Everything::SCHEMA, octets, &mut room);
+            json::line(&message.expect("a sound record"), &[], &mut out);
+            String::from_utf8(out).expect("text")
+        };
+        let parsed = Message::parse(Everything::SCHEMA, &octets);
+        assert_eq!(parsed.err(), Some(WireError::Pieces));
+        assert_eq!(check(Everything::SCHEMA, &octets), Ok(false));
+        let text = line(&octets);
+        assert!(text.contains(r#""One":{"A":"x","B":7}"#), "{text}");
+        assert!(text.contains(r#""Bytes":"79""#), "{text}");
+        // The last of a field counts; a piece without anything is one too.
+        let octets = [held(16, b""), held(16, &a), held(16, &held(1, b"z"))].concat();
+        assert!(line(&octets).contains(r#""One":{"A":"z","B":0}"#));
+        // In a message of a list, whose entries stay as many and in their order.
+        let entry = [held(1, &a), held(1, &b), vec![2 << 3, 1]].concat();
+        let octets = [held(18, &entry), held(18, b""), held(18, &entry)].concat();
+        let whole = r#"{"A":{"A":"x","B":7},"B":true}"#;
+        let list = format!(r#""List":[{whole},{{"A":null,"B":false}},{whole}]"#);
+        assert!(line(&octets).contains(&list), "{}", line(&octets));
+        // Very many.
+        let octets = [held(16, &a), held(16, b"").repeat(100_000), held(16, &b)].concat();
+        assert!(line(&octets).contains(r#""One":{"A":"x","B":7}"#));
+    }
 
     fn field(name: &str) -> &'static Field {
         Everything::SCHEMA.field(name).unwrap()

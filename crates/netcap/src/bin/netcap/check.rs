@@ -7,6 +7,9 @@ use netcap_shell::Failure;
 use netcap_shell::console::has_colours;
 use netcap_shell::figures::grouped;
 
+/// Octets of a cell that are shown.
+const ROW: usize = 64 << 10;
+
 /// What has been found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Check {
@@ -33,7 +36,7 @@ impl Check {
         self.quoted += 1;
         let names: Vec<&str> = found.iter().map(|column| column.name).collect();
         let separator = visible(&style.separator);
-        let row: Vec<String> = csv::cells(message, columns, style)
+        let row: Vec<String> = csv::beginnings(message, columns, style, ROW)
             .iter()
             .map(|cell| highlighted(&visible(cell), &separator))
             .collect();

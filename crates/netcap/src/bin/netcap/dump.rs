@@ -4,7 +4,7 @@ use std::io::{BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
 use netcap_record::csv::{self, CsvStyle};
-use netcap_record::table::Table;
+use netcap_record::table::{LONGEST_CELL, Table};
 use netcap_record::{
     Columns, Field, FileHeader, Message, PACKET_NUMBER, Schema, find_schema, json, text,
 };
@@ -18,6 +18,8 @@ use crate::flags::Flags;
 
 /// Rows of a table, after which it is printed and the next begins.
 const TABLE_ROWS: usize = 100;
+/// Octets of a cell from which a table takes what it shows: a character has four at most.
+const CELL: usize = 4 * LONGEST_CELL;
 
 /// A record file that has been opened.
 struct Input {
@@ -106,9 +108,10 @@ fn dump(
 ) -> Result<(), Failure> {
     let (mut malformed, mut first) = (0, None);
     let mut number = 0;
+    let mut room = Vec::new();
     while let Some(record) = input.reader.next_record()? {
         number += 1;
-        match Message::parse(schema, record) {
+        match Message::parse_pieces(schema, record, &mut room) {
             Ok(message) => printer.record(&message, out).map_err(Failure::stdout)?,
             Err(error) => {
                 malformed += 1;
@@ -265,12 +268,14 @@ impl Printer {
         self.records += 1;
         self.line.clear();
         match self.layout {
-            Layout::Csv => csv::row(message, &self.columns, &self.style, &mut self.line),
-            Layout::Text => text::write(message, &self.types, &mut self.line),
-            Layout::Json => json::line(message, &self.types, &mut self.line),
+            Layout::Csv => {
+                return csv::write_row(message, &self.columns, &self.style, &mut self.line, out);
+            }
+            Layout::Text => return text::write_to(message, &self.types, &mut self.line, out),
+            Layout::Json => return json::write_line(message, &self.types, &mut self.line, out),
             Layout::Table => {
-                self.table
-                    .row(csv::cells(message, &self.columns, &self.style));
+                let cells = csv::beginnings(message, &self.columns, &self.style, CELL);
+                self.table.row(cells);
                 if self.table.len() == TABLE_ROWS {
                     self.flush_table();
                 }
