@@ -135,6 +135,25 @@ pub enum Then {
     Leave,
 }
 
+/// What a direction of a stream ended by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its sender closed it with a FIN: all that it sent has been handed on.
+    Closed,
+    /// A reset of either end was the last of it.
+    Reset,
+    /// It was idle for too long.
+    TimedOut,
+    /// Another connection took its addresses and ports.
+    Replaced,
+    /// There was no room for it.
+    Evicted,
+    /// The capture ended.
+    Capture,
+    /// The dissector left the stream.
+    Left,
+}
+
 /// Makes records of the octets of one stream.
 pub trait StreamDissector: Send {
     /// Takes the next octets of a direction.
@@ -153,9 +172,9 @@ pub trait StreamDissector: Send {
         context: &mut StreamContext<'_, '_>,
     ) -> Then;
 
-    /// Learns that a direction has ended: it was closed, reset, or idle for too long, or the
-    /// capture ended. Each direction ends at most once, and both do before the dissector goes.
-    fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>);
+    /// Learns that a direction has ended, and by what. Each direction ends at most once, and both
+    /// do before the dissector goes.
+    fn end(&mut self, direction: Direction, ending: Ending, context: &mut StreamContext<'_, '_>);
 
     /// Octets that it keeps for later: what all streams keep together is limited.
     fn held(&self) -> usize;

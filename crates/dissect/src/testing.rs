@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use netcap_record::{Ip, Mac, Record, Schema, Time, split_frame};
 
 use crate::{
-    Beginning, Both, Context, Direction, Endpoint, Entropy, Fate, Fragment, Level, Output,
+    Beginning, Both, Context, Direction, Ending, Endpoint, Entropy, Fate, Fragment, Level, Output,
     PacketInfo, Protocol, Reason, Recognition, Registry, Selection, StreamContext, StreamDissector,
     StreamEnds, StreamProtocol, Then, TunnelKind, walk,
 };
@@ -264,7 +264,7 @@ pub fn stream(
                 dissector.gap(direction, octets, &mut context)
             }
             (Event::End(direction), Some(dissector)) => {
-                dissector.end(direction, &mut context);
+                dissector.end(direction, Ending::Closed, &mut context);
                 Then::GoOn
             }
             (Event::Gap(direction, _) | Event::End(direction), None) => {

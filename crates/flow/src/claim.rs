@@ -7,8 +7,8 @@
 //! [`LEAVES`] dissectors that left.
 
 use netcap_dissect::{
-    Beginning, Direction, Entropy, Output, PacketInfo, Recognition, Registry, StreamContext,
-    StreamDissector, StreamEnds, StreamProtocol, Then,
+    Beginning, Both, Direction, Ending, Entropy, Output, PacketInfo, Recognition, Registry,
+    StreamContext, StreamDissector, StreamEnds, StreamProtocol, Then,
 };
 
 use crate::stream_ledger::StreamLedger;
@@ -55,23 +55,8 @@ pub(crate) struct Claim {
     /// Octets that nobody claimed.
     unclaimed: u32,
     leaves: u8,
-    /// Directions that have ended.
-    ended: Ended,
-}
-
-#[derive(Default)]
-struct Ended {
-    to_server: bool,
-    to_client: bool,
-}
-
-impl Ended {
-    fn of(&mut self, direction: Direction) -> &mut bool {
-        match direction {
-            Direction::ToServer => &mut self.to_server,
-            Direction::ToClient => &mut self.to_client,
-        }
-    }
+    /// What the directions that have ended did so by.
+    ended: Both<Option<Ending>>,
 }
 
 struct Kept {
@@ -137,18 +122,19 @@ impl Claim {
     pub(crate) fn end(
         &mut self,
         direction: Direction,
+        ending: Ending,
         packet: PacketInfo,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
-        if std::mem::replace(self.ended.of(direction), true) {
+        if self.ended.of(direction).replace(ending).is_some() {
             return;
         }
         self.forget(direction);
         if let Some(dissector) = &mut self.dissector {
-            dissector.end(direction, &mut desk.context(ends, packet));
+            dissector.end(direction, ending, &mut desk.context(ends, packet));
         }
-        if *self.ended.of(direction.other()) {
+        if self.ended.of(direction.other()).is_some() {
             self.dissector = None;
         }
     }
@@ -176,8 +162,8 @@ impl Claim {
             return;
         };
         for direction in [Direction::ToServer, Direction::ToClient] {
-            if !*self.ended.of(direction) {
-                dissector.end(direction, &mut desk.context(ends, packet));
+            if self.ended.of(direction).is_none() {
+                dissector.end(direction, Ending::Left, &mut desk.context(ends, packet));
             }
         }
     }
@@ -230,8 +216,8 @@ impl Claim {
         *desk.ledger.recognised.entry(protocol.name).or_default() += 1;
         let mut dissector = (protocol.start)();
         for direction in [Direction::ToServer, Direction::ToClient] {
-            if *self.ended.of(direction) {
-                dissector.end(direction, &mut desk.context(ends, packet));
+            if let Some(ending) = *self.ended.of(direction) {
+                dissector.end(direction, ending, &mut desk.context(ends, packet));
             }
         }
         self.dissector = Some(dissector);

@@ -120,7 +120,7 @@ mod tests {
     use std::num::NonZero;
 
     use netcap_dissect::{
-        Application, Bodies, BodyEvent, BodyId, Chunk, Context, Direction, Ends, Entropy,
+        Application, Bodies, BodyEvent, BodyId, Chunk, Context, Direction, Ending, Ends, Entropy,
         IpVersion, Link, Network, Next, PacketInfo, Protocol, Recognition, SegmentFacts, Selection,
         Selector, StreamContext, StreamDissector, Then, Transport, walk,
     };
@@ -476,8 +476,13 @@ mod tests {
             Then::GoOn
         }
 
-        fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
-            self.tell(&format!("{direction:?} end"), context);
+        fn end(
+            &mut self,
+            direction: Direction,
+            ending: Ending,
+            context: &mut StreamContext<'_, '_>,
+        ) {
+            self.tell(&format!("{direction:?} {ending:?}"), context);
             if let Some(body) = self.body.take() {
                 context.end_body(body, true);
             }

@@ -488,7 +488,7 @@ impl Held {
                     counts.octets += old.len() as u64;
                     let differ = old.iter().zip(octets).filter(|(a, b)| a != b);
                     counts.conflicts += differ.count() as u64;
-                    policy.newcomer_wins(new.start, start)
+                    policy.newcomer_wins(&new, &(start..start + there.length))
                 }
                 (there, _) => there.is_none(),
             };

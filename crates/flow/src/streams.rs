@@ -18,7 +18,8 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use netcap_dissect::{
-    Direction, Endpoint, Entropy, Output, PacketInfo, Registry, StreamEnds, StreamProtocol, Turn,
+    Direction, Ending, Endpoint, Entropy, Output, PacketInfo, Registry, StreamEnds, StreamProtocol,
+    Turn,
 };
 use netcap_record::{Ip, Time};
 
@@ -277,7 +278,7 @@ impl Streams {
                 serial,
                 ..Turn::default()
             });
-            self.remove(place, registry, output);
+            self.remove(place, Ending::Capture, registry, output);
         }
         !self.closing().is_empty()
     }
@@ -335,7 +336,7 @@ impl Streams {
                     serial,
                     ..when.turn(Step::Idle)
                 });
-                self.remove(place, registry, output);
+                self.remove(place, Ending::TimedOut, registry, output);
             }
         }
         if self.limits.data_timeout > 0 {
@@ -409,7 +410,7 @@ impl Streams {
                     return;
                 };
                 self.ledger.evicted_streams += 1;
-                self.remove(place, registry, output);
+                self.remove(place, Ending::Evicted, registry, output);
                 continue;
             };
             let (place, direction) = (oldest.place, oldest.direction());
@@ -434,7 +435,9 @@ impl Streams {
         if stream.is_none_or(|stream| !stream.is_replaced_by(segment)) {
             return;
         }
-        self.with(place, registry, output, Stream::finish);
+        self.with(place, registry, output, |stream, desk| {
+            stream.finish(Ending::Replaced, desk);
+        });
         let stream = self.begin(segment, now);
         // The item of the old stream among the idle ones serves the new one.
         if let Some(slot) = self.streams.get_mut(place) {
@@ -454,7 +457,7 @@ impl Streams {
             && let Some(place) = self.idlest(None)
         {
             self.ledger.evicted_streams += 1;
-            self.remove(place, registry, output);
+            self.remove(place, Ending::Evicted, registry, output);
         }
         let stream = self.begin(segment, now);
         let serial = stream.serial;
@@ -493,8 +496,10 @@ impl Streams {
     }
 
     /// Ends a stream and forgets it.
-    fn remove(&mut self, place: u32, registry: &Registry, output: &mut Output) {
-        self.with(place, registry, output, Stream::finish);
+    fn remove(&mut self, place: u32, ending: Ending, registry: &Registry, output: &mut Output) {
+        self.with(place, registry, output, |stream, desk| {
+            stream.finish(ending, desk)
+        });
         let Some(stream) = self.streams.remove(place) else {
             return;
         };
@@ -707,13 +712,14 @@ impl Stream {
     fn settle(&mut self, packet: PacketInfo, desk: &mut Desk<'_>) {
         for direction in [Direction::ToServer, Direction::ToClient] {
             if self.half(direction).has_ended() {
-                self.claim.end(direction, packet, &self.ends, desk);
+                self.claim
+                    .end(direction, Ending::Closed, packet, &self.ends, desk);
             }
         }
     }
 
-    /// Hands on all that waits, and ends both directions.
-    fn finish(&mut self, desk: &mut Desk<'_>) {
+    /// Hands on all that waits, and ends both directions: by this, where nothing of their own has.
+    fn finish(&mut self, ending: Ending, desk: &mut Desk<'_>) {
         let packet = self.last_packet();
         let last = Moment {
             time: self.last,
@@ -724,7 +730,12 @@ impl Stream {
             half.finish(packet, last, &mut reading);
         }
         for direction in [Direction::ToServer, Direction::ToClient] {
-            self.claim.end(direction, packet, &self.ends, desk);
+            let ending = match self.half(direction).has_ended() {
+                true => Ending::Closed,
+                false if self.reset => Ending::Reset,
+                false => ending,
+            };
+            self.claim.end(direction, ending, packet, &self.ends, desk);
         }
     }
 

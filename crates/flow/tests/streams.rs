@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use netcap_dissect::{
-    Beginning, Direction, Endpoint, Output, PacketInfo, Recognition, Registry, Selection,
+    Beginning, Direction, Ending, Endpoint, Output, PacketInfo, Recognition, Registry, Selection,
     StreamContext, StreamDissector, StreamProtocol, Then,
 };
 use netcap_flow::{OverlapPolicy, SCHEMAS, Segment, StreamLedger, StreamLimits, Streams};
@@ -31,6 +31,8 @@ enum Note {
 thread_local! {
     /// Notes with the client's port.
     static NOTES: RefCell<Vec<(u16, Note)>> = const { RefCell::new(Vec::new()) };
+    /// What directions ended by.
+    static ENDINGS: RefCell<Vec<(Direction, Ending)>> = const { RefCell::new(Vec::new()) };
 }
 
 struct Recorder(&'static str);
@@ -70,7 +72,8 @@ impl StreamDissector for Recorder {
         Then::GoOn
     }
 
-    fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
+    fn end(&mut self, direction: Direction, ending: Ending, context: &mut StreamContext<'_, '_>) {
+        ENDINGS.with_borrow_mut(|endings| endings.push((direction, ending)));
         self.note(End(direction), context);
     }
 
@@ -458,6 +461,7 @@ fn policies_of_overlaps() {
     use OverlapPolicy::{Bsd, First, Last, Linux};
     let before = client(102, b"aaaa");
     let equal = client(104, b"aaaa");
+    let longer = client(104, b"aaaaaa");
     let inside = client(105, b"aa");
     let behind = client(106, b"aaaa");
     let around = client(102, b"aaaaaaaa");
@@ -469,7 +473,7 @@ fn policies_of_overlaps() {
         (First, equal, "..##BBBB##!"),
         (Last, equal, "..##aaaa##!"),
         (Bsd, equal, "..##BBBB##!"),
-        (Linux, equal, "..##aaaa##!"),
+        (Linux, equal, "..##BBBB##!"),
         (First, inside, "..##BBBB##!"),
         (Last, inside, "..##BaaB##!"),
         (Bsd, inside, "..##BBBB##!"),
@@ -478,6 +482,10 @@ fn policies_of_overlaps() {
         (Last, behind, "..##BBaaaa!"),
         (Bsd, behind, "..##BBBBaa!"),
         (Linux, behind, "..##BBBBaa!"),
+        (First, longer, "..##BBBBaa!"),
+        (Last, longer, "..##aaaaaa!"),
+        (Bsd, longer, "..##BBBBaa!"),
+        (Linux, longer, "..##aaaaaa!"),
         (First, around, "..aaBBBBaa!"),
         (Last, around, "..aaaaaaaa!"),
         (Bsd, around, "..aaaaaaaa!"),
@@ -687,6 +695,35 @@ fn a_reset_ends_nothing() {
         .take(&server(1, b"").flags(RST));
     assert_eq!(text(&notes(), ToServer), "why");
     assert_eq!(capture.close().streams, 1);
+}
+
+#[test]
+fn what_a_direction_ended_by_is_told() {
+    let endings = |packets: &[Packet<'_>]| {
+        ENDINGS.take();
+        let mut capture = Capture::new();
+        for packet in packets {
+            capture.take(packet);
+        }
+        capture.close();
+        let endings = ENDINGS.take().into_iter();
+        endings.map(|(_, ending)| ending).collect::<Vec<_>>()
+    };
+    use Ending::{Capture as CaptureEnded, Closed, Replaced, Reset, TimedOut};
+    let (question, answer) = (client(1, b"a").ack(1), server(1, b"b").ack(2));
+    let fin = server(2, b"").ack(2).flags(FIN);
+    let acknowledged = client(2, b"").ack(3);
+    let reset = server(2, b"").ack(2).flags(RST);
+    let later = client(9, b"").flags(SYN).port(7).at(1000);
+    let next = client(77, b"").flags(SYN);
+    let used = server(4000, b"").flags(SYN).ack(78);
+    assert_eq!(endings(&[question, answer]), [CaptureEnded, CaptureEnded]);
+    let closed = endings(&[question, answer, fin, acknowledged]);
+    assert_eq!(closed, [Closed, CaptureEnded]);
+    assert_eq!(endings(&[question, answer, reset]), [Reset, Reset]);
+    assert_eq!(endings(&[question, answer, later]), [TimedOut, TimedOut]);
+    let replaced = endings(&[question, answer, next, used]);
+    assert_eq!(replaced, [Replaced, Replaced]);
 }
 
 #[test]

@@ -20,8 +20,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use netcap::capture::{self, Batch, Packet};
 use netcap::dissect::{
-    Completed, Context, Direction, Endpoint, Entropy, Output, PacketInfo, Recognition, Registry,
-    Selection, StreamContext, StreamDissector, StreamProtocol, Then, walk,
+    Completed, Context, Direction, Ending, Endpoint, Entropy, Output, PacketInfo, Recognition,
+    Registry, Selection, StreamContext, StreamDissector, StreamProtocol, Then, walk,
 };
 use netcap::pipeline::{StreamLimits, registry};
 use netcap::record::{Ip, Time};
@@ -105,7 +105,7 @@ impl StreamDissector for Follower {
         Then::GoOn
     }
 
-    fn end(&mut self, _: Direction, _: &mut StreamContext<'_, '_>) {}
+    fn end(&mut self, _: Direction, _: Ending, _: &mut StreamContext<'_, '_>) {}
 
     fn held(&self) -> usize {
         0

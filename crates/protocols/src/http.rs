@@ -22,8 +22,8 @@
 use std::collections::VecDeque;
 
 use netcap_dissect::{
-    Beginning, BodyId, Cursor, Direction, PacketInfo, Pending, Reason, Recognition, StreamContext,
-    StreamDissector, StreamProtocol, Then,
+    Beginning, BodyId, Cursor, Direction, Ending, PacketInfo, Pending, Reason, Recognition,
+    StreamContext, StreamDissector, StreamProtocol, Then,
 };
 use netcap_record::{Each, Element, Ip, Record, Text, Time, Timestamp, Type};
 
@@ -167,25 +167,28 @@ struct StartLine<'a> {
 }
 
 impl<'a> StartLine<'a> {
-    /// Reads a line without its end; none where it begins no message.
+    /// Reads a line without its end; none where it begins no message. Any white space separates its
+    /// words, and as much of it as there is (RFC 9112 sections 3 and 4). Only a method that everybody
+    /// knows may stand without a target: what is left of a line that was cut looks like that.
     fn read(line: &'a [u8]) -> Option<StartLine<'a>> {
-        let (first, rest) = words(line)?;
+        let (first, rest) = word(trimmed(line));
         if is_version(first) {
-            let (code, reason) = words(rest).unwrap_or((rest, &[]));
+            let (code, reason) = word(rest);
             let number = decimal(code).filter(|_| code.len() == 3)?;
             return Some(StartLine {
                 version: first,
                 code: u16::try_from(number).ok()?,
-                reason: reason.trim_ascii(),
+                reason,
                 ..StartLine::default()
             });
         }
-        let rest = rest.trim_ascii();
-        let (target, version) = match rest.iter().rposition(|octet| *octet == b' ') {
-            Some(at) => (rest.get(..at)?.trim_ascii(), rest.get(at + 1..)?),
+        let (target, version) = match rest.iter().rposition(is_space) {
+            Some(at) => (trimmed(rest.get(..at)?), rest.get(at + 1..)?),
             None => (&[][..], rest),
         };
-        let is_method = (1..=LONGEST_METHOD).contains(&first.len()) && first.iter().all(is_token);
+        let is_method = (1..=LONGEST_METHOD).contains(&first.len())
+            && first.iter().all(is_token)
+            && (!target.is_empty() || is_known(first));
         let is_request = is_method && is_version(version);
         is_request.then_some(StartLine {
             method: first,
@@ -204,10 +207,32 @@ impl<'a> StartLine<'a> {
     }
 }
 
-/// What stands before and after the first space.
-fn words(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = line.iter().position(|octet| *octet == b' ')?;
-    Some((line.get(..at)?, line.get(at + 1..)?))
+/// What counts as white space in a start line: RFC 9112 section 3.
+fn is_space(octet: &u8) -> bool {
+    matches!(octet, b' ' | b'\t' | 0x0b | 0x0c | b'\r')
+}
+
+/// The octets without the white space around them.
+fn trimmed(octets: &[u8]) -> &[u8] {
+    let Some(start) = octets.iter().position(|octet| !is_space(octet)) else {
+        return &[];
+    };
+    let end = octets.iter().rposition(|octet| !is_space(octet));
+    let end = end.map_or(start, |last| last + 1);
+    octets.get(start..end).unwrap_or_default()
+}
+
+/// The first word, and what follows the white space behind it.
+fn word(octets: &[u8]) -> (&[u8], &[u8]) {
+    let end = octets.iter().position(is_space).unwrap_or(octets.len());
+    let (word, rest) = octets.split_at_checked(end).unwrap_or((octets, &[]));
+    (word, trimmed(rest))
+}
+
+/// Whether a method is one of [`METHODS`].
+fn is_known(method: &[u8]) -> bool {
+    let mut methods = METHODS.split(' ').map(str::as_bytes);
+    methods.any(|known| known.eq_ignore_ascii_case(method))
 }
 
 /// `HTTP-version` of RFC 9112 section 2.3 with 1 as the first number. The second one may be missing
@@ -222,27 +247,32 @@ fn is_token(octet: &u8) -> bool {
     octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(octet)
 }
 
-/// Whether octets begin a message, where nothing before them says so.
+/// Whether octets begin a message, where nothing before them says so. Empty lines before it do not
+/// count (RFC 9112 section 2.2).
 fn begins(octets: &[u8]) -> Recognition {
+    let Some(start) = octets.iter().position(|o| *o != b'\n' && !is_space(o)) else {
+        return Recognition::More;
+    };
+    let octets = octets.get(start..).unwrap_or_default();
     // Tells most of what is no text by its first octet.
     if !may_begin(octets) {
         return Recognition::No;
     }
     if let Some(end) = octets.iter().position(|octet| *octet == b'\n') {
-        let line = octets.get(..end).unwrap_or_default();
-        return yes_if(StartLine::read(line.trim_ascii_end()).is_some());
+        return yes_if(StartLine::read(octets.get(..end).unwrap_or_default()).is_some());
     }
     if octets.starts_with(VERSION) {
         return Recognition::Yes;
     }
-    let mut methods = METHODS.split(' ').map(str::as_bytes);
-    let Some((method, target)) = words(octets) else {
+    let (method, target) = word(octets);
+    if method.len() == octets.len() {
+        let mut methods = METHODS.split(' ').map(str::as_bytes);
         return match VERSION.starts_with(octets) || methods.any(|m| starts_with(m, octets)) {
             true => Recognition::More,
             false => Recognition::No,
         };
-    };
-    if !methods.any(|known| known.eq_ignore_ascii_case(method)) {
+    }
+    if !is_known(method) {
         return Recognition::No;
     }
     // The forms of a target: RFC 9112 section 3.2. Those of RTSP and SIP look like none of them.
@@ -275,8 +305,11 @@ fn starts_with(word: &[u8], beginning: &[u8]) -> bool {
 
 /// Whether octets without an end of line may begin a message where one is due: any method will do.
 fn may_begin(octets: &[u8]) -> bool {
-    let head = octets.get(..=LONGEST_METHOD).unwrap_or(octets);
-    let word = words(head).map_or(head, |(word, _)| word);
+    let head = octets.iter().position(|octet| !is_space(octet));
+    let head = head
+        .and_then(|start| octets.get(start..))
+        .unwrap_or_default();
+    let (word, _) = word(head.get(..=LONGEST_METHOD).unwrap_or(head));
     let is_version = word.starts_with(VERSION) || VERSION.starts_with(word);
     word.len() <= LONGEST_METHOD && (is_version || word.iter().all(is_token))
 }
@@ -788,7 +821,7 @@ impl Both<Side> {
             };
             let lines = octets.get(..end).unwrap_or_default();
             if !progress.has_start_line {
-                if StartLine::read(lines.trim_ascii_end()).is_none() {
+                if StartLine::read(lines).is_none() {
                     return self.stray(direction, input, context);
                 }
                 progress.has_start_line = true;
@@ -1055,8 +1088,8 @@ impl Default for Stream {
 impl Stream {
     fn follow(&mut self, then: Then, context: &mut StreamContext<'_, '_>) -> Then {
         if then == Then::Leave {
-            self.end(Direction::ToServer, context);
-            self.end(Direction::ToClient, context);
+            self.end(Direction::ToServer, Ending::Left, context);
+            self.end(Direction::ToClient, Ending::Left, context);
         }
         then
     }
@@ -1104,12 +1137,14 @@ impl StreamDissector for Stream {
         Then::GoOn
     }
 
-    fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
+    fn end(&mut self, direction: Direction, ending: Ending, context: &mut StreamContext<'_, '_>) {
         let Stream { pending, sides } = self;
         let pending = pending.of(direction);
         let side = sides.of(direction);
-        // RFC 9112 section 6.3: the connection's end is the body's.
-        side.end_body(side.state == State::UntilClose, context);
+        // RFC 9112 sections 6.3 and 8: the end of such a body is that of a connection that is closed,
+        // and by nothing else.
+        let is_whole = side.state == State::UntilClose && ending == Ending::Closed;
+        side.end_body(is_whole, context);
         sides.rescue(direction, pending.octets(), context);
         pending.clear();
         sides.of(direction).has_ended = true;
@@ -1147,8 +1182,10 @@ mod tests {
         ServerGap(u64),
         ClientEnd,
         ServerEnd,
+        /// The server's direction ends by something else than a FIN.
+        ServerStops(Ending),
     }
-    use Event::{Client, ClientEnd, ClientGap, Server, ServerEnd, ServerGap};
+    use Event::{Client, ClientEnd, ClientGap, Server, ServerEnd, ServerGap, ServerStops};
 
     const ENDS: StreamEnds = StreamEnds {
         client: Endpoint {
@@ -1291,11 +1328,15 @@ mod tests {
                 ClientGap(octets) => stream.gap(Direction::ToServer, octets, context),
                 ServerGap(octets) => stream.gap(Direction::ToClient, octets, context),
                 ClientEnd => {
-                    stream.end(Direction::ToServer, context);
+                    stream.end(Direction::ToServer, Ending::Closed, context);
                     Then::GoOn
                 }
                 ServerEnd => {
-                    stream.end(Direction::ToClient, context);
+                    stream.end(Direction::ToClient, Ending::Closed, context);
+                    Then::GoOn
+                }
+                ServerStops(ending) => {
+                    stream.end(Direction::ToClient, ending, context);
                     Then::GoOn
                 }
             };
@@ -1532,7 +1573,16 @@ mod tests {
             (b"HTTP/1.1 2000 OK\r\n", No),
             (b"HTTP/2 200\r\n", No),
             (b"\x16\x03\x01", No),
-            (b"\r\n", No),
+            (b"\r\n", More),
+            (b"\r\n\n\r\nGET / HTTP/1.1\r\n", Yes),
+            (b"\n\r\nEHLO a\r\n", No),
+            (b"GET\t/\x0b\x0cHTTP/1.1\n", Yes),
+            (b"  GET \t", More),
+            (b"\tGET \t/a", Yes),
+            (b"HTTP/1.1\t\t200\r\n", Yes),
+            // The tail of a line that was cut.
+            (b"part HTTP/1.1\r\nHost: a\r\n", No),
+            (b"OPTIONS HTTP/1.1\r\n", Yes),
         ] {
             assert_eq!(begins(octets), expected, "{}", octets.escape_ascii());
             let beginning = Beginning {
@@ -1875,6 +1925,38 @@ mod tests {
             (seen.records.len(), seen.troubles),
             (1, vec![(Reason::Version, 1)])
         );
+    }
+
+    #[test]
+    fn any_white_space_separates_the_words_of_a_start_line() {
+        let names = ["Method", "URL", "StatusCode", "ReasonPhrase"];
+        for space in [" ", "\t", "  \t ", "\x0b", "\r"] {
+            let request = format!("GET{space}/a{space}HTTP/1.1{space}\r\n\r\n");
+            for before in ["", space] {
+                let answer = format!("{before}HTTP/1.1{space}404{space}No\r\n\r\n");
+                let seen = dissect(&[Client(request.as_bytes()), Server(answer.as_bytes())]);
+                assert_eq!(seen.show(&names), ["GET /a 404 No"], "{space:?}");
+                assert_eq!(seen.troubles, []);
+            }
+        }
+        // A reason may be missing, with the space before it.
+        let seen = dissect(&[Client(GET), Server(b"HTTP/1.1 204\r\nA: b\r\n\r\n")]);
+        assert_eq!(seen.show(&names), ["GET /a 204"]);
+    }
+
+    #[test]
+    fn what_ends_a_body_tells_whether_it_is_whole() {
+        let head = b"HTTP/1.0 200 OK\r\n\r\nabc";
+        for (ending, end) in [
+            (Ending::Closed, "whole"),
+            (Ending::Reset, "partial"),
+            (Ending::TimedOut, "partial"),
+            (Ending::Replaced, "partial"),
+            (Ending::Capture, "partial"),
+        ] {
+            let seen = dissect(&[Client(GET), Server(head), ServerStops(ending)]);
+            assert_eq!(seen.body_texts(), [format!("/a \"abc\" {end}")]);
+        }
     }
 
     #[test]

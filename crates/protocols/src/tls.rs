@@ -22,8 +22,8 @@ use std::{iter, slice};
 
 use md5::{Digest, Md5};
 use netcap_dissect::{
-    Beginning, Both, Cursor, Direction, Endpoint, Malformed, PacketInfo, Reason, Recognition,
-    StreamContext, StreamDissector, StreamProtocol, Then,
+    Beginning, Both, Cursor, Direction, Ending, Endpoint, Malformed, PacketInfo, Reason,
+    Recognition, StreamContext, StreamDissector, StreamProtocol, Then,
 };
 use netcap_record::{Each, Ip, Mac, Record, Text, Timestamp};
 
@@ -937,7 +937,7 @@ impl StreamDissector for Tls {
         self.leave(context)
     }
 
-    fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
+    fn end(&mut self, direction: Direction, _: Ending, context: &mut StreamContext<'_, '_>) {
         if self.is_waiting(direction.other()) {
             self.write(None, context);
         }

@@ -92,6 +92,20 @@ impl Model {
         pieces
     }
 
+    /// From where to where each piece lies.
+    fn extents(&self) -> Vec<Range<Position>> {
+        let mut extents: Vec<Range<Position>> = Vec::new();
+        let mut before = None;
+        for (at, cell) in &self.cells {
+            match extents.last_mut() {
+                Some(extent) if before == Some((*at, cell.piece)) => extent.end = at + 1,
+                _ => extents.push(*at..at + 1),
+            }
+            before = Some((at + 1, cell.piece));
+        }
+        extents
+    }
+
     fn cost(&self) -> usize {
         let pieces = self.pieces();
         pieces.iter().map(|(_, octets)| PIECE + octets).sum()
@@ -205,15 +219,16 @@ impl Model {
             return;
         }
         self.pieces += 1;
-        let pieces = self.pieces();
+        let pieces = self.extents();
+        let end = new.last_key_value().map_or(start, |(at, _)| at + 1);
         let mut overlapping = 0;
         for (at, octet) in new {
             let there = self.cells.get(&at).and_then(|cell| cell.octet);
             if let Some(there) = there {
                 overlapping += 1;
                 notes.ledger.conflicting_octets += u64::from(there != octet);
-                let before = pieces.iter().rev().find(|(start, _)| *start <= at);
-                if !policy.newcomer_wins(start, before.unwrap().0) {
+                let there = pieces.iter().find(|piece| piece.contains(&at));
+                if !policy.newcomer_wins(&(start..end), there.unwrap()) {
                     continue;
                 }
             }
