@@ -58,11 +58,18 @@ impl<T> Both<T> {
     }
 }
 
+/// What brings octets of a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Carrier {
+    /// The packet.
+    pub packet: PacketInfo,
+    /// MAC addresses of sender and receiver in the frame around its IP packet, where there is one.
+    pub macs: Option<(Mac, Mac)>,
+}
+
 /// One end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// MAC address in the first packet; absent where the link has none.
-    pub mac: Option<Mac>,
     /// IP address.
     pub ip: Ip,
     /// TCP port.
@@ -187,18 +194,18 @@ pub struct StreamContext<'a, 'c> {
     registry: &'c Registry,
     output: &'c mut Output,
     entropy: &'c mut Entropy,
-    packet: PacketInfo,
+    carrier: Carrier,
     troubles: &'c mut BTreeMap<(&'static str, Reason), u64>,
 }
 
 impl<'a, 'c> StreamContext<'a, 'c> {
-    /// A context for the octets that `packet` brought.
+    /// A context for the octets that `carrier` brought.
     pub fn new(
         ends: &'a StreamEnds,
         registry: &'c Registry,
         output: &'c mut Output,
         entropy: &'c mut Entropy,
-        packet: PacketInfo,
+        carrier: Carrier,
         troubles: &'c mut BTreeMap<(&'static str, Reason), u64>,
     ) -> StreamContext<'a, 'c> {
         StreamContext {
@@ -206,7 +213,7 @@ impl<'a, 'c> StreamContext<'a, 'c> {
             registry,
             output,
             entropy,
-            packet,
+            carrier,
             troubles,
         }
     }
@@ -217,12 +224,17 @@ impl<'a, 'c> StreamContext<'a, 'c> {
     ///
     /// [`at`]: StreamContext::at
     pub fn packet(&self) -> PacketInfo {
-        self.packet
+        self.carrier.packet
+    }
+
+    /// MAC addresses of sender and receiver in the frame that brought the octets, where there is one.
+    pub fn macs(&self) -> Option<(Mac, Mac)> {
+        self.carrier.macs
     }
 
     /// Capture time of the packet.
     pub fn timestamp(&self) -> Timestamp {
-        self.packet.timestamp()
+        self.carrier.packet.timestamp()
     }
 
     /// The same at another packet of the stream: so a record of what began earlier has the time of
@@ -233,7 +245,10 @@ impl<'a, 'c> StreamContext<'a, 'c> {
             self.registry,
             self.output,
             self.entropy,
-            packet,
+            Carrier {
+                packet,
+                ..self.carrier
+            },
             self.troubles,
         )
     }
@@ -246,7 +261,7 @@ impl<'a, 'c> StreamContext<'a, 'c> {
     /// Writes a record of the packet, if records of its type are asked for.
     pub fn emit<R: Record>(&mut self, record: &R) {
         self.output
-            .emit_of(self.packet.number, self.registry, record);
+            .emit_of(self.packet().number, self.registry, record);
     }
 
     /// Counts a message that contradicts its protocol.
@@ -292,7 +307,7 @@ impl<'a, 'c> StreamContext<'a, 'c> {
     pub fn message(&mut self, selector: Selector, octets: &[u8]) -> Fate {
         let packet = PacketInfo {
             original_len: u32::try_from(octets.len()).unwrap_or(u32::MAX),
-            ..self.packet
+            ..self.packet()
         };
         let mut context = Context::new(self.registry, self.output, self.entropy, &[]);
         let fate = walk_message(&mut context, packet, selector, octets);

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use netcap_record::{Ip, Mac, Record, Schema, Time, split_frame};
 
 use crate::{
-    Beginning, Both, Context, Direction, Ending, Endpoint, Entropy, Fate, Fragment, Level, Output,
-    PacketInfo, Protocol, Reason, Recognition, Registry, Selection, StreamContext, StreamDissector,
-    StreamEnds, StreamProtocol, Then, TunnelKind, walk,
+    Beginning, Both, Carrier, Context, Direction, Ending, Endpoint, Entropy, Fate, Fragment, Level,
+    Output, PacketInfo, Protocol, Reason, Recognition, Registry, Selection, StreamContext,
+    StreamDissector, StreamEnds, StreamProtocol, Then, TunnelKind, walk,
 };
 
 /// What a walk gave.
@@ -184,7 +184,6 @@ impl Streamed {
 /// A client at 10.0.0.1 port 40000, and a server at 10.0.0.2 with this port.
 pub fn ends(port: u16) -> StreamEnds {
     let end = |host, port| Endpoint {
-        mac: Some(Mac([2, 0, 0, 0, 0, host])),
         ip: Ip::V4([10, 0, 0, host]),
         port,
     };
@@ -194,7 +193,8 @@ pub fn ends(port: u16) -> StreamEnds {
     }
 }
 
-/// Has a stream dissected by one protocol, wherever it recognises a message.
+/// Has a stream dissected by one protocol, wherever it recognises a message. The MAC address of the
+/// client ends in 1, that of the server in 2.
 ///
 /// # Panics
 /// Where the encoded output is not what the encoder promises.
@@ -203,6 +203,20 @@ pub fn stream(
     protocols: &[&'static Protocol],
     ends: &StreamEnds,
     events: &[Event<'_>],
+) -> Streamed {
+    stream_of(protocol, protocols, ends, events, true)
+}
+
+/// The same on a link with MAC addresses or without.
+///
+/// # Panics
+/// Where the encoded output is not what the encoder promises.
+pub fn stream_of(
+    protocol: &'static StreamProtocol,
+    protocols: &[&'static Protocol],
+    ends: &StreamEnds,
+    events: &[Event<'_>],
+    with_macs: bool,
 ) -> Streamed {
     let selection = Selection {
         payloads: true,
@@ -223,12 +237,17 @@ pub fn stream(
     let mut dissector: Option<Box<dyn StreamDissector>> = None;
     let mut kept: Both<Vec<u8>> = Both::default();
     for event in events {
+        let mut macs = [1, 2].map(|host| Mac([2, 0, 0, 0, 0, host]));
+        if let Event::Data(Direction::ToClient, _) = event {
+            macs.reverse();
+        }
+        let macs = with_macs.then_some((macs[0], macs[1]));
         let mut context = StreamContext::new(
             ends,
             &registry,
             &mut output,
             &mut entropy,
-            packet,
+            Carrier { packet, macs },
             &mut troubles,
         );
         let then = match (*event, &mut dissector) {

@@ -7,7 +7,7 @@
 //! [`LEAVES`] dissectors that left.
 
 use netcap_dissect::{
-    Beginning, Both, Direction, Ending, Entropy, Output, PacketInfo, Recognition, Registry,
+    Beginning, Both, Carrier, Direction, Ending, Entropy, Output, Recognition, Registry,
     StreamContext, StreamDissector, StreamEnds, StreamProtocol, Then,
 };
 
@@ -30,17 +30,13 @@ pub(crate) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn context<'a>(
-        &'a mut self,
-        ends: &'a StreamEnds,
-        packet: PacketInfo,
-    ) -> StreamContext<'a, 'a> {
+    fn context<'a>(&'a mut self, ends: &'a StreamEnds, carrier: Carrier) -> StreamContext<'a, 'a> {
         StreamContext::new(
             ends,
             self.registry,
             self.output,
             self.entropy,
-            packet,
+            carrier,
             &mut self.ledger.troubles,
         )
     }
@@ -62,7 +58,7 @@ pub(crate) struct Claim {
 struct Kept {
     direction: Direction,
     /// That of the first octet.
-    packet: PacketInfo,
+    carrier: Carrier,
     octets: Vec<u8>,
 }
 
@@ -88,14 +84,14 @@ impl Claim {
         &mut self,
         direction: Direction,
         octets: &[u8],
-        packet: PacketInfo,
+        carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
         if self.dissector.is_some() {
-            self.feed(direction, octets, packet, ends, desk);
+            self.feed(direction, octets, carrier, ends, desk);
         } else if self.unclaimed < UNCLAIMED && self.leaves < LEAVES {
-            self.ask(direction, octets, packet, ends, desk);
+            self.ask(direction, octets, carrier, ends, desk);
         } else {
             self.kept = Vec::new();
         }
@@ -106,15 +102,15 @@ impl Claim {
         &mut self,
         direction: Direction,
         octets: u64,
-        packet: PacketInfo,
+        carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
         self.forget(direction);
         if let Some(dissector) = &mut self.dissector
-            && dissector.gap(direction, octets, &mut desk.context(ends, packet)) == Then::Leave
+            && dissector.gap(direction, octets, &mut desk.context(ends, carrier)) == Then::Leave
         {
-            self.leave(packet, ends, desk);
+            self.leave(carrier, ends, desk);
         }
     }
 
@@ -123,7 +119,7 @@ impl Claim {
         &mut self,
         direction: Direction,
         ending: Ending,
-        packet: PacketInfo,
+        carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
@@ -132,7 +128,7 @@ impl Claim {
         }
         self.forget(direction);
         if let Some(dissector) = &mut self.dissector {
-            dissector.end(direction, ending, &mut desk.context(ends, packet));
+            dissector.end(direction, ending, &mut desk.context(ends, carrier));
         }
         if self.ended.of(direction.other()).is_some() {
             self.dissector = None;
@@ -144,26 +140,26 @@ impl Claim {
         &mut self,
         direction: Direction,
         octets: &[u8],
-        packet: PacketInfo,
+        carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
         if let Some(dissector) = &mut self.dissector
-            && dissector.data(direction, octets, &mut desk.context(ends, packet)) == Then::Leave
+            && dissector.data(direction, octets, &mut desk.context(ends, carrier)) == Then::Leave
         {
-            self.leave(packet, ends, desk);
+            self.leave(carrier, ends, desk);
         }
     }
 
     /// Lets the dissector go, which hears of both ends before.
-    fn leave(&mut self, packet: PacketInfo, ends: &StreamEnds, desk: &mut Desk<'_>) {
+    fn leave(&mut self, carrier: Carrier, ends: &StreamEnds, desk: &mut Desk<'_>) {
         self.leaves = self.leaves.saturating_add(1);
         let Some(mut dissector) = self.dissector.take() else {
             return;
         };
         for direction in [Direction::ToServer, Direction::ToClient] {
             if self.ended.of(direction).is_none() {
-                dissector.end(direction, Ending::Left, &mut desk.context(ends, packet));
+                dissector.end(direction, Ending::Left, &mut desk.context(ends, carrier));
             }
         }
     }
@@ -174,7 +170,7 @@ impl Claim {
         &mut self,
         direction: Direction,
         octets: &[u8],
-        packet: PacketInfo,
+        carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
@@ -194,11 +190,11 @@ impl Claim {
         }
         match answer {
             Answer::Yes(protocol) => {
-                self.claim(protocol, packet, ends, desk);
-                self.feed(direction, octets, packet, ends, desk);
+                self.claim(protocol, carrier, ends, desk);
+                self.feed(direction, octets, carrier, ends, desk);
                 return;
             }
-            Answer::More if shown.len() <= KEPT => self.keep(direction, octets, packet),
+            Answer::More if shown.len() <= KEPT => self.keep(direction, octets, carrier),
             Answer::More | Answer::No => self.forget(direction),
         }
         let octets = u32::try_from(octets.len()).unwrap_or(u32::MAX);
@@ -209,7 +205,7 @@ impl Claim {
     fn claim(
         &mut self,
         protocol: &'static StreamProtocol,
-        packet: PacketInfo,
+        carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
@@ -217,22 +213,22 @@ impl Claim {
         let mut dissector = (protocol.start)();
         for direction in [Direction::ToServer, Direction::ToClient] {
             if let Some(ending) = *self.ended.of(direction) {
-                dissector.end(direction, ending, &mut desk.context(ends, packet));
+                dissector.end(direction, ending, &mut desk.context(ends, carrier));
             }
         }
         self.dissector = Some(dissector);
         for kept in std::mem::take(&mut self.kept) {
-            self.feed(kept.direction, &kept.octets, kept.packet, ends, desk);
+            self.feed(kept.direction, &kept.octets, kept.carrier, ends, desk);
         }
     }
 
-    fn keep(&mut self, direction: Direction, octets: &[u8], packet: PacketInfo) {
+    fn keep(&mut self, direction: Direction, octets: &[u8], carrier: Carrier) {
         let mut all = self.kept.iter_mut();
         match all.find(|kept| kept.direction == direction) {
             Some(kept) => kept.octets.extend_from_slice(octets),
             None => self.kept.push(Kept {
                 direction,
-                packet,
+                carrier,
                 octets: octets.to_vec(),
             }),
         }

@@ -555,6 +555,8 @@ mod tests {
                 sequence: sequence.into(),
                 acknowledgment: acknowledgment.into(),
                 flags,
+                window: u16::MAX,
+                scale: None,
                 payload: input.bytes(length.into())?,
             });
         }

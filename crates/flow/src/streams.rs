@@ -2,8 +2,8 @@
 //!
 //! The table is keyed by addresses and ports, both directions together. A stream begins with a SYN,
 //! or mid-way with the first octets that are seen, and ends when both directions have had FIN and
-//! all before it is handed on, when it was idle for too long, when a SYN with another number opens
-//! the next one, or with the capture. A reset ends nothing here, because everybody can forge one.
+//! all before it is handed on, when it was idle for too long, when another connection takes its ports
+//! ([`conversation`]), or with the capture. A reset ends nothing here, because everybody can forge one.
 //!
 //! Bounded by [`StreamLimits`]: over the number of streams the one that has been idle longest ends
 //! early; over the octets that wait, the stream whose hole has held octets up longest gives that
@@ -12,24 +12,27 @@
 //! A capture's streams may be in one table, or in several, each with those of a shard. Then each of
 //! them must be told the time of every segment.
 
+mod conversation;
+
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use netcap_dissect::{
-    Direction, Ending, Endpoint, Entropy, Output, PacketInfo, Registry, StreamEnds, StreamProtocol,
+    Carrier, Direction, Ending, Endpoint, Entropy, Output, Registry, StreamEnds, StreamProtocol,
     Turn,
 };
 use netcap_record::{Ip, Time};
 
 use crate::claim::{Claim, Desk};
 use crate::idle::{Idle, Idler, Look};
-use crate::reassembly::{Arrival, Half, Moment, Reader};
+use crate::reassembly::{Half, Moment, Reader};
 use crate::segment::{Segment, flag};
 use crate::slab::Slab;
 use crate::stream_ledger::StreamLedger;
 use crate::stream_limits::StreamLimits;
+use conversation::Opening;
 
 /// Streams: all of a capture, or those of a shard.
 pub struct Streams {
@@ -155,14 +158,14 @@ struct Reading<'a, 'd> {
 }
 
 impl Reader for Reading<'_, '_> {
-    fn data(&mut self, octets: &[u8], packet: PacketInfo) {
+    fn data(&mut self, octets: &[u8], carrier: Carrier) {
         self.claim
-            .data(self.direction, octets, packet, self.ends, self.desk);
+            .data(self.direction, octets, carrier, self.ends, self.desk);
     }
 
-    fn gap(&mut self, octets: u64, packet: PacketInfo) {
+    fn gap(&mut self, octets: u64, carrier: Carrier) {
         self.claim
-            .gap(self.direction, octets, packet, self.ends, self.desk);
+            .gap(self.direction, octets, carrier, self.ends, self.desk);
     }
 
     fn ledger(&mut self) -> &mut StreamLedger {
@@ -353,10 +356,7 @@ impl Streams {
                 });
                 self.ledger.gaps_for_time += 1;
                 self.with(place, registry, output, |stream, desk| {
-                    let packet = stream.last_packet();
-                    let (half, mut reading) = stream.reading(direction, desk);
-                    half.give_up(packet, now, &mut reading);
-                    stream.settle(packet, desk);
+                    stream.give_up(direction, stream.last_carrier(), now, desk);
                 });
             }
         }
@@ -393,13 +393,13 @@ impl Streams {
         self.with(place, registry, output, |stream, desk| {
             stream.take(segment, now, &limits, desk);
         });
-        self.make_room(segment.packet, now, registry, output);
+        self.make_room(segment.carrier(), now, registry, output);
     }
 
     /// Gives holes up while too much waits or is kept, and then streams.
     fn make_room(
         &mut self,
-        packet: PacketInfo,
+        carrier: Carrier,
         now: Moment,
         registry: &Registry,
         output: &mut Output,
@@ -415,9 +415,7 @@ impl Streams {
             };
             let (place, direction) = (oldest.place, oldest.direction());
             self.with(place, registry, output, |stream, desk| {
-                let (half, mut reading) = stream.reading(direction, desk);
-                half.give_up_for_room(packet, now, &mut reading);
-                stream.settle(packet, desk);
+                stream.give_up_for_room(direction, carrier, now, desk);
             });
         }
     }
@@ -432,13 +430,13 @@ impl Streams {
         output: &mut Output,
     ) {
         let stream = self.streams.get(place);
-        if stream.is_none_or(|stream| !stream.is_replaced_by(segment)) {
+        let Some(opening) = stream.and_then(|stream| stream.opening(segment)) else {
             return;
-        }
+        };
         self.with(place, registry, output, |stream, desk| {
             stream.finish(Ending::Replaced, desk);
         });
-        let stream = self.begin(segment, now);
+        let stream = self.begin(segment, opening, now);
         // The item of the old stream among the idle ones serves the new one.
         if let Some(slot) = self.streams.get_mut(place) {
             self.held -= std::mem::replace(slot, stream).cost();
@@ -459,7 +457,8 @@ impl Streams {
             self.ledger.evicted_streams += 1;
             self.remove(place, Ending::Evicted, registry, output);
         }
-        let stream = self.begin(segment, now);
+        let (ends, first) = (segment.ends(), None);
+        let stream = self.begin(segment, Opening { ends, first }, now);
         let serial = stream.serial;
         let place = self.streams.insert(stream);
         self.idle.push(Idler {
@@ -479,16 +478,21 @@ impl Streams {
         place
     }
 
-    fn begin(&mut self, segment: &Segment<'_>, now: Moment) -> Stream {
+    fn begin(&mut self, segment: &Segment<'_>, opening: Opening, now: Moment) -> Stream {
         self.ledger.streams += 1;
-        self.ledger.picked_up += u64::from(!segment.has(flag::SYN));
+        let is_opened = segment.has(flag::SYN) || opening.first.is_some();
+        self.ledger.picked_up += u64::from(!is_opened);
+        let mut to_server = Half::default();
+        if let Some(first) = opening.first {
+            to_server.start(first);
+        }
         Stream {
-            ends: segment.ends(),
+            ends: opening.ends,
             link_type: segment.packet.link_type,
             last: now.time,
             last_number: segment.packet.number,
             serial: now.number,
-            to_server: Half::default(),
+            to_server,
             to_client: Half::default(),
             claim: Claim::default(),
             reset: false,
@@ -586,168 +590,9 @@ impl Stream {
             })
     }
 
-    fn half(&self, direction: Direction) -> &Half {
-        match direction {
-            Direction::ToServer => &self.to_server,
-            Direction::ToClient => &self.to_client,
-        }
-    }
-
-    /// A direction, and what is to be given its octets.
-    fn reading<'s, 'd>(
-        &'s mut self,
-        direction: Direction,
-        desk: &'s mut Desk<'d>,
-    ) -> (&'s mut Half, Reading<'s, 'd>) {
-        let half = match direction {
-            Direction::ToServer => &mut self.to_server,
-            Direction::ToClient => &mut self.to_client,
-        };
-        let reading = Reading {
-            direction,
-            claim: &mut self.claim,
-            ends: &self.ends,
-            desk,
-        };
-        (half, reading)
-    }
-
     /// Whether there has been more than an attempt to open it.
     fn is_proved(&self) -> bool {
         !self.to_server.is_fresh() || !self.to_client.is_fresh()
-    }
-
-    /// Whether the connection is over, as far as its ends say.
-    fn is_over(&self) -> bool {
-        self.reset || (self.to_server.has_ended() && self.to_client.has_ended())
-    }
-
-    /// Whether a segment opens another stream between the same ends: a SYN whose number is not the
-    /// one known. One that answers a SYN does so only when this stream is over.
-    fn is_replaced_by(&self, segment: &Segment<'_>) -> bool {
-        if !segment.has(flag::SYN) || segment.has(flag::RST) {
-            return false;
-        }
-        let Some(direction) = self.direction(segment) else {
-            return false;
-        };
-        let (half, other) = (self.half(direction), self.half(direction.other()));
-        let answers = segment.has(flag::ACK);
-        if half.is_started() {
-            !half.starts_at(segment.first()) && (!answers || self.is_over())
-        } else {
-            // Both ends may open a connection at once (RFC 9293 section 3.5).
-            !answers && !other.is_fresh()
-        }
-    }
-
-    /// Takes a segment that belongs here.
-    fn take(
-        &mut self,
-        segment: &Segment<'_>,
-        now: Moment,
-        limits: &StreamLimits,
-        desk: &mut Desk<'_>,
-    ) {
-        let Some(direction) = self.direction(segment) else {
-            return;
-        };
-        let (syn, ack) = (segment.has(flag::SYN), segment.has(flag::ACK));
-        if now.time >= self.last {
-            (self.last, self.last_number) = (now.time, segment.packet.number);
-        }
-        if segment.has(flag::RST) {
-            self.reset = true;
-            desk.ledger.resets += 1;
-            let half = self.half(direction);
-            let is_next = !half.is_started() || half.expects(segment.first());
-            if segment.payload.is_empty() || !is_next {
-                desk.ledger.reset_octets += segment.payload.len() as u64;
-                return;
-            }
-        } else if syn {
-            self.synchronise(segment, direction);
-            if !self.half(direction).starts_at(segment.first()) {
-                desk.ledger.outside_octets += segment.payload.len() as u64;
-                return;
-            }
-        } else if ack {
-            let (half, mut reading) = self.reading(direction.other(), desk);
-            half.acknowledged(segment.acknowledgment, segment.packet, now, &mut reading);
-            self.settle(segment.packet, desk);
-        }
-        let fin = segment.has(flag::FIN) && !segment.has(flag::RST);
-        if syn && !fin && segment.octets() == 0 {
-            return;
-        }
-        let missing = segment.octets() - segment.payload.len();
-        let arrival = Arrival {
-            packet: segment.packet,
-            now,
-            sequence: segment.first(),
-            payload: segment.payload,
-            missing: u32::try_from(missing).unwrap_or(u32::MAX),
-            fin,
-        };
-        let (half, mut reading) = self.reading(direction, desk);
-        half.take(&arrival, limits, &mut reading);
-        self.settle(segment.packet, desk);
-    }
-
-    /// Learns the numbers that a SYN tells: its own, and the one that it acknowledges.
-    fn synchronise(&mut self, segment: &Segment<'_>, direction: Direction) {
-        let (half, other) = match direction {
-            Direction::ToServer => (&mut self.to_server, &mut self.to_client),
-            Direction::ToClient => (&mut self.to_client, &mut self.to_server),
-        };
-        if !half.is_started() {
-            half.start(segment.first());
-        }
-        if segment.has(flag::ACK) && !other.is_started() {
-            other.start(segment.acknowledgment);
-        }
-    }
-
-    /// Tells the end of the directions that have reached it.
-    fn settle(&mut self, packet: PacketInfo, desk: &mut Desk<'_>) {
-        for direction in [Direction::ToServer, Direction::ToClient] {
-            if self.half(direction).has_ended() {
-                self.claim
-                    .end(direction, Ending::Closed, packet, &self.ends, desk);
-            }
-        }
-    }
-
-    /// Hands on all that waits, and ends both directions: by this, where nothing of their own has.
-    fn finish(&mut self, ending: Ending, desk: &mut Desk<'_>) {
-        let packet = self.last_packet();
-        let last = Moment {
-            time: self.last,
-            number: 0,
-        };
-        for direction in [Direction::ToServer, Direction::ToClient] {
-            let (half, mut reading) = self.reading(direction, desk);
-            half.finish(packet, last, &mut reading);
-        }
-        for direction in [Direction::ToServer, Direction::ToClient] {
-            let ending = match self.half(direction).has_ended() {
-                true => Ending::Closed,
-                false if self.reset => Ending::Reset,
-                false => ending,
-            };
-            self.claim.end(direction, ending, packet, &self.ends, desk);
-        }
-    }
-
-    /// Stands for the latest packet, where no packet is at hand.
-    fn last_packet(&self) -> PacketInfo {
-        PacketInfo {
-            time: self.last,
-            link_type: self.link_type,
-            original_len: 0,
-            index: 0,
-            number: self.last_number,
-        }
     }
 
     /// What waits here, and what the claim keeps.
@@ -784,6 +629,6 @@ mod tests {
     #[test]
     fn a_quiet_stream_is_small() {
         let size = size_of::<Option<Stream>>();
-        assert!(size <= 208, "{size} octets");
+        assert!(size <= 224, "{size} octets");
     }
 }

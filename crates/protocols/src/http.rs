@@ -1167,7 +1167,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use netcap_dissect::{
-        Bodies, BodyEvent, Endpoint, Entropy, Output, Registry, Selection, StreamEnds, Turn,
+        Bodies, BodyEvent, Carrier, Endpoint, Entropy, Output, Registry, Selection, StreamEnds,
+        Turn,
     };
     use netcap_record::{Message as Decoded, Scalar};
 
@@ -1189,12 +1190,10 @@ mod tests {
 
     const ENDS: StreamEnds = StreamEnds {
         client: Endpoint {
-            mac: None,
             ip: Ip::V4([10, 0, 0, 1]),
             port: 40_000,
         },
         server: Endpoint {
-            mac: None,
             ip: Ip::V4([10, 0, 0, 2]),
             port: 8080,
         },
@@ -1318,7 +1317,7 @@ mod tests {
                 &registry,
                 &mut output,
                 &mut entropy,
-                packet,
+                Carrier { packet, macs: None },
                 &mut troubles,
             );
             let context = &mut context;

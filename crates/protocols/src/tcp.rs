@@ -241,21 +241,34 @@ fn say<'p>(header: &[u8; FIXED], rest: &'p [u8], context: &mut Context<'p, '_>) 
         a3,
         offset,
         flags,
+        w0,
+        w1,
         ..,
     ] = *header;
     let options = (usize::from(offset >> 4) * 4).saturating_sub(FIXED);
-    let Some(payload) = rest.get(options..) else {
+    let Some((options, payload)) = rest.split_at_checked(options) else {
         return;
     };
+    let is_syn = flags & 0x02 != 0;
     context.segment(SegmentFacts {
         source: u16::from_be_bytes([s0, s1]),
         destination: u16::from_be_bytes([d0, d1]),
         sequence: u32::from_be_bytes([n0, n1, n2, n3]),
         acknowledgment: u32::from_be_bytes([a0, a1, a2, a3]),
         flags,
+        window: u16::from_be_bytes([w0, w1]),
+        scale: is_syn.then(|| window_scale(options)).flatten(),
         payload,
     });
     context.unclaimed(payload);
+}
+
+/// The window scale that options offer: RFC 7323 section 2.2.
+fn window_scale(rest: &[u8]) -> Option<u8> {
+    let ended = false;
+    let mut options = Options { rest, ended }.take_while(|option| option.kind != 0);
+    let scale = options.find(|option| option.kind == 3)?;
+    scale.data.first().copied()
 }
 
 #[cfg(test)]

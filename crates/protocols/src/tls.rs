@@ -22,8 +22,8 @@ use std::{iter, slice};
 
 use md5::{Digest, Md5};
 use netcap_dissect::{
-    Beginning, Both, Cursor, Direction, Ending, Endpoint, Malformed, PacketInfo, Reason,
-    Recognition, StreamContext, StreamDissector, StreamProtocol, Then,
+    Beginning, Both, Cursor, Direction, Ending, Malformed, PacketInfo, Reason, Recognition,
+    StreamContext, StreamDissector, StreamProtocol, Then,
 };
 use netcap_record::{Each, Ip, Mac, Record, Text, Timestamp};
 
@@ -173,10 +173,11 @@ pub(crate) struct TlsClientHello<'a> {
     /// Address of the server.
     #[field(23, "DstIP")]
     destination_ip: Ip,
-    /// MAC address on the side of the client; empty where the link has none.
+    /// MAC address of the sender in the frame that completed the message; empty where the link has
+    /// none.
     #[field(24, "SrcMAC")]
     source_mac: Text<'a>,
-    /// MAC address on the side of the server; empty where the link has none.
+    /// MAC address of the receiver in that frame; empty where the link has none.
     #[field(25, "DstMAC")]
     destination_mac: Text<'a>,
     /// Port of the client.
@@ -695,6 +696,8 @@ fn is_hello(kind: u8) -> bool {
 struct Waiting {
     message: Message,
     packet: PacketInfo,
+    /// MAC addresses in the frame that brought it.
+    macs: Option<(Mac, Mac)>,
     direction: Direction,
 }
 
@@ -724,6 +727,7 @@ impl Tls {
                 self.waiting = Some(Waiting {
                     message,
                     packet: context.packet(),
+                    macs: context.macs(),
                     direction,
                 });
             }
@@ -791,6 +795,7 @@ impl Tls {
                         octets: body.to_vec(),
                     },
                     packet: context.packet(),
+                    macs: context.macs(),
                     direction,
                 });
                 self.write(None, context);
@@ -826,8 +831,11 @@ impl Tls {
             context.note(judge(malformed));
         }
         let (source, destination) = context.ends.of(waiting.direction);
-        let mac = |end: &Endpoint| end.mac.as_ref().map(Mac::text);
-        let (source_mac, destination_mac) = (mac(source), mac(destination));
+        let macs = waiting.macs.as_ref();
+        let (source_mac, destination_mac) = (
+            macs.map(|(source, _)| source.text()),
+            macs.map(|(_, destination)| destination.text()),
+        );
         let extensions = answer.map_or(Block::NONE, |answer| answer.block).extensions;
         let mut context = context.at(waiting.packet);
         context.emit(&TlsClientHello {
@@ -982,7 +990,7 @@ fn begins_with_hello(octets: &[u8]) -> Result<bool, Malformed> {
 mod tests {
     use netcap_dissect::Direction::{ToClient, ToServer};
     use netcap_dissect::testing::Event::{Data, End, Gap, Time};
-    use netcap_dissect::testing::{Event, Streamed, encoded, ends, every_split, stream};
+    use netcap_dissect::testing::{Event, Streamed, encoded, ends, every_split, stream, stream_of};
     use netcap_record::{Message, Scalar};
 
     use super::*;
@@ -1320,10 +1328,9 @@ mod tests {
     fn either_end_may_be_the_client() {
         let (hello, answer) = (record(22, &client_hello()), record(22, &tls12()));
         let mut ends = ends(443);
-        (ends.client.mac, ends.server.mac) = (None, None);
         ends.server.ip = Ip::V6([0xfe; 16]);
         let events = [Data(ToClient, hello.as_slice()), Data(ToServer, &answer)];
-        let streamed = stream(&STREAM, &[], &ends, &events);
+        let streamed = stream_of(&STREAM, &[], &ends, &events, false);
         let shown = [
             "SrcIP",
             "SrcPort",
