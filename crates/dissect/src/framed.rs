@@ -274,6 +274,7 @@ mod tests {
             [2] => Recognition::More,
             _ => Recognition::No,
         },
+        inside: None,
         start: || Box::new(Framed::new(&FRAMING)),
         schemas: &[Word::SCHEMA],
     };

@@ -40,7 +40,7 @@ pub use path::{
 pub use protocol::{Dissect, Next, Protocol, Selector};
 pub use registry::{Registry, Selection, UnknownEncoder};
 pub use stream::{
-    Beginning, Both, Carrier, Direction, Ending, Endpoint, Pending, Recognition, StreamContext,
-    StreamDissector, StreamEnds, StreamProtocol, Then,
+    Beginning, Both, Carrier, Direction, Ending, Endpoint, Finder, Pending, Recognition,
+    StreamContext, StreamDissector, StreamEnds, StreamProtocol, Then,
 };
 pub use walk::{Fate, MAX_BRANCHES, MAX_LAYERS, walk};

@@ -104,11 +104,19 @@ pub struct StreamProtocol {
     pub ports: &'static [u16],
     /// Whether a piece of octets begins a message of this protocol.
     pub recognise: fn(&Beginning<'_>) -> Recognition,
+    /// Where inside of octets a message of this protocol begins, if it can be told there from whatever
+    /// stands before it: a protocol that begins where another has agreed on it (STARTTLS and the like)
+    /// may share a segment with it.
+    pub inside: Option<Finder>,
     /// A dissector for one stream.
     pub start: fn() -> Box<dyn StreamDissector>,
-    /// Records that it emits; it is not asked at all where none of them is wanted.
+    /// Records that it emits; it is not asked at all where none of them is wanted. A protocol without
+    /// any leads on to others, and is asked where those are.
     pub schemas: &'static [&'static Schema],
 }
+
+/// Says where inside of octets a message begins.
+pub type Finder = fn(&[u8]) -> Option<usize>;
 
 /// The first octets that nobody has claimed yet.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +146,8 @@ pub enum Then {
     /// More.
     GoOn,
     /// Nothing: what follows, in both directions, is not of this protocol or cannot be followed.
-    /// Others are asked about the pieces to come, this one too.
+    /// Others are asked about what it gives back ([`StreamDissector::rest`]) and the pieces to come,
+    /// this one too.
     Leave,
 }
 
@@ -185,6 +194,12 @@ pub trait StreamDissector: Send {
 
     /// Octets that it keeps for later: what all streams keep together is limited.
     fn held(&self) -> usize;
+
+    /// Gives back, when it leaves, the octets of a direction that it was given last and that are not
+    /// of its protocol, with what brought the first of them.
+    fn rest(&mut self, _: Direction) -> Option<(Carrier, Vec<u8>)> {
+        None
+    }
 }
 
 /// What surrounds the octets that a stream dissector is given, and where its records go.
@@ -225,6 +240,11 @@ impl<'a, 'c> StreamContext<'a, 'c> {
     /// [`at`]: StreamContext::at
     pub fn packet(&self) -> PacketInfo {
         self.carrier.packet
+    }
+
+    /// What brought the octets.
+    pub fn carrier(&self) -> Carrier {
+        self.carrier
     }
 
     /// MAC addresses of sender and receiver in the frame that brought the octets, where there is one.

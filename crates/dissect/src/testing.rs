@@ -302,6 +302,58 @@ pub fn stream_of(
     }
 }
 
+/// What others are asked about of octets that are given to a protocol which leads on to them, and to
+/// nobody else once it has left: with the direction of each, joined where it does not change.
+///
+/// # Panics
+/// Where it leaves and gives back what it was not given.
+pub fn led_on(
+    protocol: &'static StreamProtocol,
+    pieces: &[(Direction, &[u8])],
+) -> Vec<(Direction, Vec<u8>)> {
+    let registry = Registry::new(&[], &[], &Selection::default()).expect("everything is selected");
+    let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
+    let (mut troubles, ends) = (BTreeMap::new(), ends(9));
+    let packet = PacketInfo {
+        time: Time::new(1, 2000),
+        link_type: 1,
+        original_len: 0,
+        index: 0,
+        number: 0,
+    };
+    let carrier = Carrier { packet, macs: None };
+    let mut dissector = Some((protocol.start)());
+    let mut led: Vec<(Direction, Vec<u8>)> = Vec::new();
+    let mut lead = |direction: Direction, octets: Vec<u8>| match led.last_mut() {
+        _ if octets.is_empty() => {}
+        Some((last, all)) if *last == direction => all.extend(octets),
+        _ => led.push((direction, octets)),
+    };
+    for (direction, octets) in pieces {
+        let Some(here) = &mut dissector else {
+            lead(*direction, octets.to_vec());
+            continue;
+        };
+        let mut context = StreamContext::new(
+            &ends,
+            &registry,
+            &mut output,
+            &mut entropy,
+            carrier,
+            &mut troubles,
+        );
+        if !octets.is_empty() && here.data(*direction, octets, &mut context) == Then::Leave {
+            for direction in [direction.other(), *direction] {
+                if let Some((_, rest)) = here.rest(direction) {
+                    lead(direction, rest);
+                }
+            }
+            dissector = None;
+        }
+    }
+    led
+}
+
 /// Splits the octets that a client sends in two, everywhere, and into single octets: nothing may
 /// become of them that does not become of the whole.
 ///

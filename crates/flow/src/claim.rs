@@ -3,7 +3,10 @@
 //! While nobody has claimed a stream, each piece of octets is shown to every protocol of the list,
 //! in its order; the first that says yes gets the stream, beginning with the octets that were kept
 //! for it. Octets of which somebody wants to see more before deciding are kept, at most [`KEPT`] of
-//! each direction, and handed on as one piece of the packet that brought the first. Nobody is asked any more after [`UNCLAIMED`] octets that nobody claimed, or after
+//! each direction, and handed on as one piece of the packet that brought the first. A piece that begins
+//! nothing may have a beginning inside ([`StreamProtocol::inside`]). What a dissector gives back when it
+//! leaves is a piece as any other. A dissector is given of what was kept only what may be of its
+//! protocol. Nobody is asked any more after [`UNCLAIMED`] octets that nobody claimed, or after
 //! [`LEAVES`] dissectors that left.
 
 use netcap_dissect::{
@@ -110,7 +113,7 @@ impl Claim {
         if let Some(dissector) = &mut self.dissector
             && dissector.gap(direction, octets, &mut desk.context(ends, carrier)) == Then::Leave
         {
-            self.leave(carrier, ends, desk);
+            self.leave(direction, carrier, ends, desk);
         }
     }
 
@@ -147,12 +150,19 @@ impl Claim {
         if let Some(dissector) = &mut self.dissector
             && dissector.data(direction, octets, &mut desk.context(ends, carrier)) == Then::Leave
         {
-            self.leave(carrier, ends, desk);
+            self.leave(direction, carrier, ends, desk);
         }
     }
 
-    /// Lets the dissector go, which hears of both ends before.
-    fn leave(&mut self, carrier: Carrier, ends: &StreamEnds, desk: &mut Desk<'_>) {
+    /// Lets the dissector go, which hears of both ends before, and shows to others what it gives back:
+    /// what it was given last comes last.
+    fn leave(
+        &mut self,
+        direction: Direction,
+        carrier: Carrier,
+        ends: &StreamEnds,
+        desk: &mut Desk<'_>,
+    ) {
         self.leaves = self.leaves.saturating_add(1);
         let Some(mut dissector) = self.dissector.take() else {
             return;
@@ -160,6 +170,13 @@ impl Claim {
         for direction in [Direction::ToServer, Direction::ToClient] {
             if self.ended.of(direction).is_none() {
                 dissector.end(direction, Ending::Left, &mut desk.context(ends, carrier));
+            }
+        }
+        for direction in [direction.other(), direction] {
+            if let Some((carrier, octets)) = dissector.rest(direction)
+                && !octets.is_empty()
+            {
+                self.data(direction, &octets, carrier, ends, desk);
             }
         }
     }
@@ -188,23 +205,41 @@ impl Claim {
             shown = octets;
             answer = self::answer(desk.protocols, shown, direction, ends);
         }
+        let mut octets = octets;
+        let is_open = match answer {
+            Answer::Yes(_) => false,
+            Answer::More => shown.len() > KEPT,
+            Answer::No => true,
+        };
+        if is_open {
+            self.forget(direction);
+            (octets, answer) = match inside(desk.protocols, octets) {
+                Some(inside) => (
+                    inside,
+                    self::answer(desk.protocols, inside, direction, ends),
+                ),
+                None => (octets, Answer::No),
+            };
+        }
         match answer {
             Answer::Yes(protocol) => {
-                self.claim(protocol, carrier, ends, desk);
+                self.claim(protocol, direction, carrier, ends, desk);
                 self.feed(direction, octets, carrier, ends, desk);
                 return;
             }
-            Answer::More if shown.len() <= KEPT => self.keep(direction, octets, carrier),
-            Answer::More | Answer::No => self.forget(direction),
+            Answer::More if octets.len() <= KEPT => self.keep(direction, octets, carrier),
+            Answer::More | Answer::No => {}
         }
         let octets = u32::try_from(octets.len()).unwrap_or(u32::MAX);
         self.unclaimed = self.unclaimed.saturating_add(octets);
     }
 
-    /// Starts a dissector with what was kept of both directions.
+    /// Starts a dissector of a protocol that was recognised in a direction, with what was kept of it,
+    /// and of the other one if that may begin its messages too.
     fn claim(
         &mut self,
         protocol: &'static StreamProtocol,
+        recognised: Direction,
         carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
@@ -218,7 +253,14 @@ impl Claim {
         }
         self.dissector = Some(dissector);
         for kept in std::mem::take(&mut self.kept) {
-            self.feed(kept.direction, &kept.octets, kept.carrier, ends, desk);
+            let beginning = Beginning {
+                octets: &kept.octets,
+                direction: kept.direction,
+                ends,
+            };
+            if kept.direction == recognised || (protocol.recognise)(&beginning) != Recognition::No {
+                self.feed(kept.direction, &kept.octets, kept.carrier, ends, desk);
+            }
         }
     }
 
@@ -237,6 +279,14 @@ impl Claim {
     fn forget(&mut self, direction: Direction) {
         self.kept.retain(|kept| kept.direction != direction);
     }
+}
+
+/// The octets from where a message begins that a protocol finds inside of others.
+fn inside<'o>(protocols: &[&'static StreamProtocol], octets: &'o [u8]) -> Option<&'o [u8]> {
+    let mut places = protocols
+        .iter()
+        .filter_map(|protocol| protocol.inside?(octets));
+    places.find_map(|at| octets.get(at..).filter(|_| at > 0))
 }
 
 /// The first protocol that says yes; if none does, whether one wants to see more.

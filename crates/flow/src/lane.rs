@@ -429,6 +429,7 @@ mod tests {
         name: "teller",
         ports: &[],
         recognise: |_| Recognition::Yes,
+        inside: None,
         start: || Box::new(Teller::default()),
         schemas: &[Told::SCHEMA],
     };

@@ -174,18 +174,24 @@ impl Reader for Reading<'_, '_> {
 }
 
 impl Streams {
-    /// An empty table for those of the protocols of which a record type is selected.
+    /// An empty table for those of the protocols of which a record type is selected, and those that lead
+    /// on to them.
     pub fn new(
         registry: &Registry,
         protocols: &'static [&'static StreamProtocol],
         limits: StreamLimits,
     ) -> Streams {
-        let wanted = |protocol: &&&StreamProtocol| {
+        let is_wanted = |protocol: &&StreamProtocol| {
             let mut schemas = protocol.schemas.iter();
             schemas.any(|schema| registry.selects(schema))
         };
+        let mut protocols = protocols.to_vec();
+        match protocols.iter().any(is_wanted) {
+            true => protocols.retain(|protocol| is_wanted(protocol) || protocol.schemas.is_empty()),
+            false => protocols.clear(),
+        }
         Streams {
-            protocols: protocols.iter().filter(wanted).copied().collect(),
+            protocols,
             limits,
             hasher: RandomState::default(),
             index: HashTable::new(),

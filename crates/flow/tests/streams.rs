@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 
 use netcap_dissect::{
-    Beginning, Direction, Ending, Endpoint, Output, PacketInfo, Recognition, Registry, Selection,
-    StreamContext, StreamDissector, StreamProtocol, Then,
+    Beginning, Both, Carrier, Direction, Ending, Endpoint, Output, PacketInfo, Recognition,
+    Registry, Selection, StreamContext, StreamDissector, StreamProtocol, Then,
 };
 use netcap_flow::{OverlapPolicy, SCHEMAS, Segment, StreamLedger, StreamLimits, Streams};
-use netcap_record::{Ip, Time};
+use netcap_record::{Ip, Record, Time};
 use proptest::prelude::*;
 
 use Direction::{ToClient, ToServer};
@@ -87,6 +87,7 @@ static ANY: StreamProtocol = StreamProtocol {
     name: "any",
     ports: &[],
     recognise: |_| Recognition::Yes,
+    inside: None,
     start: || Box::new(Recorder("any")),
     schemas: SCHEMAS,
 };
@@ -104,6 +105,12 @@ static WORDS: StreamProtocol = StreamProtocol {
             Recognition::No
         }
     },
+    inside: Some(|octets| {
+        octets
+            .windows(6)
+            .position(|six| six == b"<hello")
+            .map(|at| at + 1)
+    }),
     start: || {
         NOTES.with_borrow_mut(|notes| notes.push((0, Start("words"))));
         Box::new(Recorder("words"))
@@ -119,6 +126,7 @@ static CURIOUS: StreamProtocol = StreamProtocol {
         assert!(beginning.octets.len() <= 64 + 1460);
         Recognition::More
     },
+    inside: None,
     start: || Box::new(Recorder("curious")),
     schemas: SCHEMAS,
 };
@@ -129,12 +137,79 @@ static HOARDER: StreamProtocol = StreamProtocol {
     ..ANY
 };
 
+/// A record that nobody wants.
+#[derive(Record)]
+#[record("Unwanted", 900)]
+struct Unwanted {
+    /// Nothing.
+    #[field(1, "Nothing")]
+    nothing: u8,
+}
+
 /// Counts nothing that anybody wants.
 static UNWANTED: StreamProtocol = StreamProtocol {
-    schemas: &[],
+    schemas: &[Unwanted::SCHEMA],
     recognise: |_| panic!("nobody wants it"),
     ..ANY
 };
+
+/// Begins with `!`, ends with `.`, and leads on to what follows; gives back too what the other end says
+/// meanwhile.
+static LEADER: StreamProtocol = StreamProtocol {
+    name: "leader",
+    ports: &[],
+    recognise: |beginning: &Beginning<'_>| match beginning.octets {
+        [b'!', ..] => Recognition::Yes,
+        _ => Recognition::No,
+    },
+    inside: None,
+    start: || Box::new(Leader::default()),
+    schemas: &[],
+};
+
+#[derive(Default)]
+struct Leader {
+    direction: Option<Direction>,
+    rest: Both<Option<(Carrier, Vec<u8>)>>,
+}
+
+impl StreamDissector for Leader {
+    fn data(
+        &mut self,
+        direction: Direction,
+        octets: &[u8],
+        context: &mut StreamContext<'_, '_>,
+    ) -> Then {
+        let mut rest = octets;
+        if *self.direction.get_or_insert(direction) == direction {
+            let end = octets.iter().position(|octet| *octet == b'.');
+            let Some(end) = end else {
+                return Then::GoOn;
+            };
+            rest = &octets[end + 1..];
+        }
+        *self.rest.of(direction) = Some((context.carrier(), rest.to_vec()));
+        if self.direction == Some(direction) {
+            Then::Leave
+        } else {
+            Then::GoOn
+        }
+    }
+
+    fn gap(&mut self, _: Direction, _: u64, _: &mut StreamContext<'_, '_>) -> Then {
+        Then::Leave
+    }
+
+    fn end(&mut self, _: Direction, _: Ending, _: &mut StreamContext<'_, '_>) {}
+
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn rest(&mut self, direction: Direction) -> Option<(Carrier, Vec<u8>)> {
+        self.rest.of(direction).take()
+    }
+}
 
 /// A capture under way.
 struct Capture {
@@ -1417,6 +1492,55 @@ fn kept_octets_come_first() {
         Data(ToClient, b"he".to_vec(), 1),
         Data(ToServer, b"hel".to_vec(), 2),
         Data(ToServer, b"lo".to_vec(), 4),
+    ];
+    assert_eq!(notes(), expected);
+}
+
+#[test]
+fn a_beginning_inside_of_other_octets() {
+    let mut capture = Capture::of(const { &[&WORDS] }, StreamLimits::default());
+    capture.take(&client(0, b"noise hello <hello there"));
+    let expected = [Start("words"), Data(ToServer, b"hello there".to_vec(), 0)];
+    assert_eq!(notes(), expected);
+}
+
+#[test]
+fn what_leads_on_gives_back_the_rest() {
+    let mut capture = Capture::of(const { &[&WORDS, &LEADER] }, StreamLimits::default());
+    capture
+        .take(&client(0, b"!a").at(1))
+        .take(&server(0, b"hello you").at(2))
+        .take(&client(2, b"b.hello").at(3));
+    // With the packets that brought it.
+    let expected = [
+        Start("words"),
+        Data(ToClient, b"hello you".to_vec(), 2),
+        Data(ToServer, b"hello".to_vec(), 3),
+    ];
+    assert_eq!(notes(), expected);
+    // One after the other, but not for ever.
+    capture.take(&client(0, &b"!.".repeat(10)).port(1));
+    let leads = b"!.".repeat(1000);
+    capture.take(&client(0, &leads).port(2));
+    let recognised = capture.close().recognised;
+    assert_eq!(recognised, [("leader", 1 + 10 + 64), ("words", 1)].into());
+    // Where nobody wants what it may lead to, it is not asked either.
+    let mut capture = Capture::of(const { &[&UNWANTED, &LEADER] }, StreamLimits::default());
+    capture.take(&client(0, b"!a."));
+    assert_eq!(capture.close(), StreamLedger::default());
+}
+
+#[test]
+fn what_was_kept_and_is_no_beginning_is_not_given() {
+    let mut capture = Capture::of(const { &[&CURIOUS, &WORDS] }, StreamLimits::default());
+    capture
+        .take(&server(0, b"S").at(1))
+        .take(&client(0, b"hello").at(2))
+        .take(&server(1, b"yes").at(3));
+    let expected = [
+        Start("words"),
+        Data(ToServer, b"hello".to_vec(), 2),
+        Data(ToClient, b"yes".to_vec(), 3),
     ];
     assert_eq!(notes(), expected);
 }

@@ -35,6 +35,7 @@ static EVERYTHING: StreamProtocol = StreamProtocol {
     name: "everything",
     ports: &[],
     recognise: |_| Recognition::Yes,
+    inside: None,
     start: || Box::new(Follower(None)),
     schemas: netcap_flow::SCHEMAS,
 };

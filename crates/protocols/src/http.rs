@@ -10,7 +10,8 @@
 //!
 //! Lines may end with LF alone, fields may be folded (section 5.2), white space may stand before
 //! their colons, octets stay as they are. After a successful CONNECT and after 101 the stream is left
-//! to whatever is inside.
+//! to whatever is inside, with the octets behind the header sections, and those that the client sent
+//! behind CONNECT before it was answered.
 //!
 //! Where octets are missing inside a body of known length nothing is lost. Where they are missing
 //! elsewhere the lines of the header section before them are recorded, and the next piece that begins
@@ -22,8 +23,8 @@
 use std::collections::VecDeque;
 
 use netcap_dissect::{
-    Beginning, BodyId, Cursor, Direction, Ending, PacketInfo, Pending, Reason, Recognition,
-    StreamContext, StreamDissector, StreamProtocol, Then,
+    Beginning, BodyId, Carrier, Cursor, Direction, Ending, PacketInfo, Pending, Reason,
+    Recognition, StreamContext, StreamDissector, StreamProtocol, Then,
 };
 use netcap_record::{Each, Element, Ip, Record, Text, Time, Timestamp, Type};
 
@@ -32,6 +33,7 @@ pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: NAME,
     ports: &[],
     recognise: |beginning: &Beginning<'_>| begins(beginning.octets),
+    inside: None,
     start: || Box::new(Stream::default()),
     schemas: &[Http::SCHEMA],
 };
@@ -582,6 +584,8 @@ enum State {
     UntilClose,
     /// Unknown: the next piece that begins like a message is one.
     Lost,
+    /// What a client sends behind `CONNECT`: the answer tells whether it is for the proxy.
+    Tunnel,
 }
 
 impl State {
@@ -640,6 +644,8 @@ struct Side {
     octets_waiting: usize,
     /// The body that is being handed on.
     body: Option<BodyId>,
+    /// What brought the first octets behind `CONNECT`.
+    tunnel: Option<Carrier>,
     /// Whether messages of this direction may be missing since all requests were answered.
     has_lost: bool,
     has_ended: bool,
@@ -760,6 +766,10 @@ impl Both<Side> {
                 side.state = State::chunk(left - octets.len() as u64);
             }
             State::UntilClose => side.hand_on(input.take_rest(), context),
+            State::Tunnel => {
+                side.tunnel.get_or_insert(context.carrier());
+                return Step::Wait;
+            }
             State::Lost => match begins(input.rest()) {
                 Recognition::Yes => side.state = State::Header,
                 Recognition::More => {
@@ -849,14 +859,14 @@ impl Both<Side> {
         context: &mut StreamContext<'_, '_>,
     ) -> Step {
         context.note(input.malformed(Reason::Value));
-        input.take_rest();
         self.of(direction).end_body(false, context);
         self.of(direction).lose();
         if self.to_server.is_idle() && self.to_client.is_idle() {
-            Step::Leave
-        } else {
-            Step::Next
+            // They may be of another protocol.
+            return Step::Leave;
         }
+        input.take_rest();
+        Step::Next
     }
 
     /// A header section, or a line between chunks, beyond the limit.
@@ -910,6 +920,7 @@ impl Both<Side> {
         }
         let side = self.of(direction);
         match message.length {
+            Length::Unsaid if message.start.has_method(b"CONNECT") => side.state = State::Tunnel,
             Length::Unsaid => side.state = State::Header,
             Length::Counted(octets) => side.state = State::body(octets),
             Length::Chunked => side.state = State::ChunkSize,
@@ -954,6 +965,9 @@ impl Both<Side> {
         let is_tunnel = request.start.has_method(b"CONNECT") && (200..=299).contains(&code);
         if is_tunnel || code == 101 {
             return Then::Leave;
+        }
+        if self.of(asking).state == State::Tunnel && request.start.has_method(b"CONNECT") {
+            self.of(asking).state = State::Header;
         }
         let side = self.of(direction);
         let is_empty = message.is_without_body() || request.start.has_method(b"HEAD");
@@ -1068,6 +1082,8 @@ fn emit(
 struct Stream {
     pending: Both<Pending>,
     sides: Both<Side>,
+    /// What it gives back when it leaves.
+    rest: Both<Option<(Carrier, Vec<u8>)>>,
 }
 
 impl Default for Stream {
@@ -1081,13 +1097,67 @@ impl Default for Stream {
                 to_server: Side::default(),
                 to_client: Side::default(),
             },
+            rest: Both {
+                to_server: None,
+                to_client: None,
+            },
         }
     }
 }
 
 impl Stream {
-    fn follow(&mut self, then: Then, context: &mut StreamContext<'_, '_>) -> Then {
+    /// Goes on with the octets of a direction that came behind those that are pending.
+    fn take(
+        &mut self,
+        direction: Direction,
+        octets: &[u8],
+        context: &mut StreamContext<'_, '_>,
+    ) -> Then {
+        let Stream { pending, sides, .. } = self;
+        let mut then = Then::GoOn;
+        let fits = pending.of(direction).feed(octets, |octets| {
+            let mut input = Cursor::new(NAME, octets);
+            then = sides.take(direction, &mut input, context);
+            input.offset()
+        });
+        debug_assert!(fits || then == Then::Leave);
+        then
+    }
+
+    /// Goes on behind a `CONNECT` that was refused.
+    fn go_on(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) -> Then {
+        let side = self.sides.of(direction);
+        match (side.state, side.tunnel.take()) {
+            (State::Header, Some(carrier)) => {
+                self.take(direction, &[], &mut context.at(carrier.packet))
+            }
+            (_, carrier) => {
+                side.tunnel = carrier;
+                Then::GoOn
+            }
+        }
+    }
+
+    /// Ends both directions if it leaves, and keeps what is not of it: the octets that were left of the
+    /// latest piece, and those behind `CONNECT`.
+    fn follow(
+        &mut self,
+        then: Then,
+        direction: Direction,
+        context: &mut StreamContext<'_, '_>,
+    ) -> Then {
         if then == Then::Leave {
+            let tunnel = self.sides.of(direction.other()).tunnel.take();
+            for (direction, carrier) in [
+                (direction, Some(context.carrier())),
+                (direction.other(), tunnel),
+            ] {
+                let pending = self.pending.of(direction);
+                if let Some(carrier) = carrier {
+                    *self.rest.of(direction) = Some((carrier, pending.octets().to_vec()));
+                    pending.clear();
+                }
+            }
             self.end(Direction::ToServer, Ending::Left, context);
             self.end(Direction::ToClient, Ending::Left, context);
         }
@@ -1102,15 +1172,15 @@ impl StreamDissector for Stream {
         octets: &[u8],
         context: &mut StreamContext<'_, '_>,
     ) -> Then {
-        let Stream { pending, sides } = self;
-        let mut then = Then::GoOn;
-        let fits = pending.of(direction).feed(octets, |octets| {
-            let mut input = Cursor::new(NAME, octets);
-            then = sides.take(direction, &mut input, context);
-            input.offset()
-        });
-        debug_assert!(fits || then == Then::Leave);
-        self.follow(then, context)
+        let mut then = self.take(direction, octets, context);
+        let other = direction.other();
+        if then == Then::GoOn {
+            then = self.go_on(other, context);
+            if then == Then::Leave {
+                return self.follow(then, other, context);
+            }
+        }
+        self.follow(then, direction, context)
     }
 
     fn gap(
@@ -1119,7 +1189,7 @@ impl StreamDissector for Stream {
         octets: u64,
         context: &mut StreamContext<'_, '_>,
     ) -> Then {
-        let Stream { pending, sides } = self;
+        let Stream { pending, sides, .. } = self;
         let side = sides.of(direction);
         side.end_body(false, context);
         match side.state {
@@ -1131,14 +1201,14 @@ impl StreamDissector for Stream {
                 let then = sides.rescue(direction, pending.octets(), context);
                 pending.clear();
                 sides.of(direction).lose();
-                return self.follow(then, context);
+                return self.follow(then, direction, context);
             }
         }
         Then::GoOn
     }
 
     fn end(&mut self, direction: Direction, ending: Ending, context: &mut StreamContext<'_, '_>) {
-        let Stream { pending, sides } = self;
+        let Stream { pending, sides, .. } = self;
         let pending = pending.of(direction);
         let side = sides.of(direction);
         // RFC 9112 sections 6.3 and 8: the end of such a body is that of a connection that is closed,
@@ -1160,6 +1230,10 @@ impl StreamDissector for Stream {
         let sides = [&self.sides.to_server, &self.sides.to_client];
         pending + sides.iter().map(|side| side.held()).sum::<usize>()
     }
+
+    fn rest(&mut self, direction: Direction) -> Option<(Carrier, Vec<u8>)> {
+        self.rest.of(direction).take()
+    }
 }
 
 #[cfg(test)]
@@ -1167,8 +1241,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use netcap_dissect::{
-        Bodies, BodyEvent, Carrier, Endpoint, Entropy, Output, Registry, Selection, StreamEnds,
-        Turn,
+        Bodies, BodyEvent, Endpoint, Entropy, Output, Registry, Selection, StreamEnds, Turn,
     };
     use netcap_record::{Message as Decoded, Scalar};
 
@@ -1209,6 +1282,8 @@ mod tests {
         troubles: Vec<(Reason, u64)>,
         /// The event at which the stream was left.
         left_at: Option<usize>,
+        /// What was given back then: the second of its packet, and the octets.
+        rest: Vec<String>,
     }
 
     #[derive(Debug, Default, PartialEq, Eq)]
@@ -1341,6 +1416,15 @@ mod tests {
             };
             if then == Then::Leave {
                 seen.left_at = Some(place);
+                for direction in [Direction::ToServer, Direction::ToClient] {
+                    if let Some((carrier, octets)) = stream.rest(direction)
+                        && !octets.is_empty()
+                    {
+                        let second = carrier.packet.time.seconds;
+                        seen.rest
+                            .push(format!("{second} {}", octets.escape_ascii()));
+                    }
+                }
                 break;
             }
         }
@@ -1693,6 +1777,27 @@ mod tests {
         let seen = dissect(&[Client(connect), Server(refused), Client(GET), Server(OK)]);
         assert_eq!(seen.left_at, None);
         assert_eq!(seen.records.len(), 2);
+
+        // What the client sends behind it waits for the answer.
+        let early = [&connect[..], b"\x16\x03\x01"].concat();
+        let seen = dissect(&[
+            Client(&early),
+            Client(b"\0\x2a"),
+            Server(b"HTTP/1.0 200 Yes\r\n\r\n\x16\x03\x03"),
+        ]);
+        assert_eq!(seen.pairs(), ["CONNECT b.example:443 200"]);
+        assert_eq!(seen.rest, ["0 \\x16\\x03\\x01\\x00*", "2 \\x16\\x03\\x03"]);
+        assert_eq!(seen.troubles, []);
+        let early = [&connect[..], GET].concat();
+        let seen = dissect(&[Client(&early), Server(refused), Client(GET_B), Server(OK)]);
+        assert_eq!(
+            seen.show(&["Timestamp", "URL", "StatusCode"]),
+            [
+                "0.000000 b.example:443 407",
+                "0.000000 /a 200",
+                "2.000000 /b 0",
+            ]
+        );
 
         let switching = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x00";
         let seen = dissect(&[Client(GET), Client(GET_B), Server(switching), Server(OK)]);

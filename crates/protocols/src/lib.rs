@@ -91,12 +91,14 @@ mod ppi;
 mod ppp;
 mod pppoe;
 mod prism;
+mod proxy;
 mod radiotap;
 mod raw_ip;
 mod sctp;
 mod sip;
 mod slip;
 mod snap;
+mod socks;
 mod sun_atm;
 mod symantec;
 mod tcp;
@@ -256,4 +258,6 @@ pub static STREAMS: &[&StreamProtocol] = &[
     &sip::STREAM,
     &dns::STREAM,
     &modbus_tcp::STREAM,
+    &proxy::STREAM,
+    &socks::STREAM,
 ];
