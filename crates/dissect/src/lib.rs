@@ -11,6 +11,7 @@
 //! ([`Malformed`]) and leaves the records of the layers before it in place.
 
 mod body;
+mod checksum;
 mod context;
 mod cursor;
 mod entropy;
@@ -26,6 +27,7 @@ pub mod testing;
 mod walk;
 
 pub use body::{Bodies, BodyEvent, BodyId};
+pub use checksum::adds_up;
 pub use context::{Context, Fragments, Layer, PacketInfo};
 pub use cursor::Cursor;
 pub use entropy::Entropy;

@@ -71,7 +71,7 @@ pub(crate) struct Tcp<'a> {
     /// Octets that the sender accepts, not scaled, 0 to 65535.
     #[field(16, "Window")]
     window: u16,
-    /// Checksum as sent; it is not verified.
+    /// Checksum as sent; with `-checksum` only of segments where it is right.
     #[field(17, "Checksum")]
     checksum: u16,
     /// Urgent pointer: octets from `SeqNum` to the end of urgent data; means something where `URG`
@@ -145,6 +145,9 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
+    if input.remaining() >= FIXED && context.is_corrupt(NUMBER, input.rest()) {
+        return Err(input.malformed(Reason::Checksum));
+    }
     context.transport(NUMBER, input.rest());
     let header = *input.array::<FIXED>()?;
     let source_port = u16::from_be_bytes([header[0], header[1]]);
