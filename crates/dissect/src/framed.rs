@@ -11,7 +11,8 @@
 //! over, and counted as one of inconsistent length.
 
 use crate::{
-    Both, Direction, Malformed, Pending, Reason, Selector, StreamContext, StreamDissector, Then,
+    Both, Direction, Ending, Malformed, Pending, Reason, Selector, StreamContext, StreamDissector,
+    Then,
 };
 
 /// How the messages of a protocol stand in a stream.
@@ -206,7 +207,7 @@ impl StreamDissector for Framed {
         }
     }
 
-    fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
+    fn end(&mut self, direction: Direction, _: Ending, context: &mut StreamContext<'_, '_>) {
         self.sides.of(direction).cut(self.framing, context);
     }
 
@@ -273,6 +274,7 @@ mod tests {
             [2] => Recognition::More,
             _ => Recognition::No,
         },
+        inside: None,
         start: || Box::new(Framed::new(&FRAMING)),
         schemas: &[Word::SCHEMA],
     };

@@ -11,6 +11,7 @@
 //! ([`Malformed`]) and leaves the records of the layers before it in place.
 
 mod body;
+mod checksum;
 mod context;
 mod cursor;
 mod entropy;
@@ -27,6 +28,7 @@ pub mod testing;
 mod walk;
 
 pub use body::{Bodies, BodyEvent, BodyId};
+pub use checksum::adds_up;
 pub use context::{Context, Fragments, Layer, PacketInfo};
 pub use cursor::Cursor;
 pub use entropy::Entropy;
@@ -42,7 +44,7 @@ pub use protocol::{Dissect, Next, Protocol, Selector};
 pub use registry::{Registry, Selection, UnknownEncoder};
 pub use signatures::{Signatures, Unclaimed};
 pub use stream::{
-    Beginning, Both, Direction, Endpoint, Pending, Recognition, StreamContext, StreamDissector,
-    StreamEnds, StreamProtocol, Then,
+    Beginning, Both, Carrier, Direction, Ending, Endpoint, Finder, Pending, Recognition,
+    StreamContext, StreamDissector, StreamEnds, StreamProtocol, Then,
 };
 pub use walk::{Fate, MAX_BRANCHES, MAX_LAYERS, walk};

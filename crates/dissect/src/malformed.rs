@@ -15,6 +15,8 @@ pub enum Reason {
     Name,
     /// More entries are claimed than the octets could hold.
     Count,
+    /// A checksum that is not that of the octets, where checksums are verified.
+    Checksum,
     /// A value that the protocol forbids.
     Value,
     /// More layers inside each other than [`crate::MAX_LAYERS`].
@@ -31,6 +33,7 @@ impl Reason {
             Reason::Option => "malformed option",
             Reason::Name => "malformed name",
             Reason::Count => "impossible count",
+            Reason::Checksum => "wrong checksum",
             Reason::Value => "forbidden value",
             Reason::Depth => "too many layers",
         }

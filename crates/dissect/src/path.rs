@@ -300,6 +300,10 @@ pub struct SegmentFacts<'p> {
     pub acknowledgment: u32,
     /// The octet of the header with CWR, ECE, URG, ACK, PSH, RST, SYN and FIN.
     pub flags: u8,
+    /// Window as sent, not scaled.
+    pub window: u16,
+    /// Window scale that the options of a SYN offer (RFC 7323 section 2.2).
+    pub scale: Option<u8>,
     /// What was captured of the payload.
     pub payload: &'p [u8],
 }

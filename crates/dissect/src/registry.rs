@@ -16,6 +16,8 @@ pub struct Selection {
     pub payloads: bool,
     /// Whether records hold the numbers of their packets.
     pub packet_numbers: bool,
+    /// Whether what has a wrong checksum is left out.
+    pub checksums: bool,
 }
 
 /// A name that no record type has.
@@ -39,6 +41,7 @@ pub struct Registry {
     shared: Vec<bool>,
     columns: Columns,
     signatures: Signatures,
+    checksums: bool,
 }
 
 /// A protocol and whether the user excluded it.
@@ -102,6 +105,7 @@ impl Registry {
                 packet_numbers: selection.packet_numbers,
             },
             signatures: Signatures::NONE,
+            checksums: selection.checksums,
         };
         for protocol in protocols {
             let entry = registry.entries.len() as u16 + 1;
@@ -156,6 +160,12 @@ impl Registry {
     #[inline]
     pub fn packet_numbers(&self) -> bool {
         self.columns.packet_numbers
+    }
+
+    /// Whether what has a wrong checksum is left out.
+    #[inline]
+    pub fn checksums(&self) -> bool {
+        self.checksums
     }
 
     /// Which of the columns that not every file has are in the files.

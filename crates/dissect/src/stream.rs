@@ -58,11 +58,18 @@ impl<T> Both<T> {
     }
 }
 
+/// What brings octets of a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Carrier {
+    /// The packet.
+    pub packet: PacketInfo,
+    /// MAC addresses of sender and receiver in the frame around its IP packet, where there is one.
+    pub macs: Option<(Mac, Mac)>,
+}
+
 /// One end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// MAC address in the first packet; absent where the link has none.
-    pub mac: Option<Mac>,
     /// IP address.
     pub ip: Ip,
     /// TCP port.
@@ -97,11 +104,19 @@ pub struct StreamProtocol {
     pub ports: &'static [u16],
     /// Whether a piece of octets begins a message of this protocol.
     pub recognise: fn(&Beginning<'_>) -> Recognition,
+    /// Where inside of octets a message of this protocol begins, if it can be told there from whatever
+    /// stands before it: a protocol that begins where another has agreed on it (STARTTLS and the like)
+    /// may share a segment with it.
+    pub inside: Option<Finder>,
     /// A dissector for one stream.
     pub start: fn() -> Box<dyn StreamDissector>,
-    /// Records that it emits; it is not asked at all where none of them is wanted.
+    /// Records that it emits; it is not asked at all where none of them is wanted. A protocol without
+    /// any leads on to others, and is asked where those are.
     pub schemas: &'static [&'static Schema],
 }
+
+/// Says where inside of octets a message begins.
+pub type Finder = fn(&[u8]) -> Option<usize>;
 
 /// The first octets that nobody has claimed yet.
 #[derive(Clone, Copy, Debug)]
@@ -131,8 +146,28 @@ pub enum Then {
     /// More.
     GoOn,
     /// Nothing: what follows, in both directions, is not of this protocol or cannot be followed.
-    /// Others are asked about the pieces to come, this one too.
+    /// Others are asked about what it gives back ([`StreamDissector::rest`]) and the pieces to come,
+    /// this one too.
     Leave,
+}
+
+/// What a direction of a stream ended by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its sender closed it with a FIN: all that it sent has been handed on.
+    Closed,
+    /// A reset of either end was the last of it.
+    Reset,
+    /// It was idle for too long.
+    TimedOut,
+    /// Another connection took its addresses and ports.
+    Replaced,
+    /// There was no room for it.
+    Evicted,
+    /// The capture ended.
+    Capture,
+    /// The dissector left the stream.
+    Left,
 }
 
 /// Makes records of the octets of one stream.
@@ -153,12 +188,18 @@ pub trait StreamDissector: Send {
         context: &mut StreamContext<'_, '_>,
     ) -> Then;
 
-    /// Learns that a direction has ended: it was closed, reset, or idle for too long, or the
-    /// capture ended. Each direction ends at most once, and both do before the dissector goes.
-    fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>);
+    /// Learns that a direction has ended, and by what. Each direction ends at most once, and both
+    /// do before the dissector goes.
+    fn end(&mut self, direction: Direction, ending: Ending, context: &mut StreamContext<'_, '_>);
 
     /// Octets that it keeps for later: what all streams keep together is limited.
     fn held(&self) -> usize;
+
+    /// Gives back, when it leaves, the octets of a direction that it was given last and that are not
+    /// of its protocol, with what brought the first of them.
+    fn rest(&mut self, _: Direction) -> Option<(Carrier, Vec<u8>)> {
+        None
+    }
 }
 
 /// What surrounds the octets that a stream dissector is given, and where its records go.
@@ -168,18 +209,18 @@ pub struct StreamContext<'a, 'c> {
     registry: &'c Registry,
     output: &'c mut Output,
     entropy: &'c mut Entropy,
-    packet: PacketInfo,
+    carrier: Carrier,
     troubles: &'c mut BTreeMap<(&'static str, Reason), u64>,
 }
 
 impl<'a, 'c> StreamContext<'a, 'c> {
-    /// A context for the octets that `packet` brought.
+    /// A context for the octets that `carrier` brought.
     pub fn new(
         ends: &'a StreamEnds,
         registry: &'c Registry,
         output: &'c mut Output,
         entropy: &'c mut Entropy,
-        packet: PacketInfo,
+        carrier: Carrier,
         troubles: &'c mut BTreeMap<(&'static str, Reason), u64>,
     ) -> StreamContext<'a, 'c> {
         StreamContext {
@@ -187,7 +228,7 @@ impl<'a, 'c> StreamContext<'a, 'c> {
             registry,
             output,
             entropy,
-            packet,
+            carrier,
             troubles,
         }
     }
@@ -198,12 +239,22 @@ impl<'a, 'c> StreamContext<'a, 'c> {
     ///
     /// [`at`]: StreamContext::at
     pub fn packet(&self) -> PacketInfo {
-        self.packet
+        self.carrier.packet
+    }
+
+    /// What brought the octets.
+    pub fn carrier(&self) -> Carrier {
+        self.carrier
+    }
+
+    /// MAC addresses of sender and receiver in the frame that brought the octets, where there is one.
+    pub fn macs(&self) -> Option<(Mac, Mac)> {
+        self.carrier.macs
     }
 
     /// Capture time of the packet.
     pub fn timestamp(&self) -> Timestamp {
-        self.packet.timestamp()
+        self.carrier.packet.timestamp()
     }
 
     /// The same at another packet of the stream: so a record of what began earlier has the time of
@@ -214,7 +265,10 @@ impl<'a, 'c> StreamContext<'a, 'c> {
             self.registry,
             self.output,
             self.entropy,
-            packet,
+            Carrier {
+                packet,
+                ..self.carrier
+            },
             self.troubles,
         )
     }
@@ -227,7 +281,7 @@ impl<'a, 'c> StreamContext<'a, 'c> {
     /// Writes a record of the packet, if records of its type are asked for.
     pub fn emit<R: Record>(&mut self, record: &R) {
         self.output
-            .emit_of(self.packet.number, self.registry, record);
+            .emit_of(self.packet().number, self.registry, record);
     }
 
     /// Counts a message that contradicts its protocol.
@@ -273,7 +327,7 @@ impl<'a, 'c> StreamContext<'a, 'c> {
     pub fn message(&mut self, selector: Selector, octets: &[u8]) -> Fate {
         let packet = PacketInfo {
             original_len: u32::try_from(octets.len()).unwrap_or(u32::MAX),
-            ..self.packet
+            ..self.packet()
         };
         let mut context = Context::new(self.registry, self.output, self.entropy, &[]);
         let fate = walk_message(&mut context, packet, selector, octets);

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use netcap_record::{Ip, Mac, Record, Schema, Time, split_frame};
 
 use crate::{
-    Beginning, Both, Context, Direction, Endpoint, Entropy, Fate, Fragment, Level, Output,
-    PacketInfo, Protocol, Reason, Recognition, Registry, Selection, StreamContext, StreamDissector,
-    StreamEnds, StreamProtocol, Then, TunnelKind, walk,
+    Beginning, Both, Carrier, Context, Direction, Ending, Endpoint, Entropy, Fate, Fragment, Level,
+    Output, PacketInfo, Protocol, Reason, Recognition, Registry, Selection, StreamContext,
+    StreamDissector, StreamEnds, StreamProtocol, Then, TunnelKind, walk,
 };
 
 /// What a walk gave.
@@ -185,7 +185,6 @@ impl Streamed {
 /// A client at 10.0.0.1 port 40000, and a server at 10.0.0.2 with this port.
 pub fn ends(port: u16) -> StreamEnds {
     let end = |host, port| Endpoint {
-        mac: Some(Mac([2, 0, 0, 0, 0, host])),
         ip: Ip::V4([10, 0, 0, host]),
         port,
     };
@@ -195,7 +194,8 @@ pub fn ends(port: u16) -> StreamEnds {
     }
 }
 
-/// Has a stream dissected by one protocol, wherever it recognises a message.
+/// Has a stream dissected by one protocol, wherever it recognises a message. The MAC address of the
+/// client ends in 1, that of the server in 2.
 ///
 /// # Panics
 /// Where the encoded output is not what the encoder promises.
@@ -204,6 +204,20 @@ pub fn stream(
     protocols: &[&'static Protocol],
     ends: &StreamEnds,
     events: &[Event<'_>],
+) -> Streamed {
+    stream_of(protocol, protocols, ends, events, true)
+}
+
+/// The same on a link with MAC addresses or without.
+///
+/// # Panics
+/// Where the encoded output is not what the encoder promises.
+pub fn stream_of(
+    protocol: &'static StreamProtocol,
+    protocols: &[&'static Protocol],
+    ends: &StreamEnds,
+    events: &[Event<'_>],
+    with_macs: bool,
 ) -> Streamed {
     let selection = Selection {
         payloads: true,
@@ -224,12 +238,17 @@ pub fn stream(
     let mut dissector: Option<Box<dyn StreamDissector>> = None;
     let mut kept: Both<Vec<u8>> = Both::default();
     for event in events {
+        let mut macs = [1, 2].map(|host| Mac([2, 0, 0, 0, 0, host]));
+        if let Event::Data(Direction::ToClient, _) = event {
+            macs.reverse();
+        }
+        let macs = with_macs.then_some((macs[0], macs[1]));
         let mut context = StreamContext::new(
             ends,
             &registry,
             &mut output,
             &mut entropy,
-            packet,
+            Carrier { packet, macs },
             &mut troubles,
         );
         let then = match (*event, &mut dissector) {
@@ -265,7 +284,7 @@ pub fn stream(
                 dissector.gap(direction, octets, &mut context)
             }
             (Event::End(direction), Some(dissector)) => {
-                dissector.end(direction, &mut context);
+                dissector.end(direction, Ending::Closed, &mut context);
                 Then::GoOn
             }
             (Event::Gap(direction, _) | Event::End(direction), None) => {
@@ -282,6 +301,58 @@ pub fn stream(
         troubles,
         claimed: dissector.is_some(),
     }
+}
+
+/// What others are asked about of octets that are given to a protocol which leads on to them, and to
+/// nobody else once it has left: with the direction of each, joined where it does not change.
+///
+/// # Panics
+/// Where it leaves and gives back what it was not given.
+pub fn led_on(
+    protocol: &'static StreamProtocol,
+    pieces: &[(Direction, &[u8])],
+) -> Vec<(Direction, Vec<u8>)> {
+    let registry = Registry::new(&[], &[], &Selection::default()).expect("everything is selected");
+    let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
+    let (mut troubles, ends) = (BTreeMap::new(), ends(9));
+    let packet = PacketInfo {
+        time: Time::new(1, 2000),
+        link_type: 1,
+        original_len: 0,
+        index: 0,
+        number: 0,
+    };
+    let carrier = Carrier { packet, macs: None };
+    let mut dissector = Some((protocol.start)());
+    let mut led: Vec<(Direction, Vec<u8>)> = Vec::new();
+    let mut lead = |direction: Direction, octets: Vec<u8>| match led.last_mut() {
+        _ if octets.is_empty() => {}
+        Some((last, all)) if *last == direction => all.extend(octets),
+        _ => led.push((direction, octets)),
+    };
+    for (direction, octets) in pieces {
+        let Some(here) = &mut dissector else {
+            lead(*direction, octets.to_vec());
+            continue;
+        };
+        let mut context = StreamContext::new(
+            &ends,
+            &registry,
+            &mut output,
+            &mut entropy,
+            carrier,
+            &mut troubles,
+        );
+        if !octets.is_empty() && here.data(*direction, octets, &mut context) == Then::Leave {
+            for direction in [direction.other(), *direction] {
+                if let Some((_, rest)) = here.rest(direction) {
+                    lead(direction, rest);
+                }
+            }
+            dissector = None;
+        }
+    }
+    led
 }
 
 /// Splits the octets that a client sends in two, everywhere, and into single octets: nothing may

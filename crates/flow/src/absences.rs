@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use netcap_dissect::PacketInfo;
+use netcap_dissect::Carrier;
 
 use crate::reassembly::Position;
 
@@ -22,7 +22,7 @@ pub(crate) struct Absences {
 #[derive(Clone, Copy, Debug)]
 struct Absence {
     end: Position,
-    packet: PacketInfo,
+    carrier: Carrier,
 }
 
 impl Absences {
@@ -31,10 +31,10 @@ impl Absences {
         self.noted.len()
     }
 
-    /// The packet that said last that the octet here is absent, as far as that is noted.
-    pub(crate) fn packet(&self, at: Position) -> Option<PacketInfo> {
+    /// What said last that the octet here is absent, as far as that is noted.
+    pub(crate) fn carrier(&self, at: Position) -> Option<Carrier> {
         let (_, absence) = self.noted.range(..=at).next_back()?;
-        (at < absence.end).then_some(absence.packet)
+        (at < absence.end).then_some(absence.carrier)
     }
 
     /// Notes a range over all that was noted of it. Gives the parts of it of which nothing was, the
@@ -42,7 +42,7 @@ impl Absences {
     pub(crate) fn note(
         &mut self,
         range: &Range<Position>,
-        packet: PacketInfo,
+        carrier: Carrier,
     ) -> Vec<Range<Position>> {
         let mut parts = Vec::new();
         let mut rest = range.clone();
@@ -62,7 +62,7 @@ impl Absences {
         }
         parts.push(rest);
         let end = range.end;
-        self.noted.insert(range.start, Absence { end, packet });
+        self.noted.insert(range.start, Absence { end, carrier });
         parts
     }
 

@@ -3,12 +3,15 @@
 //! While nobody has claimed a stream, each piece of octets is shown to every protocol of the list,
 //! in its order; the first that says yes gets the stream, beginning with the octets that were kept
 //! for it. Octets of which somebody wants to see more before deciding are kept, at most [`KEPT`] of
-//! each direction, and handed on as one piece of the packet that brought the first. Nobody is asked any more after [`UNCLAIMED`] octets that nobody claimed, or after
+//! each direction, and handed on as one piece of the packet that brought the first. A piece that begins
+//! nothing may have a beginning inside ([`StreamProtocol::inside`]). What a dissector gives back when it
+//! leaves is a piece as any other. A dissector is given of what was kept only what may be of its
+//! protocol. Nobody is asked any more after [`UNCLAIMED`] octets that nobody claimed, or after
 //! [`LEAVES`] dissectors that left.
 
 use netcap_dissect::{
-    Beginning, Direction, Entropy, Output, PacketInfo, Recognition, Registry, StreamContext,
-    StreamDissector, StreamEnds, StreamProtocol, Then,
+    Beginning, Both, Carrier, Direction, Ending, Entropy, Output, Recognition, Registry,
+    StreamContext, StreamDissector, StreamEnds, StreamProtocol, Then,
 };
 
 use crate::stream_ledger::StreamLedger;
@@ -30,17 +33,13 @@ pub(crate) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn context<'a>(
-        &'a mut self,
-        ends: &'a StreamEnds,
-        packet: PacketInfo,
-    ) -> StreamContext<'a, 'a> {
+    fn context<'a>(&'a mut self, ends: &'a StreamEnds, carrier: Carrier) -> StreamContext<'a, 'a> {
         StreamContext::new(
             ends,
             self.registry,
             self.output,
             self.entropy,
-            packet,
+            carrier,
             &mut self.ledger.troubles,
         )
     }
@@ -55,29 +54,14 @@ pub(crate) struct Claim {
     /// Octets that nobody claimed.
     unclaimed: u32,
     leaves: u8,
-    /// Directions that have ended.
-    ended: Ended,
-}
-
-#[derive(Default)]
-struct Ended {
-    to_server: bool,
-    to_client: bool,
-}
-
-impl Ended {
-    fn of(&mut self, direction: Direction) -> &mut bool {
-        match direction {
-            Direction::ToServer => &mut self.to_server,
-            Direction::ToClient => &mut self.to_client,
-        }
-    }
+    /// What the directions that have ended did so by.
+    ended: Both<Option<Ending>>,
 }
 
 struct Kept {
     direction: Direction,
     /// That of the first octet.
-    packet: PacketInfo,
+    carrier: Carrier,
     octets: Vec<u8>,
 }
 
@@ -103,14 +87,14 @@ impl Claim {
         &mut self,
         direction: Direction,
         octets: &[u8],
-        packet: PacketInfo,
+        carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
         if self.dissector.is_some() {
-            self.feed(direction, octets, packet, ends, desk);
+            self.feed(direction, octets, carrier, ends, desk);
         } else if self.unclaimed < UNCLAIMED && self.leaves < LEAVES {
-            self.ask(direction, octets, packet, ends, desk);
+            self.ask(direction, octets, carrier, ends, desk);
         } else {
             self.kept = Vec::new();
         }
@@ -121,15 +105,15 @@ impl Claim {
         &mut self,
         direction: Direction,
         octets: u64,
-        packet: PacketInfo,
+        carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
         self.forget(direction);
         if let Some(dissector) = &mut self.dissector
-            && dissector.gap(direction, octets, &mut desk.context(ends, packet)) == Then::Leave
+            && dissector.gap(direction, octets, &mut desk.context(ends, carrier)) == Then::Leave
         {
-            self.leave(packet, ends, desk);
+            self.leave(direction, carrier, ends, desk);
         }
     }
 
@@ -137,18 +121,19 @@ impl Claim {
     pub(crate) fn end(
         &mut self,
         direction: Direction,
-        packet: PacketInfo,
+        ending: Ending,
+        carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
-        if std::mem::replace(self.ended.of(direction), true) {
+        if self.ended.of(direction).replace(ending).is_some() {
             return;
         }
         self.forget(direction);
         if let Some(dissector) = &mut self.dissector {
-            dissector.end(direction, &mut desk.context(ends, packet));
+            dissector.end(direction, ending, &mut desk.context(ends, carrier));
         }
-        if *self.ended.of(direction.other()) {
+        if self.ended.of(direction.other()).is_some() {
             self.dissector = None;
         }
     }
@@ -158,26 +143,40 @@ impl Claim {
         &mut self,
         direction: Direction,
         octets: &[u8],
-        packet: PacketInfo,
+        carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
         if let Some(dissector) = &mut self.dissector
-            && dissector.data(direction, octets, &mut desk.context(ends, packet)) == Then::Leave
+            && dissector.data(direction, octets, &mut desk.context(ends, carrier)) == Then::Leave
         {
-            self.leave(packet, ends, desk);
+            self.leave(direction, carrier, ends, desk);
         }
     }
 
-    /// Lets the dissector go, which hears of both ends before.
-    fn leave(&mut self, packet: PacketInfo, ends: &StreamEnds, desk: &mut Desk<'_>) {
+    /// Lets the dissector go, which hears of both ends before, and shows to others what it gives back:
+    /// what it was given last comes last.
+    fn leave(
+        &mut self,
+        direction: Direction,
+        carrier: Carrier,
+        ends: &StreamEnds,
+        desk: &mut Desk<'_>,
+    ) {
         self.leaves = self.leaves.saturating_add(1);
         let Some(mut dissector) = self.dissector.take() else {
             return;
         };
         for direction in [Direction::ToServer, Direction::ToClient] {
-            if !*self.ended.of(direction) {
-                dissector.end(direction, &mut desk.context(ends, packet));
+            if self.ended.of(direction).is_none() {
+                dissector.end(direction, Ending::Left, &mut desk.context(ends, carrier));
+            }
+        }
+        for direction in [direction.other(), direction] {
+            if let Some((carrier, octets)) = dissector.rest(direction)
+                && !octets.is_empty()
+            {
+                self.data(direction, &octets, carrier, ends, desk);
             }
         }
     }
@@ -188,7 +187,7 @@ impl Claim {
         &mut self,
         direction: Direction,
         octets: &[u8],
-        packet: PacketInfo,
+        carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
@@ -206,47 +205,72 @@ impl Claim {
             shown = octets;
             answer = self::answer(desk.protocols, shown, direction, ends);
         }
+        let mut octets = octets;
+        let is_open = match answer {
+            Answer::Yes(_) => false,
+            Answer::More => shown.len() > KEPT,
+            Answer::No => true,
+        };
+        if is_open {
+            self.forget(direction);
+            (octets, answer) = match inside(desk.protocols, octets) {
+                Some(inside) => (
+                    inside,
+                    self::answer(desk.protocols, inside, direction, ends),
+                ),
+                None => (octets, Answer::No),
+            };
+        }
         match answer {
             Answer::Yes(protocol) => {
-                self.claim(protocol, packet, ends, desk);
-                self.feed(direction, octets, packet, ends, desk);
+                self.claim(protocol, direction, carrier, ends, desk);
+                self.feed(direction, octets, carrier, ends, desk);
                 return;
             }
-            Answer::More if shown.len() <= KEPT => self.keep(direction, octets, packet),
-            Answer::More | Answer::No => self.forget(direction),
+            Answer::More if octets.len() <= KEPT => self.keep(direction, octets, carrier),
+            Answer::More | Answer::No => {}
         }
         let octets = u32::try_from(octets.len()).unwrap_or(u32::MAX);
         self.unclaimed = self.unclaimed.saturating_add(octets);
     }
 
-    /// Starts a dissector with what was kept of both directions.
+    /// Starts a dissector of a protocol that was recognised in a direction, with what was kept of it,
+    /// and of the other one if that may begin its messages too.
     fn claim(
         &mut self,
         protocol: &'static StreamProtocol,
-        packet: PacketInfo,
+        recognised: Direction,
+        carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
         *desk.ledger.recognised.entry(protocol.name).or_default() += 1;
         let mut dissector = (protocol.start)();
         for direction in [Direction::ToServer, Direction::ToClient] {
-            if *self.ended.of(direction) {
-                dissector.end(direction, &mut desk.context(ends, packet));
+            if let Some(ending) = *self.ended.of(direction) {
+                dissector.end(direction, ending, &mut desk.context(ends, carrier));
             }
         }
         self.dissector = Some(dissector);
         for kept in std::mem::take(&mut self.kept) {
-            self.feed(kept.direction, &kept.octets, kept.packet, ends, desk);
+            let beginning = Beginning {
+                octets: &kept.octets,
+                direction: kept.direction,
+                ends,
+            };
+            if kept.direction == recognised || (protocol.recognise)(&beginning) != Recognition::No {
+                self.feed(kept.direction, &kept.octets, kept.carrier, ends, desk);
+            }
         }
     }
 
-    fn keep(&mut self, direction: Direction, octets: &[u8], packet: PacketInfo) {
+    fn keep(&mut self, direction: Direction, octets: &[u8], carrier: Carrier) {
         let mut all = self.kept.iter_mut();
         match all.find(|kept| kept.direction == direction) {
             Some(kept) => kept.octets.extend_from_slice(octets),
             None => self.kept.push(Kept {
                 direction,
-                packet,
+                carrier,
                 octets: octets.to_vec(),
             }),
         }
@@ -255,6 +279,14 @@ impl Claim {
     fn forget(&mut self, direction: Direction) {
         self.kept.retain(|kept| kept.direction != direction);
     }
+}
+
+/// The octets from where a message begins that a protocol finds inside of others.
+fn inside<'o>(protocols: &[&'static StreamProtocol], octets: &'o [u8]) -> Option<&'o [u8]> {
+    let mut places = protocols
+        .iter()
+        .filter_map(|protocol| protocol.inside?(octets));
+    places.find_map(|at| octets.get(at..).filter(|_| at > 0))
 }
 
 /// The first protocol that says yes; if none does, whether one wants to see more.

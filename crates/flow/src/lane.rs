@@ -120,7 +120,7 @@ mod tests {
     use std::num::NonZero;
 
     use netcap_dissect::{
-        Application, Bodies, BodyEvent, BodyId, Chunk, Context, Direction, Ends, Entropy,
+        Application, Bodies, BodyEvent, BodyId, Chunk, Context, Direction, Ending, Ends, Entropy,
         IpVersion, Link, Network, Next, PacketInfo, Protocol, Recognition, SegmentFacts, Selection,
         Selector, StreamContext, StreamDissector, Then, Transport, walk,
     };
@@ -536,6 +536,7 @@ mod tests {
         name: "teller",
         ports: &[],
         recognise: |_| Recognition::Yes,
+        inside: None,
         start: || Box::new(Teller::default()),
         schemas: &[Told::SCHEMA],
     };
@@ -583,8 +584,13 @@ mod tests {
             Then::GoOn
         }
 
-        fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
-            self.tell(&format!("{direction:?} end"), context);
+        fn end(
+            &mut self,
+            direction: Direction,
+            ending: Ending,
+            context: &mut StreamContext<'_, '_>,
+        ) {
+            self.tell(&format!("{direction:?} {ending:?}"), context);
             if let Some(body) = self.body.take() {
                 context.end_body(body, true);
             }
@@ -657,6 +663,8 @@ mod tests {
                 sequence: sequence.into(),
                 acknowledgment: acknowledgment.into(),
                 flags,
+                window: u16::MAX,
+                scale: None,
                 payload: input.bytes(length.into())?,
             });
         }

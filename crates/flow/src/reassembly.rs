@@ -2,24 +2,31 @@
 //! order, and gaps where the capture lacks some.
 //!
 //! Octets are handed on as soon as all before them are known, as a receiver does, so what a reader
-//! was given never changes. Segments that came early wait. Where two of them claim the same place,
-//! or a segment that fills a hole claims that of one which waits, an [`OverlapPolicy`] decides.
-//! Octets that come for a place already handed on are counted and dropped; whether they contradict
-//! it is not known any more.
+//! was given never changes. Segments that came early wait, and so do those that acknowledge octets of
+//! the other direction that the capture has not shown yet: the two directions of a capture may be out
+//! of step. Where two of them claim the same place, or a segment that fills a hole claims that of one
+//! which waits, the one counts that its receiver rather took ([`held::Standing`]), and else an
+//! [`OverlapPolicy`] decides. Octets that come for a place already handed on are counted and dropped;
+//! whether they contradict it is not known any more.
 //!
 //! A hole is given up, which is told as a gap, when the other end acknowledges all of it, when too
 //! much waits behind it, or when its owner says so. Memory follows the octets received, never a
 //! sequence number somebody claimed.
+//!
+//! A FIN is where it stands until the other end acknowledges it. Before it is reached, octets that
+//! cover its place displace it; then octets behind it wait, and an acknowledgment of those proves that
+//! it was none.
 
-use std::collections::BTreeMap;
+mod held;
+
 use std::ops::Range;
 
-use netcap_dissect::PacketInfo;
+use netcap_dissect::Carrier;
 use netcap_record::Time;
 
-use crate::absences::Absences;
 use crate::stream_ledger::StreamLedger;
-use crate::stream_limits::{OverlapPolicy, StreamLimits};
+use crate::stream_limits::OverlapPolicy;
+use held::{Held, Origin, Overlaps, RIVALS, Standing, overlap};
 
 /// A place in a stream: the sequence number in the low 32 bits, and above them how often the
 /// numbers have wrapped, counted from one.
@@ -33,9 +40,7 @@ const OPEN: Position = Position::MAX;
 /// to another connection, or is forged.
 const WINDOW: u64 = 1 << 30;
 /// What a piece that waits costs beside its octets.
-pub(crate) const PIECE: usize = 128;
-/// Gaps that are remembered, to tell late octets from repeated ones.
-const GAPS: usize = 4;
+pub(crate) const PIECE: usize = 192;
 
 /// When a segment came: packet time, and among those of one time the order in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,10 +51,10 @@ pub(crate) struct Moment {
 
 /// Who is given the octets of a direction.
 pub(crate) trait Reader {
-    /// The next octets, and the packet that brought them.
-    fn data(&mut self, octets: &[u8], packet: PacketInfo);
-    /// So many octets that the capture lacks, and the packet that brought what is behind them.
-    fn gap(&mut self, octets: u64, packet: PacketInfo);
+    /// The next octets, and what brought them.
+    fn data(&mut self, octets: &[u8], carrier: Carrier);
+    /// So many octets that the capture lacks, and what brought those behind them.
+    fn gap(&mut self, octets: u64, carrier: Carrier);
     /// Where everything is counted.
     fn ledger(&mut self) -> &mut StreamLedger;
 }
@@ -57,7 +62,7 @@ pub(crate) trait Reader {
 /// What a segment brings to its direction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival<'a> {
-    pub(crate) packet: PacketInfo,
+    pub(crate) carrier: Carrier,
     pub(crate) now: Moment,
     /// Number of the first octet.
     pub(crate) sequence: u32,
@@ -66,6 +71,12 @@ pub(crate) struct Arrival<'a> {
     pub(crate) missing: u32,
     /// Whether the direction ends behind all that.
     pub(crate) fin: bool,
+    /// The number that it acknowledges, if it does.
+    pub(crate) need: Option<u32>,
+    /// Whether the other direction has been handed on up to there.
+    pub(crate) is_due: bool,
+    /// Whether its octets may be none of the stream: see [`Standing::Suspect`].
+    pub(crate) is_suspect: bool,
 }
 
 /// One direction of a stream.
@@ -79,35 +90,51 @@ pub(crate) struct Half {
     next: Position,
     /// Where FIN stands.
     end: Position,
+    /// Where the receiver's window has reached; 0 where that is not known.
+    edge: Position,
     held: Option<Box<Held>>,
+    /// Whether the other end has acknowledged the FIN.
+    is_closed: bool,
+    /// Whether the number of the first octet is beyond doubt: acknowledged, or that of octets.
+    is_settled: bool,
+    /// Whether the capture has shown a segment of this direction.
+    pub(crate) is_seen: bool,
+    /// The window scale that this end's SYN offers.
+    pub(crate) scale: Scale,
 }
 
-/// What few directions need: the octets that wait, and gaps.
-#[derive(Debug, Default)]
-struct Held {
-    /// Disjoint, by where they begin, all behind a hole.
-    pieces: BTreeMap<Position, Piece>,
-    /// What was said of absent octets and is not written to the pieces yet.
-    absences: Absences,
-    /// What the pieces cost.
-    cost: usize,
-    /// Since when the first hole has held them up.
-    since: Moment,
-    /// The latest gaps.
-    gaps: [Range<Position>; GAPS],
+/// What a SYN says of how the windows of its sender are scaled: RFC 7323 section 2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scale {
+    /// No SYN was seen.
+    #[default]
+    Unknown,
+    /// It has no such option, so nobody's windows are scaled.
+    None,
+    /// By so many bits, where both SYNs have the option.
+    By(u8),
 }
 
-/// Octets that wait.
-#[derive(Debug)]
-struct Piece {
-    length: u64,
-    /// Where they lie. Absent where the capture cut them off: a gap that no other segment needs to
-    /// prove.
-    room: Option<Box<[u8]>>,
-    /// Where in the room they begin.
-    from: usize,
-    /// That which brought them; of absent ones see [`Held::packet`].
-    packet: PacketInfo,
+/// Why what waits first does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// Other SYNs have given the first octet other numbers.
+    Numbers,
+    /// The octets before this place, or before the FIN there, are missing.
+    Hole(Position),
+    /// It stands behind the FIN.
+    Fin,
+    /// It may be none of the stream.
+    Doubt,
+}
+
+/// What may go on, as far as its own direction is concerned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    /// Number of the segment that brought it.
+    pub(crate) number: u64,
+    /// The number up to which the other direction must have been handed on.
+    pub(crate) need: Option<u32>,
 }
 
 impl Default for Half {
@@ -117,7 +144,12 @@ impl Default for Half {
             acknowledged: 0,
             next: 0,
             end: OPEN,
+            edge: 0,
             held: None,
+            is_closed: false,
+            is_settled: false,
+            is_seen: false,
+            scale: Scale::Unknown,
         }
     }
 }
@@ -140,15 +172,30 @@ impl Half {
         self.is_started() && self.start == sequence
     }
 
+    /// Whether anything has been handed on, or is known to be missing.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.is_started() && self.next > self.first()
+    }
+
     /// Whether an octet of this number is the very next.
     pub(crate) fn expects(&self, sequence: u32) -> bool {
         self.is_started() && !self.has_ended() && self.position(sequence) == self.next
     }
 
+    /// Whether a reset with this number is one that its receiver obeys, as far as the capture tells:
+    /// it stands next, behind the FIN, or behind all that waits (RFC 9293 section 3.10.7.4).
+    pub(crate) fn obeys(&self, sequence: u32) -> bool {
+        let at = self.position(sequence);
+        let last = self.held.as_ref().and_then(|held| {
+            let (at, piece) = held.pieces.last_key_value()?;
+            Some(at + piece.length)
+        });
+        !self.is_started() || at == self.next || Some(at) == last || at == self.end.wrapping_add(1)
+    }
+
     /// Whether there has been no octet and no end yet.
     pub(crate) fn is_fresh(&self) -> bool {
-        let nowhere = self.next == 0 || self.next == self.first();
-        nowhere && self.end == OPEN && self.held.is_none()
+        !self.has_begun() && self.end == OPEN && !self.waits()
     }
 
     /// Whether everything before a FIN has been handed on.
@@ -156,22 +203,48 @@ impl Half {
         self.next == self.end
     }
 
-    /// What waits here costs so many octets.
-    pub(crate) fn cost(&self) -> usize {
-        self.held.as_ref().map_or(0, |held| held.cost)
+    /// Whether the other end has acknowledged the FIN, too.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
-    /// Since when octets have waited behind the first hole, if some do.
+    /// Whether octets of this number may be of this direction, which has ended: sent again, or just
+    /// behind the end.
+    pub(crate) fn may_have(&self, sequence: u32, length: usize) -> bool {
+        /// What may have been sent before the place where a stream was picked up.
+        const EARLIER: u64 = 1 << 20;
+        /// What may be on its way when a reset is sent.
+        const AHEAD: u64 = 1 << 16;
+        if !self.is_started() {
+            return true;
+        }
+        let at = self.position(sequence);
+        let earlier = match self.scale {
+            Scale::Unknown => EARLIER,
+            _ => 0,
+        };
+        let ahead = if self.has_ended() { 1 } else { AHEAD };
+        at + length as u64 + earlier >= self.first() && at <= self.next + ahead
+    }
+
+    /// What waits here costs so many octets.
+    pub(crate) fn cost(&self) -> usize {
+        self.held
+            .as_ref()
+            .map_or(0, |held| held.cost + held.rivals.len().min(1) * PIECE)
+    }
+
+    /// Since when octets have waited, if some do.
     pub(crate) fn waits_since(&self) -> Option<Moment> {
         let held = self.held.as_ref().filter(|held| !held.pieces.is_empty())?;
         Some(held.since)
     }
 
-    /// Takes what a segment brings.
+    /// Takes what a segment brings: hands it on, or has it wait.
     pub(crate) fn take(
         &mut self,
         arrival: &Arrival<'_>,
-        limits: &StreamLimits,
+        policy: OverlapPolicy,
         reader: &mut impl Reader,
     ) {
         let length = arrival.payload.len() as u64 + u64::from(arrival.missing);
@@ -181,6 +254,7 @@ impl Half {
         }
         if !self.is_started() {
             self.start(arrival.sequence);
+            self.is_settled = true;
         }
         let at = self.position(arrival.sequence);
         if length <= 1 && !arrival.fin && at + 1 == self.next && !self.has_ended() {
@@ -194,89 +268,199 @@ impl Half {
         }
         // Where the capture lost more than a window, the other end has acknowledged what it lost.
         let expected = self.next.max(self.position(self.acknowledged));
-        if at.saturating_sub(expected) > WINDOW || u64::from(arrival.missing) > WINDOW {
+        let is_outside = at.saturating_sub(expected) > WINDOW && !self.is_undecided();
+        if is_outside || u64::from(arrival.missing) > WINDOW {
             reader.ledger().outside_octets += arrival.payload.len() as u64;
             return;
         }
-        if arrival.fin && self.end == OPEN && at + length >= self.next {
-            self.end = at + length;
-            reader.ledger().after_end_octets += self.cut();
+        let is_overtaken = at <= self.end && self.end < at + length;
+        if is_overtaken && self.next < self.end && !arrival.is_suspect {
+            self.end = OPEN;
         }
+        if arrival.fin {
+            self.note_end(at + length);
+        }
+        self.bring(arrival, at, policy, reader);
+    }
 
-        let (before, waited) = (self.next, self.waits());
-        self.bring(arrival, at, limits.policy, reader);
-        self.drain(reader);
-        self.measure(before, waited, arrival.now);
-        while self.cost() > limits.octets_per_direction {
-            self.give_up_for_room(arrival.packet, arrival.now, reader);
-        }
+    /// Notes how much waits, if that is more than ever.
+    pub(crate) fn note_most(&self, ledger: &mut StreamLedger) {
         if let Some(held) = &self.held {
             let (segments, cost) = (held.pieces.len() as u64, held.cost as u64);
-            let ledger = reader.ledger();
             ledger.most_waiting_segments = ledger.most_waiting_segments.max(segments);
             ledger.most_waiting_octets = ledger.most_waiting_octets.max(cost);
         }
     }
 
-    /// Learns that the other end acknowledges everything before this number: it has received what
-    /// lies in the holes before it, so the capture lacks that.
-    pub(crate) fn acknowledged(
-        &mut self,
-        acknowledgment: u32,
-        packet: PacketInfo,
-        now: Moment,
-        reader: &mut impl Reader,
-    ) {
-        if self.is_started() {
-            self.acknowledged = acknowledgment;
+    /// Learns what the other end acknowledges: everything before this number; and how far its window
+    /// reaches from there, where that is known.
+    pub(crate) fn note_acknowledgment(&mut self, number: u32, window: Option<u32>, now: Moment) {
+        if !self.is_started() {
+            return;
         }
-        while let Some(end) = self.hole_end()
-            && end <= self.position(acknowledgment)
-        {
-            self.give_up(packet, now, reader);
+        self.acknowledged = number;
+        if let Some(window) = window {
+            self.edge = self.edge.max(self.position(number) + u64::from(window));
+        }
+        if let Some(held) = &mut self.held {
+            held.spoke = now.number;
         }
     }
 
-    /// Gives the first hole up. `packet` tells a gap behind which nothing waits. Gives the number
-    /// of octets that were handed on.
-    pub(crate) fn give_up(
-        &mut self,
-        packet: PacketInfo,
-        now: Moment,
-        reader: &mut impl Reader,
-    ) -> u64 {
-        let Some(end) = self.hole_end() else {
+    /// Whether the other end has acknowledged everything before this place.
+    pub(crate) fn is_acknowledged(&self, place: Position) -> bool {
+        place <= self.position(self.acknowledged)
+    }
+
+    /// Judges a FIN that has been reached, by what is acknowledged and what stands behind it. Says
+    /// whether that lets octets go on.
+    pub(crate) fn judge_end(&mut self, ledger: &mut StreamLedger) -> bool {
+        if !self.has_ended() || self.is_closed {
+            return false;
+        }
+        let beyond = self.position(self.acknowledged).saturating_sub(self.end);
+        if beyond == 1 {
+            self.close(ledger);
+        }
+        let is_none = beyond > 1 && self.waits();
+        if is_none {
+            self.end = OPEN;
+        }
+        is_none
+    }
+
+    /// Believes a FIN that has been reached: what stands behind it is no part of the stream.
+    pub(crate) fn close(&mut self, ledger: &mut StreamLedger) {
+        self.is_closed = true;
+        if let Some(held) = &mut self.held {
+            ledger.after_end_octets += held.forget(self.end..OPEN);
+        }
+    }
+
+    /// Whether all has been handed on that a segment of the other direction acknowledges, as far as
+    /// the capture shows this direction at all. A FIN counts as one octet. What no window allows is
+    /// not waited for.
+    pub(crate) fn has_shown(&self, acknowledgment: u32) -> bool {
+        let next = self.next + u64::from(self.has_ended());
+        let ahead = self.position(acknowledgment).saturating_sub(next);
+        !self.is_seen || !self.is_started() || ahead == 0 || ahead > WINDOW
+    }
+
+    /// Why what waits first, or the FIN, has not its turn; none where it has, as far as this direction
+    /// tells, and where nothing waits.
+    pub(crate) fn obstacle(&self) -> Option<Obstacle> {
+        let early_fin = self.end != OPEN && self.end > self.next;
+        let hole_before_fin = || early_fin.then_some(Obstacle::Hole(self.end));
+        let Some(held) = &self.held else {
+            return hole_before_fin();
+        };
+        let Some((&at, piece)) = held.pieces.first_key_value() else {
+            return hole_before_fin();
+        };
+        if self.is_undecided() {
+            return Some(Obstacle::Numbers);
+        }
+        if self.has_ended() {
+            return Some(Obstacle::Fin);
+        }
+        if at > self.next {
+            return Some(Obstacle::Hole(at.min(self.end)));
+        }
+        let end = at + piece.length;
+        let is_suspect = piece.origin.standing == Standing::Suspect;
+        let is_followed = || {
+            let follower = held.pieces.get(&end);
+            self.end == end || follower.is_some_and(|p| p.origin.standing > Standing::Suspect)
+        };
+        let is_doubtful = is_suspect && !self.is_acknowledged(end) && !is_followed();
+        is_doubtful.then_some(Obstacle::Doubt)
+    }
+
+    /// What has its turn as far as this direction tells.
+    pub(crate) fn head(&self) -> Option<Head> {
+        let (_, piece) = self.held.as_ref()?.pieces.first_key_value()?;
+        self.obstacle().is_none().then_some(Head {
+            number: piece.origin.number,
+            need: piece.origin.need,
+        })
+    }
+
+    /// Hands on the piece that has its turn; gives the number of octets.
+    pub(crate) fn pass_first(&mut self, reader: &mut impl Reader) -> u64 {
+        let Some(held) = &mut self.held else {
             return 0;
         };
-        let before = self.next;
-        let behind = self.held.as_ref().and_then(|held| held.packet(end));
-        self.skip(end, behind.unwrap_or(packet), reader);
-        let handed_on = self.drain(reader);
-        self.measure(before, true, now);
-        handed_on
+        let Some(carrier) = held.carrier(self.next) else {
+            return 0;
+        };
+        let Some(piece) = held.remove(self.next) else {
+            return 0;
+        };
+        let octets = piece.octets();
+        self.pass(self.next + piece.length, octets, carrier, reader);
+        octets.map_or(0, |octets| octets.len() as u64)
     }
 
-    /// The same, because too much waits.
-    pub(crate) fn give_up_for_room(
+    /// Has what waits first go on, whatever it waits for of the other direction.
+    pub(crate) fn need_nothing(&mut self) {
+        self.change_first(|origin| origin.need = None);
+    }
+
+    /// Has what waits first go on, though it may be none of the stream.
+    pub(crate) fn trust(&mut self) {
+        self.change_first(|origin| origin.standing = Standing::Sound);
+    }
+
+    fn change_first(&mut self, change: impl Fn(&mut Origin)) {
+        let first = self
+            .held
+            .as_mut()
+            .and_then(|held| held.pieces.first_entry());
+        if let Some(mut first) = first {
+            change(&mut first.get_mut().origin);
+        }
+    }
+
+    /// Drops what waits in front and is beyond what the receiver's window allows, where the receiver
+    /// has spoken since.
+    pub(crate) fn drop_beyond_window(&mut self, ledger: &mut StreamLedger) {
+        if let Some(held) = &mut self.held
+            && self.edge >= self.next
+        {
+            ledger.outside_octets += held.drop_beyond(self.edge);
+        }
+    }
+
+    /// Gives up the hole up to `end`. `carrier` tells a gap behind which nothing waits.
+    pub(crate) fn give_up_hole(
         &mut self,
-        packet: PacketInfo,
-        now: Moment,
+        end: Position,
+        carrier: Carrier,
         reader: &mut impl Reader,
     ) {
-        let octets = self.give_up(packet, now, reader);
-        reader.ledger().gaps_for_room += 1;
-        reader.ledger().evicted_octets += octets;
+        let behind = self.held.as_ref().and_then(|held| held.carrier(end));
+        self.skip(end, behind.unwrap_or(carrier), reader);
     }
 
-    /// Gives all holes up.
-    pub(crate) fn finish(&mut self, packet: PacketInfo, now: Moment, reader: &mut impl Reader) {
-        while self.hole_end().is_some() {
-            self.give_up(packet, now, reader);
+    /// Goes on up to a number, over holes too, or up to the FIN.
+    pub(crate) fn go_to(&mut self, number: u32, carrier: Carrier, reader: &mut impl Reader) {
+        let to = self.position(number).min(self.end);
+        while self.next < to {
+            let first = self.held.as_ref().and_then(|held| {
+                let (at, _) = held.pieces.first_key_value()?;
+                Some(*at)
+            });
+            match first {
+                Some(at) if at == self.next => {
+                    self.pass_first(reader);
+                }
+                first => self.give_up_hole(first.map_or(to, |at| at.min(to)), carrier, reader),
+            }
         }
     }
 
     /// The position of a sequence number: the one nearest to what is expected.
-    fn position(&self, sequence: u32) -> Position {
+    pub(crate) fn position(&self, sequence: u32) -> Position {
         let ahead = sequence.wrapping_sub(self.next as u32) as i32;
         self.next.wrapping_add_signed(i64::from(ahead))
     }
@@ -289,13 +473,12 @@ impl Half {
         self.waits_since().is_some()
     }
 
-    /// Where the first hole ends: at octets that wait, or at a FIN.
-    fn hole_end(&self) -> Option<Position> {
-        let first = self.held.as_ref().and_then(|held| {
-            let (at, _) = held.pieces.first_key_value()?;
-            Some(*at)
-        });
-        first.or((self.end != OPEN && self.end > self.next).then_some(self.end))
+    /// Notes where a FIN stands: the first of several, unless octets wait for its place.
+    fn note_end(&mut self, place: Position) {
+        let is_covered = || self.held.as_ref().is_some_and(|held| held.covers(place));
+        if place >= self.next && place < self.end && !self.is_closed && !is_covered() {
+            self.end = place;
+        }
     }
 
     /// Sorts the octets of a segment: repeated, late, new, beyond the end.
@@ -307,17 +490,34 @@ impl Half {
         reader: &mut impl Reader,
     ) {
         let payload = arrival.payload;
-        let old = self.next.saturating_sub(at).min(payload.len() as u64);
+        let mut old = self.next.saturating_sub(at).min(payload.len() as u64);
+        if self.is_undecided() {
+            old = 0;
+        }
         let (_, rest) = payload.split_at_checked(old as usize).unwrap_or_default();
         self.count_old(at..at + old, reader.ledger());
 
         let start = at + old;
-        let before_end = self.end.saturating_sub(start).min(rest.len() as u64);
+        let end = if self.is_closed { self.end } else { OPEN };
+        let before_end = end.saturating_sub(start).min(rest.len() as u64);
         let (new, beyond) = rest
             .split_at_checked(before_end as usize)
             .unwrap_or_default();
         reader.ledger().after_end_octets += beyond.len() as u64;
 
+        let standing = if arrival.is_suspect {
+            Standing::Suspect
+        } else if arrival.is_due && !self.is_beyond_window(start + new.len() as u64) {
+            Standing::Sound
+        } else {
+            Standing::Unproved
+        };
+        let origin = Origin {
+            carrier: arrival.carrier,
+            number: arrival.now.number,
+            need: arrival.need.filter(|_| !arrival.is_due),
+            standing,
+        };
         let mut counts = Overlaps::default();
         if !new.is_empty() {
             if start > self.next {
@@ -325,24 +525,23 @@ impl Half {
                 reader.ledger().out_of_order_octets += new.len() as u64;
             }
             let range = start..start + new.len() as u64;
-            self.add(
-                range,
-                Some(new),
-                arrival.packet,
-                policy,
-                &mut counts,
-                reader,
-            );
+            self.add(range, Some(new), origin, policy, &mut counts, reader);
         }
         let cut = at + payload.len() as u64;
-        let range = cut.max(self.next)..(cut + u64::from(arrival.missing)).min(self.end);
+        let range = cut.max(self.next)..(cut + u64::from(arrival.missing)).min(end);
         if !range.is_empty() {
-            self.add(range, None, arrival.packet, policy, &mut counts, reader);
+            self.add(range, None, origin, policy, &mut counts, reader);
         }
         let ledger = reader.ledger();
         ledger.overlapping_segments += u64::from(counts.octets > 0);
         ledger.overlapping_octets += counts.octets;
         ledger.conflicting_octets += counts.conflicts;
+    }
+
+    /// Whether a place is beyond the window that the receiver has shown, which is not the case where
+    /// all before it has been handed on: then the capture lacks what the receiver has said since.
+    fn is_beyond_window(&self, place: Position) -> bool {
+        self.edge >= self.next && place > self.edge
     }
 
     /// Counts octets of a place that has been passed.
@@ -367,19 +566,21 @@ impl Half {
         &mut self,
         range: Range<Position>,
         octets: Option<&[u8]>,
-        packet: PacketInfo,
+        origin: Origin,
         policy: OverlapPolicy,
         counts: &mut Overlaps,
         reader: &mut impl Reader,
     ) {
-        if range.start == self.next && !self.waits() {
-            self.pass(range.end, octets, packet, reader);
+        let is_next = range.start == self.next && !self.has_ended() && !self.is_undecided();
+        let is_doubtful = origin.standing == Standing::Suspect;
+        if is_next && origin.need.is_none() && !is_doubtful && !self.waits() {
+            self.pass(range.end, octets, origin.carrier, reader);
             return;
         }
         let held = self.held.get_or_insert_default();
         match octets {
-            Some(_) => held.insert(range, octets, packet, policy, counts),
-            None => held.lack(range, packet),
+            Some(_) => held.insert(range, octets, origin, policy, counts),
+            None => held.lack(range, origin),
         }
     }
 
@@ -388,21 +589,24 @@ impl Half {
         &mut self,
         end: Position,
         octets: Option<&[u8]>,
-        packet: PacketInfo,
+        carrier: Carrier,
         reader: &mut impl Reader,
     ) {
         match octets {
             Some(octets) => {
                 self.next = end;
                 reader.ledger().octets += octets.len() as u64;
-                reader.data(octets, packet);
+                reader.data(octets, carrier);
             }
-            None => self.skip(end, packet, reader),
+            None => self.skip(end, carrier, reader),
+        }
+        if self.end < self.next {
+            self.end = OPEN;
         }
     }
 
     /// Tells a gap up to `end`.
-    fn skip(&mut self, end: Position, packet: PacketInfo, reader: &mut impl Reader) {
+    fn skip(&mut self, end: Position, carrier: Carrier, reader: &mut impl Reader) {
         let gap = self.next..end;
         let octets = gap.end - gap.start;
         let gaps = &mut self.held.get_or_insert_default().gaps;
@@ -411,258 +615,164 @@ impl Half {
         self.next = end;
         reader.ledger().gaps += 1;
         reader.ledger().gap_octets += octets;
-        reader.gap(octets, packet);
+        reader.gap(octets, carrier);
     }
 
-    /// Hands on what waited for its turn; gives the number of octets.
-    fn drain(&mut self, reader: &mut impl Reader) -> u64 {
-        let mut handed_on = 0;
-        while let Some(held) = &mut self.held
-            && let Some(packet) = held.packet(self.next)
-            && let Some(piece) = held.pieces.remove(&self.next)
-        {
-            held.cost -= piece.cost();
-            handed_on += piece.octets().map_or(0, |octets| octets.len() as u64);
-            let end = self.next + piece.length;
-            self.pass(end, piece.octets(), packet, reader);
-        }
-        handed_on
-    }
-
-    /// Notes what waits now, after the stream stood at `before`.
-    fn measure(&mut self, before: Position, waited: bool, now: Moment) {
+    /// Notes since when the first of what waits now has done so.
+    pub(crate) fn measure(&mut self, now: Moment) {
         let Some(held) = &mut self.held else {
             return;
         };
         held.settle();
         if held.pieces.is_empty() {
-            if held.gaps.iter().all(Range::is_empty) {
+            held.stood = OPEN;
+            if held.is_empty() {
                 self.held = None;
             }
+        } else if held.stood != self.next {
+            (held.since, held.stood) = (now, self.next);
+        }
+    }
+}
+
+/// Which number the first octet has, where several SYNs say so differently.
+impl Half {
+    /// Whether that is open.
+    fn is_undecided(&self) -> bool {
+        !self.is_settled && !self.rivals().is_empty()
+    }
+
+    fn rivals(&self) -> &[u32] {
+        self.held.as_ref().map_or(&[], |held| &held.rivals)
+    }
+
+    /// Whether the number of the first octet is beyond doubt.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    /// Whether another SYN gave this number to the first octet.
+    pub(crate) fn has_rival(&self, number: u32) -> bool {
+        self.rivals().contains(&number)
+    }
+
+    /// The number among those of other SYNs that a segment fits which does not fit this stream: one
+    /// not farther from it than any window reaches.
+    pub(crate) fn fits_rival(&self, number: u32) -> Option<u32> {
+        /// Octets that a segment may be ahead, where the capture lacks those before.
+        const AHEAD: u32 = 1 << 20;
+        let fits_own = || self.position(number).abs_diff(self.next) <= WINDOW;
+        if self.is_started() && (self.is_undecided() || fits_own()) {
+            return None;
+        }
+        let mut rivals = self.rivals().iter().copied();
+        rivals.find(|rival| number.wrapping_sub(*rival) < AHEAD)
+    }
+
+    /// Remembers the number that another SYN gives the first octet.
+    pub(crate) fn add_rival(&mut self, number: u32) {
+        if self.starts_at(number) || self.has_rival(number) {
             return;
         }
-        if !waited || self.next != before {
-            held.since = now;
+        let rivals = &mut self.held.get_or_insert_default().rivals;
+        if rivals.len() == RIVALS {
+            rivals.remove(0);
         }
+        rivals.push(number);
     }
 
-    /// Forgets what waits beyond the end; gives the number of octets.
-    fn cut(&mut self) -> u64 {
-        let Some(held) = &mut self.held else {
-            return 0;
-        };
-        held.keep_before(self.end)
-    }
-}
-
-/// Octets for which there were two, of one segment.
-#[derive(Debug, Default)]
-struct Overlaps {
-    octets: u64,
-    conflicts: u64,
-}
-
-impl Held {
-    fn insert(
+    /// Decides among the numbers by what the other end acknowledges: the one closest before it. Where
+    /// none is close the client's acknowledgment of an answer tells a number of its own.
+    pub(crate) fn decide(
         &mut self,
-        new: Range<Position>,
-        octets: Option<&[u8]>,
-        packet: PacketInfo,
-        policy: OverlapPolicy,
-        counts: &mut Overlaps,
+        acknowledgment: u32,
+        is_answer: bool,
+        ledger: &mut StreamLedger,
     ) {
-        let part = |range: Range<Position>| Piece {
-            length: range.end - range.start,
-            room: octets.map(|octets| slice(octets, &new, &range).into()),
-            from: 0,
-            packet,
-        };
-        // Where the part of the newcomer begins whose place is not settled yet.
-        let mut from = new.start;
-        let (mut parts, mut taken) = (Vec::new(), Vec::new());
-        for (start, both, there) in self.touching(&new) {
-            let newcomer_wins = match (there.octets(), octets) {
-                (Some(old), Some(octets)) => {
-                    let old = slice(old, &(start..start + there.length), &both);
-                    let octets = slice(octets, &new, &both);
-                    counts.octets += old.len() as u64;
-                    let differ = old.iter().zip(octets).filter(|(a, b)| a != b);
-                    counts.conflicts += differ.count() as u64;
-                    policy.newcomer_wins(new.start, start)
-                }
-                (there, _) => there.is_none(),
-            };
-            if newcomer_wins {
-                taken.push((start, both));
-            } else {
-                if from < both.start {
-                    parts.push(from..both.start);
-                }
-                from = both.end;
-            }
-        }
-        for (start, both) in taken {
-            self.make_way(start, &both);
-        }
-        for range in parts {
-            self.put(range.start, part(range));
-        }
-        if from < new.end {
-            self.put(from, part(from..new.end));
-        }
-    }
-
-    /// Takes what the capture cut off of a segment. Where octets wait they stay, what is absent
-    /// already has the new packet from now on, and what was awaited is absent.
-    fn lack(&mut self, new: Range<Position>, packet: PacketInfo) {
-        for part in self.absences.note(&new, packet) {
-            // With the absent pieces that it divides or meets, which become one with it.
-            let absent = |(at, piece): (&Position, &Piece)| {
-                piece.is_absent().then_some(*at..*at + piece.length)
-            };
-            let before = self.pieces.range(..part.start).next_back();
-            let before = before.and_then(absent).filter(|p| p.end >= part.start);
-            let behind = self.pieces.range(..=part.end).next_back();
-            let behind = behind.and_then(absent).filter(|p| p.end > part.end);
-            if part.is_empty() && (before.is_none() || behind.is_none()) {
-                continue;
-            }
-            let start = before.map_or(part.start, |p| p.start.max(new.start));
-            let end = behind.map_or(part.end, |p| p.end.min(new.end));
-            if start < end {
-                let (policy, mut none) = (OverlapPolicy::First, Overlaps::default());
-                self.insert(start..end, None, packet, policy, &mut none);
-            }
-        }
-    }
-
-    /// The packet of the piece that begins here.
-    fn packet(&self, start: Position) -> Option<PacketInfo> {
-        let piece = self.pieces.get(&start)?;
-        let latest = self.absences.packet(start).filter(|_| piece.is_absent());
-        Some(latest.unwrap_or(piece.packet))
-    }
-
-    /// Writes to the pieces what was noted of absences, when those are many beside the pieces. So
-    /// memory follows the pieces, and going through them is paid by the segments that were noted.
-    fn settle(&mut self) {
-        if self.absences.len() <= self.pieces.len() / 2 {
+        if self.is_settled || !self.is_started() {
             return;
         }
-        for (start, piece) in &mut self.pieces {
-            if piece.is_absent()
-                && let Some(packet) = self.absences.packet(*start)
-            {
-                piece.packet = packet;
+        let numbers = self.rivals().iter().copied().chain([self.start]);
+        let before = |number: &u32| acknowledgment.wrapping_sub(*number);
+        let closest = numbers.min_by_key(before).unwrap_or(self.start);
+        match u64::from(before(&closest)) > WINDOW {
+            true if is_answer => self.settle_on(acknowledgment, ledger),
+            true => {}
+            false => self.settle_on(closest, ledger),
+        }
+    }
+
+    /// Whether a SYN that answers the one of this direction may acknowledge this number: that of the
+    /// first octet, of one that came with the SYN, or one that another SYN told.
+    pub(crate) fn accepts_answer(&mut self, number: u32, ledger: &mut StreamLedger) -> bool {
+        if !self.is_settled && self.scale == Scale::Unknown {
+            // The SYN was not captured: another answer has told the number.
+            self.add_rival(number);
+            return true;
+        }
+        if !self.is_settled && self.has_rival(number) {
+            self.settle_on(number, ledger);
+        }
+        let last = self.held.as_ref().and_then(|held| {
+            let (at, piece) = held.pieces.last_key_value()?;
+            Some(at + piece.length)
+        });
+        let there = self.first()..=self.next.max(last.unwrap_or(0));
+        let is_sound = there.contains(&self.position(number));
+        if is_sound && !self.is_settled {
+            self.settle_on(self.start, ledger);
+        }
+        is_sound || self.scale == Scale::Unknown
+    }
+
+    /// Settles on the number that octets of this direction have, if it is one that a SYN told.
+    pub(crate) fn use_number(&mut self, number: u32, ledger: &mut StreamLedger) {
+        if !self.is_settled && self.is_started() && self.has_rival(number) {
+            self.settle_on(number, ledger);
+        }
+    }
+
+    /// Settles on a number, as nobody has acknowledged one: on that which what waits fits best.
+    pub(crate) fn settle(&mut self, ledger: &mut StreamLedger) {
+        let last = self.held.as_ref().and_then(|held| {
+            let (at, _) = held.pieces.last_key_value()?;
+            Some(*at as u32)
+        });
+        if self.is_undecided() {
+            self.decide(last.unwrap_or(self.start), true, ledger);
+        }
+    }
+
+    /// Settles on a number of the first octet.
+    fn settle_on(&mut self, number: u32, ledger: &mut StreamLedger) {
+        self.is_settled = true;
+        let is_other = self.start != number && !self.has_begun();
+        if is_other {
+            let end = self.end as u32;
+            self.start(number);
+            self.edge = 0;
+            if self.end != OPEN {
+                self.end = self.position(end).max(self.next);
             }
         }
-        self.absences.clear();
-    }
-
-    /// The pieces that a range overlaps: where each begins, and what it has of the range.
-    fn touching(
-        &self,
-        range: &Range<Position>,
-    ) -> impl Iterator<Item = (Position, Range<Position>, &Piece)> {
-        let before = self.pieces.range(..range.start).next_back();
-        let inside = self.pieces.range(range.clone());
-        before.into_iter().chain(inside).filter_map(|(at, piece)| {
-            let both = overlap(&(*at..*at + piece.length), range)?;
-            Some((*at, both, piece))
-        })
-    }
-
-    /// Leaves of a piece only what lies outside of `taken`.
-    fn make_way(&mut self, start: Position, taken: &Range<Position>) {
-        let Some(piece) = self.pieces.remove(&start) else {
+        let Some(mut held) = self.held.take() else {
             return;
         };
-        self.cost -= piece.cost();
-        let before = 0..taken.start - start;
-        let behind = (taken.end - start).min(piece.length)..piece.length;
-        let (shorter, longer) = if before.end < behind.end - behind.start {
-            (before, behind)
-        } else {
-            (behind, before)
-        };
-        if !shorter.is_empty() {
-            self.put(start + shorter.start, piece.copy(&shorter));
+        held.rivals.clear();
+        if is_other {
+            held.move_to(|at| self.position(at as u32));
         }
-        if !longer.is_empty() {
-            self.put(start + longer.start, piece.reduced_to(&longer));
-        }
+        ledger.late_octets += held.forget(0..self.next);
+        self.held = Some(held);
     }
 
-    fn put(&mut self, start: Position, piece: Piece) {
-        self.cost += piece.cost();
-        self.pieces.insert(start, piece);
-    }
-
-    /// Forgets what lies at `end` and behind; gives the number of octets.
-    fn keep_before(&mut self, end: Position) -> u64 {
-        let range = end..OPEN;
-        let beyond = self.touching(&range);
-        let beyond = beyond.map(|(start, beyond, piece)| (start, beyond, piece.is_absent()));
-        let beyond: Vec<_> = beyond.collect();
-        let mut forgotten = 0;
-        for (start, beyond, is_absent) in beyond {
-            forgotten += u64::from(!is_absent) * (beyond.end - beyond.start);
-            self.make_way(start, &beyond);
-        }
-        forgotten
-    }
-}
-
-impl Piece {
-    fn is_absent(&self) -> bool {
-        self.room.is_none()
-    }
-
-    fn octets(&self) -> Option<&[u8]> {
-        let room = self.room.as_ref()?;
-        room.get(self.from..self.from + self.length as usize)
-    }
-
-    /// A part of it, counted from where it begins.
-    fn copy(&self, part: &Range<u64>) -> Piece {
-        let octets = self.octets();
-        Piece {
-            length: part.end - part.start,
-            room: octets.map(|octets| slice(octets, &(0..self.length), part).into()),
-            from: 0,
-            packet: self.packet,
+    /// Drops octets on a SYN that the answer does not acknowledge (RFC 7413 section 3).
+    pub(crate) fn refuse(&mut self, acknowledgment: u32, ledger: &mut StreamLedger) {
+        let from = self.position(acknowledgment);
+        if let Some(held) = &mut self.held {
+            ledger.refused_octets += held.refuse(from);
         }
     }
-
-    /// The same, in the old room while that is not half empty: so octets that are taken off one by
-    /// one do not have all others moved each time.
-    fn reduced_to(self, part: &Range<u64>) -> Piece {
-        let length = part.end - part.start;
-        match &self.room {
-            Some(room) if room.len() as u64 > 2 * length => self.copy(part),
-            _ => Piece {
-                length,
-                from: self.from + part.start as usize,
-                ..self
-            },
-        }
-    }
-
-    fn cost(&self) -> usize {
-        PIECE + self.octets().map_or(0, <[u8]>::len)
-    }
-}
-
-/// What two ranges have in common, if anything.
-fn overlap(a: &Range<Position>, b: &Range<Position>) -> Option<Range<Position>> {
-    let both = a.start.max(b.start)..a.end.min(b.end);
-    (!both.is_empty()).then_some(both)
-}
-
-/// The octets of `part`, where `octets` are those of `whole` and `part` lies in it.
-fn slice<'o>(octets: &'o [u8], whole: &Range<Position>, part: &Range<Position>) -> &'o [u8] {
-    let (from, to) = (part.start - whole.start, part.end - whole.start);
-    octets.get(from as usize..to as usize).unwrap_or_default()
 }
 
 #[cfg(test)]

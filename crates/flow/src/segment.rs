@@ -1,6 +1,7 @@
 //! TCP segments (RFC 9293 section 3.1), as far as streams need them.
 
-use netcap_dissect::{Endpoint, PacketInfo, StreamEnds};
+use netcap_dissect::{Carrier, Endpoint, PacketInfo, StreamEnds};
+use netcap_record::Mac;
 
 use crate::scope::Scope;
 
@@ -9,6 +10,7 @@ pub(crate) mod flag {
     pub(crate) const FIN: u8 = 0x01;
     pub(crate) const SYN: u8 = 0x02;
     pub(crate) const RST: u8 = 0x04;
+    pub(crate) const PSH: u8 = 0x08;
     pub(crate) const ACK: u8 = 0x10;
 }
 
@@ -24,12 +26,18 @@ pub struct Segment<'a> {
     pub source: Endpoint,
     /// The receiver.
     pub destination: Endpoint,
+    /// MAC addresses of sender and receiver in the frame around the packet, where there is one.
+    pub macs: Option<(Mac, Mac)>,
     /// Sequence number as sent.
     pub sequence: u32,
     /// Acknowledgment number as sent.
     pub acknowledgment: u32,
     /// The octet of the header with CWR, ECE, URG, ACK, PSH, RST, SYN and FIN.
     pub flags: u8,
+    /// Window as sent, not scaled.
+    pub window: u16,
+    /// Window scale that the options offer.
+    pub scale: Option<u8>,
     /// Captured octets of the payload.
     pub payload: &'a [u8],
     /// Octets that the payload had on the wire.
@@ -39,6 +47,24 @@ pub struct Segment<'a> {
 }
 
 impl Segment<'_> {
+    /// What brings its octets.
+    pub(crate) fn carrier(&self) -> Carrier {
+        Carrier {
+            packet: self.packet,
+            macs: self.macs,
+        }
+    }
+
+    /// Whether its octets may be none of the stream: on a SYN, which a receiver may refuse (RFC 7413
+    /// section 3), or zeros with which a frame was padded and which the IP length counts.
+    pub(crate) fn may_be_refused(&self) -> bool {
+        /// Octets that pad an acknowledgment to the shortest frame, and some more.
+        const PADDING: usize = 18;
+        let other_flags = flag::FIN | flag::RST | flag::PSH;
+        let may_be_padding = self.octets() <= PADDING && self.flags & other_flags == 0;
+        self.has(flag::SYN) || may_be_padding && self.payload.iter().all(|octet| *octet == 0)
+    }
+
     pub(crate) fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }

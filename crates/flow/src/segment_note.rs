@@ -1,12 +1,12 @@
 //! TCP segments of a packet, as a worker notes them for the streams.
 //!
 //! Every TCP layer counts, those inside tunnels and branches too: its IP addresses are those right
-//! around it, its MAC addresses the outermost.
+//! around it, its MAC addresses those of the frame next around these.
 
 use std::ops::Range;
 
 use netcap_dissect::{Endpoint, Level, PacketInfo, Path, SegmentFacts};
-use netcap_record::Time;
+use netcap_record::{Mac, Time};
 
 use crate::scope::Scope;
 use crate::segment::Segment;
@@ -21,6 +21,9 @@ pub struct SegmentNote {
     sequence: u32,
     acknowledgment: u32,
     flags: u8,
+    window: u16,
+    scale: Option<u8>,
+    macs: Option<(Mac, Mac)>,
     payload: Payload,
     wire_length: usize,
     scope: Scope,
@@ -60,6 +63,9 @@ impl SegmentNote {
             sequence: self.sequence,
             acknowledgment: self.acknowledgment,
             flags: self.flags,
+            window: self.window,
+            scale: self.scale,
+            macs: self.macs,
             payload: match &self.payload {
                 Payload::Packet(range) => octets.get(range.clone()).unwrap_or_default(),
                 Payload::Datagram(payload) => payload,
@@ -70,7 +76,7 @@ impl SegmentNote {
     }
 }
 
-/// LINKTYPE of the frames whose addresses the ends of streams have.
+/// LINKTYPE of the frames whose addresses records of streams have.
 const LINKTYPE: u16 = 1;
 
 /// Appends the segments of a packet that was walked: those from or to one of these ports, or all
@@ -108,9 +114,8 @@ fn note(
         .iter()
         .rev()
         .find_map(|level| Some((level.network?, level.missing as usize)))?;
-    let mut links = levels.iter().filter_map(|level| level.link);
+    let mut links = levels.iter().rev().filter_map(|level| level.link);
     let link = links.find(|link| link.protocol.get() == LINKTYPE);
-    let macs = link.map(|link| link.macs());
     let ips = network.ips();
     let payload = segment.payload;
     // Addresses are compared, never followed.
@@ -123,18 +128,19 @@ fn note(
     Some(SegmentNote {
         packet,
         source: Endpoint {
-            mac: macs.map(|(source, _)| source),
             ip: ips.0,
             port: segment.source,
         },
         destination: Endpoint {
-            mac: macs.map(|(_, destination)| destination),
             ip: ips.1,
             port: segment.destination,
         },
         sequence: segment.sequence,
         acknowledgment: segment.acknowledgment,
         flags: segment.flags,
+        window: segment.window,
+        scale: segment.scale,
+        macs: link.map(|link| link.macs()),
         payload: match inside {
             Some(start) => Payload::Packet(start..start + payload.len()),
             None => Payload::Datagram(payload.into()),
@@ -175,6 +181,8 @@ mod tests {
                     sequence: 0,
                     acknowledgment: 0,
                     flags: 0,
+                    window: 0,
+                    scale: None,
                     payload: input.rest(),
                 }),
             }
@@ -228,16 +236,17 @@ mod tests {
     fn the_ends_of_a_segment() {
         let ends = |octets: &[u8]| {
             let notes = notes(&[octets, b"abcd"].concat(), 100, &[]);
-            let ends = notes.iter().map(|note| (note.source.mac, note.source.ip));
+            let mac = |note: &SegmentNote| note.macs.map(|(source, _)| source);
+            let ends = notes.iter().map(|note| (mac(note), note.source.ip));
             ends.collect::<Vec<_>>()
         };
         let (mac, ip) = (|n| Some(Mac([n; 6])), |n| Ip::V4([0, 0, 0, n]));
         assert_eq!(ends(b"s\x01"), []);
         assert_eq!(ends(b"n\x01s\x01"), [(None, ip(1))]);
-        // The outermost link that precedes, the network right around.
+        // The link that precedes next, the network right around.
         assert_eq!(
             ends(b"n\x01s\x01l\x07n\x02s\x01l\x08n\x03s\x01"),
-            [(None, ip(1)), (mac(7), ip(2)), (mac(7), ip(3))]
+            [(None, ip(1)), (mac(7), ip(2)), (mac(8), ip(3))]
         );
     }
 

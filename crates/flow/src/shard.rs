@@ -240,7 +240,6 @@ mod tests {
     #[test]
     fn streams_spread_over_the_shards() {
         let end = |ip: u32, port| Endpoint {
-            mac: None,
             ip: Ip::V4(ip.to_be_bytes()),
             port,
         };

@@ -6,7 +6,7 @@ use netcap_dissect::Reason;
 
 /// What became of the segments. Each captured octet of payload is counted in exactly one of
 /// `octets`, `retransmitted_octets`, `overlapping_octets`, `late_octets`, `after_end_octets`,
-/// `outside_octets` and `reset_octets`, or waits.
+/// `outside_octets`, `refused_octets` and `reset_octets`, or waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamLedger {
     /// Streams opened.
@@ -49,8 +49,11 @@ pub struct StreamLedger {
     /// Octets beyond a FIN.
     pub after_end_octets: u64,
     /// Octets more than 2^30 ahead of what is expected and of what the other end acknowledged last,
-    /// which no window allows (RFC 7323 section 2.3), or in a segment with SYN that contradicts the stream.
+    /// which no window allows (RFC 7323 section 2.3), beyond the window of a receiver that never reached
+    /// them, or in a segment with SYN that contradicts the stream.
     pub outside_octets: u64,
+    /// Octets on a SYN that its answer did not acknowledge (RFC 7413 section 3).
+    pub refused_octets: u64,
     /// Segments that only ask whether the other end is there (RFC 9293 section 3.8.4).
     pub keep_alives: u64,
     /// Segments with RST.
@@ -97,6 +100,7 @@ impl StreamLedger {
             (&mut self.late_octets, other.late_octets),
             (&mut self.after_end_octets, other.after_end_octets),
             (&mut self.outside_octets, other.outside_octets),
+            (&mut self.refused_octets, other.refused_octets),
             (&mut self.keep_alives, other.keep_alives),
             (&mut self.resets, other.resets),
             (&mut self.reset_octets, other.reset_octets),

@@ -1,5 +1,8 @@
 //! What TCP streams may hold, how long, and which octets count where two contradict each other.
 
+use std::cmp::Ordering;
+use std::ops::Range;
+
 /// What the table of streams may hold, and how long.
 ///
 /// Where there is room for 8192 streams, for 32 MiB, and for all that 32 directions may hold, the
@@ -45,18 +48,23 @@ pub enum OverlapPolicy {
     /// What is there stays, unless the newcomer begins before it: the default of Suricata and Snort.
     #[default]
     Bsd,
-    /// What is there stays only if it begins before the newcomer.
+    /// What begins first stays; of two that begin together that which came first, unless the newcomer
+    /// is longer (`tcp_data_queue_ofo`).
     Linux,
 }
 
 impl OverlapPolicy {
-    /// Whether octets that begin at `newcomer` displace those that wait and begin at `there`.
-    pub(crate) fn newcomer_wins(self, newcomer: u64, there: u64) -> bool {
+    /// Whether the octets of a newcomer displace those that wait where both claim a place.
+    pub(crate) fn newcomer_wins(self, newcomer: &Range<u64>, there: &Range<u64>) -> bool {
         match self {
             OverlapPolicy::First => false,
             OverlapPolicy::Last => true,
-            OverlapPolicy::Bsd => newcomer < there,
-            OverlapPolicy::Linux => newcomer <= there,
+            OverlapPolicy::Bsd => newcomer.start < there.start,
+            OverlapPolicy::Linux => match newcomer.start.cmp(&there.start) {
+                Ordering::Less => true,
+                Ordering::Equal => newcomer.end > there.end,
+                Ordering::Greater => false,
+            },
         }
     }
 }

@@ -3,8 +3,8 @@
 //! The table is keyed by addresses and ports, both directions together, and the network that they are
 //! of ([`Scope`]). A stream begins with a SYN,
 //! or mid-way with the first octets that are seen, and ends when both directions have had FIN and
-//! all before it is handed on, when it was idle for too long, when a SYN with another number opens
-//! the next one, or with the capture. A reset ends nothing here, because everybody can forge one.
+//! all before it is handed on, when it was idle for too long, when another connection takes its ports
+//! ([`conversation`]), or with the capture. A reset ends nothing here, because everybody can forge one.
 //!
 //! Bounded by [`StreamLimits`]: over the number of streams the one that has been idle longest ends
 //! early; over the octets that wait, the stream whose hole has held octets up longest gives that
@@ -18,24 +18,28 @@
 //! A capture's streams may be in one table, or in several, each with those of a shard. Then each of
 //! them must be told the clock at every segment.
 
+mod conversation;
+
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use netcap_dissect::{
-    Direction, Endpoint, Entropy, Output, PacketInfo, Registry, StreamEnds, StreamProtocol, Turn,
+    Carrier, Direction, Ending, Endpoint, Entropy, Output, Registry, StreamEnds, StreamProtocol,
+    Turn,
 };
 use netcap_record::{Ip, Time};
 
 use crate::claim::{Claim, Desk};
 use crate::idle::{Idle, Idler, Look};
-use crate::reassembly::{Arrival, Half, Moment, Reader};
+use crate::reassembly::{Half, Moment, Reader};
 use crate::scope::Scope;
 use crate::segment::{Segment, flag};
 use crate::slab::Slab;
 use crate::stream_ledger::StreamLedger;
 use crate::stream_limits::StreamLimits;
+use conversation::Opening;
 
 /// Streams: all of a capture, or those of a shard.
 pub struct Streams {
@@ -165,14 +169,14 @@ struct Reading<'a, 'd> {
 }
 
 impl Reader for Reading<'_, '_> {
-    fn data(&mut self, octets: &[u8], packet: PacketInfo) {
+    fn data(&mut self, octets: &[u8], carrier: Carrier) {
         self.claim
-            .data(self.direction, octets, packet, self.ends, self.desk);
+            .data(self.direction, octets, carrier, self.ends, self.desk);
     }
 
-    fn gap(&mut self, octets: u64, packet: PacketInfo) {
+    fn gap(&mut self, octets: u64, carrier: Carrier) {
         self.claim
-            .gap(self.direction, octets, packet, self.ends, self.desk);
+            .gap(self.direction, octets, carrier, self.ends, self.desk);
     }
 
     fn ledger(&mut self) -> &mut StreamLedger {
@@ -181,18 +185,24 @@ impl Reader for Reading<'_, '_> {
 }
 
 impl Streams {
-    /// An empty table for those of the protocols of which a record type is selected.
+    /// An empty table for those of the protocols of which a record type is selected, and those that lead
+    /// on to them.
     pub fn new(
         registry: &Registry,
         protocols: &'static [&'static StreamProtocol],
         limits: StreamLimits,
     ) -> Streams {
-        let wanted = |protocol: &&&StreamProtocol| {
+        let is_wanted = |protocol: &&StreamProtocol| {
             let mut schemas = protocol.schemas.iter();
             schemas.any(|schema| registry.selects(schema))
         };
+        let mut protocols = protocols.to_vec();
+        match protocols.iter().any(is_wanted) {
+            true => protocols.retain(|protocol| is_wanted(protocol) || protocol.schemas.is_empty()),
+            false => protocols.clear(),
+        }
         Streams {
-            protocols: protocols.iter().filter(wanted).copied().collect(),
+            protocols,
             limits,
             hasher: RandomState::default(),
             index: HashTable::new(),
@@ -290,7 +300,7 @@ impl Streams {
                 serial,
                 ..Turn::default()
             });
-            self.remove(place, registry, output);
+            self.remove(place, Ending::Capture, registry, output);
         }
         !self.closing().is_empty()
     }
@@ -349,7 +359,7 @@ impl Streams {
                     serial,
                     ..when.turn(Step::Idle)
                 });
-                self.remove(place, registry, output);
+                self.remove(place, Ending::TimedOut, registry, output);
             }
         }
         if self.limits.data_timeout > 0 {
@@ -391,7 +401,7 @@ impl Streams {
         let found = self.find(segment);
         let idle = found.filter(|place| self.was_idle(*place, segment));
         if let Some(place) = idle {
-            self.remove(place, registry, output);
+            self.remove(place, Ending::TimedOut, registry, output);
         }
         let place = match found.filter(|_| idle.is_none()) {
             Some(place) => {
@@ -407,7 +417,7 @@ impl Streams {
         self.with(place, registry, output, |stream, desk| {
             stream.take(segment, now, &limits, desk);
         });
-        self.make_room(segment.packet, now, registry, output);
+        self.make_room(segment.carrier(), now, registry, output);
     }
 
     /// Whether a stream had been idle for too long when this segment of its own came.
@@ -422,7 +432,7 @@ impl Streams {
     /// Gives holes up while too much waits or is kept, and then streams.
     fn make_room(
         &mut self,
-        packet: PacketInfo,
+        carrier: Carrier,
         now: Moment,
         registry: &Registry,
         output: &mut Output,
@@ -433,14 +443,12 @@ impl Streams {
                     return;
                 };
                 self.ledger.evicted_streams += 1;
-                self.remove(place, registry, output);
+                self.remove(place, Ending::Evicted, registry, output);
                 continue;
             };
             let (place, direction) = (oldest.place, oldest.direction());
             self.with(place, registry, output, |stream, desk| {
-                let (half, mut reading) = stream.reading(direction, desk);
-                half.give_up_for_room(packet, now, &mut reading);
-                stream.settle(packet, desk);
+                stream.give_up_for_room(direction, carrier, now, desk);
             });
         }
     }
@@ -455,11 +463,13 @@ impl Streams {
         output: &mut Output,
     ) {
         let stream = self.streams.get(place);
-        if stream.is_none_or(|stream| !stream.is_replaced_by(segment)) {
+        let Some(opening) = stream.and_then(|stream| stream.opening(segment)) else {
             return;
-        }
-        self.with(place, registry, output, Stream::finish);
-        let stream = self.begin(segment, now);
+        };
+        self.with(place, registry, output, |stream, desk| {
+            stream.finish(Ending::Replaced, desk);
+        });
+        let stream = self.begin(segment, opening, now);
         // The item of the old stream among the idle ones serves the new one.
         if let Some(slot) = self.streams.get_mut(place) {
             self.held -= std::mem::replace(slot, stream).cost();
@@ -478,9 +488,10 @@ impl Streams {
             && let Some(place) = self.idlest(None)
         {
             self.ledger.evicted_streams += 1;
-            self.remove(place, registry, output);
+            self.remove(place, Ending::Evicted, registry, output);
         }
-        let stream = self.begin(segment, now);
+        let (ends, first) = (segment.ends(), None);
+        let stream = self.begin(segment, Opening { ends, first }, now);
         let serial = stream.serial;
         let place = self.streams.insert(stream);
         self.idle.push(Idler {
@@ -499,17 +510,22 @@ impl Streams {
         place
     }
 
-    fn begin(&mut self, segment: &Segment<'_>, now: Moment) -> Stream {
+    fn begin(&mut self, segment: &Segment<'_>, opening: Opening, now: Moment) -> Stream {
         self.ledger.streams += 1;
-        self.ledger.picked_up += u64::from(!segment.has(flag::SYN));
+        let is_opened = segment.has(flag::SYN) || opening.first.is_some();
+        self.ledger.picked_up += u64::from(!is_opened);
+        let mut to_server = Half::default();
+        if let Some(first) = opening.first {
+            to_server.start(first);
+        }
         Stream {
-            ends: segment.ends(),
+            ends: opening.ends,
             scope: segment.scope,
             link_type: segment.packet.link_type,
             last: segment.packet.time,
             last_number: segment.packet.number,
             serial: now.number,
-            to_server: Half::default(),
+            to_server,
             to_client: Half::default(),
             claim: Claim::default(),
             reset: false,
@@ -517,8 +533,10 @@ impl Streams {
     }
 
     /// Ends a stream and forgets it.
-    fn remove(&mut self, place: u32, registry: &Registry, output: &mut Output) {
-        self.with(place, registry, output, Stream::finish);
+    fn remove(&mut self, place: u32, ending: Ending, registry: &Registry, output: &mut Output) {
+        self.with(place, registry, output, |stream, desk| {
+            stream.finish(ending, desk)
+        });
         let Some(stream) = self.streams.remove(place) else {
             return;
         };
@@ -613,32 +631,6 @@ impl Stream {
             })
     }
 
-    fn half(&self, direction: Direction) -> &Half {
-        match direction {
-            Direction::ToServer => &self.to_server,
-            Direction::ToClient => &self.to_client,
-        }
-    }
-
-    /// A direction, and what is to be given its octets.
-    fn reading<'s, 'd>(
-        &'s mut self,
-        direction: Direction,
-        desk: &'s mut Desk<'d>,
-    ) -> (&'s mut Half, Reading<'s, 'd>) {
-        let half = match direction {
-            Direction::ToServer => &mut self.to_server,
-            Direction::ToClient => &mut self.to_client,
-        };
-        let reading = Reading {
-            direction,
-            claim: &mut self.claim,
-            ends: &self.ends,
-            desk,
-        };
-        (half, reading)
-    }
-
     /// Whether a segment is the first of its direction and acknowledges all that came the other way.
     /// It belongs to the stream even where the clocks of the two directions disagree.
     fn is_answered_by(&self, segment: &Segment<'_>) -> bool {
@@ -651,148 +643,6 @@ impl Stream {
     /// Whether there has been more than an attempt to open it.
     fn is_proved(&self) -> bool {
         !self.to_server.is_fresh() || !self.to_client.is_fresh()
-    }
-
-    /// Whether the connection is over, as far as its ends say.
-    fn is_over(&self) -> bool {
-        self.reset || (self.to_server.has_ended() && self.to_client.has_ended())
-    }
-
-    /// Whether a segment opens another stream between the same ends: a SYN whose number is not the
-    /// one known. One that answers a SYN does so only when this stream is over.
-    fn is_replaced_by(&self, segment: &Segment<'_>) -> bool {
-        if !segment.has(flag::SYN) || segment.has(flag::RST) {
-            return false;
-        }
-        let Some(direction) = self.direction(segment) else {
-            return false;
-        };
-        let (half, other) = (self.half(direction), self.half(direction.other()));
-        let answers = segment.has(flag::ACK);
-        if half.is_started() {
-            !half.starts_at(segment.first()) && (!answers || self.is_over())
-        } else {
-            // Both ends may open a connection at once (RFC 9293 section 3.5).
-            !answers && !other.is_fresh()
-        }
-    }
-
-    /// Takes a segment that belongs here.
-    fn take(
-        &mut self,
-        segment: &Segment<'_>,
-        now: Moment,
-        limits: &StreamLimits,
-        desk: &mut Desk<'_>,
-    ) {
-        let Some(direction) = self.direction(segment) else {
-            return;
-        };
-        let (syn, ack) = (segment.has(flag::SYN), segment.has(flag::ACK));
-        let time = segment.packet.time;
-        let waits_since = self.half(direction).waits_since();
-        let latest = time.before(limits.data_timeout);
-        if limits.data_timeout > 0 && waits_since.is_some_and(|since| since.time < latest) {
-            self.give_up_for_time(direction, now, desk);
-        }
-        if time >= self.last {
-            (self.last, self.last_number) = (time, segment.packet.number);
-        }
-        if segment.has(flag::RST) {
-            self.reset = true;
-            desk.ledger.resets += 1;
-            let half = self.half(direction);
-            let is_next = !half.is_started() || half.expects(segment.first());
-            if segment.payload.is_empty() || !is_next {
-                desk.ledger.reset_octets += segment.payload.len() as u64;
-                return;
-            }
-        } else if syn {
-            self.synchronise(segment, direction);
-            if !self.half(direction).starts_at(segment.first()) {
-                desk.ledger.outside_octets += segment.payload.len() as u64;
-                return;
-            }
-        } else if ack {
-            let (half, mut reading) = self.reading(direction.other(), desk);
-            half.acknowledged(segment.acknowledgment, segment.packet, now, &mut reading);
-            self.settle(segment.packet, desk);
-        }
-        let fin = segment.has(flag::FIN) && !segment.has(flag::RST);
-        if syn && !fin && segment.octets() == 0 {
-            return;
-        }
-        let missing = segment.octets() - segment.payload.len();
-        let arrival = Arrival {
-            packet: segment.packet,
-            now,
-            sequence: segment.first(),
-            payload: segment.payload,
-            missing: u32::try_from(missing).unwrap_or(u32::MAX),
-            fin,
-        };
-        let (half, mut reading) = self.reading(direction, desk);
-        half.take(&arrival, limits, &mut reading);
-        self.settle(segment.packet, desk);
-    }
-
-    /// Gives the first hole of a direction up, which has held octets up for too long.
-    fn give_up_for_time(&mut self, direction: Direction, now: Moment, desk: &mut Desk<'_>) {
-        let packet = self.last_packet();
-        desk.ledger.gaps_for_time += 1;
-        let (half, mut reading) = self.reading(direction, desk);
-        half.give_up(packet, now, &mut reading);
-        self.settle(packet, desk);
-    }
-
-    /// Learns the numbers that a SYN tells: its own, and the one that it acknowledges.
-    fn synchronise(&mut self, segment: &Segment<'_>, direction: Direction) {
-        let (half, other) = match direction {
-            Direction::ToServer => (&mut self.to_server, &mut self.to_client),
-            Direction::ToClient => (&mut self.to_client, &mut self.to_server),
-        };
-        if !half.is_started() {
-            half.start(segment.first());
-        }
-        if segment.has(flag::ACK) && !other.is_started() {
-            other.start(segment.acknowledgment);
-        }
-    }
-
-    /// Tells the end of the directions that have reached it.
-    fn settle(&mut self, packet: PacketInfo, desk: &mut Desk<'_>) {
-        for direction in [Direction::ToServer, Direction::ToClient] {
-            if self.half(direction).has_ended() {
-                self.claim.end(direction, packet, &self.ends, desk);
-            }
-        }
-    }
-
-    /// Hands on all that waits, and ends both directions.
-    fn finish(&mut self, desk: &mut Desk<'_>) {
-        let packet = self.last_packet();
-        let last = Moment {
-            time: self.last,
-            number: 0,
-        };
-        for direction in [Direction::ToServer, Direction::ToClient] {
-            let (half, mut reading) = self.reading(direction, desk);
-            half.finish(packet, last, &mut reading);
-        }
-        for direction in [Direction::ToServer, Direction::ToClient] {
-            self.claim.end(direction, packet, &self.ends, desk);
-        }
-    }
-
-    /// Stands for the latest packet, where no packet is at hand.
-    fn last_packet(&self) -> PacketInfo {
-        PacketInfo {
-            time: self.last,
-            link_type: self.link_type,
-            original_len: 0,
-            index: 0,
-            number: self.last_number,
-        }
     }
 
     /// What waits here, and what the claim keeps.
@@ -829,6 +679,6 @@ mod tests {
     #[test]
     fn a_quiet_stream_is_small() {
         let size = size_of::<Option<Stream>>();
-        assert!(size <= 224, "{size} octets");
+        assert!(size <= 240, "{size} octets");
     }
 }

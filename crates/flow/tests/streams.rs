@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 
 use netcap_dissect::{
-    Beginning, Direction, Endpoint, Output, PacketInfo, Recognition, Registry, Selection,
-    StreamContext, StreamDissector, StreamProtocol, Then,
+    Beginning, Both, Carrier, Direction, Ending, Endpoint, Output, PacketInfo, Recognition,
+    Registry, Selection, StreamContext, StreamDissector, StreamProtocol, Then,
 };
 use netcap_flow::{OverlapPolicy, SCHEMAS, Scope, Segment, StreamLedger, StreamLimits, Streams};
-use netcap_record::{Ip, Mac, Time};
+use netcap_record::{Ip, Record, Time};
 use proptest::prelude::*;
 
 use Direction::{ToClient, ToServer};
@@ -31,6 +31,8 @@ enum Note {
 thread_local! {
     /// Notes with the client's port.
     static NOTES: RefCell<Vec<(u16, Note)>> = const { RefCell::new(Vec::new()) };
+    /// What directions ended by.
+    static ENDINGS: RefCell<Vec<(Direction, Ending)>> = const { RefCell::new(Vec::new()) };
 }
 
 struct Recorder(&'static str);
@@ -70,7 +72,8 @@ impl StreamDissector for Recorder {
         Then::GoOn
     }
 
-    fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
+    fn end(&mut self, direction: Direction, ending: Ending, context: &mut StreamContext<'_, '_>) {
+        ENDINGS.with_borrow_mut(|endings| endings.push((direction, ending)));
         self.note(End(direction), context);
     }
 
@@ -84,6 +87,7 @@ static ANY: StreamProtocol = StreamProtocol {
     name: "any",
     ports: &[],
     recognise: |_| Recognition::Yes,
+    inside: None,
     start: || Box::new(Recorder("any")),
     schemas: SCHEMAS,
 };
@@ -101,6 +105,12 @@ static WORDS: StreamProtocol = StreamProtocol {
             Recognition::No
         }
     },
+    inside: Some(|octets| {
+        octets
+            .windows(6)
+            .position(|six| six == b"<hello")
+            .map(|at| at + 1)
+    }),
     start: || {
         NOTES.with_borrow_mut(|notes| notes.push((0, Start("words"))));
         Box::new(Recorder("words"))
@@ -116,6 +126,7 @@ static CURIOUS: StreamProtocol = StreamProtocol {
         assert!(beginning.octets.len() <= 64 + 1460);
         Recognition::More
     },
+    inside: None,
     start: || Box::new(Recorder("curious")),
     schemas: SCHEMAS,
 };
@@ -126,12 +137,79 @@ static HOARDER: StreamProtocol = StreamProtocol {
     ..ANY
 };
 
+/// A record that nobody wants.
+#[derive(Record)]
+#[record("Unwanted", 900)]
+struct Unwanted {
+    /// Nothing.
+    #[field(1, "Nothing")]
+    nothing: u8,
+}
+
 /// Counts nothing that anybody wants.
 static UNWANTED: StreamProtocol = StreamProtocol {
-    schemas: &[],
+    schemas: &[Unwanted::SCHEMA],
     recognise: |_| panic!("nobody wants it"),
     ..ANY
 };
+
+/// Begins with `!`, ends with `.`, and leads on to what follows; gives back too what the other end says
+/// meanwhile.
+static LEADER: StreamProtocol = StreamProtocol {
+    name: "leader",
+    ports: &[],
+    recognise: |beginning: &Beginning<'_>| match beginning.octets {
+        [b'!', ..] => Recognition::Yes,
+        _ => Recognition::No,
+    },
+    inside: None,
+    start: || Box::new(Leader::default()),
+    schemas: &[],
+};
+
+#[derive(Default)]
+struct Leader {
+    direction: Option<Direction>,
+    rest: Both<Option<(Carrier, Vec<u8>)>>,
+}
+
+impl StreamDissector for Leader {
+    fn data(
+        &mut self,
+        direction: Direction,
+        octets: &[u8],
+        context: &mut StreamContext<'_, '_>,
+    ) -> Then {
+        let mut rest = octets;
+        if *self.direction.get_or_insert(direction) == direction {
+            let end = octets.iter().position(|octet| *octet == b'.');
+            let Some(end) = end else {
+                return Then::GoOn;
+            };
+            rest = &octets[end + 1..];
+        }
+        *self.rest.of(direction) = Some((context.carrier(), rest.to_vec()));
+        if self.direction == Some(direction) {
+            Then::Leave
+        } else {
+            Then::GoOn
+        }
+    }
+
+    fn gap(&mut self, _: Direction, _: u64, _: &mut StreamContext<'_, '_>) -> Then {
+        Then::Leave
+    }
+
+    fn end(&mut self, _: Direction, _: Ending, _: &mut StreamContext<'_, '_>) {}
+
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn rest(&mut self, direction: Direction) -> Option<(Carrier, Vec<u8>)> {
+        self.rest.of(direction).take()
+    }
+}
 
 /// A capture under way.
 struct Capture {
@@ -177,6 +255,7 @@ impl Capture {
             + ledger.late_octets
             + ledger.after_end_octets
             + ledger.outside_octets
+            + ledger.refused_octets
             + ledger.reset_octets;
         assert_eq!(ledger.payload_octets, counted, "{ledger:?}");
         ledger
@@ -248,7 +327,6 @@ impl<'a> Packet<'a> {
 
     fn segment(&self) -> Segment<'a> {
         let end = |number: u8, port: u16| Endpoint {
-            mac: Some(Mac([2, 0, 0, 0, 0, number])),
             ip: if self.v6 {
                 Ip::V6([number; 16])
             } else {
@@ -271,9 +349,12 @@ impl<'a> Packet<'a> {
             },
             source,
             destination,
+            macs: None,
             sequence: self.sequence,
             acknowledgment: self.acknowledgment,
             flags: self.flags,
+            window: u16::MAX,
+            scale: None,
             payload: self.payload,
             wire_length: self.payload.len() + self.cut,
             scope: Scope::default(),
@@ -459,6 +540,7 @@ fn policies_of_overlaps() {
     use OverlapPolicy::{Bsd, First, Last, Linux};
     let before = client(102, b"aaaa");
     let equal = client(104, b"aaaa");
+    let longer = client(104, b"aaaaaa");
     let inside = client(105, b"aa");
     let behind = client(106, b"aaaa");
     let around = client(102, b"aaaaaaaa");
@@ -470,7 +552,7 @@ fn policies_of_overlaps() {
         (First, equal, "..##BBBB##!"),
         (Last, equal, "..##aaaa##!"),
         (Bsd, equal, "..##BBBB##!"),
-        (Linux, equal, "..##aaaa##!"),
+        (Linux, equal, "..##BBBB##!"),
         (First, inside, "..##BBBB##!"),
         (Last, inside, "..##BaaB##!"),
         (Bsd, inside, "..##BBBB##!"),
@@ -479,6 +561,10 @@ fn policies_of_overlaps() {
         (Last, behind, "..##BBaaaa!"),
         (Bsd, behind, "..##BBBBaa!"),
         (Linux, behind, "..##BBBBaa!"),
+        (First, longer, "..##BBBBaa!"),
+        (Last, longer, "..##aaaaaa!"),
+        (Bsd, longer, "..##BBBBaa!"),
+        (Linux, longer, "..##aaaaaa!"),
         (First, around, "..aaBBBBaa!"),
         (Last, around, "..aaaaaaaa!"),
         (Bsd, around, "..aaaaaaaa!"),
@@ -564,6 +650,267 @@ fn an_acknowledgment_before_its_octets_loses_nothing() {
     assert_eq!(text(&notes(), ToServer), "abcdef");
 }
 
+/// The texts of both directions as they were told, `>` before those of the client.
+fn dialogue(packets: &[Packet<'_>]) -> String {
+    let mut capture = Capture::new();
+    for packet in packets {
+        capture.take(packet);
+    }
+    capture.close();
+    let mut dialogue = String::new();
+    for note in notes() {
+        match note {
+            Data(direction, octets, _) => {
+                dialogue.push(if direction == ToServer { '>' } else { '<' });
+                dialogue.push_str(&String::from_utf8_lossy(&octets));
+            }
+            Gap(_, octets) => dialogue.push_str(&"#".repeat(octets as usize)),
+            _ => {}
+        }
+    }
+    dialogue
+}
+
+#[test]
+fn an_answer_that_was_captured_first_waits_for_its_question() {
+    let opened = [
+        client(u32::MAX, b"").flags(SYN),
+        server(99, b"").flags(SYN).ack(0),
+        client(0, b".").ack(100),
+        server(100, b".").ack(1),
+    ];
+    let questions = [client(1, b"a?").ack(101), client(3, b"b?").ack(103)];
+    let answers = [server(101, b"a!").ack(3), server(103, b"b!").ack(5)];
+    let told = ">.<.>a?<a!>b?<b!";
+    for order in [
+        [answers[0], questions[0], questions[1], answers[1]],
+        [answers[0], answers[1], questions[0], questions[1]],
+        [answers[1], answers[0], questions[1], questions[0]],
+        [questions[0], answers[1], answers[0], questions[1]],
+        [questions[1], questions[0], answers[1], answers[0]],
+    ] {
+        assert_eq!(dialogue(&[&opened[..], &order].concat()), told);
+    }
+    // One that was sent again acknowledges the answer that it got.
+    let again = [answers[0], client(1, b"a?").ack(103)];
+    assert_eq!(dialogue(&[&opened[..], &again].concat()), ">.<.>a?<a!");
+    // What the capture lacks is a gap before its answer: when others follow, or at the end.
+    let lost = [answers[0], questions[1], answers[1]];
+    assert_eq!(dialogue(&[&opened[..], &lost].concat()), ">.<.##<a!>b?<b!");
+    assert_eq!(
+        dialogue(&[&opened[..], &answers[..1]].concat()),
+        ">.<.##<a!"
+    );
+    // A direction that the capture does not show at all is not waited for.
+    let blind = [opened[1], answers[0]];
+    assert_eq!(dialogue(&blind), "<a!");
+}
+
+#[test]
+fn waiting_for_the_other_direction_is_bounded() {
+    let limits = StreamLimits {
+        octets_per_direction: 1000,
+        ..StreamLimits::default()
+    };
+    let mut capture = Capture::with(limits);
+    capture.take(&client(0, b".").ack(101));
+    assert_eq!(text(&notes(), ToServer), ".");
+    for n in 0..5 {
+        capture.take(&server(101 + 200 * n, &[b'x'; 200]).ack(11));
+    }
+    assert!(capture.streams.octets() <= 1000);
+    let told = notes();
+    assert_eq!(told[0], Gap(ToServer, 10));
+    assert_eq!(text(&told, ToClient), "x".repeat(1000));
+    // Or by time.
+    capture
+        .take(&server(1101, b"y").ack(12).at(1))
+        .take(&server(1102, b"").ack(12).at(122));
+    assert_eq!(
+        notes(),
+        [Gap(ToServer, 1), Data(ToClient, b"y".to_vec(), 1)]
+    );
+    let ledger = capture.close();
+    assert_eq!((ledger.gaps_for_room, ledger.gaps_for_time), (1, 1));
+}
+
+#[test]
+fn the_client_decides_among_syns_that_answer() {
+    let syn = client(0, b"").flags(SYN);
+    let answer = |number: u32| server(number - 1, b"").flags(SYN).ack(1);
+    let (near, far, wrapped) = (9001, 900_005_001, 3_000_000_001);
+    for numbers in [
+        [5001, near],
+        [near, 5001],
+        [5001, far],
+        [far, 5001],
+        [5001, wrapped],
+        [wrapped, 5001],
+    ] {
+        let [first, second] = numbers.map(answer);
+        for number in numbers {
+            let octets = [
+                server(number, b"yes").ack(1),
+                client(1, b"").ack(number + 3),
+            ];
+            // Before its acknowledgment, after it, and where that was not captured.
+            for before in [
+                &[client(1, b"").ack(number), octets[0], octets[1]][..],
+                &[octets[0], client(1, b"").ack(number), octets[1]],
+                &octets,
+            ] {
+                let packets = [&[syn, first, syn, second], before].concat();
+                assert_eq!(dialogue(&packets), "<yes", "{numbers:?} {number}");
+            }
+        }
+    }
+    // One that does not acknowledge the SYN is none.
+    let wrong = server(4999, b"").flags(SYN).ack(900_000);
+    let packets = [
+        syn,
+        wrong,
+        answer(7000),
+        client(1, b"").ack(7000),
+        server(5000, b"no").ack(900_000),
+        server(7000, b"yes").ack(1),
+    ];
+    assert_eq!(dialogue(&packets), "<yes");
+    // Nor is one that comes when the number is known.
+    let packets = [
+        syn,
+        answer(7000),
+        client(1, b"").ack(7000),
+        answer(5000),
+        server(7000, b"yes").ack(1),
+    ];
+    assert_eq!(dialogue(&packets), "<yes");
+}
+
+#[test]
+fn the_answer_decides_among_syns() {
+    let syns = [1000, 70_000, 2000].map(|number| client(number, b"").flags(SYN));
+    for number in [1001, 70_001, 2001] {
+        let rest = [
+            server(4999, b"").flags(SYN).ack(number),
+            client(number, b"?").ack(5000),
+            server(5000, b"!").ack(number + 1),
+        ];
+        assert_eq!(dialogue(&[&syns[..], &rest].concat()), ">?<!", "{number}");
+        // Where it was not captured, octets do.
+        assert_eq!(dialogue(&[&syns[..], &rest[1..]].concat()), ">?<!");
+    }
+}
+
+#[test]
+fn a_syn_on_a_live_connection_changes_nothing_unless_it_is_used() {
+    let live = [
+        client(0, b"").flags(SYN),
+        server(99, b"").flags(SYN).ack(1),
+        client(1, b"a?").ack(100),
+        server(100, b"a!").ack(3),
+    ];
+    let forged = client(500_000, b"data").flags(SYN);
+    let goes_on = [client(3, b"b?").ack(102), server(102, b"b!").ack(5)];
+    let packets = [&live[..], &[forged], &goes_on].concat();
+    assert_eq!(dialogue(&packets), ">a?<a!>b?<b!");
+    let answered = [
+        server(7999, b"").flags(SYN).ack(500_001),
+        client(500_001, b"c?").ack(8000),
+        server(8000, b"c!").ack(500_003),
+    ];
+    let syn = client(500_000, b"").flags(SYN);
+    let packets = [&live[..], &[syn], &answered].concat();
+    assert_eq!(dialogue(&packets), ">a?<a!>c?<c!");
+    // Its answer may not have been captured: then the octets that follow tell.
+    let (syn, octets) = (client(3_000_000_000, b"").flags(SYN), 3_000_000_001);
+    let used = [
+        client(octets, b"d?").ack(8000),
+        server(8000, b"d!").ack(octets + 2),
+    ];
+    let packets = [&live[..], &[syn], &used].concat();
+    assert_eq!(dialogue(&packets), ">a?<a!>d?<d!");
+}
+
+#[test]
+fn octets_on_a_syn_count_when_they_are_acknowledged() {
+    let syn = client(0, b"early").flags(SYN);
+    let answer = |number: u32| server(99, b"").flags(SYN).ack(number);
+    let (again, behind) = (client(1, b"other").ack(100), client(6, b" next").ack(100));
+    assert_eq!(dialogue(&[syn, answer(6), behind]), ">early> next");
+    assert_eq!(dialogue(&[syn, answer(1), again, behind]), ">other> next");
+    // Without an answer those count that follow.
+    assert_eq!(dialogue(&[syn, behind]), ">early> next");
+    assert_eq!(dialogue(&[syn, again]), ">other");
+    assert_eq!(dialogue(&[syn]), ">early");
+}
+
+#[test]
+fn padding_is_no_part_of_the_stream() {
+    let opened = [client(0, b"").flags(SYN), server(99, b"").flags(SYN).ack(1)];
+    let padded = client(1, &[0; 6]).ack(100);
+    let octets = client(1, b"question").ack(100);
+    assert_eq!(
+        dialogue(&[&opened[..], &[padded, octets]].concat()),
+        ">question"
+    );
+    // Zeros that are acknowledged are none, and no more those that others follow.
+    let zeros = ">\0\0\0\0\0\0>question".replace("\\0", "\0");
+    let octets = client(7, b"question").ack(100);
+    let acknowledged = server(100, b"").ack(7);
+    for packets in [&[padded, acknowledged, octets][..], &[padded, octets]] {
+        assert_eq!(dialogue(&[&opened[..], packets].concat()), zeros);
+    }
+}
+
+#[test]
+fn ports_that_are_used_again() {
+    let ended = [
+        client(0, b"").flags(SYN),
+        server(99, b"").flags(SYN).ack(1),
+        client(1, b"a?").ack(100).flags(FIN),
+        server(100, b"a!").ack(4).flags(FIN),
+    ];
+    // Whose SYN was not captured.
+    let next = [
+        client(70_000, b"b?").ack(9000),
+        server(9000, b"b!").ack(70_002),
+    ];
+    assert_eq!(dialogue(&[&ended[..], &next].concat()), ">a?<a!>b?<b!");
+    // What is sent again opens nothing.
+    let mut capture = Capture::new();
+    for packet in ended.iter().chain(&ended[2..]) {
+        capture.take(packet);
+    }
+    assert_eq!(capture.close().streams, 1);
+}
+
+#[test]
+fn octets_beyond_the_window_wait_and_are_dropped() {
+    let limits = StreamLimits::default();
+    let mut capture = Capture::with(limits);
+    let narrow = |packet: Packet<'static>| {
+        let mut segment = packet.segment();
+        segment.window = 100;
+        segment
+    };
+    for segment in [
+        client(0, b"").flags(SYN).segment(),
+        narrow(server(99, b"").flags(SYN).ack(1)),
+        client(1, b"ab").ack(100).segment(),
+        narrow(server(100, b"").ack(3)),
+        client(60_000, b"forged").ack(100).segment(),
+        client(7, b"gh").ack(100).segment(),
+        narrow(server(100, b"").ack(3)),
+        client(3, b"cdef").ack(100).segment(),
+    ] {
+        let (registry, output) = (&capture.registry, &mut capture.output);
+        capture.streams.take(&segment, registry, output);
+    }
+    let ledger = capture.close();
+    assert_eq!(text(&notes(), ToServer), "abcdefgh");
+    assert_eq!((ledger.outside_octets, ledger.gaps), (6, 0));
+}
+
 #[test]
 fn octets_that_the_capture_cut_are_gaps() {
     let cut = |packet: Packet<'static>, cut| Packet { cut, ..packet };
@@ -613,7 +960,10 @@ fn fin_may_come_early() {
         .take(&client(4, b"d").flags(FIN))
         .take(&client(1, b"a"));
     assert_eq!(notes(), [Data(ToServer, b"a".to_vec(), 0)]);
-    capture.take(&client(2, b"bc"));
+    capture
+        .take(&client(2, b"bc"))
+        .take(&server(70, b"").ack(5))
+        .take(&server(70, b"").ack(6));
     let expected = [
         Data(ToServer, b"bc".to_vec(), 0),
         Data(ToServer, b"d".to_vec(), 0),
@@ -637,14 +987,53 @@ fn fin_may_come_early() {
 
 #[test]
 fn what_waits_beyond_a_fin_is_no_part_of_the_stream() {
-    let (text, ledger) = sent(&[
-        client(0, b"").flags(SYN),
-        client(4, b"defg"),
-        client(9, b"xyz"),
-        client(6, b"").flags(FIN),
-        client(1, b"abc"),
-    ]);
-    assert_eq!((text.as_str(), ledger.after_end_octets), ("abcde", 5));
+    for answer in [&[][..], &[server(1, b"").ack(7)]] {
+        let packets = [
+            client(0, b"").flags(SYN),
+            client(9, b"xyz"),
+            client(6, b"").flags(FIN),
+            client(1, b"abcde"),
+        ];
+        let (text, ledger) = sent(&[&packets, answer].concat());
+        assert_eq!((text.as_str(), ledger.after_end_octets), ("abcde", 3));
+    }
+}
+
+#[test]
+fn octets_overtake_a_fin_that_came_early() {
+    let syn = client(0, b"").flags(SYN);
+    let fin = client(4, b"").flags(FIN);
+    for packets in [
+        [syn, fin, client(1, b"abcdef")],
+        // It may come when they wait already.
+        [syn, client(2, b"bcdef"), fin],
+        [syn, fin, client(4, b"def")],
+    ] {
+        let (text, ledger) = sent(&[&packets[..], &[client(1, b"abc")]].concat());
+        assert_eq!((text.as_str(), ledger.after_end_octets), ("abcdef", 0));
+    }
+}
+
+#[test]
+fn an_acknowledgment_beyond_a_fin_proves_that_it_was_none() {
+    let mut capture = Capture::new();
+    capture
+        .take(&client(0, b"").flags(SYN))
+        .take(&client(1, b"abc"))
+        .take(&client(4, b"").flags(FIN))
+        .take(&client(4, b"def"))
+        .take(&client(7, b"ghi"));
+    assert_eq!(text(&notes(), ToServer), "abc");
+    capture.take(&server(1, b"").ack(7));
+    assert_eq!(text(&notes(), ToServer), "defghi");
+    // That of an octet less proves the contrary.
+    capture
+        .take(&client(10, b"").flags(FIN))
+        .take(&client(10, b"jkl"))
+        .take(&server(1, b"").ack(11))
+        .take(&client(13, b"mno"));
+    assert_eq!(notes(), [End(ToServer)]);
+    assert_eq!(capture.close().after_end_octets, 6);
 }
 
 #[test]
@@ -691,6 +1080,35 @@ fn a_reset_ends_nothing() {
 }
 
 #[test]
+fn what_a_direction_ended_by_is_told() {
+    let endings = |packets: &[Packet<'_>]| {
+        ENDINGS.take();
+        let mut capture = Capture::new();
+        for packet in packets {
+            capture.take(packet);
+        }
+        capture.close();
+        let endings = ENDINGS.take().into_iter();
+        endings.map(|(_, ending)| ending).collect::<Vec<_>>()
+    };
+    use Ending::{Capture as CaptureEnded, Closed, Replaced, Reset, TimedOut};
+    let (question, answer) = (client(1, b"a").ack(1), server(1, b"b").ack(2));
+    let fin = server(2, b"").ack(2).flags(FIN);
+    let acknowledged = client(2, b"").ack(3);
+    let reset = server(2, b"").ack(2).flags(RST);
+    let later = client(9, b"").flags(SYN).port(7).at(1000);
+    let next = client(77, b"").flags(SYN);
+    let used = server(4000, b"").flags(SYN).ack(78);
+    assert_eq!(endings(&[question, answer]), [CaptureEnded, CaptureEnded]);
+    let closed = endings(&[question, answer, fin, acknowledged]);
+    assert_eq!(closed, [Closed, CaptureEnded]);
+    assert_eq!(endings(&[question, answer, reset]), [Reset, Reset]);
+    assert_eq!(endings(&[question, answer, later]), [TimedOut, TimedOut]);
+    let replaced = endings(&[question, answer, next, used]);
+    assert_eq!(replaced, [Replaced, Replaced]);
+}
+
+#[test]
 fn a_syn_with_another_number_opens_the_next_stream() {
     let mut capture = Capture::new();
     capture
@@ -702,7 +1120,10 @@ fn a_syn_with_another_number_opens_the_next_stream() {
         .take(&server(199, b"").flags(SYN).ack(100))
         .take(&client(99, b"").flags(SYN));
     assert_eq!(notes(), [Data(ToServer, b"one".to_vec(), 0)]);
+    // Anybody can forge one: it counts when it is answered.
     capture.take(&client(5000, b"").flags(SYN));
+    assert_eq!(notes(), []);
+    capture.take(&server(7000, b"").flags(SYN).ack(5001));
     let expected = [
         Gap(ToServer, 2),
         Data(ToServer, b"late".to_vec(), 0),
@@ -711,7 +1132,6 @@ fn a_syn_with_another_number_opens_the_next_stream() {
     ];
     assert_eq!(notes(), expected);
     capture
-        .take(&server(7000, b"").flags(SYN).ack(5001))
         .take(&client(5001, b"two"))
         .take(&server(7001, b"three"));
     let ledger = capture.close();
@@ -834,7 +1254,8 @@ fn who_is_the_client() {
             server_port,
             ..first
         });
-        assert_eq!(notes(), [Data(expected, b"x".to_vec(), 0)], "case {i}");
+        capture.close();
+        assert_eq!(notes()[0], Data(expected, b"x".to_vec(), 0), "case {i}");
     }
 }
 
@@ -1077,6 +1498,55 @@ fn kept_octets_come_first() {
 }
 
 #[test]
+fn a_beginning_inside_of_other_octets() {
+    let mut capture = Capture::of(const { &[&WORDS] }, StreamLimits::default());
+    capture.take(&client(0, b"noise hello <hello there"));
+    let expected = [Start("words"), Data(ToServer, b"hello there".to_vec(), 0)];
+    assert_eq!(notes(), expected);
+}
+
+#[test]
+fn what_leads_on_gives_back_the_rest() {
+    let mut capture = Capture::of(const { &[&WORDS, &LEADER] }, StreamLimits::default());
+    capture
+        .take(&client(0, b"!a").at(1))
+        .take(&server(0, b"hello you").at(2))
+        .take(&client(2, b"b.hello").at(3));
+    // With the packets that brought it.
+    let expected = [
+        Start("words"),
+        Data(ToClient, b"hello you".to_vec(), 2),
+        Data(ToServer, b"hello".to_vec(), 3),
+    ];
+    assert_eq!(notes(), expected);
+    // One after the other, but not for ever.
+    capture.take(&client(0, &b"!.".repeat(10)).port(1));
+    let leads = b"!.".repeat(1000);
+    capture.take(&client(0, &leads).port(2));
+    let recognised = capture.close().recognised;
+    assert_eq!(recognised, [("leader", 1 + 10 + 64), ("words", 1)].into());
+    // Where nobody wants what it may lead to, it is not asked either.
+    let mut capture = Capture::of(const { &[&UNWANTED, &LEADER] }, StreamLimits::default());
+    capture.take(&client(0, b"!a."));
+    assert_eq!(capture.close(), StreamLedger::default());
+}
+
+#[test]
+fn what_was_kept_and_is_no_beginning_is_not_given() {
+    let mut capture = Capture::of(const { &[&CURIOUS, &WORDS] }, StreamLimits::default());
+    capture
+        .take(&server(0, b"S").at(1))
+        .take(&client(0, b"hello").at(2))
+        .take(&server(1, b"yes").at(3));
+    let expected = [
+        Start("words"),
+        Data(ToServer, b"hello".to_vec(), 2),
+        Data(ToClient, b"yes".to_vec(), 3),
+    ];
+    assert_eq!(notes(), expected);
+}
+
+#[test]
 fn kept_octets_that_were_noise() {
     let mut capture = Capture::of(const { &[&WORDS] }, StreamLimits::default());
     capture
@@ -1125,8 +1595,9 @@ fn a_direction_that_ended_before() {
     let mut capture = Capture::of(const { &[&WORDS] }, StreamLimits::default());
     capture
         .take(&client(0, b"noise").flags(FIN))
-        .take(&server(0, b"hello"))
-        .take(&server(5, b"").flags(FIN));
+        .take(&server(0, b"hello").ack(6))
+        .take(&server(5, b"").flags(FIN))
+        .take(&client(6, b"").ack(6));
     let expected = [
         Start("words"),
         End(ToServer),
@@ -1200,6 +1671,8 @@ proptest! {
                 capture.take(&Packet { v6, ..client(sequence, b"").flags(FIN) });
             }
         }
+        let behind_fin = start.wrapping_add(octets.len() as u32 + 1);
+        capture.take(&Packet { v6, ..server(0, b"").ack(behind_fin) });
         let told = notes();
         let mut given = Vec::new();
         for note in &told {

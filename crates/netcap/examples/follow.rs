@@ -20,8 +20,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use netcap::capture::{self, Batch, Packet};
 use netcap::dissect::{
-    Completed, Context, Direction, Endpoint, Entropy, Output, PacketInfo, Recognition, Registry,
-    Selection, StreamContext, StreamDissector, StreamProtocol, Then, walk,
+    Completed, Context, Direction, Ending, Endpoint, Entropy, Output, PacketInfo, Recognition,
+    Registry, Selection, StreamContext, StreamDissector, StreamProtocol, Then, walk,
 };
 use netcap::pipeline::{StreamLimits, registry};
 use netcap::record::{Ip, Time};
@@ -35,6 +35,7 @@ static EVERYTHING: StreamProtocol = StreamProtocol {
     name: "everything",
     ports: &[],
     recognise: |_| Recognition::Yes,
+    inside: None,
     start: || Box::new(Follower(None)),
     schemas: netcap_flow::SCHEMAS,
 };
@@ -105,7 +106,7 @@ impl StreamDissector for Follower {
         Then::GoOn
     }
 
-    fn end(&mut self, _: Direction, _: &mut StreamContext<'_, '_>) {}
+    fn end(&mut self, _: Direction, _: Ending, _: &mut StreamContext<'_, '_>) {}
 
     fn held(&self) -> usize {
         0

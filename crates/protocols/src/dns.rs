@@ -37,6 +37,7 @@ pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: PROTOCOL.name,
     ports: &[PORT, LLMNR],
     recognise,
+    inside: None,
     start: || Box::new(Framed::new(&FRAMING)),
     schemas: PROTOCOL.schemas,
 };

@@ -10,7 +10,8 @@
 //!
 //! Lines may end with LF alone, fields may be folded (section 5.2), white space may stand before
 //! their colons, octets stay as they are. After a successful CONNECT and after 101 the stream is left
-//! to whatever is inside.
+//! to whatever is inside, with the octets behind the header sections, and those that the client sent
+//! behind CONNECT before it was answered.
 //!
 //! Where octets are missing inside a body of known length nothing is lost. Where they are missing
 //! elsewhere the lines of the header section before them are recorded, and the next piece that begins
@@ -22,8 +23,8 @@
 use std::collections::VecDeque;
 
 use netcap_dissect::{
-    Beginning, BodyId, Cursor, Direction, PacketInfo, Pending, Reason, Recognition, StreamContext,
-    StreamDissector, StreamProtocol, Then,
+    Beginning, BodyId, Carrier, Cursor, Direction, Ending, PacketInfo, Pending, Reason,
+    Recognition, StreamContext, StreamDissector, StreamProtocol, Then,
 };
 use netcap_record::{Each, Element, Ip, Record, Text, Time, Timestamp, Type};
 
@@ -32,6 +33,7 @@ pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: NAME,
     ports: &[],
     recognise: |beginning: &Beginning<'_>| begins(beginning.octets),
+    inside: None,
     start: || Box::new(Stream::default()),
     schemas: &[Http::SCHEMA],
 };
@@ -167,25 +169,28 @@ struct StartLine<'a> {
 }
 
 impl<'a> StartLine<'a> {
-    /// Reads a line without its end; none where it begins no message.
+    /// Reads a line without its end; none where it begins no message. Any white space separates its
+    /// words, and as much of it as there is (RFC 9112 sections 3 and 4). Only a method that everybody
+    /// knows may stand without a target: what is left of a line that was cut looks like that.
     fn read(line: &'a [u8]) -> Option<StartLine<'a>> {
-        let (first, rest) = words(line)?;
+        let (first, rest) = word(trimmed(line));
         if is_version(first) {
-            let (code, reason) = words(rest).unwrap_or((rest, &[]));
+            let (code, reason) = word(rest);
             let number = decimal(code).filter(|_| code.len() == 3)?;
             return Some(StartLine {
                 version: first,
                 code: u16::try_from(number).ok()?,
-                reason: reason.trim_ascii(),
+                reason,
                 ..StartLine::default()
             });
         }
-        let rest = rest.trim_ascii();
-        let (target, version) = match rest.iter().rposition(|octet| *octet == b' ') {
-            Some(at) => (rest.get(..at)?.trim_ascii(), rest.get(at + 1..)?),
+        let (target, version) = match rest.iter().rposition(is_space) {
+            Some(at) => (trimmed(rest.get(..at)?), rest.get(at + 1..)?),
             None => (&[][..], rest),
         };
-        let is_method = (1..=LONGEST_METHOD).contains(&first.len()) && first.iter().all(is_token);
+        let is_method = (1..=LONGEST_METHOD).contains(&first.len())
+            && first.iter().all(is_token)
+            && (!target.is_empty() || is_known(first));
         let is_request = is_method && is_version(version);
         is_request.then_some(StartLine {
             method: first,
@@ -204,10 +209,32 @@ impl<'a> StartLine<'a> {
     }
 }
 
-/// What stands before and after the first space.
-fn words(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = line.iter().position(|octet| *octet == b' ')?;
-    Some((line.get(..at)?, line.get(at + 1..)?))
+/// What counts as white space in a start line: RFC 9112 section 3.
+fn is_space(octet: &u8) -> bool {
+    matches!(octet, b' ' | b'\t' | 0x0b | 0x0c | b'\r')
+}
+
+/// The octets without the white space around them.
+fn trimmed(octets: &[u8]) -> &[u8] {
+    let Some(start) = octets.iter().position(|octet| !is_space(octet)) else {
+        return &[];
+    };
+    let end = octets.iter().rposition(|octet| !is_space(octet));
+    let end = end.map_or(start, |last| last + 1);
+    octets.get(start..end).unwrap_or_default()
+}
+
+/// The first word, and what follows the white space behind it.
+fn word(octets: &[u8]) -> (&[u8], &[u8]) {
+    let end = octets.iter().position(is_space).unwrap_or(octets.len());
+    let (word, rest) = octets.split_at_checked(end).unwrap_or((octets, &[]));
+    (word, trimmed(rest))
+}
+
+/// Whether a method is one of [`METHODS`].
+fn is_known(method: &[u8]) -> bool {
+    let mut methods = METHODS.split(' ').map(str::as_bytes);
+    methods.any(|known| known.eq_ignore_ascii_case(method))
 }
 
 /// `HTTP-version` of RFC 9112 section 2.3 with 1 as the first number. The second one may be missing
@@ -222,27 +249,32 @@ fn is_token(octet: &u8) -> bool {
     octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(octet)
 }
 
-/// Whether octets begin a message, where nothing before them says so.
+/// Whether octets begin a message, where nothing before them says so. Empty lines before it do not
+/// count (RFC 9112 section 2.2).
 fn begins(octets: &[u8]) -> Recognition {
+    let Some(start) = octets.iter().position(|o| *o != b'\n' && !is_space(o)) else {
+        return Recognition::More;
+    };
+    let octets = octets.get(start..).unwrap_or_default();
     // Tells most of what is no text by its first octet.
     if !may_begin(octets) {
         return Recognition::No;
     }
     if let Some(end) = octets.iter().position(|octet| *octet == b'\n') {
-        let line = octets.get(..end).unwrap_or_default();
-        return yes_if(StartLine::read(line.trim_ascii_end()).is_some());
+        return yes_if(StartLine::read(octets.get(..end).unwrap_or_default()).is_some());
     }
     if octets.starts_with(VERSION) {
         return Recognition::Yes;
     }
-    let mut methods = METHODS.split(' ').map(str::as_bytes);
-    let Some((method, target)) = words(octets) else {
+    let (method, target) = word(octets);
+    if method.len() == octets.len() {
+        let mut methods = METHODS.split(' ').map(str::as_bytes);
         return match VERSION.starts_with(octets) || methods.any(|m| starts_with(m, octets)) {
             true => Recognition::More,
             false => Recognition::No,
         };
-    };
-    if !methods.any(|known| known.eq_ignore_ascii_case(method)) {
+    }
+    if !is_known(method) {
         return Recognition::No;
     }
     // The forms of a target: RFC 9112 section 3.2. Those of RTSP and SIP look like none of them.
@@ -275,8 +307,11 @@ fn starts_with(word: &[u8], beginning: &[u8]) -> bool {
 
 /// Whether octets without an end of line may begin a message where one is due: any method will do.
 fn may_begin(octets: &[u8]) -> bool {
-    let head = octets.get(..=LONGEST_METHOD).unwrap_or(octets);
-    let word = words(head).map_or(head, |(word, _)| word);
+    let head = octets.iter().position(|octet| !is_space(octet));
+    let head = head
+        .and_then(|start| octets.get(start..))
+        .unwrap_or_default();
+    let (word, _) = word(head.get(..=LONGEST_METHOD).unwrap_or(head));
     let is_version = word.starts_with(VERSION) || VERSION.starts_with(word);
     word.len() <= LONGEST_METHOD && (is_version || word.iter().all(is_token))
 }
@@ -549,6 +584,8 @@ enum State {
     UntilClose,
     /// Unknown: the next piece that begins like a message is one.
     Lost,
+    /// What a client sends behind `CONNECT`: the answer tells whether it is for the proxy.
+    Tunnel,
 }
 
 impl State {
@@ -607,6 +644,8 @@ struct Side {
     octets_waiting: usize,
     /// The body that is being handed on.
     body: Option<BodyId>,
+    /// What brought the first octets behind `CONNECT`.
+    tunnel: Option<Carrier>,
     /// Whether messages of this direction may be missing since all requests were answered.
     has_lost: bool,
     has_ended: bool,
@@ -727,6 +766,10 @@ impl Both<Side> {
                 side.state = State::chunk(left - octets.len() as u64);
             }
             State::UntilClose => side.hand_on(input.take_rest(), context),
+            State::Tunnel => {
+                side.tunnel.get_or_insert(context.carrier());
+                return Step::Wait;
+            }
             State::Lost => match begins(input.rest()) {
                 Recognition::Yes => side.state = State::Header,
                 Recognition::More => {
@@ -788,7 +831,7 @@ impl Both<Side> {
             };
             let lines = octets.get(..end).unwrap_or_default();
             if !progress.has_start_line {
-                if StartLine::read(lines.trim_ascii_end()).is_none() {
+                if StartLine::read(lines).is_none() {
                     return self.stray(direction, input, context);
                 }
                 progress.has_start_line = true;
@@ -816,14 +859,14 @@ impl Both<Side> {
         context: &mut StreamContext<'_, '_>,
     ) -> Step {
         context.note(input.malformed(Reason::Value));
-        input.take_rest();
         self.of(direction).end_body(false, context);
         self.of(direction).lose();
         if self.to_server.is_idle() && self.to_client.is_idle() {
-            Step::Leave
-        } else {
-            Step::Next
+            // They may be of another protocol.
+            return Step::Leave;
         }
+        input.take_rest();
+        Step::Next
     }
 
     /// A header section, or a line between chunks, beyond the limit.
@@ -877,6 +920,7 @@ impl Both<Side> {
         }
         let side = self.of(direction);
         match message.length {
+            Length::Unsaid if message.start.has_method(b"CONNECT") => side.state = State::Tunnel,
             Length::Unsaid => side.state = State::Header,
             Length::Counted(octets) => side.state = State::body(octets),
             Length::Chunked => side.state = State::ChunkSize,
@@ -921,6 +965,9 @@ impl Both<Side> {
         let is_tunnel = request.start.has_method(b"CONNECT") && (200..=299).contains(&code);
         if is_tunnel || code == 101 {
             return Then::Leave;
+        }
+        if self.of(asking).state == State::Tunnel && request.start.has_method(b"CONNECT") {
+            self.of(asking).state = State::Header;
         }
         let side = self.of(direction);
         let is_empty = message.is_without_body() || request.start.has_method(b"HEAD");
@@ -1035,6 +1082,8 @@ fn emit(
 struct Stream {
     pending: Both<Pending>,
     sides: Both<Side>,
+    /// What it gives back when it leaves.
+    rest: Both<Option<(Carrier, Vec<u8>)>>,
 }
 
 impl Default for Stream {
@@ -1048,15 +1097,69 @@ impl Default for Stream {
                 to_server: Side::default(),
                 to_client: Side::default(),
             },
+            rest: Both {
+                to_server: None,
+                to_client: None,
+            },
         }
     }
 }
 
 impl Stream {
-    fn follow(&mut self, then: Then, context: &mut StreamContext<'_, '_>) -> Then {
+    /// Goes on with the octets of a direction that came behind those that are pending.
+    fn take(
+        &mut self,
+        direction: Direction,
+        octets: &[u8],
+        context: &mut StreamContext<'_, '_>,
+    ) -> Then {
+        let Stream { pending, sides, .. } = self;
+        let mut then = Then::GoOn;
+        let fits = pending.of(direction).feed(octets, |octets| {
+            let mut input = Cursor::new(NAME, octets);
+            then = sides.take(direction, &mut input, context);
+            input.offset()
+        });
+        debug_assert!(fits || then == Then::Leave);
+        then
+    }
+
+    /// Goes on behind a `CONNECT` that was refused.
+    fn go_on(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) -> Then {
+        let side = self.sides.of(direction);
+        match (side.state, side.tunnel.take()) {
+            (State::Header, Some(carrier)) => {
+                self.take(direction, &[], &mut context.at(carrier.packet))
+            }
+            (_, carrier) => {
+                side.tunnel = carrier;
+                Then::GoOn
+            }
+        }
+    }
+
+    /// Ends both directions if it leaves, and keeps what is not of it: the octets that were left of the
+    /// latest piece, and those behind `CONNECT`.
+    fn follow(
+        &mut self,
+        then: Then,
+        direction: Direction,
+        context: &mut StreamContext<'_, '_>,
+    ) -> Then {
         if then == Then::Leave {
-            self.end(Direction::ToServer, context);
-            self.end(Direction::ToClient, context);
+            let tunnel = self.sides.of(direction.other()).tunnel.take();
+            for (direction, carrier) in [
+                (direction, Some(context.carrier())),
+                (direction.other(), tunnel),
+            ] {
+                let pending = self.pending.of(direction);
+                if let Some(carrier) = carrier {
+                    *self.rest.of(direction) = Some((carrier, pending.octets().to_vec()));
+                    pending.clear();
+                }
+            }
+            self.end(Direction::ToServer, Ending::Left, context);
+            self.end(Direction::ToClient, Ending::Left, context);
         }
         then
     }
@@ -1069,15 +1172,15 @@ impl StreamDissector for Stream {
         octets: &[u8],
         context: &mut StreamContext<'_, '_>,
     ) -> Then {
-        let Stream { pending, sides } = self;
-        let mut then = Then::GoOn;
-        let fits = pending.of(direction).feed(octets, |octets| {
-            let mut input = Cursor::new(NAME, octets);
-            then = sides.take(direction, &mut input, context);
-            input.offset()
-        });
-        debug_assert!(fits || then == Then::Leave);
-        self.follow(then, context)
+        let mut then = self.take(direction, octets, context);
+        let other = direction.other();
+        if then == Then::GoOn {
+            then = self.go_on(other, context);
+            if then == Then::Leave {
+                return self.follow(then, other, context);
+            }
+        }
+        self.follow(then, direction, context)
     }
 
     fn gap(
@@ -1086,7 +1189,7 @@ impl StreamDissector for Stream {
         octets: u64,
         context: &mut StreamContext<'_, '_>,
     ) -> Then {
-        let Stream { pending, sides } = self;
+        let Stream { pending, sides, .. } = self;
         let side = sides.of(direction);
         side.end_body(false, context);
         match side.state {
@@ -1098,18 +1201,20 @@ impl StreamDissector for Stream {
                 let then = sides.rescue(direction, pending.octets(), context);
                 pending.clear();
                 sides.of(direction).lose();
-                return self.follow(then, context);
+                return self.follow(then, direction, context);
             }
         }
         Then::GoOn
     }
 
-    fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
-        let Stream { pending, sides } = self;
+    fn end(&mut self, direction: Direction, ending: Ending, context: &mut StreamContext<'_, '_>) {
+        let Stream { pending, sides, .. } = self;
         let pending = pending.of(direction);
         let side = sides.of(direction);
-        // RFC 9112 section 6.3: the connection's end is the body's.
-        side.end_body(side.state == State::UntilClose, context);
+        // RFC 9112 sections 6.3 and 8: the end of such a body is that of a connection that is closed,
+        // and by nothing else.
+        let is_whole = side.state == State::UntilClose && ending == Ending::Closed;
+        side.end_body(is_whole, context);
         sides.rescue(direction, pending.octets(), context);
         pending.clear();
         sides.of(direction).has_ended = true;
@@ -1124,6 +1229,10 @@ impl StreamDissector for Stream {
         let pending: usize = pending.iter().map(|pending| pending.octets().len()).sum();
         let sides = [&self.sides.to_server, &self.sides.to_client];
         pending + sides.iter().map(|side| side.held()).sum::<usize>()
+    }
+
+    fn rest(&mut self, direction: Direction) -> Option<(Carrier, Vec<u8>)> {
+        self.rest.of(direction).take()
     }
 }
 
@@ -1147,17 +1256,17 @@ mod tests {
         ServerGap(u64),
         ClientEnd,
         ServerEnd,
+        /// The server's direction ends by something else than a FIN.
+        ServerStops(Ending),
     }
-    use Event::{Client, ClientEnd, ClientGap, Server, ServerEnd, ServerGap};
+    use Event::{Client, ClientEnd, ClientGap, Server, ServerEnd, ServerGap, ServerStops};
 
     const ENDS: StreamEnds = StreamEnds {
         client: Endpoint {
-            mac: None,
             ip: Ip::V4([10, 0, 0, 1]),
             port: 40_000,
         },
         server: Endpoint {
-            mac: None,
             ip: Ip::V4([10, 0, 0, 2]),
             port: 8080,
         },
@@ -1173,6 +1282,8 @@ mod tests {
         troubles: Vec<(Reason, u64)>,
         /// The event at which the stream was left.
         left_at: Option<usize>,
+        /// What was given back then: the second of its packet, and the octets.
+        rest: Vec<String>,
     }
 
     #[derive(Debug, Default, PartialEq, Eq)]
@@ -1281,7 +1392,7 @@ mod tests {
                 &registry,
                 &mut output,
                 &mut entropy,
-                packet,
+                Carrier { packet, macs: None },
                 &mut troubles,
             );
             let context = &mut context;
@@ -1291,16 +1402,29 @@ mod tests {
                 ClientGap(octets) => stream.gap(Direction::ToServer, octets, context),
                 ServerGap(octets) => stream.gap(Direction::ToClient, octets, context),
                 ClientEnd => {
-                    stream.end(Direction::ToServer, context);
+                    stream.end(Direction::ToServer, Ending::Closed, context);
                     Then::GoOn
                 }
                 ServerEnd => {
-                    stream.end(Direction::ToClient, context);
+                    stream.end(Direction::ToClient, Ending::Closed, context);
+                    Then::GoOn
+                }
+                ServerStops(ending) => {
+                    stream.end(Direction::ToClient, ending, context);
                     Then::GoOn
                 }
             };
             if then == Then::Leave {
                 seen.left_at = Some(place);
+                for direction in [Direction::ToServer, Direction::ToClient] {
+                    if let Some((carrier, octets)) = stream.rest(direction)
+                        && !octets.is_empty()
+                    {
+                        let second = carrier.packet.time.seconds;
+                        seen.rest
+                            .push(format!("{second} {}", octets.escape_ascii()));
+                    }
+                }
                 break;
             }
         }
@@ -1532,7 +1656,16 @@ mod tests {
             (b"HTTP/1.1 2000 OK\r\n", No),
             (b"HTTP/2 200\r\n", No),
             (b"\x16\x03\x01", No),
-            (b"\r\n", No),
+            (b"\r\n", More),
+            (b"\r\n\n\r\nGET / HTTP/1.1\r\n", Yes),
+            (b"\n\r\nEHLO a\r\n", No),
+            (b"GET\t/\x0b\x0cHTTP/1.1\n", Yes),
+            (b"  GET \t", More),
+            (b"\tGET \t/a", Yes),
+            (b"HTTP/1.1\t\t200\r\n", Yes),
+            // The tail of a line that was cut.
+            (b"part HTTP/1.1\r\nHost: a\r\n", No),
+            (b"OPTIONS HTTP/1.1\r\n", Yes),
         ] {
             assert_eq!(begins(octets), expected, "{}", octets.escape_ascii());
             let beginning = Beginning {
@@ -1644,6 +1777,27 @@ mod tests {
         let seen = dissect(&[Client(connect), Server(refused), Client(GET), Server(OK)]);
         assert_eq!(seen.left_at, None);
         assert_eq!(seen.records.len(), 2);
+
+        // What the client sends behind it waits for the answer.
+        let early = [&connect[..], b"\x16\x03\x01"].concat();
+        let seen = dissect(&[
+            Client(&early),
+            Client(b"\0\x2a"),
+            Server(b"HTTP/1.0 200 Yes\r\n\r\n\x16\x03\x03"),
+        ]);
+        assert_eq!(seen.pairs(), ["CONNECT b.example:443 200"]);
+        assert_eq!(seen.rest, ["0 \\x16\\x03\\x01\\x00*", "2 \\x16\\x03\\x03"]);
+        assert_eq!(seen.troubles, []);
+        let early = [&connect[..], GET].concat();
+        let seen = dissect(&[Client(&early), Server(refused), Client(GET_B), Server(OK)]);
+        assert_eq!(
+            seen.show(&["Timestamp", "URL", "StatusCode"]),
+            [
+                "0.000000 b.example:443 407",
+                "0.000000 /a 200",
+                "2.000000 /b 0",
+            ]
+        );
 
         let switching = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x00";
         let seen = dissect(&[Client(GET), Client(GET_B), Server(switching), Server(OK)]);
@@ -1875,6 +2029,38 @@ mod tests {
             (seen.records.len(), seen.troubles),
             (1, vec![(Reason::Version, 1)])
         );
+    }
+
+    #[test]
+    fn any_white_space_separates_the_words_of_a_start_line() {
+        let names = ["Method", "URL", "StatusCode", "ReasonPhrase"];
+        for space in [" ", "\t", "  \t ", "\x0b", "\r"] {
+            let request = format!("GET{space}/a{space}HTTP/1.1{space}\r\n\r\n");
+            for before in ["", space] {
+                let answer = format!("{before}HTTP/1.1{space}404{space}No\r\n\r\n");
+                let seen = dissect(&[Client(request.as_bytes()), Server(answer.as_bytes())]);
+                assert_eq!(seen.show(&names), ["GET /a 404 No"], "{space:?}");
+                assert_eq!(seen.troubles, []);
+            }
+        }
+        // A reason may be missing, with the space before it.
+        let seen = dissect(&[Client(GET), Server(b"HTTP/1.1 204\r\nA: b\r\n\r\n")]);
+        assert_eq!(seen.show(&names), ["GET /a 204"]);
+    }
+
+    #[test]
+    fn what_ends_a_body_tells_whether_it_is_whole() {
+        let head = b"HTTP/1.0 200 OK\r\n\r\nabc";
+        for (ending, end) in [
+            (Ending::Closed, "whole"),
+            (Ending::Reset, "partial"),
+            (Ending::TimedOut, "partial"),
+            (Ending::Replaced, "partial"),
+            (Ending::Capture, "partial"),
+        ] {
+            let seen = dissect(&[Client(GET), Server(head), ServerStops(ending)]);
+            assert_eq!(seen.body_texts(), [format!("/a \"abc\" {end}")]);
+        }
     }
 
     #[test]

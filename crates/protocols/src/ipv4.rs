@@ -10,6 +10,7 @@
 
 use netcap_dissect::{
     Context, Cursor, FragmentKey, IpVersion, Malformed, Network, Next, Protocol, Reason, Selector,
+    adds_up,
 };
 use netcap_record::{Each, Ip, Record, Timestamp};
 
@@ -61,7 +62,7 @@ pub(crate) struct Ipv4<'a> {
     /// Protocol of the payload, by its IANA number: 1 ICMP, 6 TCP, 17 UDP.
     #[field(10, "Protocol")]
     protocol: u8,
-    /// Checksum of the header as sent; it is not verified.
+    /// Checksum of the header as sent; with `-checksum` only of headers where it is right.
     #[field(11, "Checksum")]
     checksum: u16,
     /// Source address.
@@ -131,6 +132,15 @@ impl<'a> Iterator for Options<'a> {
     }
 }
 
+/// Whether the checksum of a header that is whole is wrong (RFC 791 section 3.1).
+fn is_corrupt(octets: &[u8]) -> bool {
+    let length = octets
+        .first()
+        .map_or(0, |first| usize::from(first & 15) * 4);
+    let header = octets.get(..length).filter(|_| length >= FIXED);
+    header.is_some_and(|header| !adds_up(&[header]))
+}
+
 fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
@@ -138,6 +148,9 @@ fn dissect<'p>(
     let (whole, captured) = (input.rest(), input.remaining());
     let header = *input.array::<FIXED>()?;
     let (version, ihl) = (header[0] >> 4, header[0] & 15);
+    if context.verifies_checksums() && is_corrupt(whole) {
+        return Err(input.malformed(Reason::Checksum));
+    }
     say(&header, whole, context);
     if version != 4 {
         return Err(input.malformed(Reason::Version));

@@ -95,6 +95,7 @@ mod ppi;
 mod ppp;
 mod pppoe;
 mod prism;
+mod proxy;
 mod radiotap;
 mod raw_ip;
 mod sctp;
@@ -102,6 +103,7 @@ mod signatures;
 mod sip;
 mod slip;
 mod snap;
+mod socks;
 mod stp;
 mod sun_atm;
 mod symantec;
@@ -269,4 +271,6 @@ pub static STREAMS: &[&StreamProtocol] = &[
     &sip::STREAM,
     &dns::STREAM,
     &modbus_tcp::STREAM,
+    &proxy::STREAM,
+    &socks::STREAM,
 ];

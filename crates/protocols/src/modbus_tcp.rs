@@ -20,6 +20,7 @@ pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: PROTOCOL.name,
     ports: &[PORT],
     recognise,
+    inside: None,
     start: || Box::new(Framed::new(&FRAMING)),
     schemas: PROTOCOL.schemas,
 };

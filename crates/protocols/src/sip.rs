@@ -29,6 +29,7 @@ pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: PROTOCOL.name,
     ports: &[],
     recognise,
+    inside: None,
     start: || Box::new(Framed::new(&FRAMING)),
     schemas: PROTOCOL.schemas,
 };

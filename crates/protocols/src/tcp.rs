@@ -71,7 +71,7 @@ pub(crate) struct Tcp<'a> {
     /// Octets that the sender accepts, not scaled, 0 to 65535.
     #[field(16, "Window")]
     window: u16,
-    /// Checksum as sent; it is not verified.
+    /// Checksum as sent; with `-checksum` only of segments where it is right.
     #[field(17, "Checksum")]
     checksum: u16,
     /// Urgent pointer: octets from `SeqNum` to the end of urgent data; means something where `URG`
@@ -145,6 +145,9 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
+    if input.remaining() >= FIXED && context.is_corrupt(NUMBER, input.rest()) {
+        return Err(input.malformed(Reason::Checksum));
+    }
     context.transport(NUMBER, input.rest());
     let header = *input.array::<FIXED>()?;
     let source_port = u16::from_be_bytes([header[0], header[1]]);
@@ -241,21 +244,34 @@ fn say<'p>(header: &[u8; FIXED], rest: &'p [u8], context: &mut Context<'p, '_>) 
         a3,
         offset,
         flags,
+        w0,
+        w1,
         ..,
     ] = *header;
     let options = (usize::from(offset >> 4) * 4).saturating_sub(FIXED);
-    let Some(payload) = rest.get(options..) else {
+    let Some((options, payload)) = rest.split_at_checked(options) else {
         return;
     };
+    let is_syn = flags & 0x02 != 0;
     context.segment(SegmentFacts {
         source: u16::from_be_bytes([s0, s1]),
         destination: u16::from_be_bytes([d0, d1]),
         sequence: u32::from_be_bytes([n0, n1, n2, n3]),
         acknowledgment: u32::from_be_bytes([a0, a1, a2, a3]),
         flags,
+        window: u16::from_be_bytes([w0, w1]),
+        scale: is_syn.then(|| window_scale(options)).flatten(),
         payload,
     });
     context.unclaimed(payload);
+}
+
+/// The window scale that options offer: RFC 7323 section 2.2.
+fn window_scale(rest: &[u8]) -> Option<u8> {
+    let ended = false;
+    let mut options = Options { rest, ended }.take_while(|option| option.kind != 0);
+    let scale = options.find(|option| option.kind == 3)?;
+    scale.data.first().copied()
 }
 
 #[cfg(test)]

@@ -8,6 +8,10 @@
 //! answer too, and the second ClientHello a second record. After the ServerHello the stream is left
 //! alone: what follows is encrypted, or soon will be.
 //!
+//! TLS may begin where another protocol has agreed on it: a hello is found behind at most
+//! [`FARTHEST_HELLO`] octets of something else in its piece, and what a direction says before its first
+//! record is passed over, at most [`MOST_BEFORE`] octets.
+//!
 //! A hello is recorded once its version and random number are there. One whose lengths contradict
 //! each other, or that ends early, is malformed: what stands before the trouble is recorded, without
 //! a Ja3 that would be of another hello. An extension that contradicts itself does no harm to the
@@ -22,7 +26,7 @@ use std::{iter, slice};
 
 use md5::{Digest, Md5};
 use netcap_dissect::{
-    Beginning, Both, Cursor, Direction, Endpoint, Malformed, PacketInfo, Reason, Recognition,
+    Beginning, Both, Cursor, Direction, Ending, Malformed, PacketInfo, Reason, Recognition,
     StreamContext, StreamDissector, StreamProtocol, Then,
 };
 use netcap_record::{Each, Ip, Mac, Record, Text, Timestamp};
@@ -31,6 +35,7 @@ pub(crate) static STREAM: StreamProtocol = StreamProtocol {
     name: NAME,
     ports: &[],
     recognise,
+    inside: Some(hello_inside),
     start: || Box::<Tls>::default(),
     schemas: &[TlsClientHello::SCHEMA],
 };
@@ -81,6 +86,13 @@ const LONGEST_PLAIN: u16 = 1 << 14;
 const LONGEST_ENCRYPTED: u16 = (1 << 14) + 2048;
 /// Octets of a hello that are kept: the lists in it may have 128 KiB, those in use have 2 KiB.
 const LONGEST_HELLO: usize = 1 << 16;
+/// Octets in front of a hello in its piece: a line of a text protocol (RFC 5321 section 4.5.3.1.5), the
+/// messages of SOCKS, the request for TLS of a database, are shorter.
+const FARTHEST_HELLO: usize = 512;
+/// Records that are looked through to tell that a hello is one.
+const MOST_RECORDS: usize = 64;
+/// Octets of a direction before its first record.
+const MOST_BEFORE: usize = 4096;
 /// Octets of a ServerHello of SSL 3.0 without a session, the shortest hello.
 const SHORTEST_HELLO: usize = 38;
 
@@ -177,10 +189,11 @@ pub(crate) struct TlsClientHello<'a> {
     /// Address of the server.
     #[field(23, "DstIP")]
     destination_ip: Ip,
-    /// MAC address on the side of the client; empty where the link has none.
+    /// MAC address of the sender in the frame that completed the message; empty where the link has
+    /// none.
     #[field(24, "SrcMAC")]
     source_mac: Text<'a>,
-    /// MAC address on the side of the server; empty where the link has none.
+    /// MAC address of the receiver in that frame; empty where the link has none.
     #[field(25, "DstMAC")]
     destination_mac: Text<'a>,
     /// Port of the client.
@@ -642,11 +655,31 @@ struct Side {
     messages: Vec<u8>,
     /// Header of the record that the first of them begins in.
     begun: RecordHeader,
+    /// Octets before the first record, none of which is of TLS.
+    before: usize,
+    /// Whether there has been a record.
+    has_begun: bool,
     /// Whether there is nothing more to expect of this direction.
     is_over: bool,
 }
 
 impl Side {
+    /// Passes over what stands before the first record; `false` where that is too much.
+    fn begin(&mut self, octets: &mut &[u8]) -> bool {
+        if self.has_begun {
+            return true;
+        }
+        self.has_begun = begins_record(octets);
+        if !self.has_begun {
+            let at = hello_inside(octets);
+            self.has_begun = at.is_some();
+            let (before, rest) = octets.split_at(at.unwrap_or(octets.len()));
+            self.before += before.len();
+            *octets = rest;
+        }
+        self.before <= MOST_BEFORE
+    }
+
     /// The next octets of a record's content, as many as there are at once; none where a header
     /// is no header.
     fn content<'a>(&mut self, octets: &mut &'a [u8]) -> Option<&'a [u8]> {
@@ -706,6 +739,8 @@ fn is_hello(kind: u8) -> bool {
 struct Waiting {
     message: Message,
     packet: PacketInfo,
+    /// MAC addresses in the frame that brought it.
+    macs: Option<(Mac, Mac)>,
     direction: Direction,
 }
 
@@ -735,6 +770,7 @@ impl Tls {
                 self.waiting = Some(Waiting {
                     message,
                     packet: context.packet(),
+                    macs: context.macs(),
                     direction,
                 });
             }
@@ -802,6 +838,7 @@ impl Tls {
                         octets: body.to_vec(),
                     },
                     packet: context.packet(),
+                    macs: context.macs(),
                     direction,
                 });
                 self.write(None, context);
@@ -837,8 +874,11 @@ impl Tls {
             context.note(judge(malformed));
         }
         let (source, destination) = context.ends.of(waiting.direction);
-        let mac = |end: &Endpoint| end.mac.as_ref().map(Mac::text);
-        let (source_mac, destination_mac) = (mac(source), mac(destination));
+        let macs = waiting.macs.as_ref();
+        let (source_mac, destination_mac) = (
+            macs.map(|(source, _)| source.text()),
+            macs.map(|(_, destination)| destination.text()),
+        );
         let extensions = answer.map_or(Block::NONE, |answer| answer.block).extensions;
         let mut context = context.at(waiting.packet);
         context.emit(&TlsClientHello {
@@ -915,6 +955,9 @@ impl StreamDissector for Tls {
         let mut rest = octets;
         while !rest.is_empty() && !self.sides.of(direction).is_over {
             let side = self.sides.of(direction);
+            if !side.begin(&mut rest) {
+                return self.leave(context);
+            }
             let Some(content) = side.content(&mut rest) else {
                 return self.leave(context);
             };
@@ -948,7 +991,7 @@ impl StreamDissector for Tls {
         self.leave(context)
     }
 
-    fn end(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
+    fn end(&mut self, direction: Direction, _: Ending, context: &mut StreamContext<'_, '_>) {
         if self.is_waiting(direction.other()) {
             self.write(None, context);
         }
@@ -969,6 +1012,44 @@ fn recognise(beginning: &Beginning<'_>) -> Recognition {
         Ok(false) => Recognition::No,
         Err(_) => Recognition::More,
     }
+}
+
+/// Where a hello begins behind something else, such that records follow each other from there to the
+/// end of the octets.
+fn hello_inside(octets: &[u8]) -> Option<usize> {
+    let octets_before = octets.iter().take(FARTHEST_HELLO + 1).enumerate();
+    let mut places = octets_before.filter(|(at, octet)| *at > 0 && **octet == content::HANDSHAKE);
+    let (at, _) = places.find(|(at, _)| {
+        let rest = octets.get(*at..).unwrap_or_default();
+        // Type and version have to be there.
+        rest.len() >= 3 && begins_with_hello(rest) != Ok(false) && are_records(rest)
+    })?;
+    Some(at)
+}
+
+/// Whether octets are records one after the other, the last of which need not be whole.
+fn are_records(octets: &[u8]) -> bool {
+    let mut rest = octets;
+    for _ in 0..MOST_RECORDS {
+        let Some((header, content)) = rest.split_first_chunk::<RECORD_HEADER>() else {
+            return rest.is_empty() || begins_record(rest);
+        };
+        let Some(header) = RecordHeader::read(*header) else {
+            return false;
+        };
+        rest = content.get(header.length.into()..).unwrap_or_default();
+    }
+    true
+}
+
+/// Whether octets, which are not none, begin a record as far as they go.
+fn begins_record(octets: &[u8]) -> bool {
+    if let Some(header) = octets.first_chunk() {
+        return RecordHeader::read(*header).is_some();
+    }
+    let kinds = content::CHANGE_CIPHER_SPEC..=content::HEARTBEAT;
+    let is_kind = octets.first().is_some_and(|kind| kinds.contains(kind));
+    is_kind && octets.get(1).is_none_or(|major| *major == 3)
 }
 
 /// Whether octets begin with a record that begins with a hello; fails where they do not tell.
@@ -993,7 +1074,7 @@ fn begins_with_hello(octets: &[u8]) -> Result<bool, Malformed> {
 mod tests {
     use netcap_dissect::Direction::{ToClient, ToServer};
     use netcap_dissect::testing::Event::{Data, End, Gap, Time};
-    use netcap_dissect::testing::{Event, Streamed, encoded, ends, every_split, stream};
+    use netcap_dissect::testing::{Event, Streamed, encoded, ends, every_split, stream, stream_of};
     use netcap_record::{Message, Scalar};
 
     use super::*;
@@ -1298,7 +1379,7 @@ mod tests {
         let cases: [&[Event<'_>]; 7] = [
             &[Data(ToServer, &next)],
             &[Data(ToServer, b"GET / HTTP/1.1\r\n")],
-            &[Data(ToClient, b"220 ready\r\n")],
+            &[Data(ToClient, b"220 ready\r\n"), End(ToClient)],
             &[Gap(ToServer, 1)],
             &[Gap(ToClient, 1), Data(ToClient, &answer)],
             &[End(ToClient)],
@@ -1332,13 +1413,51 @@ mod tests {
     }
 
     #[test]
+    fn tls_inside_of_what_agreed_on_it() {
+        let (hello, answer) = (record(22, &client_hello()), record(22, &tls12()));
+        // Its request and its answer stand in the segments of the hellos, or before them.
+        for (before, agreed) in [
+            (&b"STARTTLS\r\n"[..], &b"220 go ahead\r\n"[..]),
+            (b"\0\0\0\x08\x04\xd2\x16\x2f", b"S"),
+            (b"\x05\x01\0\x16\x03", b""),
+        ] {
+            let first = [before, &hello].concat();
+            let place = hello_inside(&first);
+            assert_eq!(place, Some(before.len()), "{}", before.escape_ascii());
+            let second = [agreed, &answer].concat();
+            for cut in 0..=agreed.len() {
+                let (one, two) = second.split_at(cut);
+                let pieces = [
+                    Data(ToServer, &hello),
+                    Data(ToClient, one),
+                    Data(ToClient, two),
+                ];
+                let streamed = run(&pieces[..]);
+                assert_eq!(fields(&streamed, "ServerALPN"), ["h2"], "{cut}");
+                assert!(streamed.troubles.is_empty());
+            }
+        }
+        // A hello that is not whole counts, but not one behind which no records follow.
+        let cut = [b"x", &hello[..3]].concat();
+        assert_eq!(hello_inside(&cut), Some(1));
+        let embedded = [b"x", &hello[..], b"and more"].concat();
+        assert_eq!(hello_inside(&embedded), None);
+        let far = [&vec![b'x'; FARTHEST_HELLO + 1], &hello[..]].concat();
+        assert_eq!(hello_inside(&far), None);
+        // Nobody is listened to for ever.
+        let noise = vec![b'x'; MOST_BEFORE + 1];
+        let streamed = run(&[Data(ToServer, &hello), Data(ToClient, &noise)]);
+        assert_eq!(fields(&streamed, "ServerALPN"), [""]);
+        assert!(!streamed.claimed);
+    }
+
+    #[test]
     fn either_end_may_be_the_client() {
         let (hello, answer) = (record(22, &client_hello()), record(22, &tls12()));
         let mut ends = ends(443);
-        (ends.client.mac, ends.server.mac) = (None, None);
         ends.server.ip = Ip::V6([0xfe; 16]);
         let events = [Data(ToClient, hello.as_slice()), Data(ToServer, &answer)];
-        let streamed = stream(&STREAM, &[], &ends, &events);
+        let streamed = stream_of(&STREAM, &[], &ends, &events, false);
         let shown = [
             "SrcIP",
             "SrcPort",

@@ -35,7 +35,7 @@ pub(crate) struct Udp<'a> {
     /// captured before segmentation offload.
     #[field(4, "Length")]
     length: u16,
-    /// Checksum as sent, 0 where there is none; it is not verified.
+    /// Checksum as sent, 0 where there is none; with `-checksum` only of datagrams where it is right.
     #[field(5, "Checksum")]
     checksum: u16,
     /// Shannon entropy of the payload in bits per octet, 0 to 8.
@@ -53,6 +53,9 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
+    if is_corrupt(input.rest(), context) {
+        return Err(input.malformed(Reason::Checksum));
+    }
     context.transport(NUMBER, input.rest());
     let header = *input.array::<HEADER>()?;
     // What a length cuts off counts here, as in the format of 2019.
@@ -87,6 +90,19 @@ fn dissect<'p>(
         ],
         payload,
     ))
+}
+
+/// Whether the checksum of a datagram is wrong; 0 stands for none (RFC 768).
+fn is_corrupt(octets: &[u8], context: &Context<'_, '_>) -> bool {
+    let Some([_, _, _, _, l0, l1, c0, c1]) = octets.first_chunk() else {
+        return false;
+    };
+    let length = match u16::from_be_bytes([*l0, *l1]) {
+        0 => octets.len(),
+        length => usize::from(length),
+    };
+    let datagram = octets.get(..length).filter(|_| [*c0, *c1] != [0, 0]);
+    datagram.is_some_and(|datagram| context.is_corrupt(NUMBER, datagram))
 }
 
 #[cfg(test)]

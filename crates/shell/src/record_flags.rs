@@ -46,6 +46,14 @@ pub struct RecordFlags {
     #[arg(long, help_heading = "Collect")]
     pub packet_numbers: bool,
 
+    /// Leave out packets, segments and datagrams whose checksum is wrong, as their receiver does
+    ///
+    /// Of IPv4, TCP and UDP; each such packet is counted as malformed. Not for captures that a host has
+    /// made of its own traffic: its interface computes the checksums after the capture. Packets that
+    /// the capture cut are not verified.
+    #[arg(long, help_heading = "Collect")]
+    checksum: bool,
+
     /// Do not write HTTP records
     #[arg(long, help_heading = "Flows and streams")]
     nohttp: bool,
@@ -87,6 +95,7 @@ impl RecordFlags {
             exclude,
             payloads: self.payload,
             packet_numbers: self.packet_numbers,
+            checksums: self.checksum,
         }
     }
 }

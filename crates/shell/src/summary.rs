@@ -264,6 +264,15 @@ fn streams(ledger: &StreamLedger) -> String {
         (ledger.out_of_order_segments, "segments early"),
         (ledger.conflicting_octets, "octets contradicting others"),
         (ledger.late_octets, "octets late"),
+        (ledger.after_end_octets, "octets after the end of a stream"),
+        (
+            ledger.outside_octets,
+            "octets outside of what a receiver accepts",
+        ),
+        (
+            ledger.reset_octets,
+            "octets in resets that were out of place",
+        ),
         (ledger.resets, "resets"),
         (
             ledger.evicted_streams,

@@ -1,5 +1,6 @@
 //! The program as users meet it: command lines in, files, text and exit codes out.
 
+mod checksum;
 mod collect;
 mod determinism;
 mod dump;

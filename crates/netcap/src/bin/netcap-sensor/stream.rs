@@ -68,8 +68,9 @@ fn options(flags: &Flags, config: &Config, registry: &Registry) -> String {
     let selected = registry.selected().iter();
     let types: Vec<&str> = selected.map(|schema| schema.encoder).collect();
     format!(
-        "{types:?} {} {} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{types:?} {} {} {} {:?} {:?} {:?} {:?} {:?} {:?}",
         registry.payloads(),
+        registry.checksums(),
         flags.records.packet_numbers,
         flags.input.expression(),
         config.base,

@@ -17,7 +17,6 @@ pub(crate) const RETIRED: Retired = Retired {
         ("allowmissinginit", false),
         ("assembly_debug_log", false),
         ("assembly_memuse_log", false),
-        ("checksum", false),
         ("conn-flush-interval", true),
         ("debug", false),
         ("dump", false),

@@ -1,0 +1,398 @@
+//! What a segment does to its connection (RFC 9293 section 3.10.7), as far as a capture tells.
+//!
+//! A capture shows what was sent, and a connection is what was received. So the numbers of a stream
+//! are those that the other end acknowledges, where several SYNs name several; a SYN on a live
+//! connection changes nothing unless what follows uses its number; and a SYN that answers has to
+//! acknowledge the one that it answers. The two directions go on in step: octets wait until those of
+//! the other direction have been handed on that they acknowledge, so that no answer is told before its
+//! question, however the capture has mixed them.
+
+use netcap_dissect::{Carrier, Direction, Ending, PacketInfo, StreamEnds};
+
+use super::{Reading, Stream};
+use crate::claim::Desk;
+use crate::reassembly::{Arrival, Half, Moment, Obstacle, Scale};
+use crate::segment::{Segment, flag};
+use crate::stream_ledger::StreamLedger;
+use crate::stream_limits::StreamLimits;
+
+const BOTH: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
+
+/// How a stream begins that takes the place of another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opening {
+    pub(super) ends: StreamEnds,
+    /// The number of the client's first octet, where a SYN has told it before.
+    pub(super) first: Option<u32>,
+}
+
+impl Stream {
+    pub(super) fn half(&self, direction: Direction) -> &Half {
+        match direction {
+            Direction::ToServer => &self.to_server,
+            Direction::ToClient => &self.to_client,
+        }
+    }
+
+    fn half_mut(&mut self, direction: Direction) -> &mut Half {
+        match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
+
+    /// A direction, and what is to be given its octets.
+    fn reading<'s, 'd>(
+        &'s mut self,
+        direction: Direction,
+        desk: &'s mut Desk<'d>,
+    ) -> (&'s mut Half, Reading<'s, 'd>) {
+        let half = match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        };
+        let reading = Reading {
+            direction,
+            claim: &mut self.claim,
+            ends: &self.ends,
+            desk,
+        };
+        (half, reading)
+    }
+
+    /// Whether the connection is over, as far as its ends say.
+    fn is_over(&self) -> bool {
+        self.reset || BOTH.iter().all(|d| self.half(*d).has_ended())
+    }
+
+    /// Whether more is known of it than that somebody wants to open it.
+    fn is_live(&self) -> bool {
+        let mut halves = BOTH.iter().map(|direction| self.half(*direction));
+        halves.any(|half| half.is_settled() || half.has_begun())
+    }
+
+    /// Whether a segment opens another stream between the same ends, and how: a SYN after the end, or
+    /// one that the other end answers; octets that fit the number of a SYN and not this stream; and
+    /// after the end octets that were no part of it.
+    pub(super) fn opening(&self, segment: &Segment<'_>) -> Option<Opening> {
+        if segment.has(flag::RST) {
+            return None;
+        }
+        let direction = self.direction(segment)?;
+        let (half, other) = (self.half(direction), self.half(direction.other()));
+        if segment.has(flag::SYN) {
+            if half.starts_at(segment.first()) {
+                return None;
+            }
+            let answers = segment.has(flag::ACK) && other.has_rival(segment.acknowledgment);
+            let is_new = answers && self.is_live() || half.is_started() && self.is_over();
+            return is_new.then(|| Opening {
+                ends: segment.ends(),
+                first: None,
+            });
+        }
+        if let Some(first) = half.fits_rival(segment.sequence)
+            && self.is_live()
+        {
+            let ends = StreamEnds {
+                client: segment.source,
+                server: segment.destination,
+            };
+            let first = Some(first);
+            return Some(Opening { ends, first });
+        }
+        let is_reused = self.is_over()
+            && !segment.payload.is_empty()
+            && !half.may_have(segment.sequence, segment.octets());
+        is_reused.then_some(Opening {
+            ends: self.ends,
+            first: None,
+        })
+    }
+
+    /// Takes a segment that belongs here.
+    pub(super) fn take(
+        &mut self,
+        segment: &Segment<'_>,
+        now: Moment,
+        limits: &StreamLimits,
+        desk: &mut Desk<'_>,
+    ) {
+        let Some(direction) = self.direction(segment) else {
+            return;
+        };
+        let carrier = segment.carrier();
+        let time = segment.packet.time;
+        let waits_since = self.half(direction).waits_since();
+        let latest = time.before(limits.data_timeout);
+        if limits.data_timeout > 0 && waits_since.is_some_and(|since| since.time < latest) {
+            self.give_up_for_time(direction, now, desk);
+        }
+        if time >= self.last {
+            (self.last, self.last_number) = (time, segment.packet.number);
+        }
+        let (syn, reset) = (segment.has(flag::SYN), segment.has(flag::RST));
+        if reset {
+            desk.ledger.resets += 1;
+            let half = self.half(direction);
+            let is_next = !half.is_started() || half.expects(segment.first());
+            self.reset |= half.obeys(segment.first());
+            if segment.payload.is_empty() || !is_next {
+                desk.ledger.reset_octets += segment.payload.len() as u64;
+                return;
+            }
+        } else {
+            let ledger = &mut *desk.ledger;
+            if syn && !self.synchronise(segment, direction, now, ledger) {
+                ledger.outside_octets += segment.payload.len() as u64;
+                return;
+            }
+            if !syn && direction == Direction::ToServer {
+                self.half_mut(direction)
+                    .use_number(segment.sequence, ledger);
+            }
+            self.half_mut(direction).is_seen = true;
+            if segment.has(flag::ACK) {
+                self.acknowledge(segment, direction.other(), now, desk);
+            }
+        }
+        let fin = segment.has(flag::FIN) && !reset;
+        if syn && !fin && segment.octets() == 0 {
+            return;
+        }
+        let missing = segment.octets() - segment.payload.len();
+        let need = segment.has(flag::ACK).then_some(segment.acknowledgment);
+        let other = self.half(direction.other());
+        let arrival = Arrival {
+            carrier,
+            now,
+            sequence: segment.first(),
+            payload: segment.payload,
+            missing: u32::try_from(missing).unwrap_or(u32::MAX),
+            fin,
+            need,
+            is_due: need.is_none_or(|number| other.has_shown(number)),
+            is_suspect: segment.may_be_refused(),
+        };
+        let before = desk.ledger.octets;
+        let (half, mut reading) = self.reading(direction, desk);
+        half.take(&arrival, limits.policy, &mut reading);
+        self.go_on(carrier, now, desk);
+        if desk.ledger.octets > before && !reset {
+            self.reset = false;
+        }
+        while self.half(direction).cost() > limits.octets_per_direction {
+            self.give_up_for_room(direction, carrier, now, desk);
+        }
+        self.half(direction).note_most(desk.ledger);
+    }
+
+    /// Learns the numbers that a SYN tells: its own, and the one that it acknowledges. Says whether it
+    /// may be of this stream.
+    fn synchronise(
+        &mut self,
+        segment: &Segment<'_>,
+        direction: Direction,
+        now: Moment,
+        ledger: &mut StreamLedger,
+    ) -> bool {
+        let first = segment.first();
+        let (half, other) = match direction {
+            Direction::ToServer => (&mut self.to_server, &mut self.to_client),
+            Direction::ToClient => (&mut self.to_client, &mut self.to_server),
+        };
+        if segment.has(flag::ACK) {
+            let number = segment.acknowledgment;
+            if !other.is_started() {
+                other.start(number);
+            } else if !other.accepts_answer(number, ledger) {
+                // RFC 9293 section 3.10.7.3.
+                return false;
+            }
+            other.refuse(number, ledger);
+            other.note_acknowledgment(number, None, now);
+        }
+        let is_live = half.is_settled() || half.has_begun() || other.has_begun();
+        let is_first = !half.is_started() && (segment.has(flag::ACK) || !is_live);
+        if is_first {
+            half.start(first);
+        } else if !half.starts_at(first) {
+            if !segment.has(flag::ACK) || !is_live {
+                half.add_rival(first);
+            }
+            return false;
+        }
+        half.scale = segment.scale.map_or(Scale::None, Scale::By);
+        true
+    }
+
+    /// Learns what a segment acknowledges of a direction. Holes before that are what the capture lacks.
+    fn acknowledge(
+        &mut self,
+        segment: &Segment<'_>,
+        direction: Direction,
+        now: Moment,
+        desk: &mut Desk<'_>,
+    ) {
+        let number = segment.acknowledgment;
+        let window = self.window(segment, direction);
+        let half = self.half_mut(direction);
+        if !segment.has(flag::SYN) {
+            half.decide(number, direction == Direction::ToClient, desk.ledger);
+            half.note_acknowledgment(number, window, now);
+        }
+        let carrier = segment.carrier();
+        self.go_on(carrier, now, desk);
+        while let Some(Obstacle::Hole(end)) = self.half(direction).obstacle()
+            && self.half(direction).is_acknowledged(end)
+        {
+            let (half, mut reading) = self.reading(direction, desk);
+            half.give_up_hole(end, carrier, &mut reading);
+            self.go_on(carrier, now, desk);
+        }
+    }
+
+    /// The window that a segment offers the sender of a direction, where both SYNs have told how it is
+    /// scaled (RFC 7323 section 2).
+    fn window(&self, segment: &Segment<'_>, direction: Direction) -> Option<u32> {
+        let (own, other) = (self.half(direction.other()), self.half(direction));
+        match (own.scale, other.scale) {
+            (Scale::Unknown, _) | (_, Scale::Unknown) => None,
+            // RFC 7323 section 2.3: more than 14 bits count as 14.
+            (Scale::By(bits), Scale::By(_)) => Some(u32::from(segment.window) << bits.min(14)),
+            _ => Some(segment.window.into()),
+        }
+    }
+
+    /// The direction in which something has its turn: of two what came first. Where both wait for each
+    /// other that goes on which came last: it was sent again, with a newer acknowledgment.
+    fn turn(&self) -> Option<Direction> {
+        let heads = BOTH.iter().filter_map(|direction| {
+            let head = self.half(*direction).head()?;
+            let other = self.half(direction.other());
+            let is_due = head.need.is_none_or(|number| other.has_shown(number));
+            Some((is_due, head.number, *direction))
+        });
+        let due = heads.clone().filter(|(is_due, ..)| *is_due);
+        if let Some((_, _, direction)) = due.min_by_key(|(_, number, _)| *number) {
+            return Some(direction);
+        }
+        let last = heads.clone().max_by_key(|(_, number, _)| *number)?;
+        (heads.count() == BOTH.len()).then_some(last.2)
+    }
+
+    /// Hands on whatever has its turn in both directions, and tells the ends that have been reached.
+    fn go_on(&mut self, carrier: Carrier, now: Moment, desk: &mut Desk<'_>) {
+        loop {
+            if let Some(direction) = self.turn() {
+                let (half, mut reading) = self.reading(direction, desk);
+                half.pass_first(&mut reading);
+                continue;
+            }
+            let ledger = &mut *desk.ledger;
+            let (one, other) = (&mut self.to_server, &mut self.to_client);
+            if !one.judge_end(ledger) && !other.judge_end(ledger) {
+                break;
+            }
+        }
+        self.to_server.measure(now);
+        self.to_client.measure(now);
+        for direction in BOTH {
+            if self.half(direction).is_closed() {
+                self.claim
+                    .end(direction, Ending::Closed, carrier, &self.ends, desk);
+            }
+        }
+    }
+
+    /// Gives up what the octets that wait first in a direction wait for. Says whether there was
+    /// anything.
+    pub(super) fn give_up(
+        &mut self,
+        direction: Direction,
+        carrier: Carrier,
+        now: Moment,
+        desk: &mut Desk<'_>,
+    ) -> bool {
+        let half = self.half_mut(direction);
+        half.drop_beyond_window(desk.ledger);
+        let (obstacle, head) = (half.obstacle(), half.head());
+        match (obstacle, head) {
+            (Some(Obstacle::Numbers), _) => half.settle(desk.ledger),
+            (Some(Obstacle::Fin), _) => half.close(desk.ledger),
+            (Some(Obstacle::Doubt), _) => half.trust(),
+            (Some(Obstacle::Hole(end)), _) => {
+                let (half, mut reading) = self.reading(direction, desk);
+                half.give_up_hole(end, carrier, &mut reading);
+            }
+            (None, Some(head)) => {
+                half.need_nothing();
+                if let Some(number) = head.need {
+                    let (other, mut reading) = self.reading(direction.other(), desk);
+                    other.settle(reading.desk.ledger);
+                    other.go_to(number, carrier, &mut reading);
+                }
+            }
+            (None, None) => return false,
+        }
+        self.go_on(carrier, now, desk);
+        true
+    }
+
+    /// The same, because octets have waited for too long.
+    pub(super) fn give_up_for_time(
+        &mut self,
+        direction: Direction,
+        now: Moment,
+        desk: &mut Desk<'_>,
+    ) {
+        desk.ledger.gaps_for_time += 1;
+        self.give_up(direction, self.last_carrier(), now, desk);
+    }
+
+    /// The same, because too much waits.
+    pub(super) fn give_up_for_room(
+        &mut self,
+        direction: Direction,
+        carrier: Carrier,
+        now: Moment,
+        desk: &mut Desk<'_>,
+    ) {
+        let before = desk.ledger.octets;
+        self.give_up(direction, carrier, now, desk);
+        desk.ledger.gaps_for_room += 1;
+        desk.ledger.evicted_octets += desk.ledger.octets - before;
+    }
+
+    /// Hands on all that waits, and ends both directions: by this, where nothing of their own has.
+    pub(super) fn finish(&mut self, ending: Ending, desk: &mut Desk<'_>) {
+        let carrier = self.last_carrier();
+        let last = Moment {
+            time: self.last,
+            number: 0,
+        };
+        for direction in BOTH {
+            while self.give_up(direction, carrier, last, desk) {}
+        }
+        for direction in BOTH {
+            let ending = match self.half(direction).has_ended() {
+                true => Ending::Closed,
+                false if self.reset => Ending::Reset,
+                false => ending,
+            };
+            self.claim.end(direction, ending, carrier, &self.ends, desk);
+        }
+    }
+
+    /// Stands for the latest packet, where no packet is at hand.
+    pub(super) fn last_carrier(&self) -> Carrier {
+        let packet = PacketInfo {
+            time: self.last,
+            link_type: self.link_type,
+            original_len: 0,
+            index: 0,
+            number: self.last_number,
+        };
+        Carrier { packet, macs: None }
+    }
+}
