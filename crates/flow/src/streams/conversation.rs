@@ -81,11 +81,11 @@ impl Stream {
         let direction = self.direction(segment)?;
         let (half, other) = (self.half(direction), self.half(direction.other()));
         if segment.has(flag::SYN) {
-            if half.starts_at(segment.first()) {
-                return None;
-            }
+            // Even with the number that it had before: nobody else would answer that SYN.
             let answers = segment.has(flag::ACK) && other.has_rival(segment.acknowledgment);
-            let is_new = answers && self.is_live() || half.is_started() && self.is_over();
+            let is_again = half.starts_at(segment.first());
+            let is_reused = half.is_started() && !is_again && self.is_over();
+            let is_new = answers && self.is_live() || is_reused;
             return is_new.then(|| Opening {
                 ends: segment.ends(),
                 first: None,
