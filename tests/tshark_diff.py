@@ -6,7 +6,7 @@
 
 Runs the tool in ../shared/checks/tshark-diff beside the checkout, on ../shared/captures unless
 --corpus says otherwise. Before that it tells the tool of link layers at which it would stop,
-although tshark goes on, and of ports of BFD: so it expects more records than it would by itself,
+although tshark goes on, and of ports of BFD and DNS: so it expects more records than it would by itself,
 and compares more. Nothing is taken away from what it compares. What is left is explained in
 docs/tshark-differences.md.
 """
@@ -22,6 +22,8 @@ SHARED = ROOT.parent / "shared"
 LINK_LAYERS = {"arcnet", "avsp", "cfp", "fr", "ipnet", "ipoib", "pcap_pktdata", "user_dlt"}
 # RFC 5883 (several hops), RFC 7130 (aggregated links), RFC 7881 (seamless).
 BFD_PORTS = (4784, 6784, 7784)
+# What has DNS records by the name of tshark: RFC 6762, RFC 4795.
+DNS_PORTS = {5353: "mdns", 5355: "llmnr"}
 
 
 def main():
@@ -34,6 +36,10 @@ def main():
     spec.loader.exec_module(module)
     module.LINK_SKIP |= LINK_LAYERS
     module.UDP_PORTS.update({port: ("BFD", "bfd") for port in BFD_PORTS})
+    for port, name in DNS_PORTS.items():
+        module.UDP_PORTS[port] = ("DNS", name)
+        module.STEP[name] = module.UDP_APP[name] = "DNS"
+        module.TERMINAL.add(name)
 
     arguments = sys.argv[1:]
     if "--netcap" not in arguments:

@@ -199,7 +199,7 @@ fn numbers_are_those_of_tshark() {
         assert!(found.is_none_or(|found| found == expected), "{name}");
     }
     for (name, filter, stem) in [
-        ("dns.pcap", "dns", "DNS"),
+        ("dns.pcap", "dns or mdns or llmnr", "DNS"),
         ("example.pcap", "http.request", "HTTP"),
         ("example.pcap", "tcp", "TCP"),
         ("ipv4_fragments.pcap", "udp", "UDP"),
