@@ -884,31 +884,54 @@ fn ports_that_are_used_again() {
     assert_eq!(capture.close().streams, 1);
 }
 
-#[test]
-fn octets_beyond_the_window_wait_and_are_dropped() {
-    let limits = StreamLimits::default();
-    let mut capture = Capture::with(limits);
+/// What the client sends to a receiver whose window has 100 octets, times so many bits where both SYNs
+/// say so: what is told, octets dropped, gaps.
+fn within_a_window(scales: [Option<u8>; 2]) -> (String, u64, u64) {
+    let mut capture = Capture::new();
     let narrow = |packet: Packet<'static>| {
         let mut segment = packet.segment();
         segment.window = 100;
         segment
     };
-    for segment in [
+    let mut segments = [
         client(0, b"").flags(SYN).segment(),
         narrow(server(99, b"").flags(SYN).ack(1)),
         client(1, b"ab").ack(100).segment(),
         narrow(server(100, b"").ack(3)),
-        client(60_000, b"forged").ack(100).segment(),
+        client(600, b"forged").ack(100).segment(),
         client(7, b"gh").ack(100).segment(),
         narrow(server(100, b"").ack(3)),
         client(3, b"cdef").ack(100).segment(),
-    ] {
+    ];
+    (segments[0].scale, segments[1].scale) = scales.into();
+    for segment in &segments {
         let (registry, output) = (&capture.registry, &mut capture.output);
-        capture.streams.take(&segment, registry, output);
+        capture.streams.take(segment, registry, output);
     }
     let ledger = capture.close();
-    assert_eq!(text(&notes(), ToServer), "abcdefgh");
-    assert_eq!((ledger.outside_octets, ledger.gaps), (6, 0));
+    (text(&notes(), ToServer), ledger.outside_octets, ledger.gaps)
+}
+
+#[test]
+fn octets_beyond_the_window_wait_and_are_dropped() {
+    let (told, no_more) = ("abcdefgh".to_owned(), (6, 0));
+    for scales in [
+        [None; 2],
+        [Some(7), None],
+        [None, Some(7)],
+        [Some(7), Some(2)],
+    ] {
+        let (text, outside, gaps) = within_a_window(scales);
+        assert_eq!(
+            (text, (outside, gaps)),
+            (told.clone(), no_more),
+            "{scales:?}"
+        );
+    }
+    // The window of the receiver is wider, and may be so by its own scale alone.
+    let (text, outside, gaps) = within_a_window([Some(0), Some(3)]);
+    assert!(text.starts_with("abcdefgh#") && text.ends_with("#forged"));
+    assert_eq!((outside, gaps), (0, 1));
 }
 
 #[test]

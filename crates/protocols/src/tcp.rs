@@ -340,6 +340,14 @@ mod tests {
     }
 
     #[test]
+    fn the_scale_of_windows() {
+        assert_eq!(window_scale(b"\x02\x04\x05\xb4\x01\x03\x03\x07"), Some(7));
+        assert_eq!(window_scale(b"\x02\x04\x05\xb4"), None);
+        assert_eq!(window_scale(b"\0\x03\x03\x07"), None);
+        assert_eq!(window_scale(b"\x03\x02\x07"), None);
+    }
+
+    #[test]
     fn every_flag() {
         for bit in 0..9 {
             let field = 0x7000 | 1 << bit;

@@ -1,5 +1,7 @@
 //! What `-checksum` leaves out: every changed bit of a packet over IPv4 and IPv6, with TCP and UDP.
 
+#![allow(clippy::indexing_slicing)]
+
 use netcap_dissect::{
     Context, Entropy, Fate, Output, PacketInfo, Reason, Registry, Selection, walk,
 };

@@ -273,6 +273,7 @@ fn streams(ledger: &StreamLedger) -> String {
             ledger.reset_octets,
             "octets in resets that were out of place",
         ),
+        (ledger.refused_octets, "octets on SYNs that were refused"),
         (ledger.resets, "resets"),
         (
             ledger.evicted_streams,
