@@ -59,7 +59,7 @@ fn start(
     let mut prefix = input.prefix(PREFIX, &name)?;
     if let Some(compression) = Compression::sniff(&prefix) {
         input = input
-            .decompressed(compression, prefix)
+            .decompressed(compression, prefix, None)
             .map_err(|source| Error::Io {
                 name: name.clone(),
                 source,

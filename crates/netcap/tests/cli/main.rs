@@ -11,3 +11,4 @@ mod numbers;
 mod peers;
 mod run;
 mod stdout;
+mod trouble;
