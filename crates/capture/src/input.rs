@@ -14,6 +14,9 @@ const COMPRESSED_READ: usize = 256 << 10;
 /// have decoded before and some do not, so that as much of it may be lost.
 const DECODED_READ: usize = 16 << 10;
 
+/// Octets that may come of any number, where the ratio is limited.
+const FREE: u64 = 16 << 20;
+
 /// The octets of a capture, decompressed.
 pub(crate) struct Input {
     /// Gives the decompressed octets.
@@ -43,17 +46,22 @@ impl Input {
     }
 
     /// The same input with its octets decompressed; `prefix` has been read of it already. Frames may be
-    /// of other kinds than the first, unless there may be `only` one.
+    /// of other kinds than the first, unless there may be `only` one. `ratio` is how many octets may come of one,
+    /// if that is limited.
     pub(crate) fn decompressed(
         mut self,
         compression: Compression,
         only: Option<Compression>,
         prefix: Vec<u8>,
+        ratio: Option<u64>,
     ) -> Input {
         let raw = Cursor::new(prefix).chain(self.reader);
         let raw = Ahead::new(BufReader::with_capacity(COMPRESSED_READ, raw));
         self.reader = Box::new(Steady {
             decoder: Box::new(Decoder::new(raw, only)),
+            given: 0,
+            tally: Arc::clone(&self.tally),
+            ratio,
             octets: vec![0; DECODED_READ].into(),
             start: 0,
             end: 0,
@@ -133,6 +141,10 @@ impl Input {
 /// input gives the same octets before it turns out to be corrupt.
 struct Steady {
     decoder: Box<dyn Read + Send>,
+    /// Octets that have come of those that were taken.
+    given: u64,
+    tally: Arc<Tally>,
+    ratio: Option<u64>,
     octets: Box<[u8]>,
     start: usize,
     end: usize,
@@ -141,7 +153,17 @@ struct Steady {
 impl Read for Steady {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.start == self.end {
-            (self.start, self.end) = (0, self.decoder.read(&mut self.octets)?);
+            let count = self.decoder.read(&mut self.octets)?;
+            self.given += count as u64;
+            if let Some(ratio) = self.ratio
+                && self.given > FREE + ratio * self.tally.octets.load(Ordering::Relaxed)
+            {
+                return Err(io::Error::new(
+                    ErrorKind::InvalidData,
+                    format!("more than {ratio} octets come of one, which captures do not"),
+                ));
+            }
+            (self.start, self.end) = (0, count);
         }
         let count = buffer.len().min(self.end - self.start);
         buffer[..count].copy_from_slice(&self.octets[self.start..self.start + count]);
@@ -152,7 +174,7 @@ impl Read for Steady {
 
 /// What has been taken from the raw input, and whether it was the input that failed and not the
 /// decompressor above it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Tally {
     octets: AtomicU64,
     failed: AtomicBool,

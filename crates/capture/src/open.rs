@@ -58,7 +58,7 @@ fn start(
     let mut input = Input::new(reader, total, eager);
     let mut prefix = input.prefix(PREFIX, &name)?;
     if let Some(compression) = Compression::sniff(&prefix) {
-        input = input.decompressed(compression, None, prefix);
+        input = input.decompressed(compression, None, prefix, None);
         prefix = input.prefix(PREFIX, &name)?;
     }
 

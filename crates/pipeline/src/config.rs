@@ -7,6 +7,7 @@ use std::time::Duration;
 use netcap_capture::{Filter, FilterError, Progress};
 use netcap_flow::{FlowLimits, Limits, StreamLimits};
 
+use crate::outlet::Upkeep;
 use crate::{BodyConfig, Ledger};
 
 /// How a run is done.
@@ -83,8 +84,8 @@ pub struct Watch<'a> {
     pub is_live: bool,
     /// Flows open, of the model that has most.
     pub flows: usize,
-    /// Closed periods that were removed.
-    pub removed: u64,
+    /// What the outlet tells of itself.
+    pub upkeep: Upkeep,
 }
 
 /// What a run gave, beside what its outlet has.
@@ -98,8 +99,9 @@ pub struct Report {
     pub interrupted: bool,
 }
 
-/// Why a run failed. No file of records was given its name, but in periods that had been closed;
-/// bodies that had ended have theirs.
+/// Why a run failed. Of a live run the files have their names, with what was written until then. Of another
+/// no file of records was given its name, but in periods that had been closed; bodies that had ended have
+/// theirs.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The directory cannot be made.

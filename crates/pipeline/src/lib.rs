@@ -39,14 +39,14 @@ mod worker;
 pub use bodies::{BodyConfig, BodyLedger, BodyLimits};
 pub use ceiling::memory_ceiling;
 pub use config::{Config, Error, Report, RunLimits, Watch};
-pub use files::{FileConfig, FileReport, Files, PeriodLedger};
+pub use files::{FileConfig, FileReport, Files, PeriodLedger, Unwritten, leftovers};
 pub use ledger::Ledger;
 pub use netcap_dissect::Registry;
 pub use netcap_flow::{
     FlowLimits, FragmentLedger, Limits as FragmentLimits, OverlapPolicy, StreamLedger, StreamLimits,
 };
 pub use netcap_store::{About, Csv, Encoding, Frames, Json, Rotation};
-pub use outlet::{Delivery, Outlet, Task, Tools, Workers};
+pub use outlet::{Delivery, Outlet, Task, Tools, Upkeep, Workers};
 pub use records::{AuditRecord, Records, records};
 pub use registry::{registry, schemas};
 pub use run::run;

@@ -60,10 +60,19 @@ pub trait Outlet {
         Ok(())
     }
 
-    /// Is called a few times a second. Gives the closed periods that were removed so far.
-    fn tidy(&mut self) -> u64 {
-        0
+    /// Is called a few times a second.
+    fn tidy(&mut self, _workers: &mut Workers<'_>) -> Upkeep {
+        Upkeep::default()
     }
+}
+
+/// What an outlet tells of a run that goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// Closed periods that were removed so far.
+    pub removed: u64,
+    /// Packets so far whose records could not be written.
+    pub unwritten: u64,
 }
 
 /// What some packets, one after the other in the capture, gave.
@@ -72,6 +81,8 @@ pub struct Delivery<'a> {
     pub registry: &'a Registry,
     /// Number of the first packet, from 1; 0 at the end of the run, where flows and streams close.
     pub first: u64,
+    /// How many there are.
+    pub packets: u64,
     /// Their records, encoded, by the place of the type in [`Registry::selected`]. Each type is in
     /// capture order, over all deliveries; its marks say of which packets, and where records did
     /// not come to be at their own packets, its turns say when.

@@ -14,7 +14,7 @@ use crate::bodies::BodySink;
 use crate::job::{Done, End, Parcel};
 use crate::lanes::LaneWork;
 use crate::merge::merge;
-use crate::outlet::{Delivery, Outlet, Workers};
+use crate::outlet::{Delivery, Outlet, Upkeep, Workers};
 use crate::reader::Supply;
 use crate::side::Side;
 use crate::stages::Stages;
@@ -82,7 +82,11 @@ impl Sequencer<'_> {
             Ok(abandoned) => abandoned,
             Err(stopped) => {
                 // What was done until then is known, whatever came after.
-                watch(self.watch(0));
+                watch(self.watch(Upkeep::default()));
+                if self.is_live && matches!(stopped, Stopped::Failed(_)) {
+                    // Nobody can have those packets again, so what there is of them is kept.
+                    drop(self.close_period(false));
+                }
                 return Err(stopped);
             }
         };
@@ -135,8 +139,8 @@ impl Sequencer<'_> {
             }
             if watched.elapsed() >= TICK {
                 watched = Instant::now();
-                let removed = self.outlet.tidy();
-                watch(self.watch(removed));
+                let upkeep = self.outlet.tidy(&mut self.workers);
+                watch(self.watch(upkeep));
             }
         }
         if let Some(end) = &mut self.state.end {
@@ -148,8 +152,8 @@ impl Sequencer<'_> {
             self.state.ledger.bodies = bodies.ledger();
         }
         // Once with all packets, before the outlet closes: a sensor tells the server of them.
-        let removed = self.outlet.tidy();
-        watch(self.watch(removed));
+        let upkeep = self.outlet.tidy(&mut self.workers);
+        watch(self.watch(upkeep));
         self.close_period(false)?;
         Ok(abandoned)
     }
@@ -159,14 +163,14 @@ impl Sequencer<'_> {
         end.is_some_and(|end| end.batches == self.state.delivered)
     }
 
-    fn watch(&self, removed: u64) -> Watch<'_> {
+    fn watch(&self, upkeep: Upkeep) -> Watch<'_> {
         Watch {
             ledger: &self.state.ledger,
             records: &self.state.records,
             progress: self.state.progress,
             is_live: self.is_live,
             flows: self.stages.open(),
-            removed,
+            upkeep,
         }
     }
 
@@ -206,6 +210,7 @@ impl Sequencer<'_> {
         let delivery = Delivery {
             registry: self.registry,
             first,
+            packets: walked.rest.ledger.packets,
             chunks: &mut walked.output.chunks,
             sides: &mut walked.rest.sides.0,
         };
@@ -267,6 +272,7 @@ impl Sequencer<'_> {
             self.give(Delivery {
                 registry: self.registry,
                 first: 0,
+                packets: 0,
                 chunks: &mut chunks,
                 sides: &mut [],
             })?;
@@ -298,6 +304,7 @@ impl Sequencer<'_> {
             self.give(Delivery {
                 registry: self.registry,
                 first: 0,
+                packets: 0,
                 chunks: &mut [],
                 sides: &mut [(Side::Log, log)],
             })?;

@@ -22,6 +22,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// wakes who waits. Thousands of them may wait.
 const RECORDS_TICK: Duration = Duration::from_secs(1);
 
+/// Readers that close their half do so within that time.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// What a peer may say before it is let go: readers have nothing to say.
 const MAX_TALK: usize = 64 << 10;
 
@@ -98,16 +101,20 @@ pub struct ClientTotals {
     pub farewell: Farewell,
 }
 
-/// Serves a peer until its end. `grace` is how long after [`Halt`] it may take what waits.
+/// Serves a peer until its end. `grace` is how long after [`Halt`] it may take what waits; `is_opened` says
+/// that it is we who have connected.
 pub(crate) fn attend(
     connection: Connection,
     feed: &mut dyn Feed,
     preamble: &Preamble,
     halt: &Halt,
     grace: Duration,
+    is_opened: bool,
 ) -> ClientTotals {
     let mut client = Client {
         connection,
+        since: Instant::now(),
+        is_opened,
         preamble,
         halt,
         grace,
@@ -141,6 +148,8 @@ pub(crate) fn attend(
 
 struct Client<'a> {
     connection: Connection,
+    since: Instant,
+    is_opened: bool,
     preamble: &'a Preamble,
     halt: &'a Halt,
     grace: Duration,
@@ -275,14 +284,20 @@ impl Client<'_> {
     }
 
     /// Throws away what the peer says. That it says no more is no reason to stop: readers may close
-    /// their half at once.
+    /// their half at once. A peer that we have connected to and that does so later has ended: while
+    /// there is nothing to send, nothing else would tell.
     fn listen(&mut self) -> Result<(), Farewell> {
         if self.is_silent {
             return Ok(());
         }
         match self.connection.drain(MAX_TALK + 1) {
             Ok(heard) => self.talk += heard,
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.is_silent = true,
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                if self.is_opened && self.since.elapsed() > AT_ONCE {
+                    return Err(Farewell::Left);
+                }
+                self.is_silent = true;
+            }
             Err(error) => return Err(farewell(&error)),
         }
         if self.talk > MAX_TALK {

@@ -139,7 +139,7 @@ fn canonical(end: SocketAddr) -> SocketAddr {
 type Ends = (u8, SocketAddr, SocketAddr);
 
 /// The ends of a packet, if it shows them.
-fn ends(link_type: LinkType, octets: &[u8]) -> Option<Ends> {
+pub(crate) fn ends(link_type: LinkType, octets: &[u8]) -> Option<Ends> {
     match link_type {
         LinkType::ETHERNET => tagged(octets, 12),
         LinkType::LINUX_SLL => tagged(octets, 14),

@@ -30,6 +30,8 @@ const USUAL_MTU: usize = 1500;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(1);
+/// How long an interface that was removed is waited for.
+const GONE: Duration = Duration::from_secs(10);
 /// How often an interface that is down is looked at.
 const DOWN_PAUSE: Duration = Duration::from_millis(250);
 
@@ -83,6 +85,11 @@ pub trait Wire {
     fn mtu(&self) -> usize;
     /// Sends a frame.
     fn send(&mut self, frame: &[u8]) -> Sent;
+    /// Opens it again, where it was removed and is there again.
+    ///
+    /// # Errors
+    /// Why that is not possible, now.
+    fn reopen(&mut self) -> Result<(), LibpcapError>;
 }
 
 /// What became of a frame.
@@ -96,11 +103,14 @@ pub enum Sent {
     Down,
     /// It will not be sent.
     Failed,
+    /// There is no such interface any more: it has to be opened again.
+    Gone,
 }
 
 /// A network interface.
 #[derive(Debug)]
 pub struct Nic {
+    name: String,
     live: Live,
     mtu: usize,
 }
@@ -129,6 +139,7 @@ impl Nic {
         let mtu = fs::read_to_string(Path::new("/sys/class/net").join(name).join("mtu"));
         let mtu = mtu.ok().and_then(|text| text.trim().parse().ok());
         Ok(Nic {
+            name: name.to_owned(),
             live,
             mtu: mtu.unwrap_or(USUAL_MTU),
         })
@@ -155,8 +166,17 @@ impl Wire for Nic {
                 Sent::NoRoom
             }
             Err(LibpcapError::Failed { message, .. }) if message.contains("is down") => Sent::Down,
+            // ENXIO and ENODEV, in the words of every C library.
+            Err(LibpcapError::Failed { message, .. }) if message.contains("No such device") => {
+                Sent::Gone
+            }
             Err(_) => Sent::Failed,
         }
+    }
+
+    fn reopen(&mut self) -> Result<(), LibpcapError> {
+        *self = Nic::open(&self.name)?;
+        Ok(())
     }
 }
 
@@ -204,11 +224,16 @@ pub fn replay(
             if halt.is_asked() {
                 break;
             }
-            if send(&frame, wire, halt, &mut totals) {
-                totals.sent += 1;
-                totals.octets += frame.len() as u64;
-            } else {
-                totals.failed += 1;
+            match send(&frame, wire, halt, &mut totals) {
+                Ok(true) => {
+                    totals.sent += 1;
+                    totals.octets += frame.len() as u64;
+                }
+                Ok(false) => totals.failed += 1,
+                Err(error) => {
+                    totals.failed += 1;
+                    return (totals, Err(error));
+                }
             }
         }
         watch(&totals);
@@ -236,16 +261,36 @@ fn wait_until(due: Instant, halt: &Halt) {
     }
 }
 
-/// Sends a frame, trying again where that may help.
-fn send(frame: &[u8], wire: &mut dyn Wire, halt: &Halt, totals: &mut ReplayTotals) -> bool {
+/// Sends a frame, trying again where that may help. `Err`: the interface is gone for good.
+fn send(
+    frame: &[u8],
+    wire: &mut dyn Wire,
+    halt: &Halt,
+    totals: &mut ReplayTotals,
+) -> Result<bool, Error> {
     let mut since = Instant::now();
     let mut is_down = false;
     while !halt.is_asked() {
         match wire.send(frame) {
-            Sent::Done => return true,
-            Sent::Failed => return false,
+            Sent::Done => return Ok(true),
+            Sent::Failed => return Ok(false),
             Sent::NoRoom if since.elapsed() < PATIENCE => thread::sleep(PAUSE),
-            Sent::NoRoom => return false,
+            Sent::NoRoom => return Ok(false),
+            Sent::Gone => {
+                let gone = Instant::now();
+                totals.downs += u64::from(!is_down);
+                is_down = true;
+                while let Err(error) = wire.reopen() {
+                    if gone.elapsed() >= GONE {
+                        return Err(error.into());
+                    }
+                    halt.sleep(DOWN_PAUSE);
+                    if halt.is_asked() {
+                        return Ok(false);
+                    }
+                }
+                since = Instant::now();
+            }
             Sent::Down => {
                 totals.downs += u64::from(!is_down);
                 is_down = true;
@@ -254,7 +299,7 @@ fn send(frame: &[u8], wire: &mut dyn Wire, halt: &Halt, totals: &mut ReplayTotal
             }
         }
     }
-    false
+    Ok(false)
 }
 
 /// Why a packet is not sent.
@@ -413,6 +458,10 @@ mod tests {
             }
             self.frames.push(frame.to_vec());
             Sent::Done
+        }
+
+        fn reopen(&mut self) -> Result<(), LibpcapError> {
+            Ok(())
         }
     }
 

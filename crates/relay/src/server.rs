@@ -218,7 +218,7 @@ impl<'a> Server<'a> {
     /// Serves a peer that has connected.
     fn receive(&self, pending: Pending, _place: Option<Place<'_>>) {
         match pending.handshake(CONNECT_TIMEOUT) {
-            Ok(connection) => drop(self.attend(connection)),
+            Ok(connection) => drop(self.attend(connection, false)),
             Err(error) => (self.report)(Event::NoHandshake(error)),
         }
     }
@@ -240,7 +240,7 @@ impl<'a> Server<'a> {
         });
         drop(arrival);
         match place {
-            Ok(_place) => drop(self.attend(connection)),
+            Ok(_place) => drop(self.attend(connection, false)),
             Err(reason) => {
                 // It may have gone by itself.
                 drop(connection.close());
@@ -249,12 +249,13 @@ impl<'a> Server<'a> {
         }
     }
 
-    fn attend(&self, connection: Connection) -> ClientTotals {
+    fn attend(&self, connection: Connection, is_opened: bool) -> ClientTotals {
         (self.report)(Event::Joined(connection.peer().to_owned()));
         let mut feed = self.supply.join();
         let preamble = self.supply.preamble();
         let drain = self.outlets.limits.drain;
-        let totals = attend(connection, feed.as_mut(), &preamble, self.halt, drain);
+        let feed = feed.as_mut();
+        let totals = attend(connection, feed, &preamble, self.halt, drain, is_opened);
         (self.report)(Event::Left(totals.clone()));
         totals
     }
@@ -271,7 +272,7 @@ impl<'a> Server<'a> {
                         own.opened(ends);
                     }
                     let since = Instant::now();
-                    let totals = self.attend(connection);
+                    let totals = self.attend(connection, true);
                     let is_complete = totals.farewell == Farewell::Complete;
                     if is_complete || !self.outlets.is_persistent {
                         return;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use netcap_capture::{Filter, FilterError, Packet};
 
+use crate::feedback::{Feedback, Feeder};
 use crate::inlet::Inlet;
-use crate::own_traffic::OwnTraffic;
+use crate::own_traffic::{OwnTraffic, ends};
 use crate::stream::{Chunk, Encoder, Fate, Interface, Preamble, UNKNOWN_SNAPLEN};
 
 /// What is left out, and how much is kept of the rest.
@@ -34,6 +35,10 @@ pub struct Counts {
     pub filtered: u64,
     /// Those of our own connections.
     pub own: u64,
+    /// Those by which the stream would feed itself, left out, and who began with it.
+    pub feedback: u64,
+    /// See there.
+    pub feeder: Option<Feeder>,
     /// Those without octets, which peers do not get.
     pub empty: u64,
     /// Those that a stream of pcap has no room for, being of another link type.
@@ -50,6 +55,7 @@ pub(crate) struct Shaper {
     interfaces: Vec<Interface>,
     /// How many of those the stream knows.
     announced: usize,
+    feedback: Feedback,
     pub(crate) counts: Counts,
 }
 
@@ -60,6 +66,7 @@ impl Shaper {
             encoder: Encoder::new(preamble),
             interfaces: Vec::new(),
             announced: 0,
+            feedback: Feedback::default(),
             counts: Counts::default(),
         }
     }
@@ -95,6 +102,13 @@ impl Shaper {
             self.counts.own += 1;
             return Ok(());
         }
+        if inlet.is_live()
+            && let Some(feeder) = self.feeder(packet, octets)
+        {
+            self.counts.feedback += 1;
+            self.counts.feeder.get_or_insert(feeder);
+            return Ok(());
+        }
         if let Some(filter) = &self.shaping.filter
             && !filter.keeps(packet.link_type, octets, packet.original_len)?
         {
@@ -114,6 +128,7 @@ impl Shaper {
         let kept = octets.len().min(most);
         self.counts.cut += u64::from(kept < octets.len());
         let interface = self.interfaces.get(packet.interface as usize);
+        let begin = chunk.octets.len();
         let fate = self.encoder.append(chunk, packet, &octets[..kept], || {
             interface.cloned().unwrap_or_else(|| Interface {
                 name: inlet.name().to_owned(),
@@ -122,11 +137,32 @@ impl Shaper {
             })
         });
         match fate {
-            Fate::Written => self.counts.written += 1,
+            Fate::Written => {
+                self.counts.written += 1;
+                if self.shaping.own.is_some() {
+                    self.feedback
+                        .wrote(chunk.octets.get(begin..).unwrap_or_default());
+                }
+            }
             Fate::OtherLinkType => self.counts.other_link_type += 1,
             Fate::TooManyInterfaces => self.counts.too_many_interfaces += 1,
         }
         Ok(())
+    }
+
+    /// Who feeds the stream with itself by this packet, if it does. A connection that does is one of our
+    /// own from then on.
+    fn feeder(&mut self, packet: &Packet, octets: &[u8]) -> Option<Feeder> {
+        let Some(own) = &self.shaping.own else {
+            let again = self.feedback.comes_again(packet, octets);
+            return again.then_some(Feeder::Interface(packet.interface));
+        };
+        let (_, source, destination) = ends(packet.link_type, octets)?;
+        if !self.feedback.holds(octets) {
+            return None;
+        }
+        own.opened((source, destination));
+        Some(Feeder::Connection(source, destination))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use netcap_dissect::Registry;
-use netcap_pipeline::{Delivery, Encoding, Frames, Outlet, Workers};
+use netcap_pipeline::{Delivery, Encoding, Frames, Outlet, Upkeep, Workers};
 use netcap_record::Schema;
 
 use crate::batch::{Batch, Sender};
@@ -181,11 +181,11 @@ impl<S: Sender> Outlet for Batcher<S> {
         Ok(self.sender.finish(!self.stop.load(Ordering::Relaxed))?)
     }
 
-    fn tidy(&mut self) -> u64 {
+    fn tidy(&mut self, _workers: &mut Workers<'_>) -> Upkeep {
         let done = self.flush(false).and_then(|()| self.sender.tick());
         if let Err(trouble) = done {
             self.trouble.get_or_insert(trouble);
         }
-        0
+        Upkeep::default()
     }
 }

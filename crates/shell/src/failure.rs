@@ -9,18 +9,19 @@ use netcap_capture::pcap_over_ip::{AddressError, ConnectError, TlsError};
 use netcap_relay::PumpError;
 
 use crate::descriptors;
+use crate::signals::INTERRUPTED;
 
 /// The exit codes of all programs.
 const EXIT_CODES: &str = "\
 Exit codes:
-  0 success, also after Ctrl-C or a closed pipe
+  0 success, also after Ctrl-C where packets come live, or a closed pipe
   1 the command line is wrong
   2 something could not be read, written or connected to
   3 the input is malformed or cut short; its good part was processed
   4 TLS: a peer is not trusted, or does not trust us
-  5 pcap-over-ip only: the output could not be written
+  5 pcap-over-ip: the output could not be written; netcap: packets were lost (-fail-on-loss)
   101 a bug: please report it
-  130, 143 Ctrl-C or SIGTERM ended it before it could finish in good order";
+  130, 143 Ctrl-C or SIGTERM ended it before the input did, or before it could finish in good order";
 
 /// The table of exit codes, for the long help of a program that has all but these.
 pub fn exit_codes(unused: &[u8]) -> String {
@@ -46,6 +47,10 @@ pub enum Failure {
     Untrusted(String),
     /// The output cannot be written.
     Output(String),
+    /// The user has ended it before its input did; what was read until then is written.
+    Interrupted(String),
+    /// Packets were lost, and the user wants that to be a failure.
+    Loss(String),
     /// What a program has an exit code of its own for, because it had one before it was ours.
     Own {
         /// That code.
@@ -79,6 +84,8 @@ impl Failure {
             Failure::Input(_) => 3,
             Failure::Untrusted(_) => 4,
             Failure::Output(_) => unwritable,
+            Failure::Loss(_) => 5,
+            Failure::Interrupted(_) => INTERRUPTED as u8,
             Failure::Own { code, .. } => *code,
             Failure::Bug(_) => 101,
         }
@@ -93,6 +100,8 @@ impl fmt::Display for Failure {
             | Failure::Input(message)
             | Failure::Untrusted(message)
             | Failure::Output(message)
+            | Failure::Interrupted(message)
+            | Failure::Loss(message)
             | Failure::Own { message, .. } => f.write_str(&descriptors::explained(message)),
             Failure::Filter(error) => error.fmt(f),
             Failure::Bug(message) => write!(f, "{message}; this is a bug, please report it"),

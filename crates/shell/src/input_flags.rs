@@ -133,6 +133,20 @@ impl InputFlags {
                  tcp://sensor:57012"
             )));
         }
+        let earlier = |place: usize| self.iface.get(..place).unwrap_or_default();
+        let mut twice = self.iface.iter().enumerate();
+        if let Some((_, name)) = twice.find(|(place, name)| earlier(*place).contains(name)) {
+            return Err(Failure::Usage(format!(
+                "{name} is given twice, and every packet would count twice; name each interface once"
+            )));
+        }
+        if self.iface.len() > 1 && self.iface.iter().any(|name| name == "any") {
+            return Err(Failure::Usage(
+                "`any` is all interfaces, and packets of those named beside it would count twice; name \
+                 `any` alone, or the others"
+                    .to_owned(),
+            ));
+        }
         match (self.iface.first(), files.first()) {
             (None, _) => Ok(Inputs::Files(files)),
             (Some(_), None) => Ok(Inputs::Interfaces(self.iface.clone())),
@@ -327,6 +341,8 @@ mod tests {
         for (flags, files, expected) in [
             (&["--iface=a"][..], &["a.pcap"][..], "interfaces and files"),
             (&["--iface=a"], &["tcp://h"], "two runs"),
+            (&["--iface=a,b,a"], &[], "a is given twice"),
+            (&["--iface=any,a"], &[], "`any` is all"),
             (&["--once"], &["a.pcap"], "-once is for PCAP-over-IP"),
             (&["--insecure"], &[], "-insecure is for PCAP-over-IP"),
         ] {

@@ -2,7 +2,7 @@
 //!
 //! Once the interfaces are open, and the directories for the files are there, the program becomes
 //! another user for good: the one that is named, or whoever called sudo. Who is root otherwise stays
-//! root.
+//! root. Who is not, and may capture by capabilities (of the file, setcap(8), or ambient ones), gives them up.
 
 use std::env;
 use std::fs;
@@ -24,7 +24,10 @@ pub fn drop_after_opening<'a>(
     directories: impl Iterator<Item = &'a PathBuf>,
 ) -> Result<(), Failure> {
     let Some((uid, gid)) = successor(user)? else {
-        return Ok(());
+        return match Uid::effective().is_root() {
+            true => Ok(()),
+            false => drop_capabilities(),
+        };
     };
     let directories: Vec<&PathBuf> = directories.collect();
     for directory in &directories {
@@ -49,6 +52,25 @@ pub fn drop_after_opening<'a>(
             ))
         })?;
     }
+    Ok(())
+}
+
+/// Gives up what this thread, and those that it starts from now on, may do beyond other users.
+#[cfg(target_os = "linux")]
+fn drop_capabilities() -> Result<(), Failure> {
+    use caps::CapSet::{Effective, Inheritable, Permitted};
+    // In this order: what is effective has to be permitted. Ambient ones go with these.
+    for set in [Effective, Permitted, Inheritable] {
+        caps::clear(None, set).map_err(|error| {
+            Failure::Environment(format!("cannot give up capabilities: {error}"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Elsewhere there are none.
+#[cfg(not(target_os = "linux"))]
+fn drop_capabilities() -> Result<(), Failure> {
     Ok(())
 }
 

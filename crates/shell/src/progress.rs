@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::console::is_watched;
-use crate::figures::{grouped, size};
+use crate::console::{is_watched, say};
+use crate::figures::{counted, grouped, size};
 use indicatif::{ProgressBar, ProgressStyle};
 use netcap_pipeline::Watch;
 
@@ -23,6 +23,15 @@ pub struct Progress {
     /// What the user knows of: interfaces that have ended, periods that were removed.
     ended: usize,
     removed: u64,
+    losses: Losses,
+}
+
+/// Packets that are lost, as told last.
+#[derive(Default)]
+struct Losses {
+    at: Option<Instant>,
+    dropped: u64,
+    unwritten: u64,
 }
 
 /// What a live capture had at some time.
@@ -45,6 +54,7 @@ impl Progress {
             second: None,
             ended: 0,
             removed: 0,
+            losses: Losses::default(),
         }
     }
 
@@ -56,13 +66,14 @@ impl Progress {
                 "{ended} of the interfaces give no more packets; the others go on"
             ));
         }
-        if watch.removed > self.removed {
+        let removed = watch.upkeep.removed;
+        if removed > self.removed {
             self.note(&format!(
-                "{} of the oldest periods removed so far (-disk-limit)",
-                watch.removed
+                "{removed} of the oldest periods removed so far (-disk-limit)"
             ));
         }
-        (self.ended, self.removed) = (ended, watch.removed);
+        (self.ended, self.removed) = (ended, removed);
+        self.tell_losses(watch);
         if watch.is_live {
             self.show_live(watch);
         } else {
@@ -70,10 +81,54 @@ impl Progress {
         }
     }
 
-    /// Tells something above the line.
+    /// Tells of packets that are lost as it happens, once a second at most; also who wants quiet.
+    fn tell_losses(&mut self, watch: &Watch<'_>) {
+        let told = &self.losses;
+        if told.at.is_some_and(|at| at.elapsed() < SECOND) {
+            return;
+        }
+        let (dropped, unwritten) = (watch.ledger.lost(), watch.upkeep.unwritten);
+        if dropped > told.dropped {
+            self.warn(&format!(
+                "{} dropped just now, {} so far",
+                counted(dropped - told.dropped, "packets"),
+                grouped(dropped)
+            ));
+        }
+        if unwritten > told.unwritten {
+            self.warn(&format!(
+                "cannot write: {} lost just now, {} so far",
+                counted(unwritten - told.unwritten, "packets"),
+                grouped(unwritten)
+            ));
+        }
+        if (dropped, unwritten) != (told.dropped, told.unwritten) {
+            self.losses = Losses {
+                at: Some(Instant::now()),
+                dropped,
+                unwritten,
+            };
+        }
+    }
+
+    /// Tells something above the line, unless that is not wanted.
     fn note(&self, text: &str) {
+        if !self.is_quiet {
+            self.warn(text);
+        }
+    }
+
+    /// Prints a text above the line.
+    pub fn print(&self, text: &str) {
         match &self.bar {
-            _ if self.is_quiet => {}
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
+        }
+    }
+
+    /// Tells something above the line.
+    fn warn(&self, text: &str) {
+        match &self.bar {
             Some(bar) => bar.suspend(|| self.program.note(text)),
             None => self.program.note(text),
         }

@@ -4,6 +4,7 @@ use clap::Args;
 use netcap_store::Rotation;
 
 use crate::failure::Failure;
+use crate::figures::size;
 use crate::quantity::{Quantity, octets};
 
 /// When new files begin, and what the disk may hold.
@@ -22,7 +23,8 @@ pub struct RotationFlags {
 
     /// With -rotate: remove the oldest periods while the directory holds more than this, as in 10GB
     ///
-    /// Periods of earlier runs too, but nothing else that is in the directory.
+    /// Periods of earlier runs too, but nothing else that is in the directory, and never the newest
+    /// period: if that alone is larger, so is the directory. With -rotate 1GB, at least 1GB.
     #[arg(long, value_name = "SIZE", value_parser = octets, help_heading = "Collect")]
     disk_limit: Option<u64>,
 }
@@ -37,7 +39,7 @@ impl RotationFlags {
     ///
     /// # Errors
     ///
-    /// A limit without periods.
+    /// A limit without periods, or below the size of one.
     pub fn rotation(&self) -> Result<Option<Rotation>, Failure> {
         if self.rotate.is_empty() {
             return match self.disk_limit {
@@ -59,6 +61,14 @@ impl RotationFlags {
                 Quantity::Octets(octets) => rotation.octets = Some(*octets),
             }
         }
-        Ok(Some(rotation))
+        match (rotation.octets, rotation.disk_limit) {
+            (Some(period), Some(limit)) if limit < period => Err(Failure::Usage(format!(
+                "-disk-limit {} is less than one period of -rotate {}; give at least twice as much \
+                 as a period",
+                size(limit),
+                size(period)
+            ))),
+            _ => Ok(Some(rotation)),
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use netcap_relay::Halt;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGUSR1};
 use signal_hook::flag::{register, register_conditional_shutdown};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
@@ -54,6 +54,40 @@ pub fn stop() -> Result<Arc<AtomicBool>, Failure> {
 /// Those of [`stop`].
 pub fn halt() -> Result<Arc<Halt>, Failure> {
     Ok(Arc::new(Halt::new(stop()?)))
+}
+
+/// Has SIGHUP end the program as SIGTERM does, for those that have nothing to read again: it comes when a
+/// terminal or an ssh session is gone. It may come several times, so a second one ends nothing at once. Who
+/// is started by nohup goes on.
+///
+/// # Errors
+///
+/// The system does not tell of signals.
+pub fn stop_at_hang_up(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
+    if is_ignored(SIGHUP) {
+        return Ok(());
+    }
+    register(SIGHUP, Arc::clone(stop)).map_err(unavailable)?;
+    Ok(())
+}
+
+/// Whether whoever started the program has it ignore a signal, as Linux tells.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// A flag that SIGUSR1 sets: the account of the run is asked for.
+///
+/// # Errors
+///
+/// The system does not tell of signals.
+pub fn account() -> Result<Arc<AtomicBool>, Failure> {
+    let asked = Arc::new(AtomicBool::new(false));
+    register(SIGUSR1, Arc::clone(&asked)).map_err(unavailable)?;
+    Ok(asked)
 }
 
 /// A flag that SIGHUP sets.

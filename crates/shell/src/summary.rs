@@ -7,6 +7,7 @@ use crate::figures::{counted, grouped, size};
 use netcap_capture::{LinkType, Origin};
 use netcap_pipeline::{
     BodyLedger, FileReport, Files, FragmentLedger, Ledger, PeriodLedger, Report, StreamLedger,
+    Unwritten,
 };
 use netcap_record::table::{Colour, Table};
 
@@ -85,6 +86,9 @@ pub fn summary(
         Destination::Elsewhere(place) => format!("{records}, {place}\n"),
     });
     text.push_str(&removed(&periods));
+    if let Some(unwritten) = outlet.map(Files::unwritten) {
+        text.push_str(&lost(unwritten));
+    }
     text.push_str(&format!(
         "{}, {}, in {seconds:.2} s: {} packets/s, {}/s\n",
         counted(ledger.packets, "packets"),
@@ -141,6 +145,18 @@ fn removed(ledger: &PeriodLedger) -> String {
         ));
     }
     text
+}
+
+/// What could not be written.
+fn lost(unwritten: &Unwritten) -> String {
+    match &unwritten.why {
+        None => String::new(),
+        Some(why) => format!(
+            "{} are in no file: {why}; {} came while nothing could be written\n",
+            counted(unwritten.records, "records"),
+            counted(unwritten.packets, "packets"),
+        ),
+    }
 }
 
 /// The files with the records in them.

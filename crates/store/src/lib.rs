@@ -5,15 +5,22 @@
 //! Compression is recognised by content: whatever captures come in, or none. Written are gzip members.
 
 mod encoding;
+mod ends;
 mod error;
 mod gzip;
+mod leftovers;
+mod mend;
 mod output;
 mod periods;
 mod reader;
+mod room;
 
 pub use encoding::{About, Csv, Encoding, Frames, Json};
 pub use error::Error;
 pub use gzip::Gzip;
-pub use output::{OutputFile, Placer};
+pub use leftovers::{Leftover, leftovers};
+pub use mend::{Mended, mend};
+pub use output::{OutputFile, Placer, unfinished};
 pub use periods::{Period, Rotation, period_files, remove_period};
 pub use reader::{Kind, LONGEST_RECORD, Reader, sniff};
+pub use room::{DiskRoom, disk_room};

@@ -9,7 +9,22 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::sys::uio::pwritev;
 
-use crate::Error;
+use crate::{Error, Mended, mend};
+
+/// Unfinished files of one name that dead runs may have left before there is no name for another.
+const MOST_LEFT: u32 = 1000;
+
+/// The name of a file while it is written.
+pub(crate) fn partial_name(name: &str, number: u32) -> String {
+    format!(".{name}.{number}.partial")
+}
+
+/// The name that an unfinished file is to have, if it is one.
+pub fn unfinished(partial: &str) -> Option<&str> {
+    let hidden = partial.strip_prefix('.')?.strip_suffix(".partial")?;
+    let (name, number) = hidden.rsplit_once('.')?;
+    number.parse::<u32>().is_ok().then_some(name)
+}
 
 /// A file being written beside its final name. Dropped before [`OutputFile::finish`], it leaves
 /// nothing behind.
@@ -72,11 +87,28 @@ impl OutputFile {
     /// Starts a file that will be `directory/name`.
     pub fn create(directory: &Path, name: &str) -> Result<OutputFile, Error> {
         let path = directory.join(name);
-        let partial = directory.join(format!(".{name}.{}.partial", std::process::id()));
-        let file = File::create_new(&partial).map_err(|source| Error::Io {
-            path: partial.clone(),
-            source,
-        })?;
+        let mut number = std::process::id();
+        let (partial, file) = loop {
+            let partial = directory.join(partial_name(name, number));
+            match File::create_new(&partial) {
+                Ok(file) => break (partial, file),
+                // Of a dead run that had the number of this one, as in a container.
+                Err(source)
+                    if source.kind() == ErrorKind::AlreadyExists
+                        && number.wrapping_sub(std::process::id()) < MOST_LEFT =>
+                {
+                    number = number.wrapping_add(1);
+                }
+                Err(source) => {
+                    return Err(Error::Io {
+                        path: partial,
+                        source,
+                    });
+                }
+            }
+        };
+        // It tells others that somebody writes here; where the file system has no locks, nobody is told.
+        drop(file.try_lock());
         Ok(OutputFile {
             path,
             partial,
@@ -113,6 +145,26 @@ impl OutputFile {
         Some(Placer { file, path })
     }
 
+    /// Cuts the file behind the last record that is whole, in so many octets from its beginning: beyond
+    /// them something could not be written.
+    ///
+    /// # Errors
+    /// Those of [`mend`].
+    pub fn cut(&mut self, octets: u64) -> Result<Mended, Error> {
+        if let Some(file) = &self.file
+            && octets < self.octets
+        {
+            file.set_len(octets).map_err(|source| Error::Io {
+                path: self.partial.clone(),
+                source,
+            })?;
+        }
+        let name = self.path.file_name().unwrap_or_default();
+        let mended = mend(&self.partial, &name.to_string_lossy())?;
+        self.octets = mended.octets;
+        Ok(mended)
+    }
+
     /// Octets written so far, or with room kept for them.
     pub fn octets(&self) -> u64 {
         self.octets
@@ -141,6 +193,11 @@ impl OutputFile {
             return Err(trouble(error));
         }
         Ok(true)
+    }
+
+    /// Leaves the file as it is, under the name of an unfinished one.
+    pub fn leave(mut self) {
+        self.partial = PathBuf::new();
     }
 
     /// Gives the file its name. One that has the name already is replaced only if told so.

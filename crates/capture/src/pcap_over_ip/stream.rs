@@ -19,6 +19,10 @@ use crate::open::PREFIX;
 use crate::pcap::Pcap;
 use crate::pcapng::{self, Pcapng};
 
+/// Octets that may come of one octet of a peer that compresses. Packets that are all the same, with their
+/// times, come to a few hundred; deflate could make 1,032 (RFC 1951), and zstd many thousands.
+const MOST_OF_ONE: u64 = 500;
+
 /// How often a quiet connection is left, to look whether it has been quiet for too long.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
@@ -192,7 +196,7 @@ pub(crate) fn open(
             let reason = format!("a {name} stream; it is read only if asked for (decompress)");
             return Err(fail(Fault::Unsupported, 0, reason));
         }
-        input = input.decompressed(compression, Some(compression), prefix);
+        input = input.decompressed(compression, Some(compression), prefix, Some(MOST_OF_ONE));
         match header(&mut input)? {
             Some(inner) => prefix = inner,
             None => return Ok(None),

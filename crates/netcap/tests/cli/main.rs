@@ -12,3 +12,4 @@ mod numbers;
 mod peers;
 mod run;
 mod stdout;
+mod trouble;

@@ -181,7 +181,10 @@ impl Capture {
         let started = Instant::now();
         self.signal(Signal::SIGINT);
         let (code, output, errors) = self.end();
-        assert_eq!((code, errors.as_str()), (0, ""));
+        // Drops are reported when they happen.
+        let is_drop = |line: &str| line.contains(" packets dropped just now, ");
+        let others: Vec<&str> = errors.lines().filter(|line| !is_drop(line)).collect();
+        assert_eq!((code, others.as_slice()), (0, [].as_slice()));
         let took = started.elapsed();
         assert!(took < Duration::from_secs(5), "{took:?}");
         output

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use netcap_record::{Columns, Schema, Timestamp};
 use netcap_store::{Encoding, Frames, Rotation};
@@ -21,6 +22,10 @@ pub struct FileConfig {
     pub compress: bool,
     /// Whether output waits for whole blocks. Without, it is written as each batch ends.
     pub buffered: bool,
+    /// How long output waits at most, where blocks are not full by then: for packets that come as they
+    /// happen, so that a run that is killed leaves what came until then. Where blocks end follows the
+    /// clock then. By default as long as it takes.
+    pub patience: Option<Duration>,
     /// Whether files in the way are replaced.
     pub overwrite: bool,
     /// `InputSource` of the headers.
@@ -40,6 +45,7 @@ impl FileConfig {
             encoding: Arc::new(Frames),
             compress: true,
             buffered: true,
+            patience: None,
             overwrite: false,
             source: String::new(),
             version: String::new(),

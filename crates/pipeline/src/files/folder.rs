@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use netcap_capture::{LinkType, pcap_writer};
 use netcap_record::Timestamp;
-use netcap_store::{About, OutputFile};
+use netcap_store::{About, OutputFile, unfinished};
 
 use super::{FileConfig, FileReport, Kinds};
 use crate::Error;
@@ -139,19 +139,44 @@ impl Folder {
         Ok(file)
     }
 
-    /// Gives every file its name; all are complete.
+    /// Gives every file its name; all are complete. Those that `are_cut`, as something could not be
+    /// written, are cut behind their last whole record before. Says how many records that has cost.
     ///
     /// # Errors
     /// Where one of them cannot have it, as somebody else's file has got there meanwhile; then none
     /// keeps its name.
-    pub(crate) fn finish(self, overwrite: bool) -> Result<Vec<FileReport>, Error> {
+    pub(crate) fn finish(
+        self,
+        overwrite: bool,
+        are_cut: bool,
+    ) -> Result<(Vec<FileReport>, u64), Error> {
         let (mut reports, mut named) = (Vec::new(), Vec::<PathBuf>::new());
+        let mut lost = 0;
         for path in &self.stale {
             remove(path)?;
         }
         for (sink, (name, record_type)) in self.sinks.into_iter().zip(self.names) {
-            let records = sink.records;
-            let file: OutputFile = sink.into_file();
+            let (mut records, written) = (sink.records, sink.written());
+            let mut file: OutputFile = sink.into_file();
+            if are_cut {
+                match file.cut(written) {
+                    Ok(mended) if mended.records == 0 => {
+                        lost += records;
+                        continue;
+                    }
+                    Ok(mended) if !record_type.is_empty() => {
+                        lost += records.saturating_sub(mended.records);
+                        records = mended.records;
+                    }
+                    Ok(_) => {}
+                    Err(_) => {
+                        // Whoever reads it will find what is whole.
+                        lost += records;
+                        file.leave();
+                        continue;
+                    }
+                }
+            }
             let path = self.path.join(&name);
             reports.push(FileReport {
                 name,
@@ -168,7 +193,7 @@ impl Folder {
             named.push(path);
         }
         reports.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(reports)
+        Ok((reports, lost))
     }
 }
 
@@ -188,11 +213,7 @@ fn is_side(name: &str) -> bool {
 
 /// Whether a file in a directory of output has a name that this program gives, complete or not.
 pub(crate) fn is_ours(name: &str) -> bool {
-    let complete = name.strip_prefix('.').and_then(|hidden| {
-        let (name, process) = hidden.strip_suffix(".partial")?.rsplit_once('.')?;
-        process.parse::<u32>().is_ok().then_some(name)
-    });
-    let name = complete.unwrap_or(name);
+    let name = unfinished(name).unwrap_or(name);
     let is_records = name.split_once('.').is_some_and(|(stem, extension)| {
         let extension = extension.strip_suffix(COMPRESSED).unwrap_or(extension);
         matches!(extension, "ncap" | "csv") && schemas().iter().any(|schema| schema.stem == stem)

@@ -6,28 +6,48 @@ mod error_log;
 mod folder;
 mod periods;
 mod sink;
+mod unwritten;
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use netcap_dissect::Registry;
-use netcap_store::{Encoding, Error as StoreError};
+use netcap_store::{Encoding, Error as StoreError, Leftover};
 
 use crate::Error;
-use crate::outlet::{Delivery, Outlet, Workers};
+use crate::outlet::{Delivery, Outlet, Upkeep, Workers};
 use crate::side::Side;
 use config::Kinds;
 pub use config::{FileConfig, FileReport};
 use folder::Folder;
 use periods::Periods;
 use sink::{Block, Piece, Placed, Spare};
+use unwritten::has_room;
 
 pub use periods::PeriodLedger;
 pub(crate) use sink::BLOCK;
+pub use unwritten::Unwritten;
+
+/// How often it is tried whether a disk that was full has room again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The unfinished files that runs which died have left in a directory of output.
+///
+/// # Errors
+/// Where the directory cannot be read. One that is missing has none.
+pub fn leftovers(directory: &Path) -> io::Result<Vec<Leftover>> {
+    netcap_store::leftovers(directory, folder::is_ours)
+}
 
 /// Writes records to files, which appear when their period ends. Dropped before that, it leaves
 /// nothing of the period.
+///
+/// Where the disk refuses, the files of the period get their names at once, each up to its last record
+/// that was written whole. What comes then is [`Unwritten`]; with rotation another period begins as soon
+/// as there is room.
 pub struct Files {
     config: FileConfig,
     kinds: Kinds,
@@ -37,6 +57,12 @@ pub struct Files {
     /// What workers have done, and have not been asked about: at most what is under way there.
     ended: (Sender<Ended>, Receiver<Ended>),
     spare: Spare,
+    /// Whether something of the open period could not be written.
+    is_cut: bool,
+    unwritten: Unwritten,
+    /// When all output was sent on its way, and when it was tried whether there is room.
+    flushed: Instant,
+    tried: Instant,
 }
 
 /// What a worker has done for a file.
@@ -44,7 +70,9 @@ enum Ended {
     /// A member of a file, its number, and the buffers of its pieces.
     Member(usize, u64, Vec<u8>, Vec<Vec<u8>>),
     /// Octets are written; buffers.
-    Written(Result<(), StoreError>, Vec<Vec<u8>>),
+    Written(Vec<Vec<u8>>),
+    /// Octets for a place in a file could not be written.
+    Failed(usize, u64, StoreError),
 }
 
 impl Files {
@@ -65,7 +93,31 @@ impl Files {
             periods,
             ended: unbounded(),
             spare: Spare::default(),
+            is_cut: false,
+            unwritten: Unwritten::default(),
+            flushed: Instant::now(),
+            tried: Instant::now(),
         })
+    }
+
+    /// What could not be written.
+    pub fn unwritten(&self) -> &Unwritten {
+        &self.unwritten
+    }
+
+    /// Something cannot be written: the period that is open ends.
+    fn fail(&mut self, error: &Error) {
+        self.unwritten.because(error);
+        self.is_cut = self.open.is_some();
+        self.tried = Instant::now();
+    }
+
+    /// Begins a period, if that is possible.
+    fn begin(&mut self) {
+        match self.periods.begin(&self.config, &self.kinds) {
+            Ok(open) => self.open = Some(open),
+            Err(error) => self.fail(&error),
+        }
     }
 
     /// The files written, in order of name; of several periods, those of one name added up.
@@ -85,6 +137,9 @@ impl Files {
 
     /// Sends the blocks of a file that are full on their way; with `rest`, the last one too.
     fn cut(&mut self, file: usize, rest: bool, workers: &mut Workers<'_>) {
+        if self.is_cut {
+            return;
+        }
         let Some(sink) = self.open.as_mut().and_then(|open| open.sinks.get_mut(file)) else {
             return;
         };
@@ -99,8 +154,10 @@ impl Files {
                 }));
             } else if let Some(placed) = sink.place(&block) {
                 workers.give(Box::new(move |_| {
-                    let written = write(&block, &placed);
-                    let _ = ended.send(Ended::Written(written, buffers(block)));
+                    let _ = ended.send(match write(&block, &placed) {
+                        Ok(()) => Ended::Written(buffers(block)),
+                        Err(error) => Ended::Failed(file, placed.place, error),
+                    });
                 }));
             }
         }
@@ -115,6 +172,9 @@ impl Files {
 
     /// Takes a member: those whose turn it is are written.
     fn member(&mut self, file: usize, number: u64, member: Vec<u8>, workers: &mut Workers<'_>) {
+        if self.is_cut {
+            return;
+        }
         let sink = self.open.as_mut().and_then(|open| open.sinks.get_mut(file));
         for (placed, member) in sink
             .map(|sink| sink.member(number, member))
@@ -122,8 +182,10 @@ impl Files {
         {
             let ended = self.ended.0.clone();
             workers.give(Box::new(move |_| {
-                let written = placed.placer.write(&member, placed.place);
-                let _ = ended.send(Ended::Written(written, Vec::new()));
+                let _ = ended.send(match placed.placer.write(&member, placed.place) {
+                    Ok(()) => Ended::Written(Vec::new()),
+                    Err(error) => Ended::Failed(file, placed.place, error),
+                });
             }));
         }
     }
@@ -167,29 +229,46 @@ impl Outlet for Files {
         delivery: &mut Delivery<'_>,
         workers: &mut Workers<'_>,
     ) -> Result<(), Error> {
-        let Some(open) = &mut self.open else {
+        let Some(open) = self.open.as_mut().filter(|_| !self.is_cut) else {
+            self.unwritten.add(delivery.packets, delivery.records());
             return Ok(());
         };
-        let mut touched = Vec::new();
+        let (mut touched, mut trouble, mut lost) = (Vec::new(), None, 0);
         for (place, chunk) in delivery.chunks.iter_mut().enumerate() {
-            if !chunk.is_empty() {
-                let file = open.of_type(place, &self.config, &self.kinds)?;
-                let sink = &mut open.sinks[file];
-                sink.records += chunk.records();
-                sink.append(&mut chunk.octets, &mut self.spare);
-                touched.push(file);
+            if chunk.is_empty() {
+                continue;
+            }
+            match open.of_type(place, &self.config, &self.kinds) {
+                Ok(file) => {
+                    let sink = &mut open.sinks[file];
+                    sink.records += chunk.records();
+                    sink.append(&mut chunk.octets, &mut self.spare);
+                    touched.push(file);
+                }
+                Err(error) => {
+                    lost += chunk.records();
+                    trouble = Some(error);
+                }
             }
         }
         for (side, chunk) in delivery.sides.iter_mut() {
             if *side == Side::Log {
                 open.error_log.fit(chunk);
             }
-            let file = open.of_side(*side)?;
-            open.sinks[file].append(&mut chunk.octets, &mut self.spare);
-            touched.push(file);
+            match open.of_side(*side) {
+                Ok(file) => {
+                    open.sinks[file].append(&mut chunk.octets, &mut self.spare);
+                    touched.push(file);
+                }
+                Err(error) => trouble = Some(error),
+            }
         }
         for file in touched {
             self.cut(file, !self.config.buffered, workers);
+        }
+        if let Some(error) = trouble {
+            self.unwritten.add(delivery.packets, lost);
+            self.fail(&error);
         }
         Ok(())
     }
@@ -201,9 +280,14 @@ impl Outlet for Files {
                     self.member(file, number, member, workers);
                     buffers
                 }
-                Ended::Written(written, buffers) => {
-                    written?;
-                    buffers
+                Ended::Written(buffers) => buffers,
+                Ended::Failed(file, place, error) => {
+                    let open = self.open.as_mut();
+                    if let Some(sink) = open.and_then(|open| open.sinks.get_mut(file)) {
+                        sink.broken_at(place);
+                    }
+                    self.fail(&error.into());
+                    Vec::new()
                 }
             };
             buffers
@@ -214,7 +298,7 @@ impl Outlet for Files {
     }
 
     fn is_over(&self, now: SystemTime) -> bool {
-        self.periods.is_over(now, self.octets())
+        self.open.is_some() && (self.is_cut || self.periods.is_over(now, self.octets()))
     }
 
     fn end_period(&mut self, workers: &mut Workers<'_>) -> Result<(), Error> {
@@ -223,18 +307,34 @@ impl Outlet for Files {
     }
 
     fn close_period(&mut self, goes_on: bool) -> Result<(), Error> {
-        let next = match goes_on {
-            true => Some(self.periods.begin(&self.config, &self.kinds)?),
-            false => None,
-        };
-        match std::mem::replace(&mut self.open, next) {
-            Some(closed) => self.periods.close(closed, self.config.overwrite),
-            None => Ok(()),
+        let are_cut = std::mem::take(&mut self.is_cut);
+        let closed = self.open.take();
+        if goes_on && !are_cut {
+            self.begin();
         }
+        if let Some(closed) = closed {
+            let overwrite = self.config.overwrite;
+            self.unwritten.records += self.periods.close(closed, overwrite, are_cut)?;
+        }
+        Ok(())
     }
 
-    fn tidy(&mut self) -> u64 {
+    fn tidy(&mut self, workers: &mut Workers<'_>) -> Upkeep {
+        if self.open.is_none() && self.config.rotation.is_some() && self.tried.elapsed() >= RETRY {
+            self.tried = Instant::now();
+            if has_room(&self.config.directory) {
+                self.begin();
+            }
+        }
+        let patience = self.config.patience;
+        if patience.is_some_and(|patience| self.flushed.elapsed() >= patience) {
+            self.flushed = Instant::now();
+            self.cut_all(workers);
+        }
         self.periods.make_room(self.octets());
-        self.periods.removed()
+        Upkeep {
+            removed: self.periods.removed(),
+            unwritten: self.unwritten.packets,
+        }
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! The files of a period are complete when it ends. A period without files leaves no folder.
 //!
-//! With a limit on the disk the oldest closed periods go, those of earlier runs too.
+//! With a limit on the disk the oldest closed periods go, those of earlier runs too; never the newest
+//! that has files. Names never go back, whatever the clock does, so that they tell the order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
@@ -17,9 +18,6 @@ use netcap_store::{Period, Rotation, period_files, remove_period};
 use super::folder::{Folder, is_ours};
 use super::{FileConfig, FileReport, Kinds};
 use crate::Error;
-
-/// Periods that begin within one second, at most: more than a disk can write.
-const MOST_IN_A_SECOND: u32 = 10_000;
 
 /// What became of the periods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +46,8 @@ pub(crate) struct Periods {
     folder: PathBuf,
     /// When it is over by the clock.
     end: Option<SystemTime>,
+    /// The newest there is, by name.
+    newest: Option<Period>,
     /// The oldest first.
     closed: VecDeque<Closed>,
     /// Octets of these.
@@ -65,8 +65,13 @@ impl Periods {
         };
         fs::create_dir_all(&directory).map_err(trouble)?;
         let mut closed = VecDeque::new();
+        let earlier = match rotation {
+            Some(_) => Period::all_in(&directory).map_err(trouble)?,
+            None => Vec::new(),
+        };
+        let newest = earlier.last().copied();
         if rotation.is_some_and(|r| r.disk_limit.is_some()) {
-            for period in Period::all_in(&directory).map_err(trouble)? {
+            for period in earlier {
                 let folder = directory.join(period.to_string());
                 let files = period_files(&folder, is_ours);
                 let octets = files.map(|(_, octets)| octets).sum();
@@ -78,6 +83,7 @@ impl Periods {
             rotation,
             folder: PathBuf::new(),
             end: None,
+            newest,
             octets: closed.iter().map(|closed| closed.octets).sum(),
             closed,
             reports: BTreeMap::new(),
@@ -93,16 +99,21 @@ impl Periods {
         };
         let now = SystemTime::now();
         let mut period = Period::at(now);
-        let mut number = 1;
+        if let Some(newest) = self.newest
+            && newest >= period
+        {
+            period = newest.next();
+        }
         let mut path = directory.join(period.to_string());
         while let Err(source) = fs::create_dir(&path) {
-            if source.kind() != ErrorKind::AlreadyExists || number == MOST_IN_A_SECOND {
+            let next = period.next();
+            if source.kind() != ErrorKind::AlreadyExists || next == period {
                 return Err(Error::Directory { path, source });
             }
-            number += 1;
-            period = period.next();
+            period = next;
             path = directory.join(period.to_string());
         }
+        self.newest = Some(period);
         self.folder.clone_from(&path);
         self.end = rotation.end(now);
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -116,10 +127,16 @@ impl Periods {
             .is_some_and(|rotation| rotation.is_over(self.end, now, octets))
     }
 
-    /// Gives the files of a period their names.
-    pub(crate) fn close(&mut self, files: Folder, overwrite: bool) -> Result<(), Error> {
+    /// Gives the files of a period their names, once they are cut if they must be. Says how many records
+    /// that has cost.
+    pub(crate) fn close(
+        &mut self,
+        files: Folder,
+        overwrite: bool,
+        are_cut: bool,
+    ) -> Result<u64, Error> {
         let folder = files.path().to_owned();
-        let reports = files.finish(overwrite)?;
+        let (reports, lost) = files.finish(overwrite, are_cut)?;
         if self.rotation.is_some() {
             if reports.is_empty() {
                 // Something else may have got there.
@@ -141,15 +158,16 @@ impl Periods {
             }
         }
         self.make_room(0);
-        Ok(())
+        Ok(lost)
     }
 
     /// Removes the oldest closed periods while all of them, and the open one with so many octets,
-    /// exceed the limit.
+    /// exceed the limit. The newest that has files stays, whatever its size.
     pub(crate) fn make_room(&mut self, open: u64) {
         let limit = self.rotation.and_then(|rotation| rotation.disk_limit);
         while let Some(limit) = limit
             && self.octets.saturating_add(open) > limit
+            && (open > 0 || self.closed.len() > 1)
             && let Some(oldest) = self.closed.pop_front()
         {
             self.octets -= oldest.octets;
@@ -267,6 +285,51 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_period_stays() {
+        let root = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| root.path().join(name);
+        folder(&at("2020-01-01T00-00-00Z"), &[("TCP.ncap", 100)]);
+        folder(&at("2020-01-02T00-00-00Z"), &[("TCP.ncap", 1000)]);
+        let rotation = Rotation {
+            disk_limit: Some(10),
+            ..Rotation::default()
+        };
+        let config = config(root.path(), rotation);
+        let mut periods = periods(&config);
+        periods.make_room(0);
+        assert_eq!(names_in(root.path()), ["2020-01-02T00-00-00Z"]);
+        // Once there is a newer one it may go.
+        periods.make_room(1);
+        assert!(names_in(root.path()).is_empty());
+    }
+
+    #[test]
+    fn names_go_on_where_the_clock_was_put_back() {
+        let root = tempfile::tempdir().expect("a directory");
+        // Of a run whose clock was far ahead.
+        folder(
+            &root.path().join("2999-01-01T00-00-00Z-2"),
+            &[("TCP.ncap", 1)],
+        );
+        let rotation = Rotation {
+            interval: Some(Duration::from_secs(3600)),
+            ..Rotation::default()
+        };
+        let config = config(root.path(), rotation);
+        let kinds = Kinds {
+            schemas: crate::schemas(),
+            columns: netcap_record::Columns::default(),
+        };
+        let mut periods = periods(&config);
+        for name in ["2999-01-01T00-00-00Z-3", "2999-01-01T00-00-00Z-4"] {
+            let open = periods.begin(&config, &kinds).expect("a period");
+            assert!(open.path().ends_with(name), "{:?}", open.path());
+        }
+        // It ends by the clock as it is.
+        assert!(periods.is_over(SystemTime::now() + Duration::from_secs(3600), 0));
+    }
+
+    #[test]
     fn periods_end_by_time_and_by_size() {
         let root = tempfile::tempdir().expect("a directory");
         let rotation = Rotation {
@@ -289,7 +352,7 @@ mod tests {
         assert_eq!(names_in(root.path()).len(), 1);
         // The next begins in the same second, or not.
         let next = periods.begin(&config, &kinds).expect("another");
-        periods.close(files, false).expect("closed");
+        periods.close(files, false, false).expect("closed");
         assert_eq!(
             names_in(root.path()).len(),
             1,

@@ -40,6 +40,8 @@ pub(crate) struct Sink {
     /// Whether blocks become members of a gzip file.
     pub(crate) is_compressed: bool,
     pub(crate) records: u64,
+    /// The first place that could not be written.
+    broken: Option<u64>,
 }
 
 /// Some octets of a stream. A piece over the end of a block is in two of them.
@@ -110,6 +112,7 @@ impl Sink {
             early: BTreeMap::new(),
             is_compressed,
             records: 0,
+            broken: None,
         })
     }
 
@@ -213,6 +216,16 @@ impl Sink {
     /// Octets on disk so far, or soon.
     pub(crate) fn octets(&self) -> u64 {
         self.file.octets()
+    }
+
+    /// What was to be at that place could not be written.
+    pub(crate) fn broken_at(&mut self, place: u64) {
+        self.broken = Some(self.broken.map_or(place, |first| first.min(place)));
+    }
+
+    /// Octets from the beginning that are written, once every block was tried.
+    pub(crate) fn written(&self) -> u64 {
+        self.broken.unwrap_or(self.file.octets())
     }
 
     /// The file, once every block is written.

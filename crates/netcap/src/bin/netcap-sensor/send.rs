@@ -29,6 +29,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     };
     // Before anything is opened, or says that it waits.
     let stop = signals::stop()?;
+    signals::stop_at_hang_up(&stop)?;
     // Before anything is opened: a wrong key is the likelier mistake.
     let peer = Peer::new(flags)?;
     let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;

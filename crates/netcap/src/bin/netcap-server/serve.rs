@@ -61,6 +61,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let metrics = flags.metrics.listen(PROGRAM, true)?;
     // Before anything says that it waits.
     let stop = signals::stop()?;
+    signals::stop_at_hang_up(&stop)?;
     let mut status = Status::new(flags.quiet);
     let known = folders(&flags.out);
     let mut receivers = Receivers::start(flags, ways, rotation, &status)?;

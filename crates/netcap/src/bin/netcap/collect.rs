@@ -2,19 +2,29 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use netcap_capture::Source;
-use netcap_pipeline::{Csv, Encoding, FileConfig, Files, Frames, Outlet, Stream, Watch};
+use netcap_pipeline::{Csv, Encoding, FileConfig, Files, Frames, Outlet, Report, Stream, Watch};
 use netcap_record::Timestamp;
 use netcap_shell::console::{has_colours, print, say};
+use netcap_shell::figures::counted;
 use netcap_shell::progress::Progress;
 use netcap_shell::summary::{Destination, summary};
 use netcap_shell::{Capture, Failure, Inputs, signals};
 
 use crate::flags::Flags;
+use crate::leftovers;
 use crate::stdout;
 use crate::{PROGRAM, VERSION};
+
+/// How long records wait before they are written, where packets come as they happen: together with the
+/// way through the kernel and the workers less than a second.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Of an input that had more.
+const STOPPED: &str = "interrupted; what was read until then is written";
 
 /// Processes the packets and tells what came of them.
 pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
@@ -39,9 +49,16 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
     let out = Some(&flags.out).filter(|_| !flags.to_stdout());
     capture.drop_privileges([out, flags.files.as_ref()].into_iter().flatten())?;
     let stop = signals::stop()?;
+    signals::stop_at_hang_up(&stop)?;
+    let asked = signals::account()?;
+    if let Some(directory) = out {
+        leftovers::see_to(directory, flags.leftovers)?;
+    }
     capture.tell_ceiling(&registry);
     let Capture { source, config, .. } = capture;
     let is_live = source.is_live();
+    // A pipe has no other end than Ctrl-C either, and cannot be read again.
+    let is_file = !is_live && source.progress().total.is_some();
 
     let started = Instant::now();
     // Lines of records and one that changes all the time do not go together on a terminal.
@@ -51,6 +68,11 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
     );
     let mut show = |watch: Watch<'_>| {
         progress.show(&watch);
+        if asked.swap(false, Ordering::Relaxed) {
+            let account = Destination::Elsewhere("so far");
+            let text = summary(&report_so_far(&watch), account, started.elapsed(), false);
+            progress.print(text.trim_end());
+        }
         if let Some(metrics) = &metrics {
             metrics.refresh(|page| page.capture(&watch, &registry));
         }
@@ -69,6 +91,7 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
         None => {
             let config = FileConfig {
                 rotation,
+                patience: (!is_file).then_some(PATIENCE),
                 ..file_config(flags, name)
             };
             let mut files = Files::new(config, &registry)?;
@@ -91,15 +114,42 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
         }
     };
     // A live capture has no other end.
-    if report.interrupted && !is_live {
-        PROGRAM.note("interrupted; what was read until then is written");
+    if report.interrupted && !is_live && !is_file {
+        PROGRAM.note(STOPPED);
     }
     if !report.ledger.balances() {
         return Err(Failure::Bug("the ledger does not balance".to_owned()));
     }
-    match report.trouble {
-        Some(trouble) => Err(trouble.into()),
-        None => printed,
+    if let Some(unwritten) = written.as_ref().map(Files::unwritten)
+        && let Some(why) = &unwritten.why
+    {
+        return Err(Failure::Environment(format!(
+            "{why}; {} are in no file",
+            counted(unwritten.records, "records")
+        )));
+    }
+    if let Some(trouble) = report.trouble {
+        return Err(trouble.into());
+    }
+    let dropped = report.ledger.lost();
+    if flags.fail_on_loss && dropped > 0 {
+        let dropped = counted(dropped, "packets");
+        return Err(Failure::Loss(format!("{dropped} dropped (-fail-on-loss)")));
+    }
+    match report.interrupted {
+        true if is_file => Err(Failure::Interrupted(STOPPED.to_owned())),
+        // The terminal for the summary may be what is gone (SIGHUP).
+        true if !flags.to_stdout() => Ok(()),
+        _ => printed,
+    }
+}
+
+/// What is known of a run that goes on.
+fn report_so_far(watch: &Watch<'_>) -> Report {
+    Report {
+        ledger: watch.ledger.clone(),
+        trouble: None,
+        interrupted: false,
     }
 }
 
@@ -126,6 +176,7 @@ fn file_config(flags: &Flags, source: String) -> FileConfig {
     FileConfig {
         directory: flags.out.clone(),
         rotation: None,
+        patience: None,
         encoding,
         compress: flags.comp,
         buffered: flags.buf,

@@ -30,7 +30,7 @@ use crate::retired::RETIRED;
     disable_version_flag = true,
     override_usage = "netcap -r FILE [FLAGS]\n       netcap -iface NAME [FLAGS]",
     after_help = "--help tells more, with examples.",
-    after_long_help = format!("{EXAMPLES}\n\n{}", exit_codes(&[5]))
+    after_long_help = format!("{EXAMPLES}\n\n{}", exit_codes(&[]))
 )]
 pub(crate) struct Flags {
     /// Capture or audit record file to read, or address of a PCAP-over-IP peer; `-` is standard input
@@ -144,6 +144,24 @@ pub(crate) struct Flags {
     #[command(flatten)]
     pub(crate) records: RecordFlags,
 
+    /// What becomes of unfinished files (.NAME.NUMBER.partial) that a run which died has left in the
+    /// directory: keep says which there are, adopt finishes them, remove removes them
+    ///
+    /// Adopted, a file has its name in a folder for the time at which it was begun, and holds the records
+    /// that came whole.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        default_value = "keep",
+        help_heading = "Collect"
+    )]
+    pub(crate) leftovers: Leftovers,
+
+    /// End with exit code 5 if the kernel or a peer has dropped packets
+    #[arg(long, help_heading = "Collect")]
+    pub(crate) fail_on_loss: bool,
+
     /// Do not write packets that nobody could dissect to unknown.pcap
     #[arg(long, help_heading = "Collect")]
     pub(crate) ignore_unknown: bool,
@@ -256,6 +274,17 @@ pub(crate) struct Flags {
         value_parser = PossibleValuesParser::new(["lazy", "default", "nocopy"])
     )]
     pub(crate) opts: Option<String>,
+}
+
+/// What becomes of unfinished files of runs that died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Leftovers {
+    /// They stay.
+    Keep,
+    /// They are finished.
+    Adopt,
+    /// They are removed.
+    Remove,
 }
 
 /// The end of the long help, but for the exit codes.

@@ -10,6 +10,7 @@ mod dump;
 mod flags;
 mod inputs;
 mod interfaces;
+mod leftovers;
 mod retired;
 mod stdout;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use netcap_relay::{Cidr, Pace, Slow};
 use netcap_shell::peers::{News, ReaderFlags, Terms};
 use netcap_shell::quantity::seconds;
@@ -67,9 +67,10 @@ pub(crate) struct Serve {
         long,
         alias = "iface",
         value_name = "IFACE",
+        action = ArgAction::Append,
         conflicts_with = "inputs"
     )]
-    pub(crate) interface: Option<String>,
+    pub(crate) interface: Vec<String>,
 
     /// Whether a peer gets what comes (live) or files from their start (file) [default: file for
     /// files, else live]

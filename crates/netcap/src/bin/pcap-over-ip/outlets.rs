@@ -1,6 +1,6 @@
 //! Where a stream goes, made of flags, and what the user should know of it before it starts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use netcap_capture::libpcap;
@@ -78,19 +78,57 @@ pub(crate) fn open(
             Ok(listener)
         })
         .collect::<Result<Vec<_>, Failure>>()?;
+    let outlets = Outlets {
+        listeners,
+        peers,
+        tls: client,
+        allow: flags.allow.clone(),
+        greeting: None,
+        limits: limits(flags),
+        is_persistent,
+        own: None,
+    };
+    refuse_itself(&outlets, read)?;
     Ok(Opened {
-        outlets: Outlets {
-            listeners,
-            peers,
-            tls: client,
-            allow: flags.allow.clone(),
-            greeting: None,
-            limits: limits(flags),
-            is_persistent,
-            own: None,
-        },
+        outlets,
         tls: server,
     })
+}
+
+/// Refuses to read what we send: `read` are the addresses that the stream comes from.
+fn refuse_itself(outlets: &Outlets, read: &[Address]) -> Result<(), Failure> {
+    let listening: Vec<SocketAddr> = outlets.listeners.iter().map(Listener::local_addr).collect();
+    for address in read.iter().filter(|address| address.role == Role::Connect) {
+        let Place::Tcp { host, port } = &address.place else {
+            continue;
+        };
+        let mut places = (host.as_str(), *port)
+            .to_socket_addrs()
+            .into_iter()
+            .flatten();
+        let is_us = |place: SocketAddr| {
+            listening.iter().any(|here| {
+                let (here_ip, ip) = (here.ip().to_canonical(), place.ip().to_canonical());
+                let is_here = match here_ip.is_unspecified() {
+                    true => ip.is_unspecified() || is_local(ip),
+                    false => here_ip == ip || ip.is_unspecified() && here_ip.is_loopback(),
+                };
+                here.port() == place.port() && is_here
+            })
+        };
+        if places.any(is_us) {
+            return Err(Failure::Usage(format!(
+                "{address} is where this program listens: it would read what it sends, again and again"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an address is one of this machine.
+fn is_local(ip: IpAddr) -> bool {
+    let interfaces = libpcap::interfaces().unwrap_or_default();
+    ip.is_loopback() || interfaces.iter().any(|each| each.addresses.contains(&ip))
 }
 
 /// The limits for peers.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use netcap_capture::pcap_over_ip::{ConnectError, ServerTls};
-use netcap_relay::{ClientTotals, Counts, Event, Farewell, Halt, Outlets, PumpTotals};
+use netcap_relay::{ClientTotals, Counts, Event, Farewell, Feeder, Halt, Outlets, PumpTotals};
 use netcap_shell::console::is_watched;
 use netcap_shell::figures::{several, size};
 use netcap_shell::signals::INTERRUPTED;
@@ -145,7 +145,21 @@ impl Report {
 
     /// Takes note of what came in.
     pub(crate) fn input(&self, totals: &PumpTotals) {
-        self.lock().input = Some(totals.counts);
+        let mut state = self.lock();
+        let before = state.input.and_then(|counts| counts.feeder);
+        if let (None, Some(feeder)) = (before, totals.counts.feeder) {
+            PROGRAM.note(match feeder {
+                Feeder::Connection(from, to) => format!(
+                    "feedback: the connection from {from} to {to} carries this stream over the \
+                     interface that it is captured from; it is left out from now on"
+                ),
+                Feeder::Interface(number) => format!(
+                    "feedback: packets of interface {number} of the stream come again and again; does a \
+                     source read from here? further copies are left out"
+                ),
+            });
+        }
+        state.input = Some(totals.counts);
     }
 
     /// Shows figures, has certificates read again when SIGHUP asks for it, and sees to it that the
@@ -281,6 +295,7 @@ fn input_line(totals: &PumpTotals) -> String {
         ("cut", counts.cut),
         ("filtered", counts.filtered),
         ("of our own connections", counts.own),
+        ("by which the stream would feed itself", counts.feedback),
         ("without octets", counts.empty),
         ("of another link type", counts.other_link_type),
         ("of interfaces beyond 1024", counts.too_many_interfaces),

@@ -262,8 +262,15 @@ fn live(
 
 /// What the command line names.
 fn input(flags: &Serve) -> Result<Input, Failure> {
-    if let Some(name) = &flags.interface {
-        return Ok(Input::Interface(name.clone()));
+    match flags.interface.as_slice() {
+        [] => {}
+        [name] => return Ok(Input::Interface(name.clone())),
+        [first, .., last] => {
+            return Err(Failure::Usage(format!(
+                "{first} and {last}: one interface is served at a time; serve each, and `pcap-over-ip \
+                 hub` makes one stream of several, or take `any`"
+            )));
+        }
     }
     match flags.inputs.as_slice() {
         [] => Err(Failure::Usage(
