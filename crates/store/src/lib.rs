@@ -16,4 +16,4 @@ pub use error::Error;
 pub use gzip::Gzip;
 pub use output::{OutputFile, Placer};
 pub use periods::{Period, Rotation, period_files, remove_period};
-pub use reader::{Kind, LONGEST_RECORD, Reader, sniff};
+pub use reader::{Kind, LONGEST_RECORD, Reader, sniff, sniff_stdin};

@@ -10,5 +10,6 @@ mod flags;
 mod metrics;
 mod numbers;
 mod peers;
+mod printing;
 mod run;
 mod stdout;
