@@ -74,13 +74,15 @@ impl Registry {
                 .chain(others)
                 .copied()
         };
+        let is_called = |s: &Schema, name: &str| {
+            s.encoder.eq_ignore_ascii_case(name) || s.stem.eq_ignore_ascii_case(name)
+        };
         for name in selection.include.iter().chain(&selection.exclude) {
-            if !schemas().any(|s| s.encoder == name || s.stem == name) {
+            if !schemas().any(|s| is_called(s, name)) {
                 return Err(UnknownEncoder { name: name.clone() });
             }
         }
-        let named =
-            |list: &[String], s: &Schema| list.iter().any(|n| s.encoder == n || s.stem == n);
+        let named = |list: &[String], s: &Schema| list.iter().any(|name| is_called(s, name));
         let mut selected: Vec<&'static Schema> = Vec::new();
         for schema in schemas() {
             let wanted = selection.include.is_empty() || named(&selection.include, schema);

@@ -176,7 +176,7 @@ mod render_records {
         bencher.bench_local(|| {
             out.clear();
             let message = Message::parse(schema, black_box(&octets)).expect("our own record");
-            json::line(&message, &[], &mut out);
+            json::line(&message, &Default::default(), &mut out);
         });
     }
 

@@ -505,7 +505,9 @@ fn difference(model: &str, theirs: &FlowFields, ours: &FlowFields) -> String {
             }
             ("Flow" | "Connection", "AppPayloadSize") => {
                 // What a dissector reads is no payload, and multicast DNS has one (decision).
-                let is_dissected = ours["ApplicationProto"] == "DNS";
+                let is_dissected = ours
+                    .get("ApplicationProto")
+                    .is_some_and(|name| name == "DNS");
                 octets(mine) >= octets(value) || is_dissected
             }
             _ => mine == value,

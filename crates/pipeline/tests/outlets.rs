@@ -40,8 +40,8 @@ fn config(workers: usize, batch_packets: usize) -> Config {
 fn lines(name: &str, config: &Config) -> String {
     let registry = selected(&[]);
     let encoding: Arc<dyn Encoding> = Arc::new(Json {
-        types: Vec::new(),
         names_type: true,
+        ..Json::default()
     });
     let mut out = Vec::new();
     let about = ("x", "y", Timestamp::new(0, 0));

@@ -1,7 +1,7 @@
 //! JSON lines (RFC 8259): one object for each record.
 //!
-//! The keys are the fields in schema order, always all of them, so every line of a file has the
-//! same shape: a nested message that is absent is `null`, a repeated field without values `[]`.
+//! The keys are the fields in schema order, always all of them or those that are chosen, so every line
+//! of a file has the same shape: a nested message that is absent is `null`, a repeated field without values `[]`.
 //! Only fields that all records share, as `PacketNumber`, are left out where they have no value.
 //!
 //! | field | JSON |
@@ -9,7 +9,7 @@
 //! | integer | number |
 //! | identifier or fixed-point time of 64 bits | string: many readers keep only 53 bits of a number |
 //! | `double` | number, the shortest that reads back; `null` for infinities and NaN |
-//! | time | string `seconds.fraction`, six digits, or nine where the record holds `Nanoseconds` |
+//! | time | string `seconds.fraction`, six digits, or nine where the record holds `Nanoseconds`; or the date |
 //! | `string`, and `bytes` that hold text | string |
 //! | other `bytes` | string of lower-case hexadecimal digits |
 //! | record type | string `NC_TCP`, or the number where it has no name |
@@ -26,9 +26,20 @@ use crate::table::is_plain;
 use crate::text::is_default;
 use crate::{Csv, Field, Message, Scalar, Schema, Timestamp, digits, type_name};
 
-/// Appends the line of one record. `types` are the records whose type numbers have names.
-pub fn line(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
-    object(message, types, out);
+/// What lines show.
+#[derive(Clone, Debug, Default)]
+pub struct JsonStyle {
+    /// Records whose type numbers have names.
+    pub types: Vec<&'static Schema>,
+    /// The fields of a record, in this order, each once; none for all.
+    pub select: Vec<&'static Field>,
+    /// Whether times are written as dates (RFC 3339, UTC).
+    pub utc: bool,
+}
+
+/// Appends the line of one record.
+pub fn line(message: &Message<'_>, style: &JsonStyle, out: &mut Vec<u8>) {
+    record(message, style, out);
     out.push(b'\n');
 }
 
@@ -38,12 +49,12 @@ pub fn line(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>)
 /// Those of `out`.
 pub fn write_line(
     message: &Message<'_>,
-    types: &[&'static Schema],
+    style: &JsonStyle,
     room: &mut Vec<u8>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut pieces = out::written(room, out);
-    object(message, types, &mut pieces);
+    record(message, style, &mut pieces);
     pieces.buffer().push(b'\n');
     pieces.end()
 }
@@ -53,9 +64,9 @@ pub const TYPE_KEY: &str = "RecordType";
 
 /// The same, with the name of the type first, by which its file is called too: `"RecordType":"DNS"`. For
 /// lines of several types.
-pub fn typed_line(message: &Message<'_>, types: &[&'static Schema], out: &mut Vec<u8>) {
+pub fn typed_line(message: &Message<'_>, style: &JsonStyle, out: &mut Vec<u8>) {
     let start = out.len();
-    line(message, types, out);
+    line(message, style, out);
     let name = message.schema().stem;
     let is_empty = out.get(start + 1) == Some(&b'}');
     let separator = if is_empty { "" } else { "," };
@@ -63,13 +74,30 @@ pub fn typed_line(message: &Message<'_>, types: &[&'static Schema], out: &mut Ve
     out.splice(start + 1..start + 1, key.into_bytes());
 }
 
-fn object<O: Out>(message: &Message<'_>, types: &[&'static Schema], out: &mut O) {
-    out.buffer().push(b'{');
+fn record<O: Out>(message: &Message<'_>, style: &JsonStyle, out: &mut O) {
+    if style.select.is_empty() {
+        all(message, style, out);
+    } else {
+        object(message, style.select.iter().copied(), style, out);
+    }
+}
+
+fn all<O: Out>(message: &Message<'_>, style: &JsonStyle, out: &mut O) {
     let is_shown = |field: &&'static Field| {
         // The nanoseconds are in the time.
         field.name != "Nanoseconds" && !(field.is_shared() && has_default(message, field))
     };
     let fields = message.schema().fields.iter().filter(is_shown);
+    object(message, fields, style, out);
+}
+
+fn object<O: Out>(
+    message: &Message<'_>,
+    fields: impl Iterator<Item = &'static Field>,
+    style: &JsonStyle,
+    out: &mut O,
+) {
+    out.buffer().push(b'{');
     for (i, field) in fields.enumerate() {
         if i > 0 {
             out.buffer().push(b',');
@@ -77,7 +105,7 @@ fn object<O: Out>(message: &Message<'_>, types: &[&'static Schema], out: &mut O)
         let mut is_exact = true;
         key(field, "", out.buffer());
         values(message, field, out, |value, out| {
-            is_exact &= scalar(message, field, value, types, out);
+            is_exact &= scalar(message, field, value, style, out);
         });
         if !is_exact {
             out.buffer().push(b',');
@@ -132,11 +160,11 @@ fn scalar<O: Out>(
     message: &Message<'_>,
     field: &Field,
     value: Scalar<'_>,
-    types: &[&'static Schema],
+    style: &JsonStyle,
     out: &mut O,
 ) -> bool {
     if let Scalar::Message(message) = value {
-        object(&message, types, out);
+        all(&message, style, out);
         return true;
     }
     let out = out.buffer();
@@ -155,13 +183,16 @@ fn scalar<O: Out>(
                 return string(octets, out);
             };
             out.push(b'"');
-            time.write_exactly(out);
+            match style.utc {
+                true => time.write_rfc3339(out),
+                false => time.write_exactly(out),
+            }
             out.push(b'"');
         }
         Scalar::Text(octets) => return string(octets, out),
         Scalar::Bytes(octets) if field.csv == Csv::Raw => return string(octets, out),
         Scalar::Bytes(octets) => quoted_hex(octets, out),
-        Scalar::RecordType(number) => type_number(number, types, out),
+        Scalar::RecordType(number) => type_number(number, &style.types, out),
         Scalar::Message(_) => {}
     }
     true
@@ -261,7 +292,11 @@ mod tests {
             payload: b"",
         };
         assert_eq!(
-            written::<Tcp<'_>>(&encoded(&record), |message, out| line(message, &[], out)),
+            written::<Tcp<'_>>(&encoded(&record), |message, out| line(
+                message,
+                &JsonStyle::default(),
+                out
+            )),
             concat!(
                 r#"{"Timestamp":"1300475168.652003017","SrcPort":35634,"ACK":true,"#,
                 r#""Padding":"\u001b[2J \"\\\n\u007f\u009b","#,
@@ -273,6 +308,22 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_chosen_and_times_are_dates() {
+        let field = |name| Tcp::SCHEMA.field(name).expect("a field");
+        let style = JsonStyle {
+            select: ["SrcPort", "Timestamp", "Padding"].map(field).to_vec(),
+            utc: true,
+            ..JsonStyle::default()
+        };
+        assert_eq!(
+            written::<Tcp<'_>>(b"\x0a\x09-1.500000", |message, out| line(
+                message, &style, out
+            )),
+            "{\"SrcPort\":0,\"Timestamp\":\"1969-12-31T23:59:58.500000Z\",\"Padding\":\"\"}\n"
+        );
+    }
+
+    #[test]
     fn octets_that_are_no_text_are_kept_beside_it() {
         let values = Values {
             number: 0,
@@ -280,7 +331,9 @@ mod tests {
             texts: vec![b"a\xff".to_vec(), b"b".to_vec()],
         };
         let octets = encoded(&values.record());
-        let text = written::<Everything<'_>>(&octets, |message, out| line(message, &[], out));
+        let text = written::<Everything<'_>>(&octets, |message, out| {
+            line(message, &JsonStyle::default(), out)
+        });
         for part in [
             "\"String\":\"a\u{fffd}\",\"String_hex\":\"61ff\",",
             "\"Bytes\":\"62\",\"Name\":\"\",\"Type\":0,",
@@ -313,8 +366,11 @@ mod tests {
             int: i64::MIN,
             count: u64::MAX,
         };
-        let text =
-            |octets: &[u8]| written::<Numbers>(octets, |message, out| line(message, &[], out));
+        let text = |octets: &[u8]| {
+            written::<Numbers>(octets, |message, out| {
+                line(message, &JsonStyle::default(), out)
+            })
+        };
         let expected = "{\"Uint\":\"18446744073709551615\",\"Int\":\"-9223372036854775808\",\
                         \"Count\":18446744073709551615}\n";
         assert_eq!(text(&encoded(&numbers)), expected);
@@ -325,7 +381,9 @@ mod tests {
     fn what_turns_text_is_escaped() {
         let padding = "a\u{202e}b\u{61c}\u{2066}c".as_bytes();
         let octets = [&[0x9a, 1, padding.len() as u8], padding].concat();
-        let text = written::<Tcp<'_>>(&octets, |message, out| line(message, &[], out));
+        let text = written::<Tcp<'_>>(&octets, |message, out| {
+            line(message, &JsonStyle::default(), out)
+        });
         assert!(
             text.contains(r#""Padding":"a\u202eb\u061c\u2066c""#),
             "{text}"
@@ -334,8 +392,12 @@ mod tests {
 
     #[test]
     fn types_have_names() {
+        let style = JsonStyle {
+            types: vec![Tcp::SCHEMA],
+            ..JsonStyle::default()
+        };
         let text = written::<Header<'_>>(b"\x0a\x035.7\x18\x26", |message, out| {
-            line(message, &[Tcp::SCHEMA], out);
+            line(message, &style, out);
         });
         assert!(text.starts_with(r#"{"Created":"5.000007","InputSource":"","Type":"NC_TCP","#));
     }
@@ -347,7 +409,7 @@ mod tests {
             let octets = encoded(&record);
             let message = Message::parse(Everything::SCHEMA, &octets).unwrap();
             let mut out = Vec::new();
-            line(&message, &[], &mut out);
+            line(&message, &JsonStyle::default(), &mut out);
             prop_assert_eq!(out.iter().filter(|octet| octet.is_ascii_control()).count(), 1);
             let read: Value = serde_json::from_slice(&out).unwrap();
 

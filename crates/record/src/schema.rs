@@ -55,6 +55,16 @@ impl Schema {
             .find(|f| f.name == name || f.alias == Some(name))
     }
 
+    /// The same; a name in another case is known where none is exactly so.
+    pub fn field_in_any_case(&self, name: &str) -> Option<&'static Field> {
+        let has_name = |f: &&Field| {
+            let alias = f.alias.unwrap_or(f.name);
+            f.name.eq_ignore_ascii_case(name) || alias.eq_ignore_ascii_case(name)
+        };
+        self.field(name)
+            .or_else(|| self.fields.iter().find(has_name))
+    }
+
     /// The field of this number, with its place in [`Schema::fields`].
     #[inline]
     pub fn by_number(&self, number: u32) -> Option<(usize, &'static Field)> {

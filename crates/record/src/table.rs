@@ -180,6 +180,51 @@ pub(crate) fn is_plain(c: char) -> bool {
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
 }
 
+/// A message that is safe to show: the same for all but its ends of lines.
+pub fn visible_lines(text: &str) -> String {
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| visible(line.as_bytes()))
+        .collect();
+    lines.join("\n")
+}
+
+/// The lines of tables with so many characters at most; those that are cut end in `…`.
+pub fn cut(text: &str, width: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let Some(end) = cut_at(line.trim_end_matches('\n'), width) else {
+            out.push_str(line);
+            continue;
+        };
+        let shown = &line[..end];
+        out.push_str(shown);
+        out.push(MARK);
+        // The only sequences are a row's colour and its end.
+        if shown.contains('\x1b') {
+            out.push_str(RESET);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Where a line is cut that has more characters, so that there is room for the mark.
+fn cut_at(line: &str, width: usize) -> Option<usize> {
+    let (mut shown, mut end, mut is_sequence) = (0, 0, false);
+    for (at, c) in line.char_indices() {
+        if c == '\x1b' || is_sequence {
+            is_sequence = c != 'm';
+            continue;
+        }
+        if shown + 1 == width {
+            end = at;
+        }
+        shown += 1;
+    }
+    (shown > width && width > 0).then_some(end)
+}
+
 /// Text that is safe to show: control characters and octets that are not UTF-8 as `\x1b`,
 /// characters that turn the direction of writing as `\u{202e}`.
 pub fn visible(octets: &[u8]) -> String {
@@ -279,6 +324,38 @@ mod tests {
         let mut table = Table::new(["A"]).with_longest(6);
         table.row([&[0xff; 50]]);
         assert!(table.render().contains("| \\xff\\x…  |"));
+    }
+
+    #[test]
+    fn tables_are_cut_to_a_width() {
+        let mut table = Table::new(["Layer", "Share"]);
+        table.row(["\u{e4}\u{f6}", "1%"]);
+        table.coloured_row(Colour::Red, ["STP", "4"]);
+        let text = table.render();
+        let width = text.lines().map(|line| line.chars().count()).max().unwrap();
+        // The colour of the row is the widest thing, and counts for nothing.
+        assert_eq!(cut(&text, width), text);
+        assert_eq!(cut(&text, 19), text);
+        assert_eq!(
+            cut(&text, 9),
+            "
++-------…
+| Layer …
++-------…
+| \u{e4}\u{f6}    …
+| \x1b[0;31mSTP   …\x1b[0m
++-------…
+"
+        );
+        assert_eq!(cut(&text, 0), text);
+    }
+
+    #[test]
+    fn messages_keep_their_lines() {
+        assert_eq!(
+            visible_lines("a\x1b]0;x\x07\u{202e}\r\nb"),
+            "a\\x1b]0;x\\x07\\u{202e}\\r\nb"
+        );
     }
 
     #[test]

@@ -132,9 +132,54 @@ impl Timestamp {
         &self.text[..self.len as usize]
     }
 
+    /// Reads a decimal number of seconds with at most nine digits after the dot: `1.5` is half a second
+    /// after the first.
+    pub fn parse_decimal(text: &str) -> Option<Timestamp> {
+        let (sign, number) = match text.strip_prefix('-') {
+            Some(number) => (-1, number),
+            None => (1, text),
+        };
+        let (seconds, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let plain = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        if !plain(seconds) || !plain(fraction) || fraction.len() > 9 {
+            return None;
+        }
+        let nanos = format!("{fraction:0<9}").parse::<i128>().ok()?;
+        let nanos = sign * (i128::from(seconds.parse::<i64>().ok()?) * 1_000_000_000 + nanos);
+        let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).ok()?;
+        Some(Timestamp::new(
+            seconds,
+            nanos.rem_euclid(1_000_000_000) as u32,
+        ))
+    }
+
     /// Appends the time as `YYYY-MM-DD hh:mm:ss[.frac] +0000 UTC`, without trailing zeros in the
     /// fraction; years after 9999 have more digits, years before 0 a sign.
     pub fn write_utc(&self, out: &mut Vec<u8>) {
+        self.write_date(' ', out);
+        if self.nanos > 0 {
+            drop(write!(out, ".{:09}", self.nanos));
+            while out.last() == Some(&b'0') {
+                out.pop();
+            }
+        }
+        out.extend_from_slice(b" +0000 UTC");
+    }
+
+    /// Appends the time as RFC 3339 has it, `YYYY-MM-DDThh:mm:ss.ffffffZ`, with nine digits after the
+    /// dot where six do not say it. Years that have no four digits are those of [`write_utc`].
+    ///
+    /// [`write_utc`]: Timestamp::write_utc
+    pub fn write_rfc3339(&self, out: &mut Vec<u8>) {
+        self.write_date('T', out);
+        // Writing to a Vec cannot fail.
+        drop(match self.below_microsecond() {
+            0 => write!(out, ".{:06}Z", self.nanos / 1000),
+            _ => write!(out, ".{:09}Z", self.nanos),
+        });
+    }
+
+    fn write_date(&self, separator: char, out: &mut Vec<u8>) {
         let (days, second) = (
             self.seconds.div_euclid(86_400),
             self.seconds.rem_euclid(86_400),
@@ -145,16 +190,9 @@ impl Timestamp {
         // Writing to a Vec cannot fail.
         drop(write!(
             out,
-            "{sign}{:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}",
+            "{sign}{:04}-{month:02}-{day:02}{separator}{hour:02}:{minute:02}:{second:02}",
             year.abs()
         ));
-        if self.nanos > 0 {
-            drop(write!(out, ".{:09}", self.nanos));
-            while out.last() == Some(&b'0') {
-                out.pop();
-            }
-        }
-        out.extend_from_slice(b" +0000 UTC");
     }
 
     /// Appends the time as a decimal number with nine digits after the dot, or six where these say it.
@@ -306,6 +344,50 @@ mod tests {
             let mut out = Vec::new();
             Timestamp::new(seconds, nanos).write_utc(&mut out);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn dates_of_rfc_3339() {
+        for (seconds, nanos, expected) in [
+            (1_300_475_167, 96_500_000, "2011-03-18T19:06:07.096500Z"),
+            (1_300_475_167, 96_500_007, "2011-03-18T19:06:07.096500007Z"),
+            (0, 0, "1970-01-01T00:00:00.000000Z"),
+            (-1, 500_000_000, "1969-12-31T23:59:59.500000Z"),
+        ] {
+            let mut out = Vec::new();
+            Timestamp::new(seconds, nanos).write_rfc3339(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn decimal_numbers_are_read() {
+        for (text, seconds, nanos) in [
+            ("1499255023", 1_499_255_023, 0),
+            ("1.5", 1, 500_000_000),
+            ("1.000005", 1, 5_000),
+            ("1.000000007", 1, 7),
+            ("-0.5", -1, 500_000_000),
+            ("-2", -2, 0),
+        ] {
+            assert_eq!(
+                Timestamp::parse_decimal(text),
+                Some(Timestamp::new(seconds, nanos))
+            );
+        }
+        for text in [
+            "",
+            ".5",
+            "1.",
+            "1.0000000001",
+            "1e3",
+            "--1",
+            "1.-5",
+            "+1",
+            "9223372036854775808",
+        ] {
+            assert_eq!(Timestamp::parse_decimal(text), None, "{text}");
         }
     }
 

@@ -482,7 +482,7 @@ mod tests {
 
         let lines = |octets: &[u8]| {
             written::<HopByHop>(octets, |message, out| {
-                json::line(message, &[], out);
+                json::line(message, &Default::default(), out);
                 text::write(message, &[], out);
             })
         };

@@ -441,8 +441,8 @@ mod tests {
             assert!(beginnings.iter().all(|cell| cell.len() < 200));
         }
         let (mut whole, mut pieces) = (Vec::new(), Vec::new());
-        json::line(&message, &[], &mut whole);
-        json::write_line(&message, &[], &mut room, &mut pieces).expect("room");
+        json::line(&message, &Default::default(), &mut whole);
+        json::write_line(&message, &Default::default(), &mut room, &mut pieces).expect("room");
         assert!(whole == pieces);
         pieces.clear();
         whole.clear();
@@ -467,7 +467,7 @@ mod tests {
         let octets = tiny_values(40_000);
         let message = Message::parse(Everything::SCHEMA, &octets).expect("a sound record");
         let mut full = Full(0);
-        let error = json::write_line(&message, &[], &mut Vec::new(), &mut full);
+        let error = json::write_line(&message, &Default::default(), &mut Vec::new(), &mut full);
         assert_eq!(
             error.expect_err("no room").kind(),
             std::io::ErrorKind::StorageFull
@@ -491,7 +491,11 @@ mod tests {
         let line = |octets: &[u8]| {
             let (mut room, mut out) = (Vec::new(), Vec::new());
             let message = Message::parse_pieces(Everything::SCHEMA, octets, &mut room);
-            json::line(&message.expect("a sound record"), &[], &mut out);
+            json::line(
+                &message.expect("a sound record"),
+                &Default::default(),
+                &mut out,
+            );
             String::from_utf8(out).expect("text")
         };
         let parsed = Message::parse(Everything::SCHEMA, &octets);
@@ -646,7 +650,7 @@ mod tests {
             }
             text::write(&message, &[], &mut out);
             out.clear();
-            json::line(&message, &[], &mut out);
+            json::line(&message, &Default::default(), &mut out);
             prop_assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok());
         }
     }

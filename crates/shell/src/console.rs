@@ -3,6 +3,9 @@
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
+use ::console::Term;
+use netcap_record::table::{cut, visible_lines};
+
 use crate::failure::Failure;
 
 /// Standard output for a lot of text or octets.
@@ -23,9 +26,27 @@ pub fn print(text: &str) -> Result<(), Failure> {
         .map_err(Failure::stdout)
 }
 
-/// Writes one line to standard error. That nobody can read it is no reason to stop.
+/// Writes a line, or several, to standard error. What could act on a terminal is escaped, whoever has
+/// brought it into the message. That nobody can read it is no reason to stop.
 pub fn say(line: impl fmt::Display) {
-    drop(writeln!(io::stderr(), "{line}"));
+    let text = visible_lines(&line.to_string());
+    drop(writeln!(io::stderr(), "{text}"));
+}
+
+/// Whether standard output is a terminal.
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Text with tables for standard output: on a terminal no wider than that.
+pub fn fitted(text: String) -> String {
+    let size = is_terminal()
+        .then(|| Term::stdout().size_checked())
+        .flatten();
+    match size {
+        Some((_, columns)) => cut(&text, columns.into()),
+        None => text,
+    }
 }
 
 /// Whether somebody sees what goes to standard error as it comes.
@@ -37,5 +58,5 @@ pub fn is_watched() -> bool {
 /// (<https://no-color.org>).
 pub fn has_colours() -> bool {
     let declined = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stdout().is_terminal() && !declined
+    is_terminal() && !declined
 }

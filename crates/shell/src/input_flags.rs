@@ -180,6 +180,11 @@ impl InputFlags {
         self.base
     }
 
+    /// After how many packets the run ends.
+    pub fn count(&self) -> Option<u64> {
+        self.count
+    }
+
     /// When the run ends by itself.
     pub(crate) fn run_limits(&self) -> RunLimits {
         RunLimits {

@@ -9,7 +9,7 @@ use netcap_pipeline::{
     BodyLedger, FileReport, Files, FragmentLedger, Ledger, PeriodLedger, Report, StreamLedger,
     Unwritten,
 };
-use netcap_record::table::{Colour, Table};
+use netcap_record::table::{Colour, Table, visible};
 
 /// Origins that are listed; the rest are added up.
 const MOST_ORIGINS: usize = 20;
@@ -104,7 +104,8 @@ fn origins(origins: &[Origin]) -> String {
     let mut text = String::new();
     let mut line = |name: &str, packets, octets, lost, events: &[(&str, u64)]| {
         text.push_str(&format!(
-            "{name}: {}, {}, {} dropped",
+            "{}: {}, {}, {} dropped",
+            visible(name.as_bytes()),
             counted(packets, "packets"),
             size(octets),
             grouped(lost)

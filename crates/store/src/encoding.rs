@@ -8,7 +8,8 @@ use std::fmt::Debug;
 
 use netcap_record::csv::{self, CsvStyle};
 use netcap_record::{
-    Columns, Field, Header, Message, RecordType, Schema, Text, Timestamp, frame, frame_octets, json,
+    Columns, Field, Header, Message, RecordType, Schema, Text, Timestamp, frame, frame_octets,
+    json::{self, JsonStyle},
 };
 
 /// What there is to say of records before the first of them.
@@ -134,11 +135,11 @@ impl Encoding for Csv {
     }
 }
 
-/// One JSON object to a line, with all fields.
+/// One JSON object to a line.
 #[derive(Clone, Debug, Default)]
 pub struct Json {
-    /// Records whose type numbers have names.
-    pub types: Vec<&'static Schema>,
+    /// Fields, dates. Where fields are chosen, all records are of one type.
+    pub style: JsonStyle,
     /// Whether each line begins with its record's type, so that lines of several can be told apart.
     pub names_type: bool,
 }
@@ -156,8 +157,8 @@ impl Encoding for Json {
         out: &mut Vec<u8>,
     ) {
         match Message::parse(schema, record) {
-            Ok(message) if self.names_type => json::typed_line(&message, &self.types, out),
-            Ok(message) => json::line(&message, &self.types, out),
+            Ok(message) if self.names_type => json::typed_line(&message, &self.style, out),
+            Ok(message) => json::line(&message, &self.style, out),
             Err(_) => {}
         }
     }

@@ -22,5 +22,5 @@ pub use leftovers::{Leftover, leftovers};
 pub use mend::{Mended, mend};
 pub use output::{OutputFile, Placer, unfinished};
 pub use periods::{Period, Rotation, period_files, remove_period};
-pub use reader::{Kind, LONGEST_RECORD, Reader, sniff};
+pub use reader::{Kind, LONGEST_RECORD, Reader, sniff, sniff_stdin};
 pub use room::{DiskRoom, disk_room};

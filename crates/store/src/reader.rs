@@ -30,8 +30,18 @@ pub enum Kind {
 
 /// Says what a file holds; looks through compression.
 pub fn sniff(path: &Path) -> io::Result<Kind> {
+    kind_of(BufReader::with_capacity(4096, File::open(path)?))
+}
+
+/// Says what standard input holds, by what has come first; that is read again by who opens it.
+pub fn sniff_stdin() -> io::Result<Kind> {
+    let beginning = io::stdin().lock().fill_buf()?.to_vec();
+    kind_of(io::Cursor::new(beginning))
+}
+
+fn kind_of(input: impl BufRead + Send + 'static) -> io::Result<Kind> {
     let mut head = Vec::new();
-    let mut reader = decompressed(BufReader::with_capacity(4096, File::open(path)?))?;
+    let mut reader = decompressed(input)?;
     let mut chunk = [0; 512];
     // Compressed data that ends early still has a beginning.
     while head.len() < 4096 {

@@ -42,10 +42,8 @@ fn columns_separators_and_dates() {
     assert_eq!(arp("-tsv"), arp(r"-sep \t"));
     assert!(arp("-sep ;;").starts_with("Timestamp;;AddrType;;"));
     let dates = arp("-utc -select Timestamp");
-    assert_eq!(
-        dates.lines().nth(1),
-        Some("2020-09-13 12:26:40.046461 +0000 UTC")
-    );
+    assert_eq!(dates.lines().nth(1), Some("2020-09-13T12:26:40.046461Z"));
+    assert!(arp("-utc -json").starts_with("{\"Timestamp\":\"2020-09-13T12:26:40.046461Z\","));
     assert_eq!(
         arp("-fields -select Timestamp,Protocol -sep ;"),
         "Timestamp;Protocol\n"
@@ -142,9 +140,17 @@ fn unknown_fields_and_layouts_that_exclude_each_other() {
         ("-select Timestamp,SrcPrt", "did you mean SrcPort?"),
         ("-select Frobnicate", "available fields: Timestamp,SrcPort,"),
         ("-table -json", "-table and -json"),
-        ("-json -select Timestamp", "-select"),
         ("-tsv -sep ;", "-tsv"),
-        ("-table -tsv", "-table has no separators"),
+        ("-table -tsv", "-tsv has no effect with -table"),
+        ("-json -begin [", "-begin"),
+        ("-struc -utc", "-utc"),
+        ("-struc -select Timestamp", "-select"),
+        ("-fields -count 1", "-count"),
+        ("-workers 2", "-workers is for captures"),
+        ("-include TCP", "-include"),
+        ("-comp=false", "-comp"),
+        ("-overlap linux", "-overlap"),
+        ("-out folder", "-out"),
         ("-table -sep ;", "-sep"),
         ("-json -no-quote", "-no-quote"),
         ("-header -tsv", "-tsv"),
@@ -175,7 +181,7 @@ fn files_of_one_type_follow_each_other() {
 }
 
 /// A file of DNS records: its header with a source of so many octets, and one record that is given.
-fn dns_file(source: usize, record: &[u8]) -> tempfile::TempDir {
+pub(crate) fn dns_file(source: usize, record: &[u8]) -> tempfile::TempDir {
     let mut octets = Vec::new();
     let header = Header {
         created: Timestamp::new(1_600_000_000, 0),

@@ -20,6 +20,7 @@ fn help_is_short_and_long() {
     let (short, long) = (run("-h"), run("-help"));
     assert_eq!((short.0, short.2.as_str()), (0, ""));
     assert_eq!(long, run("--help"));
+    assert_eq!(long, run("help"));
     assert!(short.1.contains("--select") && !short.1.contains("Examples:"));
     assert!(long.1.contains("Examples:") && long.1.contains("Exit codes:"));
 }
@@ -29,6 +30,7 @@ fn version() {
     let version = concat!("v", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(run("-version"), (0, version.to_owned(), String::new()));
     assert_eq!(run("--version").1, version);
+    assert_eq!(run("-V").1, version);
 }
 
 #[test]
@@ -52,9 +54,18 @@ fn lists_of_encoders() {
 
 #[test]
 fn times_become_dates() {
-    let date = "2017-07-05 11:43:43.848884 +0000 UTC\n".to_owned();
-    assert_eq!(run("-ts2utc 1499255023.848884"), (0, date, String::new()));
-    is_refused("-ts2utc 1499255023", &["seconds.microseconds"]);
+    for (time, date) in [
+        ("1499255023.848884", "2017-07-05T11:43:43.848884Z"),
+        ("1499255023.848884007", "2017-07-05T11:43:43.848884007Z"),
+        ("1499255023.5", "2017-07-05T11:43:43.500000Z"),
+        ("1499255023", "2017-07-05T11:43:43.000000Z"),
+        ("-0.5", "1969-12-31T23:59:59.500000Z"),
+    ] {
+        let expected = (0, format!("{date}\n"), String::new());
+        assert_eq!(run(&format!("-ts2utc {time}")), expected);
+    }
+    is_refused("-ts2utc 1.0000000001", &["nine decimals"]);
+    is_refused("-ts2utc soon", &["nine decimals"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod flags;
 mod metrics;
 mod numbers;
 mod peers;
+mod printing;
 mod run;
 mod stdout;
 mod trouble;

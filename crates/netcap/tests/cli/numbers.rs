@@ -55,7 +55,7 @@ fn record_files_show_it_on_request() {
     assert!(!print("").contains("PacketNumber"));
     let numbers = collected("-packet-numbers", &["example.pcap"], "ARP.csv");
     assert_eq!(print("-packet-numbers"), numbers);
-    assert_eq!(last(&print("-fields -packet-numbers")), ["PacketNumber"]);
+    assert_eq!(last(&print("-fields -packet-numbers"))[0], "PacketNumber");
     let selected = print("-select PacketNumber,Timestamp");
     let (first, second) = (selected.lines().next(), selected.lines().nth(1));
     assert_eq!(first, Some("PacketNumber,Timestamp"));

@@ -101,8 +101,8 @@ fn what_makes_no_sense_is_refused() {
     for (flags, message) in [
         ("-csv", "choose one with -include"),
         ("", "choose one with -include"),
-        ("-include DNS -json -select ID", "jq"),
-        ("-include DNS -json -csv", "-json and CSV"),
+        ("-include DNS,TCP -json -select ID", "one type"),
+        ("-include DNS -json -csv", "-csv has no effect with -json"),
         ("-include HTTP -nohttp -json", "-nohttp"),
         ("-include DNS -csv -select Nothing", "Nothing"),
         ("-include DNS -table", "-table"),

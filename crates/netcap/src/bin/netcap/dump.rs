@@ -3,18 +3,20 @@
 use std::io::{BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
-use netcap_record::csv::{self, CsvStyle};
+use netcap_record::csv::{self, CsvStyle, Line};
+use netcap_record::json::{self, JsonStyle};
 use netcap_record::table::{LONGEST_CELL, Table};
 use netcap_record::{
-    Columns, Field, FileHeader, Message, PACKET_NUMBER, Schema, find_schema, json, text,
+    Columns, Field, FileHeader, Message, PACKET_NUMBER, Schema, find_schema, text,
 };
 use netcap_shell::Failure;
-use netcap_shell::console::{print, say, stdout};
+use netcap_shell::console::{fitted, is_terminal, print, say, stdout};
 use netcap_store::Reader;
 
 use crate::PROGRAM;
 use crate::check::Check;
 use crate::flags::Flags;
+use crate::stdout::each_once;
 
 /// Rows of a table, after which it is printed and the next begins.
 const TABLE_ROWS: usize = 100;
@@ -39,7 +41,7 @@ pub(crate) fn run(flags: &Flags, paths: &[PathBuf]) -> Result<(), Failure> {
         let tables = inputs
             .iter()
             .map(|input| header_table(input.reader.header()));
-        return print(&tables.collect::<String>());
+        return print(&fitted(tables.collect()));
     }
 
     let schema = common_schema(&inputs)?;
@@ -57,7 +59,13 @@ pub(crate) fn run(flags: &Flags, paths: &[PathBuf]) -> Result<(), Failure> {
         columns.push(&PACKET_NUMBER);
     }
     let mut out = stdout();
-    let mut printer = Printer::new(layout, columns, flags.csv_style());
+    let mut printer = Printer::new(layout, columns, flags);
+    if layout == Layout::Fields && flags.select.is_none() {
+        printer.more = schema.fields.iter().collect();
+        printer
+            .more
+            .retain(|field| !printer.columns.contains(field));
+    }
     printer.begin(&mut out).map_err(Failure::stdout)?;
     if layout == Layout::Fields {
         return out.flush().map_err(Failure::stdout);
@@ -109,7 +117,9 @@ fn dump(
     let (mut malformed, mut first) = (0, None);
     let mut number = 0;
     let mut room = Vec::new();
-    while let Some(record) = input.reader.next_record()? {
+    while printer.wants_more()
+        && let Some(record) = input.reader.next_record()?
+    {
         number += 1;
         match Message::parse_pieces(schema, record, &mut room) {
             Ok(message) => printer.record(&message, out).map_err(Failure::stdout)?,
@@ -209,25 +219,32 @@ fn layout(flags: &Flags) -> Result<Layout, Failure> {
             "{name} and {other} cannot be had at once; leave one of them out"
         )));
     }
-    let of_rows = [
-        ("-tsv", flags.tsv),
-        ("-sep", flags.sep.is_some()),
-        ("-no-quote", flags.no_quote),
-    ];
-    let has_rows = matches!(layout, Layout::Check | Layout::Fields);
-    if let Some((flag, _)) = of_rows.iter().find(|(_, is_given)| *is_given)
-        && !has_rows
+    if let Some(flag) = without_effect(layout)
+        .iter()
+        .find(|flag| flags.is_given(flag))
     {
         return Err(Failure::Usage(format!(
-            "{name} has no separators; leave it or {flag} out"
-        )));
-    }
-    if flags.select.is_some() && matches!(layout, Layout::Text | Layout::Json | Layout::Header) {
-        return Err(Failure::Usage(format!(
-            "{name} prints all fields; -select is for CSV, -table, -fields and -check"
+            "-{flag} has no effect with {name}; leave one of them out"
         )));
     }
     Ok(layout)
+}
+
+/// The flags for printing that have no effect in a layout, by their long names.
+fn without_effect(layout: Layout) -> Vec<&'static str> {
+    const NESTED: [&str; 3] = ["begin", "end", "struct-sep"];
+    const ROWS: [&str; 4] = ["csv", "tsv", "sep", "no-quote"];
+    const COLUMNS: [&str; 2] = ["select", "packet-numbers"];
+    let groups: &[&[&str]] = match layout {
+        Layout::Csv => &[],
+        Layout::Table => &[&ROWS],
+        Layout::Json => &[&ROWS, &NESTED],
+        Layout::Check => &[&["csv"]],
+        Layout::Fields => &[&["csv", "no-quote", "utc", "count"], &NESTED],
+        Layout::Text => &[&ROWS, &NESTED, &COLUMNS, &["utc"]],
+        Layout::Header => &[&ROWS, &NESTED, &COLUMNS, &["utc", "count"]],
+    };
+    groups.concat()
 }
 
 /// Prints records in a layout. Its buffers are used again for every record.
@@ -235,31 +252,70 @@ struct Printer {
     layout: Layout,
     columns: Vec<&'static Field>,
     style: CsvStyle,
-    types: Vec<&'static Schema>,
+    /// Fields that are no columns unless they are selected.
+    more: Vec<&'static Field>,
+    json: JsonStyle,
     line: Vec<u8>,
     table: Table,
     check: Check,
     records: u64,
+    /// Records that are printed at most.
+    most: Option<u64>,
 }
 
 impl Printer {
-    fn new(layout: Layout, columns: Vec<&'static Field>, style: CsvStyle) -> Printer {
+    fn new(layout: Layout, columns: Vec<&'static Field>, flags: &Flags) -> Printer {
+        let style = flags.csv_style();
+        // People read tables, and what is verified is read by programs.
+        let style = match layout {
+            Layout::Table => CsvStyle {
+                quote: false,
+                ..style
+            },
+            Layout::Csv => CsvStyle {
+                terminal: is_terminal(),
+                ..style
+            },
+            _ => style,
+        };
+        let select = match flags.select {
+            Some(_) => each_once(columns.clone()),
+            None => Vec::new(),
+        };
         Printer {
             layout,
-            types: netcap_pipeline::schemas(),
+            more: Vec::new(),
+            json: JsonStyle {
+                types: netcap_pipeline::schemas(),
+                select,
+                utc: flags.utc,
+            },
             line: Vec::new(),
             table: Table::new(columns.iter().map(|column| column.name)),
             check: Check::default(),
             records: 0,
+            most: flags.input.count(),
             columns,
             style,
         }
+    }
+
+    /// Whether there are fewer records than were asked for.
+    fn wants_more(&self) -> bool {
+        self.most.is_none_or(|most| self.records < most)
     }
 
     /// Prints what stands before the records.
     fn begin(&mut self, out: &mut impl Write) -> std::io::Result<()> {
         if matches!(self.layout, Layout::Csv | Layout::Fields) {
             csv::header(&self.columns, &self.style, &mut self.line);
+        }
+        if !self.more.is_empty() {
+            let mut line = Line::new(&self.style, &mut self.line);
+            for field in &self.more {
+                line.text(format!("+{}", field.name).as_bytes());
+            }
+            line.end();
         }
         out.write_all(&self.line)
     }
@@ -271,8 +327,8 @@ impl Printer {
             Layout::Csv => {
                 return csv::write_row(message, &self.columns, &self.style, &mut self.line, out);
             }
-            Layout::Text => return text::write_to(message, &self.types, &mut self.line, out),
-            Layout::Json => return json::write_line(message, &self.types, &mut self.line, out),
+            Layout::Text => return text::write_to(message, &self.json.types, &mut self.line, out),
+            Layout::Json => return json::write_line(message, &self.json, &mut self.line, out),
             Layout::Table => {
                 let cells = csv::beginnings(message, &self.columns, &self.style, CELL);
                 self.table.row(cells);
@@ -299,7 +355,8 @@ impl Printer {
     }
 
     fn flush_table(&mut self) {
-        self.line.extend_from_slice(self.table.render().as_bytes());
+        let text = fitted(self.table.render());
+        self.line.extend_from_slice(text.as_bytes());
         self.table.clear();
     }
 

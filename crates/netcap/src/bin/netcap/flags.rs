@@ -10,7 +10,7 @@ use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::{
-    Failure, InputFlags, PipelineFlags, RecordFlags, RotationFlags, exit_codes, explained,
+    Failure, Given, InputFlags, PipelineFlags, RecordFlags, RotationFlags, exit_codes, explained,
 };
 
 use crate::PROGRAM;
@@ -40,7 +40,7 @@ pub(crate) struct Flags {
     /// wait for peers (on 127.0.0.1 if no address is given), and unix:/path.
     ///
     /// May be given several times: captures are merged in order of time, audit record files of one
-    /// type are printed one after the other. What comes by standard input is taken for a capture,
+    /// type are printed one after the other. What comes by a named pipe is taken for a capture,
     /// unless a flag is given that prints records.
     #[arg(
         short = 'r',
@@ -179,7 +179,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NAME", help_heading = "Collect")]
     pub(crate) source: Option<String>,
 
-    /// Columns to print, comma separated, in this order
+    /// Columns to print, comma separated, in this order; their names have no case
     #[arg(long, value_name = "LIST", help_heading = "Print")]
     pub(crate) select: Option<String>,
 
@@ -205,11 +205,13 @@ pub(crate) struct Flags {
     #[arg(long, help_heading = "Print")]
     pub(crate) json: bool,
 
-    /// Print times as dates (UTC), in CSV and tables
+    /// Print times as dates (RFC 3339, UTC), in CSV, tables and JSON
     #[arg(long, help_heading = "Print")]
     pub(crate) utc: bool,
 
     /// Print the names of the columns
+    ///
+    /// A second line has those that are printed only if -select names them, each behind a plus sign.
     #[arg(long, help_heading = "Print")]
     pub(crate) fields: bool,
 
@@ -223,21 +225,21 @@ pub(crate) struct Flags {
     #[arg(long, help_heading = "Print")]
     pub(crate) check: bool,
 
-    /// Do not quote cells that hold the separator, quotes or line ends
+    /// Do not quote cells that hold the separator, quotes or line ends, and escape no values
     #[arg(long, help_heading = "Print")]
     pub(crate) no_quote: bool,
 
-    /// What stands before the members of a nested value
-    #[arg(long, value_name = "TEXT", default_value = "(", help_heading = "Print")]
-    pub(crate) begin: String,
+    /// What stands before the members of a nested value [default: (]
+    #[arg(long, value_name = "TEXT", help_heading = "Print")]
+    pub(crate) begin: Option<String>,
 
-    /// What stands after the members of a nested value
-    #[arg(long, value_name = "TEXT", default_value = ")", help_heading = "Print")]
-    pub(crate) end: String,
+    /// What stands after the members of a nested value [default: )]
+    #[arg(long, value_name = "TEXT", help_heading = "Print")]
+    pub(crate) end: Option<String>,
 
-    /// What stands between the members of a nested value
-    #[arg(long, value_name = "TEXT", default_value = "-", help_heading = "Print")]
-    pub(crate) struct_sep: String,
+    /// What stands between the members of a nested value [default: -]
+    #[arg(long, value_name = "TEXT", help_heading = "Print")]
+    pub(crate) struct_sep: Option<String>,
 
     /// List the encoders
     #[arg(long, help_heading = "Messages")]
@@ -247,8 +249,8 @@ pub(crate) struct Flags {
     #[arg(long, help_heading = "Messages")]
     pub(crate) overview: bool,
 
-    /// Print a time in seconds.microseconds as a date (UTC)
-    #[arg(long, value_name = "TIME", value_parser = timestamp, help_heading = "Messages")]
+    /// Print a time in seconds, with up to nine decimals, as a date (RFC 3339, UTC)
+    #[arg(long, value_name = "TIME", value_parser = decimal, help_heading = "Messages")]
     pub(crate) ts2utc: Option<Timestamp>,
 
     /// Print no summary, no progress, no count of records
@@ -256,7 +258,7 @@ pub(crate) struct Flags {
     pub(crate) quiet: bool,
 
     /// Print the version
-    #[arg(long, help_heading = "Messages")]
+    #[arg(short = 'V', long, help_heading = "Messages")]
     pub(crate) version: bool,
 
     /// No longer needed: queues are bounded by themselves
@@ -274,6 +276,10 @@ pub(crate) struct Flags {
         value_parser = PossibleValuesParser::new(["lazy", "default", "nocopy"])
     )]
     pub(crate) opts: Option<String>,
+
+    /// The long names of the flags that were given.
+    #[arg(skip)]
+    pub(crate) given: Vec<String>,
 }
 
 /// What becomes of unfinished files of runs that died.
@@ -313,6 +319,7 @@ Examples:
 
   netcap -r TCP.ncap.gz                        audit records as CSV
   netcap -r TCP.ncap.gz -fields                the names of its columns
+  ssh sensor cat TCP.ncap.gz | netcap -r -     by standard input
   netcap -r TCP.ncap.gz -select Timestamp,SrcPort,DstPort -utc > tcp.csv
   netcap -r UDP.ncap.gz -table                 as tables
   netcap -r DNS.ncap.gz -json | jq .           as JSON
@@ -345,7 +352,19 @@ impl Flags {
     /// Whether records are to be CSV, by whichever flag.
     pub(crate) fn asks_for_csv(&self) -> bool {
         let of_csv = [self.csv, self.tsv, self.utc, self.no_quote];
-        of_csv.contains(&true) || self.sep.is_some() || self.select.is_some()
+        let texts = [
+            &self.sep,
+            &self.select,
+            &self.begin,
+            &self.end,
+            &self.struct_sep,
+        ];
+        of_csv.contains(&true) || texts.iter().any(|text| text.is_some())
+    }
+
+    /// Whether a flag was given, by its long name.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.given.iter().any(|given| given == name)
     }
 
     /// How CSV and tables look.
@@ -355,12 +374,14 @@ impl Flags {
             Some(separator) => separator,
             None => ",",
         };
+        let or = |text: &Option<String>, usual: &str| text.as_deref().unwrap_or(usual).into();
         CsvStyle {
             separator: separator.into(),
             quote: !self.no_quote,
-            begin: self.begin.clone().into(),
-            end: self.end.clone().into(),
-            struct_sep: self.struct_sep.clone().into(),
+            terminal: false,
+            begin: or(&self.begin, "("),
+            end: or(&self.end, ")"),
+            struct_sep: or(&self.struct_sep, "-"),
             utc: self.utc,
             types: netcap_pipeline::schemas(),
         }
@@ -373,6 +394,9 @@ pub(crate) fn command() -> Command {
     let command = Flags::command().mut_arg("allow_client", |flag| flag.alias("allow"));
     // What the flags do besides, in this program.
     command
+        .mut_arg("count", |flag| {
+            explained(flag, "When record files are read: after so many records.")
+        })
         .mut_arg("user", |flag| {
             explained(flag, "Directories that netcap makes belong to that user.")
         })
@@ -393,7 +417,28 @@ pub(crate) fn command() -> Command {
 
 /// Reads a command line. `None` where it asked for help, and got it.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
-    PROGRAM.parse(command(), &RETIRED, args)
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    if let [_, only] = args.as_mut_slice()
+        && only == "help"
+    {
+        *only = "--help".into();
+    }
+    let flags: Option<Given<Flags>> = PROGRAM.parse(command(), &RETIRED, args)?;
+    Ok(flags.map(|flags| {
+        let given = flags.names().to_vec();
+        Flags {
+            given,
+            ..flags.into_flags()
+        }
+    }))
+}
+
+/// Reads a time as a decimal number of seconds.
+fn decimal(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_decimal(text).ok_or_else(|| {
+        "a time is a number of seconds with at most nine decimals, as in 1499255023.848884"
+            .to_owned()
+    })
 }
 
 /// Reads a time in seconds.microseconds.

@@ -41,6 +41,7 @@ pub(crate) fn task(flags: &Flags) -> Result<Task, Failure> {
                         first.display()
                     )));
                 }
+                check_print_flags(flags, first)?;
                 return Ok(Task::Print(files.clone()));
             }
             check_flags(flags, "-r", first)?;
@@ -89,8 +90,13 @@ fn content_of(flags: &Flags, input: &Path) -> Result<Content, Failure> {
             input.display()
         ))
     };
-    // What comes through a pipe can be read only once, so it is not looked at.
-    let is_pipe = input.as_os_str() == "-" || {
+    let kind = if input.as_os_str() == "-" {
+        match flag_for_captures(flags) {
+            // Nothing has to wait for the first octets, as metrics are asked for before.
+            Some(_) => Kind::Unknown,
+            None => netcap_store::sniff_stdin().map_err(unreadable)?,
+        }
+    } else {
         let metadata = input.metadata().map_err(unreadable)?;
         if metadata.is_dir() {
             return Err(Failure::Environment(format!(
@@ -98,23 +104,68 @@ fn content_of(flags: &Flags, input: &Path) -> Result<Content, Failure> {
                 input.display()
             )));
         }
-        !metadata.is_file()
+        // What comes through a named pipe can be read only once, so it is not looked at.
+        match metadata.is_file() {
+            true => netcap_store::sniff(input).map_err(unreadable)?,
+            false => Kind::Unknown,
+        }
     };
-    if is_pipe {
-        let is_for_records = !flags.csv && !flags.to_stdout() && !printing_flags(flags).is_empty();
-        return Ok(if is_for_records {
-            Content::Records
-        } else {
-            Content::Packets
-        });
-    }
-    Ok(match netcap_store::sniff(input).map_err(unreadable)? {
+    // Whoever reads what is unknown will say what is wrong; the name or the flags tell what it was
+    // meant to be.
+    let is_for_records = || {
+        let is_file = input.is_file();
+        is_file && input.to_string_lossy().contains(".ncap")
+            || !is_file && !flags.csv && !flags.to_stdout() && !printing_flags(flags).is_empty()
+    };
+    Ok(match kind {
         Kind::Records => Content::Records,
-        Kind::Capture => Content::Packets,
-        // Whoever reads it will say what is wrong; the name tells what it was meant to be.
-        Kind::Unknown if input.to_string_lossy().contains(".ncap") => Content::Records,
-        Kind::Unknown => Content::Packets,
+        Kind::Unknown if is_for_records() => Content::Records,
+        Kind::Capture | Kind::Unknown => Content::Packets,
     })
+}
+
+/// The flags that mean something while records are printed, by their long names.
+const FOR_PRINTING: &[&str] = &[
+    "read",
+    "select",
+    "sep",
+    "tsv",
+    "table",
+    "struc",
+    "json",
+    "csv",
+    "utc",
+    "fields",
+    "count",
+    "header",
+    "check",
+    "no-quote",
+    "begin",
+    "end",
+    "struct-sep",
+    "packet-numbers",
+    "quiet",
+    // No longer needed anywhere.
+    "pbuf",
+    "opts",
+];
+
+/// The first flag given that means nothing while records are printed.
+fn flag_for_captures(flags: &Flags) -> Option<&str> {
+    let is_known = |name: &str| FOR_PRINTING.contains(&name) || name == "out" && flags.to_stdout();
+    let mut given = flags.given.iter().map(String::as_str);
+    given.find(|name| !is_known(name))
+}
+
+/// Refuses flags for captures where records are printed, rather than ignore them.
+fn check_print_flags(flags: &Flags, input: &Path) -> Result<(), Failure> {
+    match flag_for_captures(flags) {
+        Some(name) => Err(Failure::Usage(format!(
+            "-{name} is for captures, and {} is an audit record file; leave it out",
+            input.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Refuses flags for printing where there is nothing to print, rather than ignore them. `given_by` is
@@ -160,6 +211,9 @@ fn printing_flags(flags: &Flags) -> Vec<&'static str> {
         ("-tsv", flags.tsv && !flags.csv),
         ("-utc", flags.utc && !flags.csv),
         ("-no-quote", flags.no_quote && !flags.csv),
+        ("-begin", flags.begin.is_some() && !flags.csv),
+        ("-end", flags.end.is_some() && !flags.csv),
+        ("-struct-sep", flags.struct_sep.is_some() && !flags.csv),
     ];
     let given = given.into_iter().filter(|(_, is_given)| *is_given);
     given.map(|(flag, _)| flag).collect()

@@ -17,7 +17,7 @@ mod stdout;
 use std::process::ExitCode;
 
 use inputs::Task;
-use netcap_shell::console::print;
+use netcap_shell::console::{fitted, print};
 use netcap_shell::{Failure, Program, Spelling, descriptors, encoders};
 
 /// The program, as its users know it.
@@ -49,14 +49,14 @@ fn run() -> Result<(), Failure> {
     }
     if let Some(time) = &flags.ts2utc {
         let mut date = Vec::new();
-        time.write_utc(&mut date);
+        time.write_rfc3339(&mut date);
         return print(&format!("{}\n", String::from_utf8_lossy(&date)));
     }
     if flags.encoders {
         return print(&encoders::list());
     }
     if flags.interfaces {
-        return print(&interfaces::table()?);
+        return print(&fitted(interfaces::table()?));
     }
     // The inputs are open all at once, and the files that are made beside them.
     descriptors::allow(flags.files_to_read().len() as u64 + OTHER_FILES);

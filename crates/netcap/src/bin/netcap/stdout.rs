@@ -1,11 +1,13 @@
 //! Records of captures on standard output, as they come: `-out -`.
 
-use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
 use netcap_pipeline::{Csv, Encoding, Frames, Json, Registry, schemas};
-use netcap_record::csv;
+use netcap_record::Field;
+use netcap_record::csv::{self, CsvStyle};
+use netcap_record::json::JsonStyle;
 use netcap_shell::Failure;
+use netcap_shell::console::is_terminal;
 
 use crate::flags::Flags;
 
@@ -23,20 +25,43 @@ pub(crate) fn encoding(flags: &Flags, registry: &Registry) -> Result<Arc<dyn Enc
                 .to_owned(),
         ));
     }
+    let select = |schema| match &flags.select {
+        Some(names) => csv::select(schema, registry.columns(), names)
+            .map_err(|unknown| Failure::Usage(unknown.to_string())),
+        None => Ok(Vec::new()),
+    };
     if flags.json {
-        if flags.select.is_some() {
-            return Err(Failure::Usage(
-                "-json prints all fields; choose some with jq, or use -select with -csv or -tsv"
-                    .to_owned(),
-            ));
+        const OF_CSV: [&str; 7] = [
+            "csv",
+            "tsv",
+            "sep",
+            "no-quote",
+            "begin",
+            "end",
+            "struct-sep",
+        ];
+        if let Some(flag) = OF_CSV.iter().find(|flag| flags.is_given(flag)) {
+            return Err(Failure::Usage(format!(
+                "-{flag} has no effect with -json; leave one of them out"
+            )));
         }
-        if flags.csv || flags.tsv || flags.sep.is_some() {
-            return Err(Failure::Usage(
-                "-json and CSV cannot be had at once; leave one of them out".to_owned(),
-            ));
-        }
+        let select = match types {
+            [schema] => each_once(select(schema)?),
+            _ if flags.select.is_some() => {
+                return Err(Failure::Usage(format!(
+                    "-select is for records of one type, and {} are selected; choose one with \
+                     -include, as in -include DNS",
+                    types.len()
+                )));
+            }
+            _ => Vec::new(),
+        };
         return Ok(Arc::new(Json {
-            types: schemas(),
+            style: JsonStyle {
+                types: schemas(),
+                select,
+                utc: flags.utc,
+            },
             names_type: types.len() > 1,
         }));
     }
@@ -48,17 +73,15 @@ pub(crate) fn encoding(flags: &Flags, registry: &Registry) -> Result<Arc<dyn Enc
         )));
     };
     if flags.asks_for_csv() {
-        let select = flags.select.as_deref();
-        let select = select.map(|names| csv::select(schema, registry.columns(), names));
         return Ok(Arc::new(Csv {
-            style: flags.csv_style(),
-            select: select
-                .transpose()
-                .map_err(|unknown| Failure::Usage(unknown.to_string()))?
-                .unwrap_or_default(),
+            style: CsvStyle {
+                terminal: is_terminal(),
+                ..flags.csv_style()
+            },
+            select: select(schema)?,
         }));
     }
-    if io::stdout().is_terminal() {
+    if is_terminal() {
         return Err(Failure::Usage(
             "audit records are binary; -json, -csv or -tsv writes text, or send them to a file or \
              a program"
@@ -66,4 +89,15 @@ pub(crate) fn encoding(flags: &Flags, registry: &Registry) -> Result<Arc<dyn Enc
         ));
     }
     Ok(Arc::new(Frames))
+}
+
+/// The fields without those that come again: the keys of an object are different.
+pub(crate) fn each_once(fields: Vec<&'static Field>) -> Vec<&'static Field> {
+    let mut once = Vec::new();
+    for field in fields {
+        if !once.contains(&field) {
+            once.push(field);
+        }
+    }
+    once
 }
