@@ -120,11 +120,10 @@ impl Periods {
         }
     }
 
-    /// The oldest period, where all exceed the limit. The newest that has files stays.
+    /// The oldest period, where all exceed the limit.
     fn surplus(&self) -> Option<Period> {
         let state = lock(&self.state);
-        let has_newer = state.octets > 0 || state.closed.len() > 1;
-        let is_surplus = has_newer && state.counts.octets > self.rotation.disk_limit?;
+        let is_surplus = state.counts.octets > self.rotation.disk_limit?;
         let (oldest, _) = state.closed.front()?;
         is_surplus.then_some(*oldest)
     }
