@@ -160,7 +160,7 @@ pub enum Event<'a> {
     Time(i64),
 }
 
-/// What became of a stream.
+/// The outcome of a stream.
 #[derive(Debug)]
 pub struct Streamed {
     /// The records, each type's in order of emission: type and encoded octets, without a length.

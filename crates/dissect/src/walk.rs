@@ -8,7 +8,7 @@ pub const MAX_LAYERS: usize = 32;
 /// 802.11 (A-MSDU) have a handful of subframes.
 pub const MAX_BRANCHES: usize = 64;
 
-/// What became of a packet: exactly one of these.
+/// The outcome of a packet: exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Every layer was understood, up to payload that has no dissector by nature.

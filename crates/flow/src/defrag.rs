@@ -50,12 +50,12 @@ impl Default for Limits {
     }
 }
 
-/// What became of the fragments.
+/// The outcomes of fragments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FragmentLedger {
     /// Fragments seen.
     pub fragments: u64,
-    /// Datagrams made whole.
+    /// Datagrams reassembled.
     pub completed: u64,
     /// Pieces that brought nothing new.
     pub duplicates: u64,
@@ -68,7 +68,7 @@ pub struct FragmentLedger {
     pub discarded: u64,
     /// Datagrams given up after the time limit.
     pub expired: u64,
-    /// Datagrams given up for want of room.
+    /// Datagrams evicted, as there was no room for them.
     pub evicted: u64,
     /// Datagrams still incomplete at the end of the capture.
     pub incomplete: u64,
@@ -127,7 +127,7 @@ impl Defragmenter {
         }
     }
 
-    /// What became of the fragments so far; datagrams under way count as incomplete.
+    /// The outcomes of the fragments so far; datagrams under way count as incomplete.
     pub fn ledger(&self) -> FragmentLedger {
         let incomplete = self.table.values().filter(|d| !d.discarded).count() as u64;
         FragmentLedger {

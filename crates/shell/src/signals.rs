@@ -85,9 +85,7 @@ fn is_ignored(signal: i32) -> bool {
 ///
 /// The system does not tell of signals.
 pub fn account() -> Result<Arc<AtomicBool>, Failure> {
-    let asked = Arc::new(AtomicBool::new(false));
-    register(SIGUSR1, Arc::clone(&asked)).map_err(unavailable)?;
-    Ok(asked)
+    flag_of(SIGUSR1)
 }
 
 /// A flag that SIGHUP sets.
@@ -96,8 +94,13 @@ pub fn account() -> Result<Arc<AtomicBool>, Failure> {
 ///
 /// The system does not tell of signals.
 pub fn hang_up() -> Result<Arc<AtomicBool>, Failure> {
-    let asked = Arc::new(AtomicBool::new(false));
-    register(SIGHUP, Arc::clone(&asked)).map_err(unavailable)?;
+    flag_of(SIGHUP)
+}
+
+/// A flag that a signal sets, and nothing else.
+fn flag_of(signal: i32) -> Result<Arc<AtomicBool>, Failure> {
+    let asked = Arc::default();
+    register(signal, Arc::clone(&asked)).map_err(unavailable)?;
     Ok(asked)
 }
 
@@ -115,13 +118,10 @@ impl Suspension {
     ///
     /// The system does not tell of signals.
     pub fn watch() -> Result<Suspension, Failure> {
-        let suspension = Suspension {
-            asked: Arc::default(),
-            over: Arc::default(),
-        };
-        register(SIGTSTP, Arc::clone(&suspension.asked)).map_err(unavailable)?;
-        register(SIGCONT, Arc::clone(&suspension.over)).map_err(unavailable)?;
-        Ok(suspension)
+        Ok(Suspension {
+            asked: flag_of(SIGTSTP)?,
+            over: flag_of(SIGCONT)?,
+        })
     }
 
     /// Whether SIGTSTP has come since this was asked last.

@@ -217,8 +217,9 @@ impl Join {
             if is_new {
                 let time = sent[place].time;
                 let pair = self.pairs.open(&flow, sender, receiver, time);
-                let is_passed_on = !of_agent(all_sent, receiver).is_empty();
-                self.pairs.passes_on(pair, is_passed_on);
+                if !of_agent(all_sent, receiver).is_empty() {
+                    self.pairs.passes_on(pair);
+                }
                 self.pairs.count(pair, time, Fate::Received);
             }
         }

@@ -82,15 +82,15 @@ impl Pairs {
         place
     }
 
-    /// Whether the receiver of a pair has sent on what it received.
-    pub(super) fn passes_on(&mut self, place: usize, does: bool) {
-        self.pairs[place].passes_on |= does;
+    /// The receiver of a pair has sent on what it received.
+    pub(super) fn passes_on(&mut self, place: usize) {
+        self.pairs[place].passes_on = true;
     }
 
     /// A packet that came from an agent was sent on by its receiver.
     pub(super) fn relayed(&mut self, flow: &Flow, sender: u16, receiver: u16) {
         if let Some(place) = self.find(flow, sender, receiver) {
-            self.passes_on(place, true);
+            self.passes_on(place);
         }
     }
 
