@@ -12,7 +12,7 @@ use std::num::NonZero;
 
 use netcap_record::{Ip, Mac};
 
-use crate::{Context, Selector};
+use crate::{Context, Layer, Selector};
 
 /// Two ends of a protocol, and the number of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -402,8 +402,8 @@ impl<'p> Path<'p> {
         self.levels.get(..self.line).unwrap_or_default()
     }
 
-    /// Who read the innermost octets of the first line, and the octets that count as its own: of a
-    /// payload, of a fragment, or of the body of a message.
+    /// Who read the innermost octets of the first line, and those octets: all that the innermost
+    /// transport carries, a payload of another protocol, or a fragment.
     #[inline]
     pub fn application(&self) -> (Application, &'p [u8]) {
         self.application
@@ -475,21 +475,19 @@ impl<'p> Path<'p> {
         (self.said.0, self.with_ports) = (0, 0);
     }
 
-    /// Ends the first line, which has so many layers, the last of which is of this protocol.
+    /// Ends the first line, which has these layers, the last of which is of this protocol.
     #[inline]
-    pub(crate) fn end_line(&mut self, layers: usize, protocol: u16) {
+    pub(crate) fn end_line(&mut self, layers: &[Layer<'p>], protocol: u16) {
         self.line = self.count;
-        let (said_by, application, octets) = self.said;
-        let has_ports = self
-            .levels()
-            .last()
-            .is_some_and(|last| last.transport.is_some());
-        self.application = if said_by == layers {
-            (application, octets)
-        } else if has_ports && layers > self.with_ports {
-            (Application(protocol), &[])
-        } else {
-            (Application::NONE, &[])
+        let (said_by, said, octets) = self.said;
+        let ends = self.levels().last().and_then(|last| last.transport);
+        // What the ports lead to, if a dissector reads it.
+        let above = ends.and_then(|_| layers.get(self.with_ports));
+        self.application = match (said_by == layers.len(), above) {
+            (true, None) => (said, octets),
+            (true, Some(above)) => (said, above.octets),
+            (false, None) => (Application::NONE, &[]),
+            (false, Some(above)) => (Application(protocol), above.octets),
         };
     }
 
@@ -666,13 +664,6 @@ impl<'p> Context<'p, '_> {
         {
             piece.octets = octets as u32;
         }
-    }
-
-    /// If this layer is the innermost, its protocol is the application, and these octets count as its
-    /// own.
-    #[inline]
-    pub fn application(&mut self, octets: &'p [u8]) {
-        self.read_by(Application(self.entry), octets);
     }
 
     /// If this layer is the innermost, these octets are a piece of a datagram.

@@ -43,7 +43,7 @@ pub(crate) fn walk_message<'p>(
     context.begin(packet);
     let mut fate = follow(context, first, octets, octets);
     context.line = context.layers.len();
-    context.path.end_line(context.line, context.entry);
+    context.path.end_line(&context.layers, context.entry);
     let mut branches = 0;
     while let Some(branch) = context.branches.get(branches).copied() {
         branches += 1;

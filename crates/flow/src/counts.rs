@@ -19,7 +19,7 @@ pub(crate) struct Counts {
     pub(crate) octets: u64,
     /// Those that were captured.
     pub(crate) captured: u64,
-    /// Those of what is innermost: of payloads, fragments and bodies of messages.
+    /// Those of what is innermost: what the transport carries, payloads, fragments.
     pub(crate) application: u64,
 }
 

@@ -60,7 +60,8 @@ pub(crate) struct Flow<'a> {
     /// such limit.
     #[field(12, "TotalSize")]
     total_size: i32,
-    /// Captured bytes of the payloads, fragments and SIP bodies in all packets, at most 2147483647.
+    /// Captured bytes that TCP, UDP or SCTP carries (where there are no ports: payload that no
+    /// dissector reads, and fragments), in all packets, at most 2147483647.
     #[field(13, "AppPayloadSize")]
     application_octets: i32,
     /// Packets, at most 2147483647.

@@ -88,7 +88,7 @@ pub struct PacketSummary {
     pub ports: Option<Transport>,
     /// Who read what is innermost.
     pub application: Application,
-    /// Octets of that: of a payload, a fragment, or the body of a message.
+    /// Octets of that: what the innermost transport carries, a payload, or a fragment.
     pub application_octets: u32,
     /// Set where the outermost network layer holds a fragment.
     pub piece: Option<Box<Piece>>,
@@ -218,6 +218,7 @@ mod tests {
                 b'n' => context.tunnel(TunnelKind::VirtualNetwork, number.into()),
                 b'f' => context.piece(0, number.into(), Some((17, &ports))),
                 b'g' => context.piece(0, number.into(), Some((1, &ports))),
+                b'd' => return Ok(Next::Layer(Selector::UdpPort(1), input.rest())),
                 _ => context.piece(0, number.into(), None),
             }
         }
@@ -226,12 +227,21 @@ mod tests {
     })
     .reached_by(&[Selector::LinkType(147)]);
 
+    /// A protocol above the transport, which reads two octets of its own.
+    static READER: Protocol = Protocol::new("reader", |input, context| {
+        input.array::<2>()?;
+        context.unclaimed(input.rest());
+        Ok(Next::End)
+    })
+    .reached_by(&[Selector::UdpPort(1)]);
+
     fn summary(octets: &[u8]) -> PacketSummary {
         summary_of(octets, true)
     }
 
     fn summary_of(octets: &[u8], vlans_count: bool) -> PacketSummary {
-        let registry = Registry::new(&[&LAYERS], &[], &Selection::default()).expect("selected");
+        let registry =
+            Registry::new(&[&LAYERS, &READER], &[], &Selection::default()).expect("selected");
         let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
         let mut context = Context::new(&registry, &mut output, &mut entropy, &[]);
         let packet = PacketInfo {
@@ -307,6 +317,19 @@ mod tests {
             (found.application, found.application_octets),
             (Application::NONE, 0)
         );
+        // All that the transport carries counts, whoever reads it, and however far.
+        for (octets, carried) in [
+            (&b"4\x01t\x02d\0hh"[..], 2),
+            (b"4\x01t\x02d\0hhx", 3),
+            (b"4\x01t\x02d\0h", 1),
+        ] {
+            assert_eq!(summary(octets).application_octets, carried);
+        }
+        let reader = summary(b"4\x01t\x02d\0hh").application;
+        assert!(![Application::NONE, Application::PAYLOAD].contains(&reader));
+        // Without ports, a payload.
+        assert_eq!(summary(b"4\x01d\0hhx").application_octets, 1);
+        assert_eq!(summary(b"4\x01t\x024\x03d\0hhx").application_octets, 1);
     }
 
     #[test]

@@ -503,13 +503,8 @@ fn difference(model: &str, theirs: &FlowFields, ours: &FlowFields) -> String {
             ("Flow" | "Connection", "ApplicationProto") => {
                 mine == value || ["", "Payload", "Fragment"].contains(&value.as_str())
             }
-            ("Flow" | "Connection", "AppPayloadSize") => {
-                // What a dissector reads is no payload, and multicast DNS has one (decision).
-                let is_dissected = ours
-                    .get("ApplicationProto")
-                    .is_some_and(|name| name == "DNS");
-                octets(mine) >= octets(value) || is_dissected
-            }
+            // Theirs are of the first packet, and of a payload or a body alone (decision).
+            ("Flow" | "Connection", "AppPayloadSize") => octets(mine) >= octets(value),
             _ => mine == value,
         };
         if !is_equal {

@@ -653,7 +653,6 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    context.application(&[]);
     // RFC 1035 section 4.1.1.
     let &[i1, i2, f1, f2, q1, q2, a1, a2, n1, n2, r1, r2] = input.array()?;
     let (qd_count, an_count) = (u16::from_be_bytes([q1, q2]), u16::from_be_bytes([a1, a2]));

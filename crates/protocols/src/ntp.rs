@@ -103,7 +103,6 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    context.application(&[]);
     let mut peek = *input;
     let common = Ntp::first_octet(context.timestamp(), peek.u8()?);
     match common.mode {
@@ -185,7 +184,6 @@ mod tests {
         let walked = walk_packet(&[&ALONE], 0, &SERVER);
         assert_eq!(walked.fate, Fate::Decoded);
         assert_eq!(walked.of("NTP"), [encoded(&server())]);
-        assert_eq!(walked.application, ("NTP", 0));
         every_prefix(&[&ALONE], 0, &SERVER);
     }
 

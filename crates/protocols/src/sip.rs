@@ -425,9 +425,6 @@ fn dissect<'p>(
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
     let octets = input.rest();
-    let body = octets.windows(4).position(|four| four == b"\r\n\r\n");
-    let body = body.and_then(|at| octets.get(at + 4..));
-    context.application(body.unwrap_or_default());
     let (first, end) = first_line(octets);
     let Some(start) = StartLine::read(first) else {
         if end.is_none() && may_begin_message(first) && context.is_cut() {
@@ -584,7 +581,6 @@ mod tests {
              b.example.com/max-forwards:70/subject:one two three/i:843817637684230@998sdasdh09/\
              empty:/to:\\xc3\\x84 \\xff<sip:bob@example.com>/cseq:1826 INVITE/l:4"
         );
-        assert_eq!(walked.application, ("SIP", 4));
         every_prefix(PROTOCOLS, 147, REQUEST);
     }
 

@@ -119,6 +119,13 @@ impl Shared {
         self.commits.note(Arc::clone(&file.path))
     }
 
+    /// Records came into a file.
+    fn receive(&self, file: &OpenFile) {
+        if let (Some(periods), Some(period)) = (&self.periods, file.period) {
+            periods.receive(period);
+        }
+    }
+
     /// Whether a file in the folder of a period has the name of one of ours.
     fn is_ours(&self, name: &str) -> bool {
         type_of(&self.types, name).is_some()

@@ -3,15 +3,17 @@
 //!
 //! Guarantees: a period is newer than all that there were in the folder of any client that has files in it,
 //! whatever the clock says. A period is removed, the oldest first, when how far each stream has come is
-//! on the disk elsewhere; so a reliable sensor goes on, and what it repeats is known. What is none of the
-//! server's is neither counted nor removed, and neither are files without a period.
+//! on the disk elsewhere; so a reliable sensor goes on, and what it repeats is known. The newest
+//! that has records stays, whatever its size. What is none of the server's is neither counted nor removed,
+//! and neither are files without a period.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
 use netcap_record::Schema;
-use netcap_store::{Period, Rotation, period_files, remove_period};
+use netcap_store::{Period, Reader, Rotation, period_files, remove_period};
 
 use super::type_file::{file_name, type_of};
 use super::{Archive, Client, lock};
@@ -48,6 +50,8 @@ struct State {
     octets: u64,
     /// Those before, with their octets, the oldest first; only where there is a limit.
     closed: VecDeque<(Period, u64)>,
+    /// The newest that has records; files may also tell no more than how far streams have come.
+    newest: Option<Period>,
     counts: DiskCounts,
 }
 
@@ -60,6 +64,7 @@ impl Periods {
                 end: rotation.end(now),
                 octets: 0,
                 closed: VecDeque::new(),
+                newest: None,
                 counts: DiskCounts::default(),
             }),
             rotation,
@@ -97,6 +102,12 @@ impl Periods {
         state.octets = 0;
     }
 
+    /// Records came into a file of the period.
+    pub(super) fn receive(&self, period: Period) {
+        let mut state = lock(&self.state);
+        state.newest = state.newest.max(Some(period));
+    }
+
     /// A file of the period has grown.
     pub(super) fn add(&self, period: Period, octets: u64) {
         let mut state = lock(&self.state);
@@ -120,11 +131,12 @@ impl Periods {
         }
     }
 
-    /// The oldest period, where all exceed the limit.
+    /// The oldest period, where all exceed the limit, and newer records are there than its own.
     fn surplus(&self) -> Option<Period> {
         let state = lock(&self.state);
-        let is_surplus = state.counts.octets > self.rotation.disk_limit?;
         let (oldest, _) = state.closed.front()?;
+        let is_surplus = state.counts.octets > self.rotation.disk_limit?
+            && state.newest.is_some_and(|newest| *oldest < newest);
         is_surplus.then_some(*oldest)
     }
 
@@ -175,9 +187,19 @@ impl Archive {
             periods.follow(*newest);
         }
         closed.retain(|_, octets| *octets > 0);
+        let names = self.names()?;
+        let has_records = |period: &&Period| {
+            names.iter().any(|name| {
+                let folder = self.directory.join(name.folder()).join(period.to_string());
+                period_files(&folder, |name| self.shared.is_ours(name))
+                    .any(|(path, _)| holds_records(&path))
+            })
+        };
+        let newest = closed.keys().rev().find(has_records).copied();
         let mut state = lock(&periods.state);
         state.counts.octets = closed.values().sum();
         state.closed = closed.into_iter().collect();
+        state.newest = newest;
         Ok(())
     }
 
@@ -222,6 +244,12 @@ impl Archive {
         periods.rotation.disk_limit?;
         Some(lock(&periods.state).counts)
     }
+}
+
+/// Whether a file has more than its header; what cannot be read has not.
+fn holds_records(path: &Path) -> bool {
+    let first = Reader::open(path).and_then(|mut reader| Ok(reader.next_record()?.is_some()));
+    first.unwrap_or_default()
 }
 
 impl Client {

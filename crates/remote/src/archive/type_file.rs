@@ -123,6 +123,7 @@ impl TypeFile {
         };
         newest.append(member)?;
         self.change = shared.note(newest, place.octets);
+        shared.receive(newest);
         Ok(place)
     }
 

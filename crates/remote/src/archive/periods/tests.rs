@@ -304,7 +304,10 @@ fn a_file_that_was_being_begun_takes_nothing_along() {
         let is_whole = length == whole.len();
         // Now and then the periods are removed before anything comes.
         if length % 7 == 0 || is_whole {
-            again.limited(1).tidy().expect("tidied");
+            let archive = again.limited(1);
+            append(&archive, "newer", 0..1);
+            archive.tidy().expect("tidied");
+            drop(archive);
             again.at(10_800);
             assert_eq!(again.names("a").len(), 1, "{length}");
             check(&again.hourly(), others, is_whole, length);
@@ -401,6 +404,40 @@ fn octets(lab: &Lab) -> u64 {
 }
 
 #[test]
+fn the_newest_records_stay() {
+    let lab = Lab::new();
+    let archive = lab.limited(1);
+    append(&archive, "a", 0..2);
+    lab.at(3600);
+    archive.tidy().expect("tidied");
+    assert_eq!(lab.records("a"), [0, 1]);
+    append(&archive, "b", 0..1);
+    archive.tidy().expect("tidied");
+    assert_eq!(lab.records("b"), [0]);
+    assert_eq!(lab.records("a"), [], "how far it has come, no more");
+    drop(archive);
+    // Starts after which nothing comes.
+    for hour in 2..5 {
+        lab.at(3600 * hour);
+        lab.limited(1).tidy().expect("tidied");
+        assert_eq!(lab.records("b"), [0]);
+    }
+    let archive = lab.limited(1);
+    assert_eq!(append(&archive, "a", 0..2), Appended::Known);
+    assert_eq!(append(&archive, "a", 2..3), Appended::InTurn);
+    archive.tidy().expect("tidied");
+    assert_eq!(lab.records("a"), [2]);
+    assert_eq!(lab.records("b"), []);
+    drop(archive);
+    // At a start the older go at once.
+    lab.at(3600 * 6);
+    append(&lab.hourly(), "b", 1..2);
+    lab.limited(1).tidy().expect("tidied");
+    assert_eq!(lab.records("a"), []);
+    assert_eq!(lab.records("b"), [1]);
+}
+
+#[test]
 fn what_is_of_others_stays() {
     let lab = Lab::new();
     let archive = lab.hourly();
@@ -420,6 +457,7 @@ fn what_is_of_others_stays() {
     lab.at(3600);
     let archive = lab.limited(1);
     assert!(archive.disk().expect("a limit").octets < 1_000);
+    append(&archive, "newer", 0..1);
     archive.tidy().expect("tidied");
     let disk = archive.disk().expect("a limit");
     assert_eq!((disk.removed, disk.stuck), (1, 1));
@@ -474,6 +512,7 @@ fn batches_in_any_order_are_found_in_all_periods() {
     assert_eq!(last(&archive, 9), [4, 7, 1, 0]);
     assert_eq!(lab.records("a"), [0, 1, 4, 7]);
     lab.at(3600 * 5);
+    append(&archive, "newer", 0..1);
     archive.tidy().expect("tidied");
     // What was removed needs not be taken back.
     let client = client(&archive, "a");
