@@ -60,6 +60,7 @@ impl Account {
             octets: self.octets,
             lost: 0,
             events: self.events.clone(),
+            trouble: None,
         }
     }
 
