@@ -12,6 +12,7 @@ It exits with 1 if something is not as it should be.
 
 import argparse
 import ctypes
+import gzip
 import os
 import signal
 import socket
@@ -99,6 +100,35 @@ class Lab:
                 time.sleep(ahead)
         return count
 
+    def send_answer(self, number, octets):
+        """A connection on which a server answers with so many octets; gives how many segments."""
+        near, far = bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])
+        at = [1000, 5000]
+        segments = 0
+
+        def send(side, flags, payload=b""):
+            nonlocal segments
+            ports = (2000 + number, 80) if side == 0 else (80, 2000 + number)
+            tcp = struct.pack("!HHIIBBHHH", *ports, at[side], at[1 - side], 0x50, flags, 65535, 0, 0) + payload
+            ends = near + far if side == 0 else far + near
+            ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + ends
+            self.wire.send(bytes.fromhex("0200000000020200000000010800") + ip + tcp)
+            at[side] += len(payload) + (1 if flags & 3 else 0)
+            segments += 1
+            time.sleep(0.001)
+        send(0, 2)
+        send(1, 0x12)
+        send(0, 0x18, b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number)
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % octets + bytes(range(256)) * (octets // 256 + 1)
+        answer = answer[:answer.index(b"\r\n\r\n") + 4 + octets]
+        for place in range(0, len(answer), 1400):
+            send(1, 0x18, answer[place:place + 1400])
+            send(0, 0x10)
+        send(1, 0x11)
+        send(0, 0x11)
+        send(1, 0x10)
+        return segments
+
     def run(self, arguments, program="netcap", **more):
         return Run(self, program, arguments, **more)
 
@@ -131,8 +161,8 @@ class Run:
         self.errors = tempfile.TemporaryFile("w+")
         self.output = tempfile.TemporaryFile("w+")
         line = ["ip", "netns", "exec", SPACE, str(lab.programs / program), *arguments.split()]
-        self.process = subprocess.Popen(line, stdout=self.output, stderr=self.errors,
-                                        stdin=subprocess.DEVNULL, **more)
+        more.setdefault("stdin", subprocess.DEVNULL)
+        self.process = subprocess.Popen(line, stdout=self.output, stderr=self.errors, **more)
 
     def said(self):
         # With a descriptor of its own: the position of ours is shared with the process.
@@ -197,6 +227,72 @@ def full_disk_of_csv(lab):
     lines = (place / "out/UDP.csv").read_text().splitlines(keepends=True)
     lab.check("exit code", code == 2)
     lab.check("lines are whole", lines[-1].endswith("\n") and len({line.count(",") for line in lines}) == 1, len(lines))
+
+
+def full_disk_of_bodies(lab):
+    """No room for bodies (-files): records and flows go on, and so does the run."""
+    place = lab.small_disk("bodies", "200k")
+    out = lab.folder / "bodies_records"
+    run = lab.run(f"-iface ie_near -include HTTP,TCP,Connection -files {place}/files -out {out}").capturing()
+    bodies, segments = 4, 0
+    for number in range(bodies):
+        segments += lab.send_answer(number, 70_000)
+    run.says("as they cannot be written (-files)")
+    segments += lab.send_answer(bodies, 10)
+    time.sleep(1)
+    lab.check("it goes on", run.process.poll() is None, run.said().strip())
+    code = run.end()
+    records = [lab.all_records(out, f"{name}.ncap.gz") for name in ["TCP", "HTTP", "Connection"]]
+    lab.check("exit code", code == 2)
+    lab.check("all records", records == [(segments, True), (bodies + 1, True), (bodies + 1, True)], records)
+    lab.check("cause and account", "No space left" in run.said() and "could not be written" in run.printed(),
+              run.said().strip())
+    kept = [path for path in (place / "files").rglob("*") if path.is_file()]
+    lab.check("bodies have names, the rest is partial", len(kept) > 1 and any(p.suffix == ".partial" for p in kept)
+              and not any(p.name.startswith(".") for p in kept), [p.name for p in kept])
+
+
+def taken_name(lab):
+    """A file of that name appears while the run goes on."""
+    for number, flags in enumerate(["", "-csv -comp=false", "-overwrite", "-rotate 1h", "-rotate 1h -csv"]):
+        out = lab.folder / f"taken{number}"
+        name = "UDP.csv" if "comp" in flags else "UDP.csv.gz" if "csv" in flags else "UDP.ncap.gz"
+        run = lab.run(f"-iface ie_near -include UDP,Flow {flags} -out {out}").capturing()
+        sent = lab.send(500)
+        until("it is written", lambda: list(out.rglob(f".{name}.*.partial")))
+        folder = next(out.rglob(f".{name}.*.partial")).parent
+        (folder / name).write_text("somebody else's")
+        time.sleep(1)
+        code = run.end()
+        others = [path for path in out.rglob(name) if path != folder / name]
+        if len(others) == 1 and "csv" in flags:
+            text = others[0].read_bytes()
+            text = gzip.decompress(text) if others[0].suffix == ".gz" else text
+            count = text.count(b"\n") - 1
+        else:
+            count = lab.all_records(others[0].parent, name)[0] if others else 0
+        what = flags or "without a flag"
+        lab.check(f"{what}: exit code", code == 2)
+        lab.check(f"{what}: all records, in another folder", len(others) == 1 and count == sent, [str(p) for p in others])
+        lab.check(f"{what}: it is said where", bool(others) and str(others[0].parent) in run.said(), run.said().strip())
+        lab.check(f"{what}: the account", "all packets" in run.printed())
+        lab.check(f"{what}: the other file", (folder / name).read_text() == "somebody else's")
+        lab.check(f"{what}: nothing unfinished", not list(out.rglob(".*")))
+
+
+def folder_is_gone(lab):
+    """The directory of output is removed, and there again; with periods the run goes on."""
+    out = lab.folder / "gone"
+    run = lab.run(f"-iface ie_near -include UDP -rotate 1s -out {out}").capturing()
+    lab.send(100)
+    sh(f"rm -rf {out}")
+    run.says("cannot write")
+    run.says("new files have begun")
+    sent = lab.send(100)
+    time.sleep(1)
+    lab.check("exit code", run.end() == 2)
+    lab.check("records go on", lab.all_records(out) == (sent, True), run.said().strip())
+    lab.check("the account", "are in no file" in run.printed())
 
 
 def room_returns(lab):
@@ -277,11 +373,14 @@ def losses(lab):
 
 
 def twice(lab):
-    """The same interface twice."""
+    """The same interface twice, also by another of its names."""
+    sh(f"ip -n {SPACE} link property add dev ie_near altname ie_other")
     for program, line in [("netcap", "-iface ie_near,ie_near"), ("netcap", "-iface ie_near -iface ie_near"),
+                          ("netcap", "-iface ie_near,ie_other"), ("pcapper", "-i ie_other -i ie_near -m none"),
+                          ("netcap-sensor", "-iface ie_near -iface ie_other -pubkey none"),
                           ("pcap-over-ip", "serve -i ie_near -i ie_near --listen 127.0.0.1:0")]:
         run = lab.run(line, program)
-        lab.check(f"{program} {line}", run.end(None) == 1, run.said().strip())
+        lab.check(f"{program} {line}", run.end(None) == (12 if program == "pcapper" else 1), run.said().strip())
 
 
 def interrupted(lab):
@@ -293,10 +392,28 @@ def interrupted(lab):
         file.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
         for _ in range(300):
             file.write(record * 10000)
-    run = lab.run(f"-r {capture} -out {lab.folder}/interrupted")
-    until("it reads", lambda: list(lab.folder.glob("interrupted/.*.partial")))
-    lab.check("exit code", run.end(signal.SIGINT) == 130, run.said().strip())
-    lab.check("files are there", lab.all_records(lab.folder / "interrupted", "Ethernet.ncap.gz")[1])
+    for how in ["by name", "by standard input"]:
+        for number in [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]:
+            out = lab.folder / f"interrupted_{how[3:].replace(' ', '_')}_{number.name}"
+            name = capture if how == "by name" else "-"
+            with capture.open() as stdin:
+                run = lab.run(f"-r {name} -out {out}", stdin=stdin)
+            until("it reads", lambda: list(out.glob(".*.partial")))
+            lab.check(f"{how}: exit code after {number.name}", run.end(number) == 128 + number, run.said().strip())
+            lab.check("files are there", lab.all_records(out, "Ethernet.ncap.gz")[1])
+
+
+def one_of_two(lab):
+    """One of two interfaces goes away."""
+    sh(f"ip -n {SPACE} link add ie_dummy type veth peer name ie_end; ip -n {SPACE} link set ie_dummy up")
+    out = lab.folder / "one"
+    run = lab.run(f"-iface ie_near,ie_dummy -include UDP -out {out}").capturing()
+    sh(f"ip -n {SPACE} link delete ie_dummy")
+    run.says("ie_dummy gives no more packets; the others go on: The interface")
+    sent = lab.send(100)
+    time.sleep(1)
+    lab.check("exit code", run.end() == 2, run.said().strip())
+    lab.check("the other goes on", lab.all_records(out) == (sent, True))
 
 
 def replayed_interface(lab):
@@ -400,7 +517,8 @@ def capabilities(lab):
         there = os.open(space, os.O_RDONLY)
         setns(there, CLONE_NEWNET)
         lower()
-    process = subprocess.Popen([program, "-iface", "ie_near", "-out", f"{place}/out"], preexec_fn=enter,
+    line = [program, "-iface", "ie_near,lo", "-metrics", "127.0.0.1:0", "-include", "UDP", "-out", f"{place}/out"]
+    process = subprocess.Popen(line, preexec_fn=enter,
                                stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     time.sleep(2)
     sets = {line.split()[1] for task in Path(f"/proc/{process.pid}/task").iterdir()
@@ -430,7 +548,7 @@ with open(sys.argv[1], "wb", 0) as out:
         out.write(octets)
 """
 
-PARTS = [limit, full_disk, full_disk_of_csv, room_returns, killed, signals, losses, twice, interrupted, replayed_interface, dead_peer,
+PARTS = [limit, full_disk, full_disk_of_csv, full_disk_of_bodies, taken_name, folder_is_gone, one_of_two, room_returns, killed, signals, losses, twice, interrupted, replayed_interface, dead_peer,
          feedback, refused, capabilities]
 
 

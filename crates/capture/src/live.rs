@@ -250,11 +250,16 @@ impl<D: Device> Source for LiveSource<D> {
             ("by the interface", self.statistics.dropped_by_interface),
             (UNREAD, self.unread),
         ];
-        let trouble = self.trouble.as_ref();
+        let trouble = self.trouble.as_ref().map(|(trouble, _)| {
+            let text = trouble.to_string();
+            let rest = text.strip_prefix(&self.origin.name);
+            let rest = rest.and_then(|rest| rest.strip_prefix(": "));
+            rest.map(str::to_owned).unwrap_or(text)
+        });
         vec![Origin {
             lost: causes.iter().map(|(_, count)| count).sum(),
             events: causes.into_iter().filter(|(_, n)| *n > 0).collect(),
-            trouble: trouble.map(|(trouble, _)| trouble.to_string()),
+            trouble,
             ..self.origin.clone()
         }]
     }
@@ -332,7 +337,7 @@ mod tests {
         assert!(error.contains("made-up") && error.contains("2 packets"));
         assert!(!source.fill(&mut batch).expect("then the end"));
         let told = source.origins().remove(0).trouble;
-        assert!(told.is_some_and(|why| why.contains("made-up")));
+        assert!(told.is_some_and(|why| why.starts_with("the interface is down")));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::spelling::{Retired, Spelling, spell};
 
 impl Program {
     /// Reads a command line, of whose repeated flags the last one counts. `None` where it asked for
-    /// help or the version, and got it.
+    /// help or the version, and got it; `help` alone asks for it too.
     ///
     /// # Errors
     ///
@@ -28,6 +28,12 @@ impl Program {
     ) -> Result<Option<F>, Failure> {
         let mut args = args.into_iter();
         let name = args.next().unwrap_or_default();
+        let mut args: Vec<OsString> = args.collect();
+        if let [only] = args.as_mut_slice()
+            && only == "help"
+        {
+            *only = "--help".into();
+        }
         let spelled = spell(self.spelling, &command, retired, args)?;
         spelled.notes.iter().for_each(|note| self.note(note));
         let flags = command

@@ -69,7 +69,11 @@ impl Period {
         let mut name = [b'0'; TIME.len()];
         // `2026-11-21 19:00:00 +0000 UTC`, or what stands behind the seconds, is as long up to there.
         for ((octet, text), pattern) in name.iter_mut().zip(&text).zip(TIME) {
-            *octet = if *pattern == b'0' { *text } else { *pattern };
+            *octet = match (pattern, text) {
+                // Of years that have not four digits nothing is true, but the name is one.
+                (b'0', text) if text.is_ascii_digit() => *text,
+                (pattern, _) => *pattern,
+            };
         }
         Period {
             time: name,

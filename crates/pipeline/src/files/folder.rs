@@ -68,16 +68,15 @@ impl Finished {
     /// A file could not be given its name.
     fn left(&mut self, file: &OutputFile, records: u64, error: &netcap_store::Error) {
         let partial = file.partial();
-        if partial.symlink_metadata().is_err() {
-            // Somebody has removed it.
-            self.lost += records;
-        }
-        self.in_the_way.get_or_insert_with(|| {
-            format!(
+        let is_there = partial.symlink_metadata().is_ok();
+        self.lost += if is_there { 0 } else { records };
+        self.in_the_way.get_or_insert_with(|| match is_there {
+            true => format!(
                 "{error}; unfinished files are left, such as {}: `netcap -r` reads them, and `-leftovers adopt` \
                  finishes them",
                 partial.display()
-            )
+            ),
+            false => format!("{} was removed meanwhile", partial.display()),
         });
     }
 }
@@ -277,9 +276,13 @@ impl Folder {
         let Ok((_, folder)) = Period::of(self.created).make_in(directory) else {
             return;
         };
+        let whose = match self.path == directory {
+            true => "run",
+            false => "period",
+        };
         finished.in_the_way.get_or_insert_with(|| {
             format!(
-                "{} has appeared meanwhile, and is somebody else's: all files of this run are in {}",
+                "{} has appeared meanwhile, and is somebody else's: all files of this {whose} are in {}",
                 taken.display(),
                 folder.display()
             )

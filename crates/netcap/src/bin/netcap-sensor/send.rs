@@ -132,12 +132,14 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             };
             let is_interrupted = report.interrupted;
             conclude(report)?;
-            match is_interrupted && !is_live {
-                true if is_file => Err(cause.interrupted(stopped)),
-                // A pipe has no other end.
-                true => Ok(PROGRAM.note(stopped)),
-                false => Ok(()),
+            if is_interrupted && is_file {
+                return Err(cause.interrupted(stopped));
             }
+            if is_interrupted && !is_live {
+                // A pipe has no other end.
+                PROGRAM.note(stopped);
+            }
+            Ok(())
         }
     }
 }

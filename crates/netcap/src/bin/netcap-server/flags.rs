@@ -145,7 +145,7 @@ pub(crate) struct Flags {
     pub(crate) quiet: bool,
 
     /// Print the version
-    #[arg(long, help_heading = "Messages")]
+    #[arg(short = 'V', long, help_heading = "Messages")]
     pub(crate) version: bool,
 }
 

@@ -71,7 +71,10 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     status.begin(known);
     let mut second = Instant::now();
     let mut refused = Refused::default();
-    while !stop.load(Ordering::Relaxed) {
+    let failure = loop {
+        if stop.load(Ordering::Relaxed) {
+            break None;
+        }
         thread::sleep(TICK);
         status.happened(receivers.events());
         if second.elapsed() < SECOND {
@@ -87,14 +90,12 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         for news in receivers.archive.news() {
             status.warn(&news);
         }
-        let mut refusal = None;
+        let (mut refusal, mut failure) = (None, None);
         for receiver in &mut receivers.all {
             for news in receiver.news() {
                 status.warn(&news);
             }
-            if let Some(failure) = receiver.failure() {
-                return Err(failure);
-            }
+            failure = failure.or_else(|| receiver.failure());
             let Some(trouble) = receiver.trouble() else {
                 continue;
             };
@@ -110,6 +111,9 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
                 refusal = Some(trouble);
             }
         }
+        if failure.is_some() {
+            break failure;
+        }
         let was_refused = refused.first.is_some();
         let lasts = refused.lasts(refusal.is_some(), second);
         if !was_refused && refused.first.is_some() {
@@ -117,13 +121,13 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             status.tell("warning", event, &[]);
         }
         if lasts && let Some(refusal) = refusal {
-            return Err(refusal.into());
+            break Some(refusal.into());
         }
-    }
+    };
     let mut snapshot = Snapshot::default();
     let ended = receivers.stop(&mut status, &mut snapshot);
     status.end(&snapshot);
-    ended
+    failure.map_or(ended, Err)
 }
 
 impl Receivers {

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use netcap_record::Timestamp;
+use netcap_remote::Refusal;
 use netcap_remote::reliable::Event;
 use netcap_shell::console::{is_watched, say};
 use netcap_shell::figures::{grouped, several, size};
@@ -289,7 +290,8 @@ fn losses(now: &Snapshot) -> String {
     text
 }
 
-fn sums(now: &Snapshot) -> [(&'static str, String); 8] {
+fn sums(now: &Snapshot) -> [(&'static str, String); 9] {
+    let unstored = now.refused.get(Refusal::NotStored.name());
     [
         ("connected", connected(now).unwrap_or_default().to_string()),
         ("sensors", now.sensors.len().to_string()),
@@ -297,6 +299,11 @@ fn sums(now: &Snapshot) -> [(&'static str, String); 8] {
         ("batches", now.sum(Sensor::batches).to_string()),
         ("bytes", now.sum(Sensor::octets).to_string()),
         ("refused", now.refusals().to_string()),
+        // Of the refused.
+        (
+            "not_stored",
+            unstored.copied().unwrap_or_default().to_string(),
+        ),
         ("dropped", now.dropped().to_string()),
         ("missing", now.sum(|sensor| sensor.gaps).to_string()),
     ]

@@ -417,12 +417,6 @@ pub(crate) fn command() -> Command {
 
 /// Reads a command line. `None` where it asked for help, and got it.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
-    let mut args: Vec<OsString> = args.into_iter().collect();
-    if let [_, only] = args.as_mut_slice()
-        && only == "help"
-    {
-        *only = "--help".into();
-    }
     let flags: Option<Given<Flags>> = PROGRAM.parse(command(), &RETIRED, args)?;
     Ok(flags.map(|flags| {
         let given = flags.names().to_vec();
