@@ -55,6 +55,15 @@ pub fn drop_after_opening<'a>(
     Ok(())
 }
 
+/// For threads that begin before the interfaces are open, as capabilities are those of each thread: gives up
+/// its own. Root's are left, as all threads become another user together.
+pub(crate) fn need_no_capabilities() {
+    if !Uid::effective().is_root() {
+        // Who has none, or may not even ask for them, has nothing to give up.
+        drop(drop_capabilities());
+    }
+}
+
 /// Gives up what this thread, and those that it starts from now on, may do beyond other users.
 #[cfg(target_os = "linux")]
 fn drop_capabilities() -> Result<(), Failure> {

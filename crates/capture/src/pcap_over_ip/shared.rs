@@ -63,6 +63,7 @@ impl Account {
             octets: self.octets,
             lost: self.dropped,
             events: self.events.clone(),
+            trouble: None,
         }
     }
 
