@@ -241,7 +241,7 @@ impl<F: Format> Source for FileSource<F> {
             packets: self.packets,
             octets: self.octets,
             lost,
-            events: Vec::new(),
+            ..Origin::default()
         });
         origin.into_iter().collect()
     }
