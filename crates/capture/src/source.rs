@@ -45,7 +45,7 @@ pub trait Source: Send {
         0
     }
 
-    /// Where the packets have come from so far: interfaces, connections. A file tells nothing.
+    /// Where the packets have come from so far: interfaces, connections, and files that tell of drops.
     fn origins(&mut self) -> Vec<Origin> {
         Vec::new()
     }

@@ -109,7 +109,8 @@ impl Progress {
             return;
         }
         let (dropped, unwritten) = (watch.ledger.lost(), watch.upkeep.unwritten);
-        if dropped > told.dropped {
+        // Those that a file tells of are in its summary.
+        if watch.is_live && dropped > told.dropped {
             self.warn(&format!(
                 "{} dropped just now, {} so far",
                 counted(dropped - told.dropped, "packets"),
