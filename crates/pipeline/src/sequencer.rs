@@ -64,6 +64,8 @@ pub(crate) struct State {
     finished: BTreeMap<u64, (Box<Parcel>, Vec<Output>)>,
     /// Batches delivered.
     delivered: u64,
+    /// Whether the last period has ended, or was to.
+    is_closed: bool,
     progress: Progress,
     /// How the reader came to its end, once it has.
     end: Option<End>,
@@ -298,8 +300,11 @@ impl Sequencer<'_> {
         Ok(std::mem::take(&mut self.state.answers))
     }
 
-    /// Ends a period, and begins another one if it `goes_on`.
+    /// Ends a period, and begins another one if it `goes_on`. The last one ends once, whatever comes of it.
     fn close_period(&mut self, goes_on: bool) -> Result<(), Stopped> {
+        if !goes_on && std::mem::replace(&mut self.state.is_closed, true) {
+            return Ok(());
+        }
         let mut log = Chunk::default();
         let State { ledger, told, .. } = &mut self.state;
         ledger.write_news(told, &mut log.octets);
