@@ -32,7 +32,8 @@ const MAX_PACKETS: usize = 4096;
 const ACCOUNT: Duration = Duration::from_millis(500);
 
 /// Merges live sources by time. Interface numbers stay those of each source. One source is given
-/// back as it is.
+/// back as it is. Threads start with the first [`Source::fill`], so that whoever drops privileges before does so
+/// for all of them.
 pub fn merge_live(mut sources: Vec<Box<dyn Source>>, window: Duration) -> Box<dyn Source> {
     match sources.pop() {
         Some(only) if sources.is_empty() => return only,
@@ -44,6 +45,7 @@ pub fn merge_live(mut sources: Vec<Box<dyn Source>>, window: Duration) -> Box<dy
     let stop = Arc::new(AtomicBool::new(false));
     // Room for every batch and every end, so that no thread waits here.
     let (out, messages) = sync_channel(sources.len() * (BATCHES + 1));
+    let mut unstarted = Vec::new();
     let inputs = sources.into_iter().enumerate().map(|(number, source)| {
         let (free, batches) = sync_channel(BATCHES);
         for _ in 0..BATCHES {
@@ -56,9 +58,11 @@ pub fn merge_live(mut sources: Vec<Box<dyn Source>>, window: Duration) -> Box<dy
             out: out.clone(),
             stop: Arc::clone(&stop),
         };
+        unstarted.push((reading, source));
         Input {
             free,
-            thread: Some(thread::spawn(move || reading.run(source))),
+            is_open: true,
+            thread: None,
             waiting: VecDeque::new(),
             next: 0,
             clock: None,
@@ -66,10 +70,12 @@ pub fn merge_live(mut sources: Vec<Box<dyn Source>>, window: Duration) -> Box<dy
             origins: Vec::new(),
         }
     });
+    let inputs = inputs.collect();
     Box::new(LiveMerge {
         name,
         window,
-        inputs: inputs.collect(),
+        inputs,
+        unstarted,
         messages,
         stop,
         stopped: None,
@@ -160,7 +166,9 @@ impl Drop for Reading {
 /// A source as far as it has been read.
 struct Input {
     free: SyncSender<Batch>,
-    /// None after its end.
+    /// Whether it has not ended.
+    is_open: bool,
+    /// None before its start and after its end.
     thread: Option<JoinHandle<()>>,
     /// Batches that are not merged yet, none of them empty, and when each came.
     waiting: VecDeque<(Batch, Instant)>,
@@ -183,7 +191,7 @@ impl Input {
 
     /// Whether it may still give packets earlier than that.
     fn may_precede(&self, time: Timestamp) -> bool {
-        self.thread.is_some()
+        self.is_open
             && self.waiting.is_empty()
             && self.clock.is_none_or(|clock| clock < time)
     }
@@ -235,6 +243,8 @@ struct LiveMerge {
     name: String,
     window: Duration,
     inputs: Vec<Input>,
+    /// Sources that no thread reads yet.
+    unstarted: Vec<(Reading, Box<dyn Source>)>,
     messages: Receiver<Message>,
     stop: Arc<AtomicBool>,
     /// When it was told to stop.
@@ -247,6 +257,15 @@ struct LiveMerge {
 }
 
 impl LiveMerge {
+    /// Starts the threads.
+    fn start(&mut self) {
+        for (reading, source) in self.unstarted.drain(..) {
+            if let Some(input) = self.inputs.get_mut(reading.number) {
+                input.thread = Some(thread::spawn(move || reading.run(source)));
+            }
+        }
+    }
+
     fn take(&mut self, message: Message) {
         let Some(input) = self.inputs.get_mut(message.number) else {
             return;
@@ -268,6 +287,7 @@ impl LiveMerge {
                 if let Some(trouble) = trouble {
                     self.trouble.get_or_insert(trouble);
                 }
+                input.is_open = false;
                 let thread = input.thread.take();
                 if let Some(Err(panic)) = thread.map(JoinHandle::join) {
                     panic::resume_unwind(panic);
@@ -300,7 +320,7 @@ impl LiveMerge {
 
     /// Whether some source has not ended yet.
     fn is_open(&self) -> bool {
-        self.inputs.iter().any(|input| input.thread.is_some())
+        self.inputs.iter().any(|input| input.is_open)
     }
 
     /// Counts all that waits, and what the sources still give, until they end.
@@ -320,7 +340,7 @@ impl LiveMerge {
     /// How late it is where the packets come from.
     fn clock(&self) -> Option<Timestamp> {
         let open = self.inputs.iter();
-        let open = open.filter(|input| input.thread.is_some() || !input.waiting.is_empty());
+        let open = open.filter(|input| input.is_open || !input.waiting.is_empty());
         let each = open.map(|input| match input.head() {
             Some((time, _)) => Some(time),
             None => input.clock,
@@ -331,6 +351,7 @@ impl LiveMerge {
 
 impl Source for LiveMerge {
     fn fill(&mut self, batch: &mut Batch) -> Result<bool, Error> {
+        self.start();
         batch.clear();
         batch.sequence = self.sequence;
         batch.first_index = self.packets;

@@ -9,7 +9,7 @@ use netcap_capture::pcap_over_ip::{AddressError, ConnectError, TlsError};
 use netcap_relay::PumpError;
 
 use crate::descriptors;
-use crate::signals::INTERRUPTED;
+use crate::signals;
 
 /// The exit codes of all programs.
 const EXIT_CODES: &str = "\
@@ -21,7 +21,7 @@ Exit codes:
   4 TLS: a peer is not trusted, or does not trust us
   5 pcap-over-ip: the output could not be written; netcap: packets were lost (-fail-on-loss)
   101 a bug: please report it
-  130, 143 Ctrl-C or SIGTERM ended it before the input did, or before it could finish in good order";
+  129, 130, 143 SIGHUP, Ctrl-C or SIGTERM ended it before the input did, or before it could finish in good order";
 
 /// The table of exit codes, for the long help of a program that has all but these.
 pub fn exit_codes(unused: &[u8]) -> String {
@@ -85,7 +85,7 @@ impl Failure {
             Failure::Untrusted(_) => 4,
             Failure::Output(_) => unwritable,
             Failure::Loss(_) => 5,
-            Failure::Interrupted(_) => INTERRUPTED as u8,
+            Failure::Interrupted(_) => signals::interrupted(),
             Failure::Own { code, .. } => *code,
             Failure::Bug(_) => 101,
         }

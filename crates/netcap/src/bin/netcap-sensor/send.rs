@@ -30,12 +30,14 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     // Before anything is opened, or says that it waits.
     let stop = signals::stop()?;
     signals::stop_at_hang_up(&stop)?;
+    let asked = signals::account()?;
     // Before anything is opened: a wrong key is the likelier mistake.
     let peer = Peer::new(flags)?;
     let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
     let capture = Capture::open(PROGRAM, &flags.input, &flags.pipeline, inputs, flags.quiet)?;
     capture.drop_privileges(&flags.spool)?;
     let is_live = capture.source.is_live();
+    let is_file = !is_live && capture.source.progress().total.is_some();
     let way = peer.open(&Run {
         flags,
         registry: &registry,
@@ -74,6 +76,16 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let mut last = Ledger::default();
     let mut show = |watch: Watch<'_>| {
         progress.show(&watch);
+        if asked.swap(false, Ordering::Relaxed) {
+            let report = Report {
+                ledger: watch.ledger.clone(),
+                trouble: None,
+                interrupted: false,
+            };
+            let so_far = Destination::Elsewhere("so far");
+            let text = summary(&report, so_far, started.elapsed(), false) + &account();
+            progress.print(text.trim_end());
+        }
         last.clone_from(watch.ledger);
         if let Some(gauges) = &gauges {
             gauges
@@ -123,23 +135,26 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     }
     match failure {
         Some(error) => Err(error.into()),
-        None => conclude(report, is_live),
+        None => conclude(report, is_live, is_file),
     }
 }
 
 /// What the end of a run means.
-fn conclude(report: Report, is_live: bool) -> Result<(), Failure> {
-    if report.interrupted && !is_live {
-        PROGRAM.note(match report.ledger.packets {
-            0 => "interrupted before anything was read; nothing was sent",
-            _ => "interrupted; the rest was not read",
-        });
+fn conclude(report: Report, is_live: bool, is_file: bool) -> Result<(), Failure> {
+    let interrupted = match report.ledger.packets {
+        0 => "interrupted before anything was read; nothing was sent",
+        _ => "interrupted; the rest was not read",
+    };
+    // A pipe has no other end, and cannot be read again.
+    if report.interrupted && !is_live && !is_file {
+        PROGRAM.note(interrupted);
     }
     if !report.ledger.balances() {
         return Err(Failure::Bug("the ledger does not balance".to_owned()));
     }
     match report.trouble {
         Some(trouble) => Err(trouble.into()),
+        None if report.interrupted && is_file => Err(Failure::Interrupted(interrupted.to_owned())),
         None => Ok(()),
     }
 }
