@@ -32,8 +32,8 @@ const MAX_PACKETS: usize = 4096;
 const ACCOUNT: Duration = Duration::from_millis(500);
 
 /// Merges live sources by time. Interface numbers stay those of each source. One source is given
-/// back as it is. Threads start with the first [`Source::fill`], so that whoever drops privileges before does so
-/// for all of them.
+/// back as it is. Threads begin when packets are asked for: who opens interfaces may have privileges then that
+/// no thread is to have.
 pub fn merge_live(mut sources: Vec<Box<dyn Source>>, window: Duration) -> Box<dyn Source> {
     match sources.pop() {
         Some(only) if sources.is_empty() => return only,
@@ -45,7 +45,6 @@ pub fn merge_live(mut sources: Vec<Box<dyn Source>>, window: Duration) -> Box<dy
     let stop = Arc::new(AtomicBool::new(false));
     // Room for every batch and every end, so that no thread waits here.
     let (out, messages) = sync_channel(sources.len() * (BATCHES + 1));
-    let mut unstarted = Vec::new();
     let inputs = sources.into_iter().enumerate().map(|(number, source)| {
         let (free, batches) = sync_channel(BATCHES);
         for _ in 0..BATCHES {
@@ -58,10 +57,9 @@ pub fn merge_live(mut sources: Vec<Box<dyn Source>>, window: Duration) -> Box<dy
             out: out.clone(),
             stop: Arc::clone(&stop),
         };
-        unstarted.push((reading, source));
         Input {
             free,
-            is_open: true,
+            begins: Some((reading, source)),
             thread: None,
             waiting: VecDeque::new(),
             next: 0,
@@ -70,12 +68,10 @@ pub fn merge_live(mut sources: Vec<Box<dyn Source>>, window: Duration) -> Box<dy
             origins: Vec::new(),
         }
     });
-    let inputs = inputs.collect();
     Box::new(LiveMerge {
         name,
         window,
-        inputs,
-        unstarted,
+        inputs: inputs.collect(),
         messages,
         stop,
         stopped: None,
@@ -166,9 +162,9 @@ impl Drop for Reading {
 /// A source as far as it has been read.
 struct Input {
     free: SyncSender<Batch>,
-    /// Whether it has not ended.
-    is_open: bool,
-    /// None before its start and after its end.
+    /// What its thread takes with it.
+    begins: Option<(Reading, Box<dyn Source>)>,
+    /// None before it begins and after its end.
     thread: Option<JoinHandle<()>>,
     /// Batches that are not merged yet, none of them empty, and when each came.
     waiting: VecDeque<(Batch, Instant)>,
@@ -191,7 +187,7 @@ impl Input {
 
     /// Whether it may still give packets earlier than that.
     fn may_precede(&self, time: Timestamp) -> bool {
-        self.is_open
+        self.thread.is_some()
             && self.waiting.is_empty()
             && self.clock.is_none_or(|clock| clock < time)
     }
@@ -243,8 +239,6 @@ struct LiveMerge {
     name: String,
     window: Duration,
     inputs: Vec<Input>,
-    /// Sources that no thread reads yet.
-    unstarted: Vec<(Reading, Box<dyn Source>)>,
     messages: Receiver<Message>,
     stop: Arc<AtomicBool>,
     /// When it was told to stop.
@@ -257,10 +251,9 @@ struct LiveMerge {
 }
 
 impl LiveMerge {
-    /// Starts the threads.
-    fn start(&mut self) {
-        for (reading, source) in self.unstarted.drain(..) {
-            if let Some(input) = self.inputs.get_mut(reading.number) {
+    fn begin(&mut self) {
+        for input in &mut self.inputs {
+            if let Some((reading, source)) = input.begins.take() {
                 input.thread = Some(thread::spawn(move || reading.run(source)));
             }
         }
@@ -287,7 +280,6 @@ impl LiveMerge {
                 if let Some(trouble) = trouble {
                     self.trouble.get_or_insert(trouble);
                 }
-                input.is_open = false;
                 let thread = input.thread.take();
                 if let Some(Err(panic)) = thread.map(JoinHandle::join) {
                     panic::resume_unwind(panic);
@@ -320,7 +312,7 @@ impl LiveMerge {
 
     /// Whether some source has not ended yet.
     fn is_open(&self) -> bool {
-        self.inputs.iter().any(|input| input.is_open)
+        self.inputs.iter().any(|input| input.thread.is_some())
     }
 
     /// Counts all that waits, and what the sources still give, until they end.
@@ -340,7 +332,7 @@ impl LiveMerge {
     /// How late it is where the packets come from.
     fn clock(&self) -> Option<Timestamp> {
         let open = self.inputs.iter();
-        let open = open.filter(|input| input.is_open || !input.waiting.is_empty());
+        let open = open.filter(|input| input.thread.is_some() || !input.waiting.is_empty());
         let each = open.map(|input| match input.head() {
             Some((time, _)) => Some(time),
             None => input.clock,
@@ -351,10 +343,10 @@ impl LiveMerge {
 
 impl Source for LiveMerge {
     fn fill(&mut self, batch: &mut Batch) -> Result<bool, Error> {
-        self.start();
         batch.clear();
         batch.sequence = self.sequence;
         batch.first_index = self.packets;
+        self.begin();
         if self
             .stopped
             .is_some_and(|since| since.elapsed() > LAST_WORDS)

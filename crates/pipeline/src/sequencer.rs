@@ -48,6 +48,8 @@ pub(crate) struct Sequencer<'a> {
     pub(crate) supply: &'a Supply,
     pub(crate) bodies: Option<BodySink>,
     pub(crate) is_live: bool,
+    /// Whether the packets come from what may wait, and can be had but once.
+    pub(crate) may_wait: bool,
     pub(crate) state: State,
 }
 
@@ -83,7 +85,10 @@ impl Sequencer<'_> {
             Err(stopped) => {
                 // What was done until then is known, whatever came after.
                 watch(self.watch(Upkeep::default()));
-                if self.is_live && matches!(stopped, Stopped::Failed(_)) {
+                if let Some(bodies) = &mut self.bodies {
+                    bodies.close();
+                }
+                if self.may_wait && matches!(stopped, Stopped::Failed(_)) {
                     // Nobody can have those packets again, so what there is of them is kept.
                     drop(self.close_period(false));
                 }
@@ -148,9 +153,6 @@ impl Sequencer<'_> {
             self.state.ledger.origins = std::mem::take(&mut end.origins);
         }
         self.close_lanes()?;
-        if let Some(bodies) = &self.bodies {
-            self.state.ledger.bodies = bodies.ledger();
-        }
         // Once with all packets, before the outlet closes: a sensor tells the server of them.
         let upkeep = self.outlet.tidy(&mut self.workers);
         watch(self.watch(upkeep));
@@ -237,7 +239,8 @@ impl Sequencer<'_> {
         all.sort_by_turn();
         merge(chunks, first, &mut all);
         if let (Some(sink), Some(bodies)) = (&mut self.bodies, &mut all.bodies) {
-            sink.take(bodies.events.drain(..).map(|(_, event)| event))?;
+            sink.take(bodies.events.drain(..).map(|(_, event)| event));
+            self.state.ledger.bodies.clone_from(sink.ledger());
         }
         self.stages.reuse(all);
         Ok(())

@@ -133,8 +133,12 @@ fn plain(reason: &(dyn std::error::Error + 'static), value: &str) -> String {
 
 /// The flag with one more sentence at the end of its long help.
 pub fn explained(flag: Arg, sentence: &str) -> Arg {
-    let help = flag.get_long_help().map(ToString::to_string);
-    flag.long_help(format!("{} {sentence}", help.unwrap_or_default()))
+    let help = match (flag.get_long_help(), flag.get_help()) {
+        (Some(long), _) => format!("{long} {sentence}"),
+        (None, Some(short)) => format!("{short}\n\n{sentence}"),
+        (None, None) => sentence.to_owned(),
+    };
+    flag.long_help(help)
 }
 
 fn print_help(help: &Error) -> Result<(), Failure> {

@@ -19,7 +19,7 @@ use netcap_capture::pcap_over_ip::listen_remedy;
 use netcap_pipeline::{Registry, Watch};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::privileges::give_up_capabilities;
+use crate::privileges::need_no_capabilities;
 use crate::{Failure, HostPort, Program};
 
 /// How long a request and its answer may take together.
@@ -205,7 +205,7 @@ impl Metrics {
         let thread = thread::Builder::new()
             .name("metrics".to_owned())
             .spawn(move || {
-                give_up_capabilities();
+                need_no_capabilities();
                 serve(&listener, &served, &stopped);
             })
             .map_err(failed)?;

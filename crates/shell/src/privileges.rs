@@ -55,11 +55,11 @@ pub fn drop_after_opening<'a>(
     Ok(())
 }
 
-/// Gives up, for a thread that has no use for them and is there before interfaces are open, what
-/// [`drop_after_opening`] gives up: Linux has capabilities by thread. Root keeps them.
-pub fn give_up_capabilities() {
+/// For threads that begin before the interfaces are open, as capabilities are those of each thread: gives up
+/// its own. Root's are left, as all threads become another user together.
+pub fn need_no_capabilities() {
     if !Uid::effective().is_root() {
-        // The program tells where they cannot be given up.
+        // Who has none, or may not even ask for them, has nothing to give up.
         drop(drop_capabilities());
     }
 }

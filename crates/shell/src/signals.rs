@@ -1,10 +1,9 @@
-//! Signals: the first SIGINT or SIGTERM ends a program in good order, a later one at once; SIGHUP does too, or
-//! has certificates read again; SIGUSR1 asks for the account so far; SIGTSTP gives a program that draws the
-//! time to leave the terminal as it was.
+//! Signals: the first SIGINT or SIGTERM ends a program in good order, a later one at once; SIGHUP does too, or has
+//! certificates read again; SIGUSR1 asks for the account so far; SIGTSTP gives a program that draws the time to leave the terminal as it was.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -15,25 +14,10 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::failure::Failure;
-use crate::privileges::give_up_capabilities;
+use crate::privileges::need_no_capabilities;
 
-/// The signal that has asked for the end. The process has it, as it has its signals.
-static ENDED_BY: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
-
-/// The exit code of a program that a signal has ended before its time: 128 and the signal's number, as shells have
-/// it.
-pub fn interrupted() -> u8 {
-    let signal = ENDED_BY.get().map(|signal| signal.load(Ordering::Relaxed));
-    let signal = signal.filter(|signal| *signal > 0);
-    signal.map_or(128 + SIGINT as u8, |signal| 128 + signal as u8)
-}
-
-/// Has a signal set the flag that asks for the end.
-fn ends(signal: i32, stop: &Arc<AtomicBool>) -> io::Result<()> {
-    let ended_by = ENDED_BY.get_or_init(Arc::default);
-    register_usize(signal, Arc::clone(ended_by), signal as usize)?;
-    register(signal, Arc::clone(stop)).map(drop)
-}
+/// The exit code of a program that Ctrl-C ended before it could do so in good order (128 + 2).
+pub const INTERRUPTED: i32 = 128 + SIGINT;
 
 /// Signals within that time are one. Some come twice: `timeout` and shells signal a program and its process group.
 const TOGETHER: Duration = Duration::from_millis(500);
@@ -49,13 +33,13 @@ pub fn stop() -> Result<Arc<AtomicBool>, Failure> {
     let signals = [SIGINT, SIGTERM];
     for signal in signals {
         register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))
-            .and_then(|_| ends(signal, &stop))
+            .and_then(|_| register(signal, Arc::clone(&stop)))
             .map_err(unavailable)?;
     }
     let mut first = Signals::new(signals).map_err(unavailable)?;
     let waiter = thread::Builder::new().name("signals".to_owned());
     let spawned = waiter.spawn(move || {
-        give_up_capabilities();
+        need_no_capabilities();
         if first.forever().next().is_some() {
             thread::sleep(TOGETHER);
             again.store(true, Ordering::Relaxed);
@@ -85,7 +69,8 @@ pub fn stop_at_hang_up(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
     if is_ignored(SIGHUP) {
         return Ok(());
     }
-    ends(SIGHUP, stop).map_err(unavailable)
+    register(SIGHUP, Arc::clone(stop)).map_err(unavailable)?;
+    Ok(())
 }
 
 /// Whether whoever started the program has it ignore a signal, as Linux tells.
@@ -94,6 +79,39 @@ fn is_ignored(signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Which signal has ended a run, for the exit code of one that had not come to the end of its input.
+#[derive(Debug)]
+pub struct Cause(Arc<AtomicUsize>);
+
+impl Cause {
+    /// Watches from now on.
+    ///
+    /// # Errors
+    ///
+    /// The system does not tell of signals.
+    pub fn watch() -> Result<Cause, Failure> {
+        // Where neither of the others has come, it was a hang-up.
+        let latest = Arc::new(AtomicUsize::new(SIGHUP as usize));
+        for signal in [SIGINT, SIGTERM] {
+            register_usize(signal, Arc::clone(&latest), signal as usize).map_err(unavailable)?;
+        }
+        Ok(Cause(latest))
+    }
+
+    /// The exit code of a run that a signal has ended: 128 and its number, as shells have it.
+    pub fn code(&self) -> u8 {
+        128 + self.0.load(Ordering::Relaxed) as u8
+    }
+
+    /// The failure of a run that a signal has ended.
+    pub fn interrupted(&self, message: &str) -> Failure {
+        Failure::Interrupted {
+            code: self.code(),
+            message: message.to_owned(),
+        }
+    }
 }
 
 /// A flag that SIGUSR1 sets: the account of the run is asked for.

@@ -102,7 +102,7 @@ pub fn summary(
 /// Where the packets came from, and what was lost there: a line for each.
 fn origins(origins: &[Origin]) -> String {
     let mut text = String::new();
-    let mut line = |name: &str, packets, octets, lost, events: &[(&str, u64)]| {
+    let mut line = |name: &str, packets, octets, lost, events: &[(&str, u64)], trouble| {
         text.push_str(&format!(
             "{}: {}, {}, {} dropped",
             visible(name.as_bytes()),
@@ -113,18 +113,29 @@ fn origins(origins: &[Origin]) -> String {
         for (event, count) in events {
             text.push_str(&format!(", {}", counted(*count, event)));
         }
+        if let Some(trouble) = trouble {
+            text.push_str(&format!("; ended early: {trouble}"));
+        }
         text.push('\n');
     };
     for origin in origins.iter().take(MOST_ORIGINS) {
         let (packets, octets) = (origin.packets, origin.octets);
-        line(&origin.name, packets, octets, origin.lost, &origin.events);
+        let (lost, trouble) = (origin.lost, origin.trouble.as_ref());
+        line(&origin.name, packets, octets, lost, &origin.events, trouble);
     }
     let others = origins.get(MOST_ORIGINS..).unwrap_or_default();
     if !others.is_empty() {
         let sum = |count: fn(&Origin) -> u64| others.iter().map(count).sum();
         let name = counted(others.len() as u64, "others");
         let octets = sum(|origin| origin.octets);
-        line(&name, sum(|o| o.packets), octets, sum(|o| o.lost), &[]);
+        line(
+            &name,
+            sum(|o| o.packets),
+            octets,
+            sum(|o| o.lost),
+            &[],
+            None,
+        );
     }
     text
 }
@@ -337,6 +348,10 @@ fn bodies(ledger: &BodyLedger) -> String {
         ),
         (ledger.too_many, "left out for their number (-files-count)"),
         (ledger.crowded_out, "cut because too many came at a time"),
+        (
+            ledger.unwritten,
+            "cut or left out as they could not be written",
+        ),
     ];
     let mut line = format!(
         "{} kept, {}",
@@ -348,6 +363,9 @@ fn bodies(ledger: &BodyLedger) -> String {
     );
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
         line.push_str(&format!(", {}", counted(count, what)));
+    }
+    if let Some(why) = &ledger.why {
+        line.push_str(&format!(" ({why})"));
     }
     line.push('\n');
     line

@@ -111,18 +111,10 @@ impl Leftover {
         }
         let metadata = fs::metadata(&self.path).map_err(|source| self.trouble(source))?;
         let began = metadata.created().or_else(|_| metadata.modified());
-        let mut period = Period::at(began.unwrap_or_else(|_| SystemTime::now()));
-        loop {
-            let folder = directory.join(period.to_string());
-            match fs::create_dir(&folder) {
-                Ok(()) => {
-                    folders.insert(run, folder.clone());
-                    return Ok(folder);
-                }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => period = period.next(),
-                Err(error) => return Err(self.trouble(error)),
-            }
-        }
+        let period = Period::at(began.unwrap_or_else(|_| SystemTime::now()));
+        let (_, folder) = period.make_in(directory)?;
+        folders.insert(run, folder.clone());
+        Ok(folder)
     }
 
     fn trouble(&self, source: io::Error) -> Error {
@@ -163,9 +155,9 @@ mod tests {
         }
         assert!(period.join(log).exists());
         assert!(root.path().join(".notes.1.partial").exists());
-        alive
-            .finish(false)
-            .expect("the run that is alive has its file");
+        let mut alive = alive;
+        let named = alive.finish_as(&root.path().join(log));
+        assert!(named.expect("the run that is alive has its file"));
         assert!(
             leftovers(&root.path().join("none"), |_| true)
                 .expect("none")
@@ -178,8 +170,9 @@ mod tests {
         let root = tempfile::tempdir().expect("a directory");
         let name = format!(".x.{}.partial", std::process::id());
         fs::write(root.path().join(&name), b"dead").expect("a file");
-        let file = OutputFile::create(root.path(), "x").expect("another");
-        file.finish(false).expect("a name");
+        let mut file = OutputFile::create(root.path(), "x").expect("another");
+        let named = file.finish_as(&root.path().join("x"));
+        assert!(named.expect("a name"));
         assert_eq!(fs::read(root.path().join(name)).expect("a file"), b"dead");
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Account {
     name: String,
     packets: u64,
     octets: u64,
+    /// Packets that it says were dropped where they were captured.
+    pub(crate) dropped: u64,
     /// A stream of its has begun.
     has_begun: bool,
     events: Vec<(&'static str, u64)>,
@@ -38,6 +40,7 @@ impl Account {
             name: name.to_owned(),
             packets: 0,
             octets: 0,
+            dropped: 0,
             has_begun: false,
             events: Vec::new(),
         }
@@ -58,8 +61,9 @@ impl Account {
             name: self.name.clone(),
             packets: self.packets,
             octets: self.octets,
-            lost: 0,
+            lost: self.dropped,
             events: self.events.clone(),
+            trouble: None,
         }
     }
 

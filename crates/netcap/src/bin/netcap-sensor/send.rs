@@ -6,6 +6,7 @@ use std::time::Instant;
 use netcap_pipeline::{Ledger, Report, Watch};
 use netcap_shell::console::say;
 use netcap_shell::progress::Progress;
+use netcap_shell::signals::Cause;
 use netcap_shell::summary::{Destination, summary};
 use netcap_shell::{Capture, Failure, Inputs, signals};
 
@@ -28,6 +29,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         _ => Vec::new(),
     };
     // Before anything is opened, or says that it waits.
+    let cause = Cause::watch()?;
     let stop = signals::stop()?;
     signals::stop_at_hang_up(&stop)?;
     let asked = signals::account()?;
@@ -36,8 +38,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
     let capture = Capture::open(PROGRAM, &flags.input, &flags.pipeline, inputs, flags.quiet)?;
     capture.drop_privileges(&flags.spool)?;
-    let is_live = capture.source.is_live();
-    let is_file = !is_live && capture.source.progress().total.is_some();
+    let (is_live, is_file) = (capture.source.is_live(), !capture.source.may_wait());
     let way = peer.open(&Run {
         flags,
         registry: &registry,
@@ -135,26 +136,30 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     }
     match failure {
         Some(error) => Err(error.into()),
-        None => conclude(report, is_live, is_file),
+        None => {
+            let stopped = match report.ledger.packets {
+                0 => "interrupted before anything was read; nothing was sent",
+                _ => "interrupted; the rest was not read",
+            };
+            let is_interrupted = report.interrupted;
+            conclude(report)?;
+            match is_interrupted && !is_live {
+                true if is_file => Err(cause.interrupted(stopped)),
+                // A pipe has no other end.
+                true => Ok(PROGRAM.note(stopped)),
+                false => Ok(()),
+            }
+        }
     }
 }
 
-/// What the end of a run means.
-fn conclude(report: Report, is_live: bool, is_file: bool) -> Result<(), Failure> {
-    let interrupted = match report.ledger.packets {
-        0 => "interrupted before anything was read; nothing was sent",
-        _ => "interrupted; the rest was not read",
-    };
-    // A pipe has no other end, and cannot be read again.
-    if report.interrupted && !is_live && !is_file {
-        PROGRAM.note(interrupted);
-    }
+/// What the end of a run means, if it was not interrupted.
+fn conclude(report: Report) -> Result<(), Failure> {
     if !report.ledger.balances() {
         return Err(Failure::Bug("the ledger does not balance".to_owned()));
     }
     match report.trouble {
         Some(trouble) => Err(trouble.into()),
-        None if report.interrupted && is_file => Err(Failure::Interrupted(interrupted.to_owned())),
         None => Ok(()),
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn run(flags: &Hub) -> Result<(), Failure> {
             report.input(totals);
         });
         let pumped = pumped.map_err(Failure::from);
-        result = pumped.and_then(|()| interruption(inlet.as_ref(), &totals));
+        result = pumped.and_then(|()| interruption(inlet.as_ref(), &totals, &report));
         if !flags.outlets.quiet {
             accounts(inlet.as_mut());
         }

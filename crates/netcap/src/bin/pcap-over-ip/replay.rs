@@ -12,7 +12,7 @@ use netcap_relay::replay::{Nic, ReplayOptions, ReplayTotals, carries, replay};
 use netcap_relay::{Pace, stdin};
 use netcap_shell::figures::{several, size};
 use netcap_shell::peers::Terms;
-use netcap_shell::privileges::{drop_after_opening, give_up_capabilities};
+use netcap_shell::privileges::{drop_after_opening, need_no_capabilities};
 use netcap_shell::{Failure, signals};
 
 use crate::PROGRAM;
@@ -40,7 +40,7 @@ pub(crate) fn run(flags: &Replay) -> Result<(), Failure> {
     }
     let mut nic = Nic::open(&flags.interface)?;
     // Before there are threads that read a stream; another user we become once files are open, too.
-    give_up_capabilities();
+    need_no_capabilities();
     let mut source: Box<dyn Source> = if let Some(address) = address {
         let (addresses, terms) = (vec![address], Terms::default());
         Box::new(flags.reader.open(PROGRAM, addresses, &flags.tls, terms)?)
@@ -79,9 +79,9 @@ pub(crate) fn run(flags: &Replay) -> Result<(), Failure> {
     tell("", &totals);
     match result {
         Err(error) if !halt.is_asked() => Err(error.into()),
-        _ if halt.is_asked() && is_file => Err(Failure::Interrupted(
-            "interrupted; the rest was not sent".to_owned(),
-        )),
+        _ if halt.is_asked() && is_file => {
+            Err(asked.interrupted("interrupted; the rest was not sent"))
+        }
         // What was cut short because the user ended it is no fault where it has no other end.
         _ => Ok(()),
     }

@@ -11,6 +11,7 @@ use netcap_relay::{
 };
 use netcap_shell::console::is_watched;
 use netcap_shell::figures::{several, size};
+use netcap_shell::signals::Cause;
 use netcap_shell::{Damper, Failure, signals};
 
 use crate::PROGRAM;
@@ -28,6 +29,8 @@ pub(crate) struct Asked {
     account: Arc<AtomicBool>,
     /// SIGHUP, where there are certificates to be read again.
     again: Option<(Arc<AtomicBool>, Arc<ServerTls>)>,
+    /// Any: the end.
+    cause: Cause,
 }
 
 impl Asked {
@@ -40,13 +43,21 @@ impl Asked {
                 None
             }
         };
-        let account = signals::account()?;
-        Ok(Asked { account, again })
+        Ok(Asked {
+            account: signals::account()?,
+            again,
+            cause: Cause::watch()?,
+        })
     }
 
     /// Whether the account is asked for, since this was asked last.
     pub(crate) fn account(&self) -> bool {
         self.account.swap(false, Ordering::Relaxed)
+    }
+
+    /// The failure of a run that was ended before its input was.
+    pub(crate) fn interrupted(&self, message: &str) -> Failure {
+        self.cause.interrupted(message)
     }
 
     /// Reads certificates again, if that is asked for.
@@ -145,6 +156,11 @@ impl Report {
             has_others: ways > 1,
             state: Mutex::new(State::new()),
         }
+    }
+
+    /// The failure of a run that was ended before its input was.
+    pub(crate) fn interrupted(&self) -> Failure {
+        self.asked.interrupted("interrupted; what was read until then has been passed on")
     }
 
     /// Whether nobody gets what comes, once no peer is served any more.
@@ -308,7 +324,7 @@ impl Report {
         drop(self.finish(None, has_peers(outlets)));
         std::process::exit(match is_clean {
             true => 0,
-            false => signals::interrupted().into(),
+            false => self.asked.cause.code().into(),
         });
     }
 

@@ -26,9 +26,6 @@ use crate::flags::{FormFlags, Format, Mode, Serve, Times};
 use crate::outlets::{Opened, announce, open, own_traffic};
 use crate::report::{Asked, Progress, Report, has_peers};
 
-/// Of an input that had more.
-const INTERRUPTED: &str = "interrupted; what was read until then has been passed on";
-
 /// Octets of a captured packet that are searched for our own stream at least.
 const SEARCHED: u32 = 512;
 
@@ -108,7 +105,7 @@ pub(crate) fn run(flags: &Serve) -> Result<(), Failure> {
         }
         attend(&outlets, &supply, &halt, &report, || None)?;
         return match halt.is_asked() && outlets.listeners.is_empty() && !flags.is_looped {
-            true => Err(Failure::Interrupted(INTERRUPTED.to_owned())),
+            true => Err(report.interrupted()),
             false => Ok(()),
         };
     }
@@ -146,7 +143,7 @@ pub(crate) fn run(flags: &Serve) -> Result<(), Failure> {
             result = pumped.map_err(Failure::from);
         }
         if result.is_ok() {
-            result = interruption(inlet.as_ref(), &totals);
+            result = interruption(inlet.as_ref(), &totals, &report);
         }
         for origin in inlet.origins() {
             if origin.lost > 0 {
@@ -209,16 +206,20 @@ pub(crate) fn conclude(
     peers: Result<(), Failure>,
 ) -> Result<(), Failure> {
     match (input, peers) {
-        (Err(Failure::Interrupted(_)), Err(given_up)) => Err(given_up),
+        (Err(Failure::Interrupted { .. }), Err(given_up)) => Err(given_up),
         (input, peers) => input.and(peers),
     }
 }
 
 /// Whether the user has ended it before its input did, which a file would have done by itself.
-pub(crate) fn interruption(inlet: &dyn Inlet, totals: &PumpTotals) -> Result<(), Failure> {
+pub(crate) fn interruption(
+    inlet: &dyn Inlet,
+    totals: &PumpTotals,
+    report: &Report,
+) -> Result<(), Failure> {
     match totals.is_ended || inlet.is_live() || inlet.progress().total.is_none() {
         true => Ok(()),
-        false => Err(Failure::Interrupted(INTERRUPTED.to_owned())),
+        false => Err(report.interrupted()),
     }
 }
 

@@ -15,7 +15,7 @@ use netcap_capture::{Error, Filter};
 use netcap_relay::{Halt, Pace};
 use netcap_shell::figures::several;
 use netcap_shell::metrics::Metrics;
-use netcap_shell::privileges::{give_up_capabilities, keep_for_opening};
+use netcap_shell::privileges::{need_no_capabilities, keep_for_opening};
 use netcap_shell::{Failure, signals};
 
 use crate::PROGRAM;
@@ -79,7 +79,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     };
     let ended = thread::scope(|scope| {
         scope.spawn(move || {
-            give_up_capabilities();
+            need_no_capabilities();
             log.run(&chunks, reopen, &mut |line| report.log_trouble(line));
         });
         let ended = agent
@@ -181,7 +181,7 @@ impl Agent<'_> {
         let extended = extended.map(|(notes, outlets)| (Stream::Extended, outlets, notes.fanout()));
         for (stream, outlets, fanout) in [Some(classic), extended].into_iter().flatten() {
             let served = thread::Builder::new().spawn_scoped(scope, move || {
-                give_up_capabilities();
+                need_no_capabilities();
                 netcap_relay::serve(outlets, fanout, self.halt, &|event| {
                     self.report.event(stream, event);
                 });
@@ -222,7 +222,7 @@ impl Agent<'_> {
             })
             .collect();
         // Those who watch may have to open an interface again; nobody else.
-        give_up_capabilities();
+        need_no_capabilities();
         let mut pulse = Pulse::new(self.flags.statistics);
         while !watchers.iter().all(ScopedJoinHandle::is_finished) {
             if let Some(metrics) = metrics {

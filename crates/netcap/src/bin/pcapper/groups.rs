@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::thread::Scope;
 
 use netcap_agent::extended::{Multicast, NoteOutlet};
-use netcap_shell::privileges::give_up_capabilities;
+use netcap_shell::privileges::need_no_capabilities;
 use netcap_shell::Failure;
 use netcap_shell::figures::{counted, grouped};
 
@@ -47,7 +47,7 @@ impl Groups {
     ) {
         for (group, notes) in self.0.iter().zip(notes.into_iter().cycle()) {
             scope.spawn(move || {
-                give_up_capabilities();
+                need_no_capabilities();
                 group.run(notes, &|error| {
                     report.unsent(&format!("{}: cannot send: {error}", group.place()));
                 });
