@@ -297,7 +297,6 @@ def signals_of_others(lab):
         run = lab.run(f"replay {capture} -i ie_near --pace pps=1", "pcap-over-ip")
         time.sleep(2)
         lab.check(f"replay of a file: {number.name}", run.end(number) == code, run.said().strip())
-        out = lab.folder / "slow.pcapng"
         run = lab.run(f"serve {capture} --mode live --pace recorded --listen 127.0.0.1:57133", "pcap-over-ip")
         run.says("memory stays below")
         lab.check(f"serve of a file as recorded: {number.name}", run.end(number) == code, run.said().strip())
@@ -477,7 +476,7 @@ def feedback(lab):
 def feedback_of_hubs(lab):
     """Hubs that read each other, whatever they change; a hub that reads itself; packets that are equal."""
     packets = write_capture(lab.folder / "equal.pcap", 1, [FRAME] * 40, every=0)
-    for first, second in [("", ""), ("?offset=0.5", ""), ("?offset=-1", "?offset=1"), ("", "", )]:
+    for first, second in [("", ""), ("?offset=0.5", ""), ("?offset=-1", "?offset=1")]:
         one = lab.run(f"hub tcp://127.0.0.1:57112{first} listen://127.0.0.1:57113 --listen 127.0.0.1:57111 --stats"
                       f" -w {lab.folder}/hub.pcapng --snaplen 70", "pcap-over-ip")
         two = lab.run(f"hub tcp://127.0.0.1:57111{second} --listen 127.0.0.1:57112 --bpf ip --ts ns", "pcap-over-ip")
@@ -602,14 +601,17 @@ def capabilities(lab):
         setns(there, CLONE_NEWNET)
         lower()
     none, raw = 0, 1 << 13  # CAP_NET_RAW
+    add = (f"ip -n {SPACE} link add ie_dummy type veth peer name ie_end; ip -n {SPACE} link set ie_end up; "
+           f"ip -n {SPACE} link set ie_dummy up")
+    sh(add)
     for line, kept in [
         (f"netcap -iface ie_near,lo -metrics 127.0.0.1:57150 -out {place}/out", none),
         (f"netcap-sensor -iface ie_near -metrics 127.0.0.1:57150 -pubkey {public} -addr 127.0.0.1:57131 -client a", none),
         ("pcap-over-ip serve -i ie_near --listen 127.0.0.1:57151", none),
         (f"pcap-over-ip replay {capture} -i lo --pace pps=1", none),
         ("pcap-over-ip replay tcp://127.0.0.1:57159 -i ie_near", none),
-        # To open an interface again that was down: permitted, and not in effect.
-        (f"pcapper -i ie_near -m none -p 57152 --metrics 127.0.0.1:57150 -f {place}/pcapper.log", raw),
+        # To open an interface again that was removed: permitted, and not in effect.
+        (f"pcapper -i ie_dummy --reattach -m none -p 57152 --metrics 127.0.0.1:57150 -f {place}/pcapper.log", raw),
     ]:
         name, *arguments = line.split()
         program = bin / name
@@ -626,7 +628,7 @@ def capabilities(lab):
         sent = lab.send(100)
         time.sleep(1)
         if name == "pcapper":
-            sh(f"ip -n {SPACE} link set ie_near down; sleep 2; ip -n {SPACE} link set ie_near up; sleep 3")
+            sh(f"ip -n {SPACE} link delete ie_dummy; sleep 2; {add}; sleep 3")
         process.terminate()
         said = process.communicate()[1]
         lab.check(f"{line}: no thread has any in effect", len(sets["CapEff"]) > 1 and not any(sets["CapEff"]), sets)
@@ -636,6 +638,7 @@ def capabilities(lab):
             lab.check("it captures", process.returncode == 0 and lab.all_records(place)[0] == sent, said.strip())
         if name == "pcapper":
             lab.check("it opens the interface again", "capturing again" in said, said.strip())
+    sh(f"ip -n {SPACE} link delete ie_dummy")
 
 
 FRAME = bytes.fromhex("02000000000202000000000108004500002800000000400600000a0000010a000002") + bytes(20)

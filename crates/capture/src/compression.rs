@@ -51,7 +51,9 @@ pub enum DecompressError {
         limit: u32,
     },
     /// More comes of it than we take: it may be made to fill a disk.
-    #[error("more than {limit} octets come of each one of the {format} stream, which is as many as are taken")]
+    #[error(
+        "more than {limit} octets come of each one of the {format} stream, which is as many as are taken"
+    )]
     Ratio {
         /// The compression.
         format: &'static str,

@@ -112,7 +112,10 @@ impl Table {
 
 /// The octets of a record by which it is found.
 fn key(record: &[u8], at: usize) -> Option<u64> {
-    record.get(at..)?.first_chunk::<KEY>().map(|key| u64::from_le_bytes(*key))
+    record
+        .get(at..)?
+        .first_chunk::<KEY>()
+        .map(|key| u64::from_le_bytes(*key))
 }
 
 /// Where a record is looked for: by Fibonacci hashing, as times are far from evenly spread.
@@ -140,15 +143,24 @@ mod tests {
         let record: Vec<u8> = (1..101).collect();
         for form in [Form::Pcap(TimeUnit::Microseconds), Form::Pcapng] {
             let mut feedback = Feedback::new(form);
-            assert!(!feedback.feeds_itself(&record, &ends((1, 2))), "nothing was sent yet");
+            assert!(
+                !feedback.feeds_itself(&record, &ends((1, 2))),
+                "nothing was sent yet"
+            );
             feedback.wrote(&record, &ends((1, 2)));
             feedback.wrote(&record[..20], &ends((1, 2)));
             let carried = [&[7; 66][..], &record, &[9; 30]].concat();
             assert!(feedback.feeds_itself(&carried, &ends((1, 2))));
-            assert!(feedback.feeds_itself(&carried, &ends((2, 1))), "the other way");
+            assert!(
+                feedback.feeds_itself(&carried, &ends((2, 1))),
+                "the other way"
+            );
             // A recording that is copied holds records of others.
             assert!(!feedback.feeds_itself(&carried, &ends((1, 3))));
-            assert!(!feedback.feeds_itself(&carried[..100], &ends((1, 2))), "cut before its end");
+            assert!(
+                !feedback.feeds_itself(&carried[..100], &ends((1, 2))),
+                "cut before its end"
+            );
             assert!(!feedback.feeds_itself(&record[1..], &ends((1, 2))));
             assert!(!feedback.feeds_itself(&[], &ends((1, 2))));
             // Seldom, where there is much, but it is found.

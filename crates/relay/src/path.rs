@@ -54,7 +54,9 @@ impl Path {
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(WORDS)?;
-        self.0.iter().try_for_each(|Station(number)| write!(f, " {number:016x}"))
+        self.0
+            .iter()
+            .try_for_each(|Station(number)| write!(f, " {number:016x}"))
     }
 }
 

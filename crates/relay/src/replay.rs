@@ -616,7 +616,12 @@ mod tests {
                 }
             }
         }
-        let short = run(LinkType::ETHERNET, &options, &[(LinkType::NULL, 3, &[2, 0, 0])]).0;
+        let short = run(
+            LinkType::ETHERNET,
+            &options,
+            &[(LinkType::NULL, 3, &[2, 0, 0])],
+        )
+        .0;
         assert_eq!(short.other_link_type, 1);
     }
 

@@ -273,10 +273,13 @@ impl<'a> Server<'a> {
     fn keep_connected(&self, peer: &Address) {
         let mut backoff = Backoff::new();
         let mut failures = 0;
-        let most = self.outlets.retries.unwrap_or(match self.outlets.is_persistent {
-            true => u32::MAX,
-            false => 0,
-        });
+        let most = self
+            .outlets
+            .retries
+            .unwrap_or(match self.outlets.is_persistent {
+                true => u32::MAX,
+                false => 0,
+            });
         while !self.is_over() {
             let wait = match connect(peer, self.outlets.tls.as_ref(), CONNECT_TIMEOUT) {
                 Ok(connection) => {

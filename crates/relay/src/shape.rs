@@ -224,3 +224,101 @@ fn shown(interface: &Interface, cut: Option<u32>) -> Interface {
         ..interface.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use netcap_capture::{Batch, Error, LinkType, Progress, Source, Timestamp};
+
+    use super::*;
+    use crate::path::{Path, Station};
+    use crate::stream::Form;
+
+    /// Streams that have been somewhere.
+    struct Streams(Vec<Interface>);
+
+    impl Source for Streams {
+        fn fill(&mut self, _: &mut Batch) -> Result<bool, Error> {
+            Ok(false)
+        }
+
+        fn progress(&self) -> Progress {
+            Progress::default()
+        }
+
+        fn name(&self) -> &str {
+            "a test"
+        }
+    }
+
+    impl Inlet for Streams {
+        fn interfaces(&self) -> Vec<Interface> {
+            self.0.clone()
+        }
+    }
+
+    fn interface(name: &str, path: Path) -> Interface {
+        Interface {
+            name: name.to_owned(),
+            link_type: LinkType::ETHERNET,
+            snaplen: 0,
+            path: Some(path),
+        }
+    }
+
+    fn pass(shaper: &mut Shaper, streams: &Streams, numbers: &[u32]) -> Chunk {
+        let mut batch = Batch::new(1 << 16, 1000);
+        for number in numbers {
+            batch.push(
+                Timestamp::new(1, 1),
+                LinkType::ETHERNET,
+                *number,
+                60,
+                &[7; 60],
+            );
+        }
+        let mut chunk = Chunk::default();
+        for packet in batch.iter() {
+            let appended = shaper.append(&mut chunk, packet, streams, false);
+            appended.expect("no filter");
+        }
+        chunk
+    }
+
+    #[test]
+    fn only_what_has_been_here_is_left_out() {
+        let preamble = Arc::new(Preamble::new(Form::Pcapng));
+        let mut shaper = Shaper::new(Shaping::default(), Arc::clone(&preamble));
+        let there = Path::default().through(Station::new());
+        let mut streams = Streams(vec![
+            interface("sensor", Path::default()),
+            interface(
+                "hub/sensor",
+                there.through(preamble.station()).through(Station::new()),
+            ),
+            interface("hub/own", there.clone()),
+        ]);
+        let chunk = pass(&mut shaper, &streams, &[0, 1, 2, 0, 1, 2]);
+        assert_eq!(chunk.by_interface, [(0, 2), (1, 2)]);
+        assert_eq!((shaper.counts.feedback, shaper.counts.written), (2, 4));
+        let feeder = Feeder::Interface("hub/sensor".to_owned());
+        assert_eq!(shaper.feeders, std::slice::from_ref(&feeder));
+        // What is equal again and again on the wire is passed on.
+        pass(&mut shaper, &streams, &[0; 500]);
+        assert_eq!((shaper.counts.feedback, shaper.counts.written), (2, 504));
+
+        // One that was started anew, and reads from here now.
+        streams.0[2].path = Some(there.through(preamble.station()));
+        shaper.announce(streams.interfaces());
+        pass(&mut shaper, &streams, &[1, 2]);
+        assert_eq!((shaper.counts.feedback, shaper.counts.written), (4, 504));
+        assert_eq!(
+            shaper.feeders,
+            [feeder, Feeder::Interface("hub/own".to_owned())]
+        );
+        // And no longer.
+        streams.0[2].path = Some(there);
+        shaper.announce(streams.interfaces());
+        let chunk = pass(&mut shaper, &streams, &[2]);
+        assert_eq!(chunk.by_interface, [(2, 1)]);
+    }
+}

@@ -19,6 +19,12 @@ use crate::privileges::need_no_capabilities;
 /// The exit code of a program that Ctrl-C ended before it could do so in good order (128 + 2).
 pub const INTERRUPTED: i32 = 128 + SIGINT;
 
+/// What signals do, for the long help of programs that tell their account and have SIGHUP end them.
+pub const IN_HELP: &str = "\
+Signals:
+  SIGINT, SIGTERM, SIGHUP end it in good order (SIGHUP not under nohup)
+  SIGUSR1 prints the account so far";
+
 /// Signals within that time are one. Some come twice: `timeout` and shells signal a program and its process group.
 const TOGETHER: Duration = Duration::from_millis(500);
 

@@ -146,7 +146,10 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             match is_interrupted && !is_live {
                 true if is_file => Err(cause.interrupted(stopped)),
                 // A pipe has no other end.
-                true => Ok(PROGRAM.note(stopped)),
+                true => {
+                    PROGRAM.note(stopped);
+                    Ok(())
+                }
                 false => Ok(()),
             }
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netcap_relay::{Drainage, Fanout, Files, Form, Inlet, Pace, Preamble, pump};
+use netcap_relay::{Drainage, Fanout, Files, Inlet, Pace, Preamble, pump};
 use netcap_shell::console::stdout;
 use netcap_shell::{Failure, peers, signals};
 
@@ -14,7 +14,7 @@ use crate::PROGRAM;
 use crate::flags::Hub;
 use crate::outlets::{Opened, announce, open};
 use crate::report::{Asked, Report};
-use crate::serve::{attend, conclude, form, interruption, shaping};
+use crate::serve::{attend, conclude, form, interruption, shaping, warn_of_pcap};
 
 /// Octets that are held of each file: what is read of it at a time, and records of a usual length.
 const PER_FILE: u64 = 1 << 20;
@@ -47,11 +47,8 @@ pub(crate) fn run(flags: &Hub) -> Result<(), Failure> {
         memory += reader.ceiling() as u64;
         Box::new(reader)
     };
-    if form(&flags.form, true, false) != Form::Pcapng && inlet.is_live() {
-        PROGRAM.note(
-            "warning: --format pcap: pcap has no room for where a stream has been, so sources that read \
-             from here are not recognised",
-        );
+    if inlet.is_live() {
+        warn_of_pcap(form(&flags.form, true, false));
     }
     let mut file = flags.write.as_ref().map(create).transpose()?;
     if !flags.outlets.quiet {

@@ -108,7 +108,9 @@ impl Watch<'_> {
         let mut known = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         let name = self.interface;
         match (known.is_down, totals.is_down) {
-            (false, true) => PROGRAM.note(format_args!("{name}: it is down or gone; waiting for it")),
+            (false, true) => {
+                PROGRAM.note(format_args!("{name}: it is down or gone; waiting for it"))
+            }
             (true, false) => PROGRAM.note(format_args!("{name}: it is back; sending goes on")),
             _ => {}
         }

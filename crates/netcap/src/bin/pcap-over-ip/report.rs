@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use netcap_capture::pcap_over_ip::{ConnectError, ServerTls};
-use netcap_relay::{
-    ClientTotals, Event, Farewell, Feeder, Halt, Outlets, PumpTotals, Supply,
-};
+use netcap_relay::{ClientTotals, Event, Farewell, Feeder, Halt, Outlets, PumpTotals, Supply};
 use netcap_shell::console::is_watched;
 use netcap_shell::figures::{several, size};
 use netcap_shell::signals::Cause;
@@ -160,7 +158,8 @@ impl Report {
 
     /// The failure of a run that was ended before its input was.
     pub(crate) fn interrupted(&self) -> Failure {
-        self.asked.interrupted("interrupted; what was read until then has been passed on")
+        self.asked
+            .interrupted("interrupted; what was read until then has been passed on")
     }
 
     /// Whether nobody gets what comes, once no peer is served any more.

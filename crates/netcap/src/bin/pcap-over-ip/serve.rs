@@ -248,6 +248,16 @@ pub(crate) fn form(flags: &FormFlags, has_nanoseconds: bool, is_pcap_possible: b
     }
 }
 
+/// Warns where a stream of streams cannot say where it has been.
+pub(crate) fn warn_of_pcap(form: Form) {
+    if form != Form::Pcapng {
+        PROGRAM.note(
+            "warning: --format pcap: pcap has no room for where packets have been, so it is not noticed where \
+             a source reads from here, and packets go round without end",
+        );
+    }
+}
+
 /// Opens what is live, and says how it is written.
 fn live(
     flags: &Serve,
@@ -302,7 +312,9 @@ fn live(
             let addresses = vec![address.clone()];
             let terms = flags.outlets.terms();
             let reader = flags.reader.open(PROGRAM, addresses, &flags.tls, terms)?;
-            Ok((Box::new(reader), form(&flags.form, true, false)))
+            let form = form(&flags.form, true, false);
+            warn_of_pcap(form);
+            Ok((Box::new(reader), form))
         }
     }
 }

@@ -15,7 +15,7 @@ use netcap_capture::{Error, Filter};
 use netcap_relay::{Halt, Pace};
 use netcap_shell::figures::several;
 use netcap_shell::metrics::Metrics;
-use netcap_shell::privileges::{need_no_capabilities, keep_for_opening};
+use netcap_shell::privileges::{keep_for_opening, need_no_capabilities};
 use netcap_shell::{Failure, signals};
 
 use crate::PROGRAM;

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::thread::Scope;
 
 use netcap_agent::extended::{Multicast, NoteOutlet};
-use netcap_shell::privileges::need_no_capabilities;
 use netcap_shell::Failure;
 use netcap_shell::figures::{counted, grouped};
+use netcap_shell::privileges::need_no_capabilities;
 
 use crate::PROGRAM;
 use crate::flags::{Flags, own};

@@ -80,7 +80,10 @@ impl Interface<'_> {
                     format!("{ended}; --reattach waits for it to come back"),
                 ));
             }
-            let failure = match self.plan().and_then(|plan| opening(|| self.open_with(plan))) {
+            let failure = match self
+                .plan()
+                .and_then(|plan| opening(|| self.open_with(plan)))
+            {
                 Ok(opened) => {
                     PROGRAM.note(format_args!("{}: capturing again", self.name));
                     return Ok(Some(opened));
