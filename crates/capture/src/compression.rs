@@ -50,6 +50,16 @@ pub enum DecompressError {
         /// What it is given, in MiB.
         limit: u32,
     },
+    /// More comes of it than we take: it may be made to fill a disk.
+    #[error(
+        "more than {limit} octets come of each one of the {format} stream, which is as many as are taken"
+    )]
+    Ratio {
+        /// The compression.
+        format: &'static str,
+        /// Octets that may come of one.
+        limit: u64,
+    },
 }
 
 impl DecompressError {

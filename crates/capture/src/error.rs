@@ -138,6 +138,7 @@ fn remedy(reason: DecompressError) -> &'static str {
     match reason {
         DecompressError::Behind(_) => " and all that the stream holds",
         DecompressError::Memory { .. } => ", decompress the file for the rest",
+        DecompressError::Ratio { .. } => ", have the rest sent without compression",
     }
 }
 

@@ -77,6 +77,8 @@ pub(crate) struct Described {
     pub(crate) fcs_len: Option<u8>,
     /// Its name where it was captured; the writer's octets, unchecked.
     pub(crate) name: Option<Vec<u8>>,
+    /// What the writer says about it, unchecked.
+    pub(crate) comment: Option<Vec<u8>>,
 }
 
 /// A file format: knows where packets are in a run of octets.

@@ -73,6 +73,8 @@ const ROOM_FOR_OPTIONS: usize = 64 << 10;
 const MAX_SKIPPED: usize = 16 << 20;
 /// What comes before the data in Enhanced and obsolete Packet Blocks.
 const PACKET_HEADER: usize = 20;
+/// A longer comment of an interface is not kept.
+const LONGEST_COMMENT: usize = 1024;
 
 /// Where the reading of a file stands.
 #[derive(Debug, Default)]
@@ -286,7 +288,7 @@ impl Pcapng {
         if self.interfaces.len() >= most {
             return Err(format!("a section describes more than {most} interfaces"));
         }
-        let (mut name, mut fcs_len) = (None, None);
+        let (mut name, mut comment, mut fcs_len) = (None, None, None);
         let mut interface = Interface {
             link_type: LinkType::in_file(u32::from(link_type)),
             snapshot_len,
@@ -301,6 +303,7 @@ impl Pcapng {
                 }
                 (OPTION_TIME_OFFSET, _) => interface.offset = numbers.i64(value).unwrap_or(0),
                 (OPTION_INTERFACE_NAME, _) => name = Some(value),
+                (OPTION_COMMENT, _) if value.len() <= LONGEST_COMMENT => comment = Some(value),
                 (OPTION_FCS_LEN, [octet, ..]) => fcs_len = Some(*octet),
                 _ => {}
             }
@@ -313,6 +316,7 @@ impl Pcapng {
             nanoseconds: interface.resolution.is_finer_than_microseconds(),
             fcs_len,
             name: name.map(<[u8]>::to_vec),
+            comment: comment.map(<[u8]>::to_vec),
         });
         self.interfaces.push(interface);
         Ok(())

@@ -1,5 +1,5 @@
-//! Signals: the first SIGINT or SIGTERM ends a program in good order, a later one at once; SIGHUP has
-//! certificates read again; SIGTSTP gives a program that draws the time to leave the terminal as it was.
+//! Signals: the first SIGINT or SIGTERM ends a program in good order, a later one at once; SIGHUP does too, or has
+//! certificates read again; SIGUSR1 asks for the account so far; SIGTSTP gives a program that draws the time to leave the terminal as it was.
 
 use std::io;
 use std::sync::Arc;
@@ -18,6 +18,12 @@ use crate::privileges::need_no_capabilities;
 
 /// The exit code of a program that Ctrl-C ended before it could do so in good order (128 + 2).
 pub const INTERRUPTED: i32 = 128 + SIGINT;
+
+/// What signals do, for the long help of programs that tell their account and have SIGHUP end them.
+pub const IN_HELP: &str = "\
+Signals:
+  SIGINT, SIGTERM, SIGHUP end it in good order (SIGHUP not under nohup)
+  SIGUSR1 prints the account so far";
 
 /// Signals within that time are one. Some come twice: `timeout` and shells signal a program and its process group.
 const TOGETHER: Duration = Duration::from_millis(500);
@@ -100,10 +106,15 @@ impl Cause {
         Ok(Cause(latest))
     }
 
+    /// The exit code of a run that a signal has ended: 128 and its number, as shells have it.
+    pub fn code(&self) -> u8 {
+        128 + self.0.load(Ordering::Relaxed) as u8
+    }
+
     /// The failure of a run that a signal has ended.
     pub fn interrupted(&self, message: &str) -> Failure {
         Failure::Interrupted {
-            code: 128 + self.0.load(Ordering::Relaxed) as u8,
+            code: self.code(),
             message: message.to_owned(),
         }
     }

@@ -32,6 +32,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let cause = Cause::watch()?;
     let stop = signals::stop()?;
     signals::stop_at_hang_up(&stop)?;
+    let asked = signals::account()?;
     // Before anything is opened: a wrong key is the likelier mistake.
     let peer = Peer::new(flags)?;
     let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
@@ -76,6 +77,16 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let mut last = Ledger::default();
     let mut show = |watch: Watch<'_>| {
         progress.show(&watch);
+        if asked.swap(false, Ordering::Relaxed) {
+            let report = Report {
+                ledger: watch.ledger.clone(),
+                trouble: None,
+                interrupted: false,
+            };
+            let so_far = Destination::Elsewhere("so far");
+            let text = summary(&report, so_far, started.elapsed(), false) + &account();
+            progress.print(text.trim_end());
+        }
         last.clone_from(watch.ledger);
         if let Some(gauges) = &gauges {
             gauges

@@ -62,6 +62,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     // Before anything says that it waits.
     let stop = signals::stop()?;
     signals::stop_at_hang_up(&stop)?;
+    let asked = signals::account()?;
     let mut status = Status::new(flags.quiet);
     let known = folders(&flags.out);
     let mut receivers = Receivers::start(flags, ways, rotation, &status)?;
@@ -77,6 +78,9 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         }
         thread::sleep(TICK);
         status.happened(receivers.events());
+        if asked.swap(false, Ordering::Relaxed) {
+            status.account(&receivers.snapshot());
+        }
         if second.elapsed() < SECOND {
             continue;
         }
