@@ -163,11 +163,17 @@ fn removed(ledger: &PeriodLedger) -> String {
 fn lost(unwritten: &Unwritten) -> String {
     match &unwritten.why {
         None => String::new(),
-        Some(why) => format!(
-            "{} are in no file: {why}; {} came while nothing could be written\n",
-            counted(unwritten.records, "records"),
-            counted(unwritten.packets, "packets"),
-        ),
+        Some(why) => {
+            let records = counted(unwritten.records, "records");
+            let packets = match unwritten.packets {
+                0 => String::new(),
+                packets => format!(
+                    "; {} came while nothing could be written",
+                    counted(packets, "packets")
+                ),
+            };
+            format!("{records} are in no file: {why}{packets}\n")
+        }
     }
 }
 
