@@ -128,7 +128,6 @@ impl Input {
                         name,
                         format,
                         packets,
-                        reason: source.to_string(),
                     }
                 }
             }
@@ -158,10 +157,7 @@ impl Read for Steady {
             if let Some(ratio) = self.ratio
                 && self.given > FREE + ratio * self.tally.octets.load(Ordering::Relaxed)
             {
-                return Err(io::Error::new(
-                    ErrorKind::InvalidData,
-                    format!("more than {ratio} octets come of one, which captures do not"),
-                ));
+                return Err(DecompressError::Ratio(ratio).into());
             }
             (self.start, self.end) = (0, count);
         }
