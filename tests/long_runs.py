@@ -162,15 +162,9 @@ class Run:
     def __init__(self, lab, program, arguments, space=None, **more):
         self.errors = tempfile.TemporaryFile("w+")
         self.output = tempfile.TemporaryFile("w+")
-<<<<<<< HEAD
-        line = ["ip", "netns", "exec", SPACE, str(lab.programs / program), *arguments.split()]
+        line = ["ip", "netns", "exec", space or SPACE, str(lab.programs / program), *arguments.split()]
         more.setdefault("stdin", subprocess.DEVNULL)
         self.process = subprocess.Popen(line, stdout=self.output, stderr=self.errors, **more)
-=======
-        line = ["ip", "netns", "exec", space or SPACE, str(lab.programs / program), *arguments.split()]
-        self.process = subprocess.Popen(line, stdout=self.output, stderr=self.errors,
-                                        stdin=subprocess.DEVNULL, **more)
->>>>>>> mE2
 
     def said(self):
         # With a descriptor of its own: the position of ours is shared with the process.
@@ -722,20 +716,6 @@ def capabilities(lab):
         there = os.open(space, os.O_RDONLY)
         setns(there, CLONE_NEWNET)
         lower()
-<<<<<<< HEAD
-    line = [program, "-iface", "ie_near,lo", "-metrics", "127.0.0.1:0", "-include", "UDP", "-out", f"{place}/out"]
-    process = subprocess.Popen(line, preexec_fn=enter,
-                               stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    time.sleep(2)
-    sets = {line.split()[1] for task in Path(f"/proc/{process.pid}/task").iterdir()
-            for line in (task / "status").read_text().splitlines() if line.startswith(("CapEff", "CapPrm"))}
-    sent = lab.send(100)
-    time.sleep(1)
-    process.terminate()
-    said = process.communicate()[1]
-    lab.check("no thread has any", sets == {"0" * 16}, sets)
-    lab.check("it captures", process.returncode == 0 and lab.all_records(place)[0] == sent, said.strip())
-=======
     none, raw = 0, 1 << 13  # CAP_NET_RAW
     add = (f"ip -n {SPACE} link add ie_dummy type veth peer name ie_end; ip -n {SPACE} link set ie_end up; "
            f"ip -n {SPACE} link set ie_dummy up")
@@ -775,7 +755,6 @@ def capabilities(lab):
         if name == "pcapper":
             lab.check("it opens the interface again", "capturing again" in said, said.strip())
     sh(f"ip -n {SPACE} link delete ie_dummy")
->>>>>>> mE2
 
 
 FRAME = bytes.fromhex("02000000000202000000000108004500002800000000400600000a0000010a000002") + bytes(20)
@@ -807,10 +786,6 @@ with open(sys.argv[2], "wb", 0) as out:
         out.write(octets)
 """
 
-<<<<<<< HEAD
-PARTS = [limit, full_disk, full_disk_of_csv, full_disk_of_bodies, taken_name, folder_is_gone, one_of_two, room_returns, killed, signals, losses, twice, interrupted, replayed_interface, dead_peer,
-         feedback, refused, capabilities]
-=======
 SENDER = """
 import socket, sys
 door = socket.create_server(("127.0.0.1", int(sys.argv[1])))
@@ -833,10 +808,10 @@ while peer.recv(65536):
     pass
 """
 
-PARTS = [limit, full_disk, full_disk_of_csv, room_returns, killed, signals, signals_of_others, losses, twice, interrupted,
-         replayed_interface, dead_peer, vanished_peer, given_up, feedback, feedback_of_hubs, rewritten, decompression,
+PARTS = [limit, full_disk, full_disk_of_csv, full_disk_of_bodies, taken_name, folder_is_gone,
+         one_of_two, room_returns, killed, signals, signals_of_others, losses, twice,
+         interrupted, replayed_interface, dead_peer, vanished_peer, given_up, feedback, feedback_of_hubs, rewritten, decompression,
          clock_steps_back, refused, capabilities]
->>>>>>> mE2
 
 
 def main():

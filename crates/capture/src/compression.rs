@@ -7,7 +7,8 @@
 //! less). Members, frames and streams one after the other are one input; frames that carry nothing
 //! (skippable frames of zstd and lz4) and zeros between and behind them are passed over. Anything else
 //! behind the last of them is [`DecompressError::Behind`], not corruption, and what asks for more memory
-//! than there is here is [`DecompressError::Memory`].
+//! than there is here is [`DecompressError::Memory`]. Errors of corrupt data are the libraries' own, with
+//! their words: what users are told is only that it is corrupt.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
@@ -24,6 +25,9 @@ const XZ_MEMORY_KIB: u32 = 512 << 10;
 const ZSTD_WINDOW_MIB: u32 = 128;
 /// Octets that tell the beginning of a frame of any kind.
 const MAGIC: usize = 6;
+/// The beginning of a file of lz4's first format (lz4_Frame_format.md, "Legacy frame"; `lz4 -l`). It has
+/// no end of its own and no checksum, and is not read.
+const OLD_LZ4: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];
 
 /// A way of compressing that is undone on reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +54,14 @@ pub enum DecompressError {
         /// What it is given, in MiB.
         limit: u32,
     },
+    /// The stream has been made with what is not here, as a dictionary.
+    #[error("the {0} stream needs a dictionary or a filter that is not here")]
+    Unsupported(&'static str),
+    /// What lz4 wrote before it had frames.
+    #[error("here begins the old format of lz4 (`lz4 -l`), which is not read")]
+    OldLz4,
     /// More comes of it than we take: it may be made to fill a disk.
-    #[error(
-        "more than {limit} octets come of each one of the {format} stream, which is as many as are taken"
-    )]
+    #[error("the {format} stream grows to more than {limit} times its size, which is the limit")]
     Ratio {
         /// The compression.
         format: &'static str,
@@ -66,6 +74,18 @@ impl DecompressError {
     /// What an error of a reader is, if it is one of these.
     pub fn of(error: &io::Error) -> Option<DecompressError> {
         error.get_ref()?.downcast_ref().copied()
+    }
+
+    /// What to do about it, behind what is said of it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            DecompressError::Behind(_) => "",
+            DecompressError::Ratio { .. } => "; have the rest sent without compression",
+            DecompressError::Memory { .. } | DecompressError::Unsupported(_) => {
+                "; decompress the file for the rest"
+            }
+            DecompressError::OldLz4 => "; decompress the file, `lz4 -d` can",
+        }
     }
 }
 
@@ -84,6 +104,7 @@ impl Compression {
             [0x04, 0x22, 0x4d, 0x18, ..] => Some(Compression::Lz4),
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Compression::Xz),
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Compression::Bzip2),
+            _ if prefix.starts_with(&OLD_LZ4) => Some(Compression::Lz4),
             // Which of the two it is, what follows tells.
             _ if is_skippable(prefix) => Some(Compression::Zstd),
             _ => None,
@@ -105,6 +126,11 @@ impl Compression {
 /// compressors begin, and seekable files end.
 fn is_skippable(octets: &[u8]) -> bool {
     matches!(octets, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+/// The name of the compression that octets are the beginning of, as in `gzip`.
+pub fn compression_of(octets: &[u8]) -> Option<&'static str> {
+    Compression::sniff(octets).map(Compression::name)
 }
 
 /// The octets of `raw` as they are, or decompressed if they begin as a compressed stream does.
@@ -166,6 +192,9 @@ impl<R: BufRead> Decoder<R> {
                 [] => return Ok(false),
                 [0, ..] if self.compression.is_some() => raw.skip(1),
                 octets if is_skippable(octets) => raw.skip_frame()?,
+                octets if octets.starts_with(&OLD_LZ4) => {
+                    return Err(DecompressError::OldLz4.into());
+                }
                 octets => match Compression::sniff(octets) {
                     Some(next) if self.only.is_none_or(|only| only == next) => break next,
                     _ => return Err(behind(self.compression, octets)),
@@ -194,7 +223,8 @@ fn behind(before: Option<Compression>, octets: &[u8]) -> io::Error {
     if MAGICS.iter().any(is_cut) {
         ErrorKind::UnexpectedEof.into()
     } else {
-        DecompressError::Behind(before.map_or("zstd", Compression::name)).into()
+        // Of both, and nothing tells which.
+        DecompressError::Behind(before.map_or("zstd or lz4", Compression::name)).into()
     }
 }
 
@@ -253,26 +283,34 @@ impl<R: BufRead> Read for Frame<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Frame::Gzip(decoder) => decoder.read(buffer),
-            // As the library words it.
-            Frame::Zstd(decoder) => decoder.read(buffer).map_err(|error| {
-                let is_window = error.to_string().contains("too much memory");
-                memory(error, is_window, "zstd", ZSTD_WINDOW_MIB)
-            }),
+            Frame::Zstd(decoder) => decoder.read(buffer).map_err(of_zstd),
             Frame::Lz4(decoder) => decoder.read(buffer),
-            Frame::Xz(decoder) => decoder.read(buffer).map_err(|error| {
-                let is_window = error.kind() == ErrorKind::OutOfMemory;
-                memory(error, is_window, "xz", XZ_MEMORY_KIB >> 10)
-            }),
+            Frame::Xz(decoder) => decoder.read(buffer).map_err(of_xz),
             Frame::Bzip2(decoder) => decoder.read(buffer),
         }
     }
 }
 
-/// The error itself, or the limit that it is about.
-fn memory(error: io::Error, is_limit: bool, format: &'static str, limit: u32) -> io::Error {
-    if is_limit {
+/// What an error of zstd is, by the words of the library: it has nothing else.
+fn of_zstd(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    if text.contains("too much memory") {
+        let (format, limit) = ("zstd", ZSTD_WINDOW_MIB);
         DecompressError::Memory { format, limit }.into()
+    } else if text.contains("Dictionary mismatch") {
+        DecompressError::Unsupported("zstd").into()
     } else {
         error
+    }
+}
+
+fn of_xz(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::OutOfMemory => {
+            let (format, limit) = ("xz", XZ_MEMORY_KIB >> 10);
+            DecompressError::Memory { format, limit }.into()
+        }
+        ErrorKind::Unsupported => DecompressError::Unsupported("xz").into(),
+        _ => error,
     }
 }

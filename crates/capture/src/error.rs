@@ -23,10 +23,20 @@ pub enum Error {
         reason: String,
     },
 
+    /// The input is a file of audit records.
+    #[error(
+        "{name}: audit records, no packets; to print them give netcap the file by its name, or by standard \
+         input (-r -), without flags that are for captures, as -out"
+    )]
+    Records {
+        /// The input's name as given.
+        name: String,
+    },
+
     /// The input ends inside a record, or inside its compressed stream.
     #[error(
-        "{name}: cut short at octet {offset}, after {packets} whole packets, in {place}; \
-         those packets are good, copy or capture the file again for the rest"
+        "{name}: cut short at octet {offset}, {}, in {place}{}; copy or capture the file again for the rest",
+        after(*packets), good(*packets)
     )]
     Truncated {
         /// The input's name as given.
@@ -41,8 +51,8 @@ pub enum Error {
 
     /// A record contradicts the file format, so that what follows cannot be found.
     #[error(
-        "{name}: malformed at octet {offset}, after {packets} whole packets: {reason}; \
-         those packets are good, copy or capture the file again for the rest"
+        "{name}: malformed at octet {offset}, {}: {reason}{}; copy or capture the file again for the rest",
+        after(*packets), good(*packets)
     )]
     Malformed {
         /// The input's name as given.
@@ -89,7 +99,7 @@ pub enum Error {
     Filter(#[from] FilterError),
 
     /// An interface gives no more packets: it is down, or gone.
-    #[error("{source}; the capture ended there, the {packets} packets before that are kept")]
+    #[error("{source}; the capture ended there{}", kept(*packets))]
     InterfaceEnded {
         /// How many packets came before.
         packets: u64,
@@ -99,8 +109,8 @@ pub enum Error {
 
     /// The compressed stream is corrupt.
     #[error(
-        "{name}: the {format} stream is corrupt after {packets} whole packets: {reason}; \
-         those packets are good, copy the file again for the rest"
+        "{name}: the {format} stream is corrupt {}{}; copy the file again for the rest",
+        after(*packets), good(*packets)
     )]
     Decompress {
         /// The input's name as given.
@@ -109,12 +119,10 @@ pub enum Error {
         format: &'static str,
         /// How many whole packets came before.
         packets: u64,
-        /// What the decompressor says.
-        reason: String,
     },
 
     /// The compressed stream is whole, or sound as far as it was read, but there is something else.
-    #[error("{name}: {reason}, after {packets} whole packets; those packets are good{}", remedy(*reason))]
+    #[error("{name}: {reason}, {}{}{}", after(*packets), good(*packets), reason.remedy())]
     Compressed {
         /// The input's name as given.
         name: String,
@@ -133,12 +141,30 @@ pub enum Error {
     Stream(Box<StreamError>),
 }
 
-/// What to do about it, behind what is said of the packets.
-fn remedy(reason: DecompressError) -> &'static str {
-    match reason {
-        DecompressError::Behind(_) => " and all that the stream holds",
-        DecompressError::Memory { .. } => ", decompress the file for the rest",
-        DecompressError::Ratio { .. } => ", have the rest sent without compression",
+/// Where something is, by the packets before it.
+fn after(packets: u64) -> String {
+    match packets {
+        0 => "before the first packet".to_owned(),
+        1 => "after 1 whole packet".to_owned(),
+        packets => format!("after {packets} whole packets"),
+    }
+}
+
+/// What is said of packets that were captured before it ended.
+fn kept(packets: u64) -> String {
+    match packets {
+        0 => String::new(),
+        1 => ", the packet before that is kept".to_owned(),
+        packets => format!(", the {packets} packets before that are kept"),
+    }
+}
+
+/// What is said of the packets before it, if there are any.
+fn good(packets: u64) -> &'static str {
+    match packets {
+        0 => "",
+        1 => "; that packet is good",
+        _ => "; those packets are good",
     }
 }
 

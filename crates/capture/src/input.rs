@@ -129,7 +129,6 @@ impl Input {
                         name,
                         format,
                         packets,
-                        reason: source.to_string(),
                     }
                 }
             }

@@ -51,7 +51,7 @@ mod source;
 mod timestamp;
 
 pub use batch::{Batch, Packet};
-pub use compression::{DecompressError, decompressed};
+pub use compression::{DecompressError, compression_of, decompressed};
 pub use error::Error;
 pub use filter::{Filter, FilterError};
 pub use filter_place::Place as FilterPlace;

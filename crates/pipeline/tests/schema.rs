@@ -8,7 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use netcap_protocols::PROTOCOLS;
-use netcap_record::{Batch, Columns, Field, Header, PACKET_NUMBER, Record, Schema, Type};
+use netcap_record::{
+    Batch, Columns, Field, FileHeader, Header, PACKET_NUMBER, Record, Schema, Type,
+};
 
 /// Fields that every record with a `Timestamp` has beyond those of 2019.
 const NANOSECONDS: (&str, u32) = ("Nanoseconds", 100);
@@ -360,4 +362,28 @@ fn one_protocol_answers_to_a_selector() {
             );
         }
     }
+}
+
+/// What is relied on where a header among records is told from them.
+#[test]
+fn records_that_look_like_a_header_are_known() {
+    let is_text = |field: &Field| {
+        let is_number = matches!(type_of(field.ty), "int32" | "int64" | "uint32" | "uint64");
+        field.repeated && is_number
+            || matches!(
+                field.ty,
+                Type::String | Type::Timestamp | Type::Bytes | Type::Message(_)
+            )
+    };
+    let has = |schema: &Schema, number, text| {
+        let field = schema.by_number(number);
+        field.is_some_and(|(_, field)| is_text(field) == text)
+    };
+    let mut alike = Vec::new();
+    for schema in records().filter(|schema| has(schema, 3, false) && has(schema, 4, true)) {
+        assert!(has(schema, 2, false), "{}", schema.name);
+        alike.extend(schema.number);
+    }
+    alike.sort();
+    assert_eq!(alike, FileHeader::ALIKE);
 }

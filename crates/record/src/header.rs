@@ -94,24 +94,35 @@ pub struct FileHeader {
 }
 
 impl FileHeader {
-    /// The header, if the octets are one and no record: all that a header holds is there. No type of
-    /// record has text, octets or a message in its second and fourth fields and a number in the third.
-    pub fn among_records(octets: &[u8]) -> Option<FileHeader> {
-        // Nearly all records are told by one octet: the first field of a header is a text, its second too.
-        let [first, length, ..] = *octets else {
+    /// Types of records with a number in the third field and text or octets in the fourth:
+    /// `EthernetCTPReply`, `DHCPv6`, `SIP` and `FDDI`. The third is a receipt number behind a function that
+    /// is never 0, a number of hops where more text follows, that of a method, and a priority: none is
+    /// the number of its type where the second is 0.
+    pub const ALIKE: [u16; 4] = [23, 49, 53, 78];
+
+    /// The header, if the octets are one and no record of the type with this number: it has a time, a
+    /// type and a version, and nothing that a header does not have.
+    ///
+    /// No type of record has text, octets or a message in its second and fourth fields and a number in the
+    /// third. Where the second is left out, because the source is empty, records of the types [`FileHeader::ALIKE`]
+    /// with a zero there look the same; among them only a header of their own type is told.
+    pub fn among_records(octets: &[u8], own: u16) -> Option<FileHeader> {
+        // Nearly all records are told by one octet: the first field of a header is a text, its second too,
+        // and where that is left out the third is a number.
+        let [0x0a, length, ..] = *octets else {
             return None;
         };
-        let second = octets.get(2 + usize::from(length))?;
-        if (first, *second) != (0x0a, 0x12) {
+        if !matches!(octets.get(2 + usize::from(length)), Some(0x12 | 0x18)) {
             return None;
         }
         let message = Message::parse(Header::SCHEMA, octets).ok()?;
         let header = FileHeader::from(&message);
-        let is_whole = header.created.is_some()
-            && !header.source.is_empty()
-            && header.record_type != 0
-            && !header.version.is_empty();
-        is_whole.then_some(header)
+        let is_whole =
+            header.created.is_some() && header.record_type != 0 && !header.version.is_empty();
+        let is_told = !header.source.is_empty()
+            || header.record_type == own
+            || !FileHeader::ALIKE.contains(&own);
+        (is_whole && is_told).then_some(header)
     }
 
     /// Decodes the first message of a file.
@@ -194,11 +205,19 @@ mod tests {
             .encode(&mut octets);
             octets
         };
-        let found = FileHeader::among_records(&header("a.pcap", 38)).expect("a header");
-        assert_eq!((found.record_type, &found.source[..]), (38, &b"a.pcap"[..]));
+        for source in ["a.pcap", ""] {
+            for own in [38, 41] {
+                let found = FileHeader::among_records(&header(source, 38), own).expect("a header");
+                let expected = (38, source.as_bytes());
+                assert_eq!((found.record_type, &found.source[..]), expected);
+            }
+        }
+        // A request of SIP 3.0 with one header.
+        let invite = b"\x0a\x081.000001\x18\x01\x22\x04a: b";
+        assert_eq!(FileHeader::among_records(invite, 53), None);
+        assert!(FileHeader::among_records(&header("", 53), 53).is_some());
         for other in [
-            &header("", 38)[..],
-            &header("a.pcap", 0),
+            &header("a.pcap", 0)[..],
             b"",
             b"\x0a",
             b"\x0a\xff",
@@ -206,7 +225,7 @@ mod tests {
             b"\x0a\x081.000001\x12\x0c2.0\x1a\x03TCP\x22\x01x",
             b"\x0a\x081.000001\x12\x03\0\0\x0c\x18\x80\x40",
         ] {
-            assert_eq!(FileHeader::among_records(other), None);
+            assert_eq!(FileHeader::among_records(other, 38), None);
         }
     }
 

@@ -64,10 +64,13 @@ impl Capture {
         quiet: bool,
     ) -> Result<Capture, Failure> {
         let filter = input.filter()?;
+        if !matches!(inputs, Inputs::Interfaces(_)) {
+            input.check_without_interfaces(program)?;
+        }
         // The kernel filters what is captured, the workers what comes from elsewhere.
         let (source, filter) = match inputs {
             Inputs::Interfaces(names) => (input.open_interfaces(&names, filter.as_deref())?, None),
-            Inputs::Files(paths) => (input.open_files(program, &paths)?, filter),
+            Inputs::Files(paths) => (input.open_files(&paths)?, filter),
             Inputs::Peers(addresses) => {
                 let news = if quiet { News::Warnings } else { News::All };
                 (input.open_peers(program, addresses, news)?, filter)

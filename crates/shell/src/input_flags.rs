@@ -77,12 +77,12 @@ pub struct InputFlags {
     )]
     snaplen: Option<u32>,
 
-    /// Megabytes of packets that the kernel holds for each interface while netcap is busy
+    /// Megabytes of packets that the kernel holds for each interface while netcap is busy [default: 16]
     #[arg(
-        long, value_name = "MB", default_value_t = LiveOptions::default().ring >> 20,
-        value_parser = clap::value_parser!(u32).range(1..=2047), help_heading = "Live capture"
+        long, value_name = "MB", value_parser = clap::value_parser!(u32).range(1..=2047),
+        help_heading = "Live capture"
     )]
-    ring: u32,
+    ring: Option<u32>,
 
     /// End after this time: 10s, 5m, 1h
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Live capture")]
@@ -206,7 +206,7 @@ impl InputFlags {
         let options = LiveOptions {
             snaplen: self.snaplen.unwrap_or(default.snaplen),
             promiscuous: self.promisc.unwrap_or(default.promiscuous),
-            ring: self.ring << 20,
+            ring: self.ring.map_or(default.ring, |megabytes| megabytes << 20),
             ..default
         };
         open_interfaces(names, &options, filter).map_err(|error| match error {
@@ -217,12 +217,15 @@ impl InputFlags {
         })
     }
 
-    /// Opens the files, and says of flags for live capture that they do nothing here.
-    pub(crate) fn open_files(
-        &self,
-        program: &Program,
-        paths: &[PathBuf],
-    ) -> Result<Box<dyn Source>, Failure> {
+    /// Opens the files.
+    pub(crate) fn open_files(&self, paths: &[PathBuf]) -> Result<Box<dyn Source>, Failure> {
+        let sources = paths.iter().map(|path| netcap_capture::open(path));
+        Ok(netcap_capture::merge(sources.collect::<Result<_, _>>()?))
+    }
+
+    /// Says of flags for interfaces that they do nothing here, as scripts of 2019 may have them, and
+    /// refuses the others.
+    pub(crate) fn check_without_interfaces(&self, program: &Program) -> Result<(), Failure> {
         let given = [
             ("promisc", self.promisc.is_some()),
             ("snaplen", self.snaplen.is_some()),
@@ -231,8 +234,14 @@ impl InputFlags {
             let (flag, interfaces) = (program.flag(flag), program.flag("iface"));
             program.note(format_args!("{flag} has no effect without {interfaces}"));
         }
-        let sources = paths.iter().map(|path| netcap_capture::open(path));
-        Ok(netcap_capture::merge(sources.collect::<Result<_, _>>()?))
+        match self.ring {
+            Some(_) => Err(Failure::Usage(format!(
+                "{} is for live capture; it needs {}",
+                program.flag("ring"),
+                program.flag("iface")
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Connects to the peers and listens for them.

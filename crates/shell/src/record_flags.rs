@@ -64,9 +64,10 @@ impl RecordFlags {
     ///
     /// # Errors
     ///
-    /// An encoder that does not exist. The message names `-encoders`, which the program must have; it
+    /// An encoder that does not exist, or that is to be written and not to be written. The message names `-encoders`, which the program must have; it
     /// prints [`encoders::list`](crate::encoders::list).
     pub fn registry(&self, program: &Program) -> Result<Registry, Failure> {
+        self.check_contradictions(program)?;
         netcap_pipeline::registry(&self.selection()).map_err(|unknown| {
             let known = schemas();
             match closest(&unknown.name, known.iter().map(|schema| schema.encoder)) {
@@ -80,24 +81,49 @@ impl RecordFlags {
         })
     }
 
+    /// Refuses encoders that are included and excluded.
+    fn check_contradictions(&self, program: &Program) -> Result<(), Failure> {
+        let (include, exclude) = (program.flag("include"), program.flag("exclude"));
+        let excluded = names(&self.exclude);
+        let mut excluded: Vec<_> = excluded
+            .map(|name| (name, format!("{exclude} {name}")))
+            .collect();
+        if self.nohttp {
+            excluded.push((HTTP, program.flag("nohttp")));
+        }
+        for name in names(&self.include) {
+            let same = |(other, _): &&(&str, String)| name.eq_ignore_ascii_case(other);
+            if let Some((_, flag)) = excluded.iter().find(same) {
+                return Err(Failure::Usage(format!(
+                    "{include} {name} and {flag} contradict each other; leave one of them out"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// The encoders that are asked for.
     fn selection(&self) -> Selection {
-        let names = |list: &[String]| {
-            let names = list.iter().map(|name| name.trim().to_owned());
-            names.filter(|name| !name.is_empty()).collect()
-        };
-        let mut exclude: Vec<String> = names(&self.exclude);
-        if self.nohttp {
-            exclude.push("HTTP".to_owned());
-        }
+        let nohttp = Some(HTTP).filter(|_| self.nohttp);
+        let exclude = names(&self.exclude).chain(nohttp).map(str::to_owned);
         Selection {
-            include: names(&self.include),
-            exclude,
+            include: names(&self.include).map(str::to_owned).collect(),
+            exclude: exclude.collect(),
             payloads: self.payload,
             packet_numbers: self.packet_numbers,
             checksums: self.checksum,
         }
     }
+}
+
+/// What `-nohttp` excludes.
+const HTTP: &str = "HTTP";
+
+/// The names in a list that may have spaces and empty places.
+fn names(list: &[String]) -> impl Iterator<Item = &str> {
+    list.iter()
+        .map(|name| name.trim())
+        .filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -145,5 +171,18 @@ mod tests {
             message,
             "there is no encoder \"TCQ\", did you mean TCP? --encoders lists all"
         );
+        for (flags, expected) in [
+            (
+                ["--include=ARP,dns", "--exclude=TCP, DNS"],
+                "--include dns and --exclude DNS ",
+            ),
+            (
+                ["--include=HTTP", "--nohttp"],
+                "--include HTTP and --nohttp ",
+            ),
+        ] {
+            let message = selected(&flags).expect_err("refused");
+            assert!(message.starts_with(expected), "{message}");
+        }
     }
 }

@@ -25,7 +25,7 @@ pub struct About<'a> {
     pub created: Timestamp,
     /// Name of the input.
     pub source: &'a str,
-    /// Program and version.
+    /// Program and version; where it is empty, that of this crate.
     pub version: &'a str,
 }
 
@@ -61,6 +61,9 @@ pub trait Encoding: Debug + Send + Sync {
     }
 }
 
+/// The version in a header where nobody names a program: a header without one cannot be told from records.
+const OWN_VERSION: &str = concat!("netcap-store v", env!("CARGO_PKG_VERSION"));
+
 /// Length-delimited protobuf behind a [`Header`]: the format of audit record files.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Frames;
@@ -71,11 +74,15 @@ impl Encoding for Frames {
     }
 
     fn head(&self, about: &About<'_>, out: &mut Vec<u8>) {
+        let version = match about.version {
+            "" => OWN_VERSION,
+            version => version,
+        };
         let header = Header {
             created: about.created,
             input_source: Text(about.source.as_bytes()),
             record_type: RecordType(about.schema.number.unwrap_or_default()),
-            version: Text(about.version.as_bytes()),
+            version: Text(version.as_bytes()),
             contains_payloads: about.payloads,
         };
         frame(&header, out);

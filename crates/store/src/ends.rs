@@ -101,6 +101,10 @@ impl Ends {
                     if *shift > 35 || *length > LONGEST_RECORD as u64 {
                         return false;
                     }
+                    // What a crash leaves of a file: a record has a time, and is never empty.
+                    if *length == 0 && first & 0x80 == 0 {
+                        return false;
+                    }
                     if first & 0x80 == 0 {
                         *left = Some(*length);
                     }
@@ -177,8 +181,11 @@ fn skip(left: &mut u64, piece: &[u8]) -> usize {
     taken
 }
 
-/// Octets behind a header of a file or a packet.
+/// Octets behind a header of a file or a packet; none behind zeros, which a crash may leave.
 fn packet(head: &[u8], is_big: &mut bool) -> Option<u64> {
+    if head.iter().all(|octet| *octet == 0) {
+        return None;
+    }
     if head.len() == PCAP {
         *is_big = matches!(head, [0xa1, ..]);
         return Some(0);

@@ -24,7 +24,7 @@ pub enum Error {
         why: String,
     },
     /// The file ends inside a record or its compressed data ends early.
-    #[error("{} is cut short after {records} whole records; they are complete, what followed is lost", path.display())]
+    #[error("{} is cut short {}{}; what followed is lost", path.display(), after(*records), good(*records))]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum Error {
         records: u64,
     },
     /// The compressed data or the framing contradicts itself.
-    #[error("{} is damaged after {records} whole records: {why}", path.display())]
+    #[error("{} is damaged {}: {why}{}", path.display(), after(*records), good(*records))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum Error {
         why: String,
     },
     /// The compressed data is sound as far as it was read, but there is something else.
-    #[error("{}: {why}, after {records} whole records; they are good", path.display())]
+    #[error("{}: {why}, {}{}{}", path.display(), after(*records), good(*records), why.remedy())]
     Compressed {
         /// The file.
         path: PathBuf,
@@ -52,12 +52,45 @@ pub enum Error {
         why: DecompressError,
     },
     /// Behind a file of one type there is one of another.
-    #[error("{}: behind {records} records begins a file of another type; split it there", path.display())]
+    #[error(
+        "{}: at octet {octet} of its content, {}, a file of another type begins; split it there, only files \
+         of one type can be joined", path.display(), after(*records)
+    )]
     AnotherType {
         /// The file.
         path: PathBuf,
         /// Records before, the headers not counted.
         records: u64,
+        /// Where the other file begins, in (decompressed) octets.
+        octet: u64,
+        /// The numbers of both types, in this order.
+        types: (u16, u16),
+    },
+    /// Behind a file that is not compressed there is one that is.
+    #[error(
+        "{}: at octet {octet} of its content, {}, {format} begins; split it there, only files that are all \
+         compressed, or all not, can be joined", path.display(), after(*records)
+    )]
+    Mixed {
+        /// The file.
+        path: PathBuf,
+        /// Records before, the headers not counted.
+        records: u64,
+        /// Where the compressed file begins.
+        octet: u64,
+        /// How it is compressed, as in `gzip`.
+        format: &'static str,
+    },
+    /// Among the records, or behind them, there are zeros.
+    #[error(
+        "{}: zeros among or behind its records were passed over, {zeros} in all; the records are good",
+        path.display()
+    )]
+    Zeros {
+        /// The file.
+        path: PathBuf,
+        /// How many zeros.
+        zeros: u64,
     },
     /// A file stands where a new one would go.
     #[error("{} exists already: choose another directory with -out, or replace it with -overwrite", path.display())]
@@ -65,6 +98,24 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+}
+
+/// Where something is, by the whole records before it.
+fn after(records: u64) -> String {
+    match records {
+        0 => "before the first record".to_owned(),
+        1 => "after 1 whole record".to_owned(),
+        records => format!("after {records} whole records"),
+    }
+}
+
+/// What is said of the records before it, if there are any.
+fn good(records: u64) -> &'static str {
+    match records {
+        0 => "",
+        1 => "; that record is good",
+        _ => "; those records are good",
+    }
 }
 
 impl Error {

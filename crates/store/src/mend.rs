@@ -163,6 +163,9 @@ mod tests {
             assert_eq!(octets, stream[..whole * 302], "{cut}");
             assert_eq!(mended.records, whole.saturating_sub(1) as u64);
         }
+        // What a crash of the machine may leave behind what was written.
+        let (mended, octets) = mended("TCP.ncap", &[&stream[..], &[0; 5000]].concat());
+        assert_eq!((mended.records, octets), (9, stream));
     }
 
     #[test]
@@ -208,6 +211,8 @@ mod tests {
                 let length = if cut < 24 { 0 } else { 24 + 21 * packets };
                 assert_eq!((m.records, octets.len()), (packets as u64, length));
             }
+            let (m, octets) = mended("unknown.pcap", &[&pcap[..], &[0; 500]].concat());
+            assert_eq!((m.records, octets), (3, pcap));
         }
     }
 }

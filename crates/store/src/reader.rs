@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use netcap_capture::{DecompressError, decompressed};
-use netcap_record::FileHeader;
+use netcap_capture::{DecompressError, compression_of, decompressed};
+use netcap_record::{FileHeader, put};
 
 use crate::Error;
 
@@ -16,6 +16,10 @@ use crate::Error;
 pub const LONGEST_RECORD: usize = 64 << 20;
 
 const BUFFER: usize = 128 << 10;
+/// The key of a record's first field, its time; every writer begins with it.
+const TIME: u8 = 0x0a;
+/// Octets that tell the beginning of every compression.
+const MAGIC: usize = 6;
 
 /// What a file holds, by its first octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +87,14 @@ pub struct Reader {
     input: Box<dyn BufRead + Send>,
     header: FileHeader,
     record: Vec<u8>,
+    /// The length that the record claims.
+    length: u64,
     records: u64,
+    /// Octets read so far, decompressed, and where the record that was read last begins.
+    octets: u64,
+    begins: u64,
+    /// Zeros that stood where a record might.
+    zeros: u64,
     ended: bool,
 }
 
@@ -122,7 +133,11 @@ impl Reader {
                 contains_payloads: false,
             },
             record: Vec::new(),
+            length: 0,
             records: 0,
+            octets: 0,
+            begins: 0,
+            zeros: 0,
             ended: false,
         };
         let not_records = |why: &str| Error::NotRecords {
@@ -151,40 +166,95 @@ impl Reader {
     }
 
     /// The next record, without its length. After an error there is nothing more.
+    ///
+    /// Zeros are no records, as those have a time: they are passed over, and told when all else is read.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>, Error> {
-        while !self.ended {
-            match self.read_frame() {
-                Ok(true) => match FileHeader::among_records(&self.record) {
-                    Some(header) => self.next_file(&header)?,
-                    None => {
-                        self.records += 1;
-                        return Ok(Some(&self.record));
-                    }
-                },
-                other => {
-                    self.ended = true;
-                    other?;
-                }
+        if self.ended {
+            return Ok(None);
+        }
+        // Whatever is no record is the end.
+        self.ended = true;
+        loop {
+            self.pass_zeros()?;
+            let is_there = self.read_frame();
+            if let Some(format) = self.compressed_here() {
+                return Err(self.mixed(format));
+            }
+            if !is_there? {
+                return self.end();
+            }
+            let own = self.header.record_type;
+            match FileHeader::among_records(&self.record, own) {
+                None => break,
+                Some(header) if header.record_type == own => {}
+                Some(header) => return Err(self.another_type(header.record_type)),
             }
         }
-        Ok(None)
+        self.ended = false;
+        self.records += 1;
+        Ok(Some(&self.record))
     }
 
-    /// Goes on in the file that begins with this header.
-    fn next_file(&mut self, header: &FileHeader) -> Result<(), Error> {
-        if header.record_type == self.header.record_type {
-            return Ok(());
+    /// Passes over zeros.
+    fn pass_zeros(&mut self) -> Result<(), Error> {
+        loop {
+            let zeros = match self.input.fill_buf() {
+                Ok(octets) => octets.iter().take_while(|octet| **octet == 0).count(),
+                Err(error) => return Err(self.trouble(error)),
+            };
+            if zeros == 0 {
+                return Ok(());
+            }
+            self.input.consume(zeros);
+            self.zeros += zeros as u64;
+            self.octets += zeros as u64;
         }
-        self.ended = true;
-        Err(Error::AnotherType {
+    }
+
+    /// What compression it is that begins where a frame was read, if it is one.
+    fn compressed_here(&self) -> Option<&'static str> {
+        if self.record.first() == Some(&TIME) {
+            return None;
+        }
+        let mut octets = Vec::new();
+        put::varint(&mut octets, self.length);
+        octets.extend(self.record.iter().take(MAGIC));
+        compression_of(&octets)
+    }
+
+    fn end(&self) -> Result<Option<&[u8]>, Error> {
+        match self.zeros {
+            0 => Ok(None),
+            zeros => Err(Error::Zeros {
+                path: self.path.clone(),
+                zeros,
+            }),
+        }
+    }
+
+    fn another_type(&self, number: u16) -> Error {
+        Error::AnotherType {
             path: self.path.clone(),
             records: self.records,
-        })
+            octet: self.begins,
+            types: (self.header.record_type, number),
+        }
+    }
+
+    fn mixed(&self, format: &'static str) -> Error {
+        Error::Mixed {
+            path: self.path.clone(),
+            records: self.records,
+            octet: self.begins,
+            format,
+        }
     }
 
     /// Reads a length and as many octets; false at a clean end.
     fn read_frame(&mut self) -> Result<bool, Error> {
-        let mut len = 0u64;
+        self.begins = self.octets;
+        self.record.clear();
+        self.length = 0;
         for i in 0.. {
             let octet = match self.input.fill_buf() {
                 Ok([octet, ..]) => *octet,
@@ -193,21 +263,28 @@ impl Reader {
                 Err(error) => return Err(self.trouble(error)),
             };
             self.input.consume(1);
+            self.octets += 1;
             if i == 5 {
                 return Err(self.damaged("a length has more than five octets"));
             }
-            len |= u64::from(octet & 0x7f) << (7 * i);
+            self.length |= u64::from(octet & 0x7f) << (7 * i);
             if octet & 0x80 == 0 {
                 break;
             }
         }
-        if len > LONGEST_RECORD as u64 {
-            return Err(self.damaged("a record claims more than 64 MiB, which none has"));
+        match self.length {
+            0 => return Err(self.damaged("a record is empty, which none is")),
+            length if length > LONGEST_RECORD as u64 => {
+                return Err(self.damaged("a record claims more than 64 MiB, which none has"));
+            }
+            _ => {}
         }
-        self.record.clear();
         // `take` allocates as octets arrive, not as the length claims.
-        match (&mut self.input).take(len).read_to_end(&mut self.record) {
-            Ok(n) if n as u64 == len => Ok(true),
+        let mut body = (&mut self.input).take(self.length);
+        let read = body.read_to_end(&mut self.record);
+        self.octets += self.record.len() as u64;
+        match read {
+            Ok(_) if self.record.len() as u64 == self.length => Ok(true),
             Ok(_) => Err(self.truncated()),
             Err(error) => Err(self.trouble(error)),
         }
@@ -240,7 +317,7 @@ impl Reader {
             io::ErrorKind::UnexpectedEof => self.truncated(),
             // How the decompressors say that the data contradicts itself.
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
-                self.damaged(&error.to_string())
+                self.damaged("its compressed data is corrupt")
             }
             _ => Error::Io {
                 path: self.path.clone(),
@@ -269,9 +346,10 @@ fn take_varint(rest: &mut &[u8]) -> Result<Option<u64>, ()> {
 mod tests {
     use std::io::Write;
 
-    use netcap_record::{Header, RecordType, Text, Timestamp, frame, frame_octets};
+    use netcap_record::{Batch, Header, Record, RecordType, Text, Timestamp, frame, frame_octets};
 
     use super::*;
+    use crate::{About, Encoding, Frames};
 
     /// A file of records of a type, with a source of this name.
     fn file(source: &str, number: u16, records: &[&[u8]]) -> Vec<u8> {
@@ -322,7 +400,7 @@ mod tests {
 
     #[test]
     fn files_one_behind_the_other() {
-        let (first, second) = (file("a", 59, &[SNAP, b""]), file("b", 59, &[SNAP]));
+        let (first, second) = (file("a", 59, &[SNAP, SNAP]), file("", 59, &[SNAP]));
         let skippable = [0x53, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 9, 9];
         for joined in [
             [&first[..], &second].concat(),
@@ -332,16 +410,84 @@ mod tests {
             [&skippable[..], &gzip(&first), &zstd(&second, 20), &[0; 9]].concat(),
         ] {
             let (records, end) = read(joined);
-            assert_eq!(records, [SNAP, b"", SNAP]);
+            assert_eq!(records, [SNAP, SNAP, SNAP]);
             assert!(end.is_ok(), "{end:?}");
         }
         // Of another type: the records before it are good.
-        let (records, end) = read([&first[..], &file("c", 38, &[b"\x10\x01"])].concat());
-        assert_eq!(records, [SNAP, b""]);
-        assert!(
-            matches!(end, Err(Error::AnotherType { records: 2, .. })),
-            "{end:?}"
-        );
+        let octets = first.len() as u64;
+        for source in ["c", ""] {
+            let other = file(source, 38, &[b"\x10\x01"]);
+            for joined in [
+                [&first[..], &other].concat(),
+                [gzip(&first), gzip(&other)].concat(),
+            ] {
+                let (records, end) = read(joined);
+                assert_eq!(records, [SNAP, SNAP]);
+                let Err(Error::AnotherType { octet, types, .. }) = end else {
+                    panic!("{end:?}");
+                };
+                assert_eq!((octet, types), (octets, (59, 38)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_header_of_whoever_says_nothing_is_told_from_records() {
+        let about = About {
+            schema: Batch::SCHEMA,
+            columns: &[],
+            payloads: false,
+            source: "",
+            version: "",
+            created: Timestamp::new(0, 0),
+        };
+        let mut head = Vec::new();
+        Frames.head(&about, &mut head);
+        let number = Batch::SCHEMA.number.expect("a number");
+        assert!(FileHeader::among_records(&head[1..], number).is_some());
+    }
+
+    #[test]
+    fn a_compressed_file_behind_one_that_is_not() {
+        let (first, second) = (file("a", 59, &[SNAP]), file("b", 59, &[SNAP; 100]));
+        for (packed, name) in [(gzip(&second), "gzip"), (zstd(&second, 20), "zstd")] {
+            let (records, end) = read([&first[..], &packed].concat());
+            assert_eq!(records, [SNAP]);
+            let end = end.expect_err("refused").to_string();
+            let place = format!(
+                "at octet {}, after 1 whole record, {name} begins",
+                first.len()
+            );
+            assert!(end.contains(&place), "{end}");
+        }
+    }
+
+    #[test]
+    fn zeros_are_no_records() {
+        let octets = file("a", 59, &[SNAP]);
+        let more: Vec<u8> = octets[octets.len() - SNAP.len() - 1..].to_vec();
+        for count in [1, 5, BUFFER - 1, 3 * BUFFER] {
+            let zeros = vec![0; count];
+            let inside = [&octets[..], &zeros, &more].concat();
+            for (octets, expected) in [
+                ([&octets[..], &zeros].concat(), 1),
+                (gzip(&[&octets[..], &zeros].concat()), 1),
+                (inside, 2),
+            ] {
+                let (records, end) = read(octets);
+                assert_eq!(records, vec![SNAP; expected]);
+                let Err(Error::Zeros { zeros, .. }) = end else {
+                    panic!("{end:?}");
+                };
+                assert_eq!(zeros, count as u64);
+            }
+        }
+        // As they are compressed, they are the padding of a tape.
+        let (records, end) = read([&gzip(&octets)[..], &[0; 99]].concat());
+        assert!(end.is_ok() && records == [SNAP], "{end:?}");
+        // A length of zero in two octets.
+        let (_, end) = read([&octets[..], &[0x80, 0]].concat());
+        assert!(matches!(end, Err(Error::Damaged { .. })), "{end:?}");
     }
 
     #[test]
@@ -358,6 +504,24 @@ mod tests {
         let cut = gzip(&octets);
         let cut = end(cut[..cut.len() - 3].to_vec());
         assert!(cut.contains("cut short"), "{cut}");
+        // The checksum, RFC 1952 section 2.3.1.
+        let mut corrupt = gzip(&octets);
+        let checksum = corrupt.len() - 8;
+        corrupt[checksum] ^= 1;
+        let corrupt = end(corrupt);
+        assert!(
+            corrupt.ends_with("its compressed data is corrupt; those records are good"),
+            "{corrupt}"
+        );
+        let old = Reader::new(
+            Path::new("x"),
+            io::Cursor::new(b"\x02\x21\x4c\x18123456789"),
+        );
+        let old = old.err().expect("not read").to_string();
+        assert!(
+            old.contains("old format of lz4") && old.contains("`lz4 -d`"),
+            "{old}"
+        );
         // Neither: the limit is ours.
         let wide = Reader::new(Path::new("x"), io::Cursor::new(zstd(&octets, 28)));
         let text = wide.err().expect("too wide").to_string();

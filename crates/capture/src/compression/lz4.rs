@@ -3,7 +3,9 @@
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
-use lz4_flex::frame::FrameDecoder;
+use lz4_flex::frame::{Error, FrameDecoder};
+
+use super::DecompressError;
 
 pub(super) struct Lz4Frame<R: BufRead> {
     decoder: FrameDecoder<EndIsError<R>>,
@@ -26,9 +28,17 @@ impl<R: BufRead> Read for Lz4Frame<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.decoder.read(buffer) {
             Err(_) if self.decoder.get_ref().at_end => Err(ErrorKind::UnexpectedEof.into()),
+            Err(error) if needs_dictionary(&error) => {
+                Err(DecompressError::Unsupported("lz4").into())
+            }
             result => result,
         }
     }
+}
+
+fn needs_dictionary(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(error, Some(Error::DictionaryNotSupported))
 }
 
 /// A reader for which there is no end, only an error.

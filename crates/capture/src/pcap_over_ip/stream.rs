@@ -284,10 +284,10 @@ pub(crate) fn describe(peer: &str, error: Error, packets: u64, at: u64) -> Strea
             (Fault::Unsupported, at, format!("{reason} is not supported"))
         }
         Error::NotACapture { reason, .. } => (Fault::NotACapture, at, reason),
-        Error::Decompress { format, reason, .. } => (
+        Error::Decompress { format, .. } => (
             Fault::Malformed,
             at,
-            format!("the {format} stream is corrupt: {reason}"),
+            format!("the {format} stream is corrupt"),
         ),
         Error::Compressed { reason, .. } => match reason {
             DecompressError::Ratio { .. } => (

@@ -170,7 +170,7 @@ fn switches_choose_the_files() {
         ("-comp false -buf false", "ARP.ncap", false),
         ("-csv", "ARP.csv.gz", false),
         ("-csv -comp=false", "ARP.csv", true),
-        ("-csv -comp false -tsv -utc", "ARP.csv", true),
+        ("-csv -comp false -sep \\t -utc", "ARP.csv", true),
     ] {
         let out = tempfile::tempdir().expect("a directory");
         let (code, _, errors) = run(&format!(

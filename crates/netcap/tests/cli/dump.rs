@@ -1,12 +1,12 @@
 //! Files of records into text.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
 use netcap_record::{Header, RecordType, Text, Timestamp, frame, frame_octets};
 
-use crate::run::{netcap, records_of, run};
+use crate::run::{capture, netcap, records_of, run};
 
 /// Runs with the ARP records of the example, and gives what is printed.
 fn arp(flags: &str) -> String {
@@ -236,10 +236,65 @@ fn files_joined_are_one() {
     fs::write(&joined, [octets, other].concat()).expect("written");
     let (code, output, errors) = run(&format!("-r {}", joined.display()));
     assert_eq!((code, output), (3, once));
+    for words in [
+        "after 3 whole records, a file of another type begins",
+        "(before it are ARP records, behind it UDP records)",
+    ] {
+        assert!(errors.contains(words), "{errors}");
+    }
+}
+
+#[test]
+fn files_without_a_source_are_joined_too() {
+    let (folder, input) = (
+        tempfile::tempdir().expect("a directory"),
+        capture("example.pcap"),
+    );
+    let args = [
+        "-r",
+        &input.display().to_string(),
+        "-source",
+        "",
+        "-quiet",
+        "-comp=false",
+        "-out",
+    ];
+    let made = netcap(args)
+        .arg(folder.path())
+        .status()
+        .expect("netcap runs");
+    assert!(made.success());
+    let file = |name: &str| fs::read(folder.path().join(name)).expect("a file");
+    let joined = folder.path().join("joined");
+    fs::write(&joined, [file("ARP.ncap"), file("ARP.ncap")].concat()).expect("written");
+    let (code, text, errors) = run(&format!("-r {}", joined.display()));
+    assert_eq!(
+        (code, text.lines().count(), errors.as_str()),
+        (0, 7, "6 records.\n")
+    );
+    fs::write(&joined, [file("ARP.ncap"), file("UDP.ncap")].concat()).expect("written");
+    assert_eq!(run(&format!("-r {}", joined.display())).0, 3);
+}
+
+#[test]
+fn zeros_behind_records_are_told_once() {
+    let records = records_of("example.pcap");
+    let file = records.path().join("ARP.ncap.gz");
+    let (_, expected, _) = run(&format!("-r {}", file.display()));
+    let mut octets = Vec::new();
+    let gzip = fs::File::open(&file).expect("a file");
+    flate2::read::MultiGzDecoder::new(gzip)
+        .read_to_end(&mut octets)
+        .expect("gzip");
+    octets.resize(octets.len() + 100_000, 0);
+    fs::write(&file, octets).expect("written");
+    let (code, text, errors) = run(&format!("-r {}", file.display()));
+    assert_eq!((code, text), (3, expected));
     assert!(
-        errors.contains("behind 3 records begins a file of another type"),
+        errors.contains("were passed over, 100000 in all"),
         "{errors}"
     );
+    assert_eq!(errors.lines().count(), 2, "{errors}");
 }
 
 #[test]

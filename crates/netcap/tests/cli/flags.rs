@@ -116,6 +116,67 @@ fn wrong_command_lines_are_answered_in_one_line() {
 }
 
 #[test]
+fn flags_that_contradict_each_other_or_have_no_effect_are_refused() {
+    let (file, out) = (
+        capture("tcp.pcap"),
+        tempfile::tempdir().expect("a directory"),
+    );
+    let (file, out) = (file.display(), out.path().join("out"));
+    for (flags, words) in [
+        ("-include TCP -exclude tcp", "-include TCP and -exclude tcp"),
+        ("-include TCP,HTTP -nohttp", "-include HTTP and -nohttp"),
+        ("-csv -tsv", "'-csv' cannot be used with '-tsv'"),
+        ("-tsv", "-tsv prints audit record files"),
+        ("-ring 16", "needs -iface"),
+        ("-fail-on-loss", "-fail-on-loss is for live capture"),
+        ("-files-size 1", "-files-size limits what -files keeps"),
+        ("-files-total 1", "-files a directory"),
+        ("-files-count 1", "-files a directory"),
+    ] {
+        is_refused(
+            &format!("-r {file} -out {} {flags}", out.display()),
+            &[words],
+        );
+    }
+    for flags in [
+        "-overwrite",
+        "-comp=false",
+        "-buf=false",
+        "-leftovers adopt",
+        "-ignore-unknown",
+        "-rotate 1h",
+        "-rotate 1h -disk-limit 1GB",
+    ] {
+        let flag = flags.split([' ', '=']).next().unwrap_or_default();
+        let args = format!("-r {file} -out - -json {flags}");
+        is_refused(&args, &[flag, "is for files, and -out - has none"]);
+    }
+    assert!(!out.exists(), "nothing was made");
+}
+
+#[test]
+fn what_is_no_directory_is_named_with_its_flag() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let input = folder.path().join("copy.pcap");
+    std::fs::copy(capture("tcp.pcap"), &input).expect("a copy");
+    let input = input.display();
+    for (flag, out) in [
+        ("-out", format!("-out {input}")),
+        (
+            "-files",
+            format!("-out {}/o -files {input}", folder.path().display()),
+        ),
+    ] {
+        let (code, _, errors) = run(&format!("-r {input} {out}"));
+        let expected = format!("netcap: {flag} {input}: it is no directory; name a directory");
+        assert!(
+            code == 2 && errors.starts_with(&expected),
+            "{code} {errors}"
+        );
+    }
+}
+
+#[test]
 fn unknown_encoders_are_named() {
     let file = capture("tcp.pcap");
     let file = file.display();

@@ -149,6 +149,12 @@ fn records_come_by_standard_input_too() {
     }
     let out = tempfile::tempdir().expect("a directory");
     let args = format!("-r - -out {}", out.path().display());
+    // Where a flag says that a capture comes, the cause and the remedy are named.
+    let (code, _, errors) = run_with_input(&args, &records.path().join("ARP.ncap.gz"));
+    assert!(
+        code == 3 && errors.contains("-: audit records, no packets; to print them"),
+        "{code} {errors}"
+    );
     assert_eq!(run_with_input(&args, &capture("example.pcap")).0, 0);
     assert!(Path::new(&out.path().join("ARP.ncap.gz")).exists());
 }

@@ -15,7 +15,7 @@ use netcap_shell::figures::counted;
 use netcap_shell::progress::Progress;
 use netcap_shell::signals::Cause;
 use netcap_shell::summary::{Destination, summary};
-use netcap_shell::{Capture, Failure, Inputs, signals};
+use netcap_shell::{Capture, Failure, Inputs, check_directory, signals};
 
 use crate::flags::Flags;
 use crate::leftovers;
@@ -55,7 +55,12 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
     let stop = signals::stop()?;
     signals::stop_at_hang_up(&stop)?;
     let asked = signals::account()?;
+    // Made when there is a body.
+    if let Some(directory) = flags.files.as_ref().filter(|path| path.exists()) {
+        check_directory("-files", directory)?;
+    }
     if let Some(directory) = out {
+        check_directory("-out", directory)?;
         leftovers::see_to(directory, flags.leftovers)?;
     }
     capture.tell_ceiling(&registry);

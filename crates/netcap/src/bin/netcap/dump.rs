@@ -15,6 +15,7 @@ use netcap_store::Reader;
 
 use crate::PROGRAM;
 use crate::check::Check;
+use crate::effects::{NESTED, ROWS};
 use crate::flags::Flags;
 use crate::stdout::each_once;
 
@@ -118,7 +119,7 @@ fn dump(
     let mut number = 0;
     let mut room = Vec::new();
     while printer.wants_more()
-        && let Some(record) = input.reader.next_record()?
+        && let Some(record) = input.reader.next_record().map_err(trouble)?
     {
         number += 1;
         match Message::parse_pieces(schema, record, &mut room) {
@@ -131,10 +132,33 @@ fn dump(
     }
     match first {
         None => Ok(()),
+        Some((number, error)) if malformed == 1 => Err(Failure::Input(format!(
+            "{}: a malformed record, number {number}, was left out: {error}",
+            input.path.display()
+        ))),
         Some((number, error)) => Err(Failure::Input(format!(
             "{}: {malformed} malformed records were left out; in the first, number {number}, {error}",
             input.path.display()
         ))),
+    }
+}
+
+/// What an error of a reader means: with the names of types.
+fn trouble(error: netcap_store::Error) -> Failure {
+    let netcap_store::Error::AnotherType { types, .. } = &error else {
+        return error.into();
+    };
+    let (before, behind) = (records_of(types.0), records_of(types.1));
+    Failure::Input(format!(
+        "{error} (before it are {before}, behind it {behind})"
+    ))
+}
+
+/// What records of a type are called.
+fn records_of(number: u16) -> String {
+    match find_schema(&netcap_pipeline::schemas(), number) {
+        Some(schema) => format!("{} records", schema.name),
+        None => format!("records of type {number}"),
     }
 }
 
@@ -232,8 +256,6 @@ fn layout(flags: &Flags) -> Result<Layout, Failure> {
 
 /// The flags for printing that have no effect in a layout, by their long names.
 fn without_effect(layout: Layout) -> Vec<&'static str> {
-    const NESTED: [&str; 3] = ["begin", "end", "struct-sep"];
-    const ROWS: [&str; 4] = ["csv", "tsv", "sep", "no-quote"];
     const COLUMNS: [&str; 2] = ["select", "packet-numbers"];
     let groups: &[&[&str]] = match layout {
         Layout::Csv => &[],

@@ -119,8 +119,8 @@ pub(crate) struct Flags {
     )]
     pub(crate) files_count: u64,
 
-    /// Write CSV files instead of audit record files
-    #[arg(long, help_heading = "Collect")]
+    /// Write CSV files instead of audit record files; with -sep '\t', tabulators separate their columns
+    #[arg(long, conflicts_with = "tsv", help_heading = "Collect")]
     pub(crate) csv: bool,
 
     /// Compress the files with gzip

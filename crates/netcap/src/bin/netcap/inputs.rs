@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use netcap_shell::{Failure, Inputs};
 use netcap_store::Kind;
 
-use crate::PROGRAM;
 use crate::flags::Flags;
+use crate::{PROGRAM, effects};
 
 /// What the program is asked to do with its inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,7 @@ pub(crate) fn task(flags: &Flags) -> Result<Task, Failure> {
             check_flags(flags, "-r", first)?;
         }
     }
+    effects::check(flags, &inputs)?;
     Ok(Task::Collect(inputs))
 }
 
@@ -208,7 +209,7 @@ fn printing_flags(flags: &Flags) -> Vec<&'static str> {
         ("-check", flags.check),
         // These are for CSV files too.
         ("-sep", flags.sep.is_some() && !flags.csv),
-        ("-tsv", flags.tsv && !flags.csv),
+        ("-tsv", flags.tsv),
         ("-utc", flags.utc && !flags.csv),
         ("-no-quote", flags.no_quote && !flags.csv),
         ("-begin", flags.begin.is_some() && !flags.csv),

@@ -7,6 +7,7 @@
 mod check;
 mod collect;
 mod dump;
+mod effects;
 mod flags;
 mod inputs;
 mod interfaces;

@@ -9,15 +9,11 @@ use netcap_record::json::JsonStyle;
 use netcap_shell::Failure;
 use netcap_shell::console::is_terminal;
 
+use crate::effects::{NESTED, ROWS};
 use crate::flags::Flags;
 
 /// The encoding that the flags ask for.
 pub(crate) fn encoding(flags: &Flags, registry: &Registry) -> Result<Arc<dyn Encoding>, Failure> {
-    if flags.rotation.is_given() {
-        return Err(Failure::Usage(
-            "-rotate makes files, and -out - has none; leave one of them out".to_owned(),
-        ));
-    }
     let types = registry.selected();
     if types.is_empty() {
         return Err(Failure::Usage(
@@ -31,16 +27,7 @@ pub(crate) fn encoding(flags: &Flags, registry: &Registry) -> Result<Arc<dyn Enc
         None => Ok(Vec::new()),
     };
     if flags.json {
-        const OF_CSV: [&str; 7] = [
-            "csv",
-            "tsv",
-            "sep",
-            "no-quote",
-            "begin",
-            "end",
-            "struct-sep",
-        ];
-        if let Some(flag) = OF_CSV.iter().find(|flag| flags.is_given(flag)) {
+        if let Some(flag) = ROWS.iter().chain(&NESTED).find(|flag| flags.is_given(flag)) {
             return Err(Failure::Usage(format!(
                 "-{flag} has no effect with -json; leave one of them out"
             )));
