@@ -9,7 +9,9 @@
 //! uses, [`client`] knows what follows; a lower number that it does not know is counted as a GRE
 //! protocol, never as an EtherType.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
+use netcap_dissect::{
+    Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector, TunnelKind,
+};
 use netcap_record::{Csv, Field, Nested, Record, Schema, Timestamp, Type, Value};
 
 use crate::ethernet::{self, ETHERTYPE_MIN};
@@ -20,6 +22,7 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("GRE", dissect)
         // GRE in UDP, RFC 8086.
         Selector::UdpPort(4754),
     ])
+    .judged_by(judge)
     .emits(&[Gre::SCHEMA]);
 
 // First two octets: RFC 1701, RFC 2890 section 2; the acknowledgement bit is of RFC 2637 section
@@ -193,6 +196,16 @@ impl<'a> GreRouting<'a> {
 
     fn next(&self) -> Option<GreRouting<'a>> {
         GreRouting::first(self.after, self.room)
+    }
+}
+
+/// RFC 8086 section 3: what is in UDP has neither a version nor a source route; and an EtherType.
+fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
+    match *octets {
+        [first, second, 6..=255, _, ..] if first & 0x4f == 0 && second == 0 => Fit::Good,
+        [] | [_] => Fit::Possible,
+        [_, second, ..] if second & 7 <= 1 => Fit::Possible,
+        _ => Fit::No,
     }
 }
 

@@ -3,15 +3,25 @@
 //!
 //! A datagram on the port that does not go on with an IP packet is payload.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Selector};
 
 use crate::{nsh, raw_ip};
 
-pub(crate) static PROTOCOL: Protocol =
-    Protocol::new("LISP", dissect).reached_by(&[Selector::UdpPort(4341)]);
+pub(crate) static PROTOCOL: Protocol = Protocol::new("LISP", dissect)
+    .reached_by(&[Selector::UdpPort(4341)])
+    .judged_by(judge);
 
 /// The last octet of the nonce names the protocol (RFC 9305 section 3).
 const NEXT_PROTOCOL: u8 = 0x04;
+
+/// By the IP packet behind the header, if the header does not name something else.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    match octets.split_first_chunk::<8>() {
+        Some(([flags, ..], _)) if flags & NEXT_PROTOCOL != 0 => Fit::Possible,
+        Some((_, packet)) => raw_ip::fit(packet, context),
+        None => Fit::Possible,
+    }
+}
 
 fn dissect<'p>(
     input: &mut Cursor<'p>,

@@ -7,7 +7,7 @@
 //! lengths of IP, registered EtherTypes and channels, what stands behind tags, and in ARP. What makes
 //! sense in no way is an IP packet or a channel if its first bits say so, else payload.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector, TunnelKind};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Selector, TunnelKind};
 use netcap_record::{Record, Timestamp};
 
 use crate::{ethernet, raw_ip};
@@ -24,6 +24,7 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("MPLS", dissect)
         Selector::IpProto(137),
         Selector::UdpPort(6635),
     ])
+    .judged_by(judge)
     .emits(&[Mpls::SCHEMA]);
 
 /// One entry of an MPLS label stack; a packet gives several, top of the stack first.
@@ -46,6 +47,27 @@ pub(crate) struct Mpls {
     /// Time to live: routers that the packet may still cross.
     #[field(5, "TTL")]
     ttl: u8,
+}
+
+/// A stack ends, soon: none that is sent has more than a dozen entries, nor a label below 16 that is not
+/// assigned (RFC 7274 section 3.1: 4 to 6, 8 to 12).
+fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
+    let entries = octets.as_chunks::<4>().0.iter().take(12);
+    let (mut ends, mut seen) = (false, 0);
+    for entry in entries.map(|entry| u32::from_be_bytes(*entry)) {
+        if let 4..=6 | 8..=12 = entry >> 12 {
+            return Fit::No;
+        }
+        seen += 1;
+        ends = entry & 0x100 != 0;
+        if ends {
+            break;
+        }
+    }
+    match ends || seen < 12 {
+        true => Fit::Possible,
+        false => Fit::No,
+    }
 }
 
 fn dissect<'p>(

@@ -9,12 +9,13 @@
 //! A datagram on the port of the encapsulation that cannot be SCTP (port 0, which section 3.1
 //! forbids, or a first chunk shorter than a chunk is) is plain payload.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector};
 use netcap_record::{Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("SCTP", dissect)
     // 9899: RFC 6951 section 5.1.
     .reached_by(&[Selector::IpProto(NUMBER), Selector::UdpPort(9899)])
+    .judged_by(judge)
     .emits(&[Sctp::SCHEMA]);
 
 /// IANA, protocol numbers.
@@ -47,6 +48,13 @@ pub(crate) struct Sctp {
     /// verified.
     #[field(5, "Checksum")]
     checksum: u32,
+}
+
+fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
+    match is_plausible(octets) {
+        true => Fit::Possible,
+        false => Fit::No,
+    }
 }
 
 fn dissect<'p>(

@@ -3,10 +3,22 @@
 //!
 //! What is not IPv6 after these is the payload of something else on the port.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Selector};
 
-pub(crate) static PROTOCOL: Protocol =
-    Protocol::new("Teredo", dissect).reached_by(&[Selector::UdpPort(3544)]);
+use crate::raw_ip;
+
+pub(crate) static PROTOCOL: Protocol = Protocol::new("Teredo", dissect)
+    .reached_by(&[Selector::UdpPort(3544)])
+    .judged_by(judge);
+
+/// By the IPv6 packet, or by how an indication begins.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    match octets {
+        [0, 0 | 1, ..] | [0] => Fit::Possible,
+        [0x60..=0x6f, ..] => raw_ip::fit(octets, context),
+        _ => Fit::No,
+    }
+}
 
 fn dissect<'p>(
     input: &mut Cursor<'p>,

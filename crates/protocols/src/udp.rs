@@ -5,7 +5,9 @@
 //! length of 1 to 7 is less than the header: the record has no payload and the datagram is
 //! malformed.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{
+    Application, Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector, Unclaimed,
+};
 use netcap_record::{Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("UDP", dissect)
@@ -83,13 +85,54 @@ fn dissect<'p>(
     if (1..HEADER).contains(&usize::from(length)) {
         return Err(input.malformed(Reason::Length));
     }
-    Ok(Next::Optional(
-        [
-            Selector::UdpPort(destination_port),
-            Selector::UdpPort(source_port),
-        ],
-        payload,
-    ))
+    Ok(
+        match reader([source_port, destination_port], payload, context) {
+            Some(port) => Next::Layer(Selector::UdpPort(port), payload),
+            None => Next::End,
+        },
+    )
+}
+
+/// The port whose protocol the payload belongs to. Clients have any port, also those of tunnels and of
+/// other protocols, so the octets decide; where they do not, a well-known port does, and then the
+/// destination. What only may be a protocol's is not if it belongs to a well-known port, or looks like
+/// something else.
+#[inline]
+fn reader(
+    [source, destination]: [u16; 2],
+    payload: &[u8],
+    context: &Context<'_, '_>,
+) -> Option<u16> {
+    if payload.is_empty() {
+        return None;
+    }
+    let fit = |port| context.fit(Selector::UdpPort(port), payload);
+    let (to, from) = (fit(destination), fit(source));
+    let from_well_known = is_well_known(source) && !is_well_known(destination);
+    let (fit, port, other) = match from > to || (from == to && from_well_known) {
+        true => (from, source, destination),
+        false => (to, destination, source),
+    };
+    let is_its = match fit {
+        Fit::No => false,
+        Fit::Possible => {
+            let unclaimed = Unclaimed {
+                protocol: NUMBER,
+                ports: [source, destination],
+                octets: payload,
+            };
+            (is_well_known(port) || !is_well_known(other))
+                && context.registry().identify(&unclaimed) == Application::PAYLOAD
+        }
+        Fit::Good => true,
+    };
+    is_its.then_some(port)
+}
+
+/// Whether a port is one that no client gets by chance (RFC 6335 section 6), or that of multicast DNS or
+/// LLMNR.
+fn is_well_known(port: u16) -> bool {
+    matches!(port, ..1024 | 5353 | 5355)
 }
 
 /// Whether the checksum of a datagram is wrong; 0 stands for none (RFC 768).
