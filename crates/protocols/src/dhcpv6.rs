@@ -12,6 +12,8 @@
 use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Selector};
 use netcap_record::{Each, Ip, Record, Timestamp};
 
+use crate::udp;
+
 pub(crate) static PROTOCOL: Protocol = Protocol::new("DHCPv6", dissect)
     .reached_by(&[Selector::UdpPort(546), Selector::UdpPort(547)])
     .judged_by(judge)
@@ -105,23 +107,32 @@ fn option<'p>(input: &mut Cursor<'p>) -> Result<Dhcpv6Option<'p>, Malformed> {
     Ok(Dhcpv6Option { code, length, data })
 }
 
-/// By the first option: there are fewer than 256 kinds of them, from 1 (IANA, DHCPv6 Option Codes).
+/// By the options, of which there are fewer than 256 kinds, from 1 (IANA, DHCPv6 Option Codes).
 fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
     let options = match octets.first() {
         Some(&(kind::RELAY_FORW | kind::RELAY_REPL)) => 34,
         Some(0) => return Fit::No,
         _ => 4,
     };
-    match octets.get(options..) {
-        Some(&[0, 1..=255, l0, l1, ref data @ ..]) => {
-            let length = usize::from(u16::from_be_bytes([l0, l1]));
-            match length <= data.len() + context.missing() {
-                true => Fit::Good,
-                false => Fit::Possible,
+    let mut rest = octets.get(options..).unwrap_or_default();
+    let mut fit = match udp::ports_around(context) {
+        Some([546 | 547, 546 | 547]) => Fit::Possible,
+        _ => Fit::No,
+    };
+    loop {
+        match *rest {
+            [0, 1..=255, l0, l1, ref data @ ..] => {
+                fit = Fit::Possible;
+                match data.get(usize::from(u16::from_be_bytes([l0, l1]))..) {
+                    Some(next) => rest = next,
+                    None if context.is_cut() => return Fit::Good,
+                    None => return fit,
+                }
             }
+            [] if octets.len() > options => return Fit::Good,
+            [_, _, _, _, ..] => return fit,
+            _ => return Fit::Possible,
         }
-        Some([_, _, _, _, ..]) => Fit::No,
-        _ => Fit::Possible,
     }
 }
 

@@ -25,6 +25,8 @@ use netcap_dissect::{
 };
 use netcap_record::{Each, Element, Ip, Record, Timestamp, Type, put};
 
+use crate::udp;
+
 pub(crate) static PROTOCOL: Protocol = Protocol::new("DNS", dissect)
     .reached_by(&[
         Selector::UdpPort(PORT),
@@ -658,12 +660,20 @@ impl<'p> Reader<'p> {
 /// Of these three at least two are as RFC 1035 section 4 has them: the operation is a registered one,
 /// there is room for as many entries as the counts say, and the first entry is whole.
 fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
-    let Some((header, entries)) = octets.split_first_chunk() else {
+    let Some((header, entries)) = octets.split_first_chunk::<HEADER>() else {
         return Fit::Possible;
     };
-    let length = octets.len() + context.missing();
-    match (sound(header, length), is_entry(entries, context.is_cut())) {
-        ([true, true], _) | ([true, _] | [_, true], true) => Fit::Good,
+    let &[_, _, flags, _, ref counts @ ..] = header;
+    let [is_registered, is_room] = sound(header, octets.len() + context.missing());
+    // Without entries nothing follows, but for the messages of RFC 8490 (section 5.4).
+    let is_all = *counts != [0; 8] || entries.is_empty() || flags >> 3 & 15 == 6;
+    let sound = [
+        is_registered,
+        is_room && is_all,
+        is_entry(entries, context.is_cut()),
+    ];
+    match sound.iter().filter(|is_sound| **is_sound).count() {
+        2.. => Fit::Good,
         _ => Fit::No,
     }
 }
@@ -676,6 +686,7 @@ fn is_entry(mut octets: &[u8], is_cut: bool) -> bool {
     loop {
         match *octets {
             [] | [0, 0, OPTIONS, ..] | [0] | [0, _] | [0, _, _] | [0, _, _, _] => return true,
+            [0, 0, 0, ..] => return false,
             // IANA, DNS CLASSes; the first bit is a flag in multicast DNS.
             [0, _, _, 0 | 0x80, 1 | 3 | 4 | 254 | 255, ..] => return true,
             [length @ 1..=63, ref rest @ ..] => match rest.get(usize::from(length)..) {
@@ -729,12 +740,7 @@ fn dissect<'p>(
 
 /// Whether the message is one of multicast DNS, by the ports around it.
 fn is_multicast(context: &Context<'_, '_>) -> bool {
-    let ends = context
-        .path()
-        .levels()
-        .last()
-        .and_then(|level| level.transport);
-    ends.is_some_and(|ends| [ends.source, ends.destination].contains(&MULTICAST_DNS))
+    udp::ports_around(context).is_some_and(|ports| ports.contains(&MULTICAST_DNS))
 }
 
 /// Octets of a header: RFC 1035 section 4.1.1.

@@ -11,9 +11,13 @@ use netcap_dissect::{
 use netcap_record::{Each, Record, Timestamp};
 
 use crate::ethernet::ETHERTYPE_MIN;
+use crate::udp;
+
+/// RFC 8926 section 3.3.
+const PORT: u16 = 6081;
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("Geneve", dissect)
-    .reached_by(&[Selector::UdpPort(6081)])
+    .reached_by(&[Selector::UdpPort(PORT)])
     .judged_by(judge)
     .emits(&[Geneve::SCHEMA]);
 
@@ -97,7 +101,7 @@ impl<'a> Iterator for Options<'a> {
 
 /// RFC 8926 section 3.4: version, reserved bits and octet are zero, and the protocol is an EtherType. At
 /// most one of them may be something else.
-fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
     let Some(&[first, flags, p0, p1, _, _, _, reserved]) = octets.first_chunk() else {
         return Fit::Possible;
     };
@@ -109,7 +113,7 @@ fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
     ];
     match wrong.iter().filter(|is_wrong| **is_wrong).count() {
         0 => Fit::Good,
-        1 => Fit::Possible,
+        1 => udp::possible_to(&[PORT], context),
         _ => Fit::No,
     }
 }

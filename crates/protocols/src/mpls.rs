@@ -10,7 +10,10 @@
 use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Selector, TunnelKind};
 use netcap_record::{Record, Timestamp};
 
-use crate::{ethernet, raw_ip};
+use crate::{ethernet, raw_ip, udp};
+
+/// MPLS in UDP, RFC 7510.
+const PORT: u16 = 6635;
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("MPLS", dissect)
     .reached_by(&[
@@ -20,9 +23,9 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("MPLS", dissect)
         // RFC 3032 section 4.3.
         Selector::Ppp(0x0281),
         Selector::Ppp(0x0283),
-        // RFC 4023, RFC 7510.
+        // RFC 4023.
         Selector::IpProto(137),
-        Selector::UdpPort(6635),
+        Selector::UdpPort(PORT),
     ])
     .judged_by(judge)
     .emits(&[Mpls::SCHEMA]);
@@ -51,7 +54,7 @@ pub(crate) struct Mpls {
 
 /// A stack ends, soon: none that is sent has more than a dozen entries, nor a label below 16 that is not
 /// assigned (RFC 7274 section 3.1: 4 to 6, 8 to 12).
-fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
     let entries = octets.as_chunks::<4>().0.iter().take(12);
     let (mut ends, mut seen) = (false, 0);
     for entry in entries.map(|entry| u32::from_be_bytes(*entry)) {
@@ -65,7 +68,7 @@ fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
         }
     }
     match ends || seen < 12 {
-        true => Fit::Possible,
+        true => udp::possible_to(&[PORT], context),
         false => Fit::No,
     }
 }

@@ -12,9 +12,13 @@
 use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector};
 use netcap_record::{Record, Timestamp};
 
+use crate::udp;
+
+/// RFC 6951 section 5.1.
+const PORT: u16 = 9899;
+
 pub(crate) static PROTOCOL: Protocol = Protocol::new("SCTP", dissect)
-    // 9899: RFC 6951 section 5.1.
-    .reached_by(&[Selector::IpProto(NUMBER), Selector::UdpPort(9899)])
+    .reached_by(&[Selector::IpProto(NUMBER), Selector::UdpPort(PORT)])
     .judged_by(judge)
     .emits(&[Sctp::SCHEMA]);
 
@@ -50,10 +54,20 @@ pub(crate) struct Sctp {
     checksum: u32,
 }
 
-fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
-    match is_plausible(octets) {
-        true => Fit::Possible,
-        false => Fit::No,
+/// By the ports, and by the first chunk: of a datagram to this port its length, of others also its type
+/// (IANA, SCTP Chunk Types).
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let is_registered = match octets.get(12..) {
+        Some([0..=14 | 64 | 128..=130 | 132 | 192..=194, _, l0, l1, ..]) => {
+            let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+            12 + length <= octets.len() + context.missing()
+        }
+        _ => false,
+    };
+    match (is_plausible(octets), is_registered) {
+        (false, _) => Fit::No,
+        (true, true) => Fit::Possible,
+        (true, false) => udp::possible_to(&[PORT], context),
     }
 }
 

@@ -10,20 +10,23 @@ use netcap_dissect::{
 };
 use netcap_record::{Record, Timestamp};
 
-use crate::{ethernet, nsh};
+use crate::{ethernet, nsh, udp};
+
+/// RFC 7348 section 5.
+const PORT: u16 = 4789;
+/// Linux, before the port was assigned.
+const OLD_PORT: u16 = 8472;
+/// draft-ietf-nvo3-vxlan-gpe-13 section 3.1.
+const GPE_PORT: u16 = 4790;
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("VXLAN", dissect)
-    .reached_by(&[
-        Selector::UdpPort(4789),
-        // Linux, before the port was assigned.
-        Selector::UdpPort(8472),
-    ])
+    .reached_by(&[Selector::UdpPort(PORT), Selector::UdpPort(OLD_PORT)])
     .judged_by(judge)
     .emits(&[Vxlan::SCHEMA]);
 
 /// It writes the record of the protocol above, which alone declares it: a record has one owner.
 pub(crate) static GPE: Protocol = Protocol::new("VXLAN-GPE", dissect_gpe)
-    .reached_by(&[Selector::UdpPort(4790)])
+    .reached_by(&[Selector::UdpPort(GPE_PORT)])
     .judged_by(judge_gpe);
 
 /// A VXLAN header (RFC 7348).
@@ -67,7 +70,7 @@ const GPE_NEXT_PROTOCOL: u8 = 0x04;
 
 /// RFC 7348 section 5: the flag of a valid identifier is set, reserved bits are zero. What lacks the flag
 /// is not one of its if it has reserved bits.
-fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
     let Some(&[f0, f1, g0, g1, _, _, _, reserved]) = octets.first_chunk() else {
         return Fit::Possible;
     };
@@ -78,19 +81,19 @@ fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
     match (flags & VALID_ID != 0, is_clean) {
         (true, true) => Fit::Good,
         (false, false) => Fit::No,
-        _ => Fit::Possible,
+        _ => udp::possible_to(&[PORT, OLD_PORT], context),
     }
 }
 
 /// draft-ietf-nvo3-vxlan-gpe-13 section 3.1: version 0, an identifier, reserved octets of zeros.
-fn judge_gpe(octets: &[u8], _: &Context<'_, '_>) -> Fit {
+fn judge_gpe(octets: &[u8], context: &Context<'_, '_>) -> Fit {
     match octets.first_chunk() {
         Some(&[flags, 0, 0, _, _, _, _, 0])
             if flags & GPE_VERSION == 0 && flags & GPE_VALID_ID != 0 =>
         {
             Fit::Good
         }
-        _ => Fit::Possible,
+        _ => udp::possible_to(&[GPE_PORT], context),
     }
 }
 
