@@ -60,9 +60,14 @@ pub enum DecompressError {
     /// What lz4 wrote before it had frames.
     #[error("here begins the old format of lz4 (`lz4 -l`), which is not read")]
     OldLz4,
-    /// More comes of the stream than of any capture, where that is limited.
-    #[error("more than {0} octets come of one, which captures do not")]
-    Ratio(u64),
+    /// More comes of it than we take: it may be made to fill a disk.
+    #[error("the {format} stream grows to more than {limit} times its size, which is the limit")]
+    Ratio {
+        /// The compression.
+        format: &'static str,
+        /// Octets that may come of one.
+        limit: u64,
+    },
 }
 
 impl DecompressError {
@@ -74,7 +79,8 @@ impl DecompressError {
     /// What to do about it, behind what is said of it.
     pub fn remedy(self) -> &'static str {
         match self {
-            DecompressError::Behind(_) | DecompressError::Ratio(_) => "",
+            DecompressError::Behind(_) => "",
+            DecompressError::Ratio { .. } => "; have the rest sent without compression",
             DecompressError::Memory { .. } | DecompressError::Unsupported(_) => {
                 "; decompress the file for the rest"
             }

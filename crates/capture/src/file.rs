@@ -13,7 +13,7 @@ use std::io::{ErrorKind, Read};
 
 use crate::format::{Format, Notes, Split, Stop};
 use crate::input::Input;
-use crate::{Batch, Error, Progress, Source};
+use crate::{Batch, Error, Origin, Progress, Source};
 
 /// How the input came to its end.
 enum InputEnd {
@@ -34,8 +34,9 @@ pub(crate) struct FileSource<F> {
     /// How many octets the next step of the format needs, and what of.
     needed: usize,
     place: &'static str,
-    /// Packets and batches delivered.
+    /// Packets, their octets, and batches delivered.
     packets: u64,
+    octets: u64,
     sequence: u64,
     /// The input had nothing to give when it was last asked.
     waiting: bool,
@@ -63,6 +64,7 @@ impl<F: Format> FileSource<F> {
             needed: 1,
             place: "the file header",
             packets: 0,
+            octets: 0,
             sequence: 0,
             waiting: false,
             input_end: None,
@@ -197,6 +199,8 @@ impl<F: Format> Source for FileSource<F> {
             }
             if !batch.is_empty() {
                 self.packets += batch.len() as u64;
+                let lengths = batch.packets().iter().map(|packet| u64::from(packet.len));
+                self.octets += lengths.sum::<u64>();
                 self.sequence += 1;
                 return Ok(true);
             }
@@ -227,6 +231,19 @@ impl<F: Format> Source for FileSource<F> {
 
     fn may_wait(&self) -> bool {
         self.input.eager
+    }
+
+    /// A file tells of itself only where it tells of drops.
+    fn origins(&mut self) -> Vec<Origin> {
+        let lost = self.format.notes().dropped;
+        let origin = (lost > 0).then(|| Origin {
+            name: self.name.clone(),
+            packets: self.packets,
+            octets: self.octets,
+            lost,
+            ..Origin::default()
+        });
+        origin.into_iter().collect()
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Notes {
     pub(crate) mended_lengths: u64,
     /// Times with a fraction of a second or more; it is carried into the seconds.
     pub(crate) carried_fractions: u64,
+    /// Packets that were dropped where they were captured.
+    pub(crate) dropped: u64,
     /// The interfaces described since somebody looked; not kept unless somebody does.
     pub(crate) described: Option<Vec<Described>>,
 }
@@ -75,6 +77,8 @@ pub(crate) struct Described {
     pub(crate) fcs_len: Option<u8>,
     /// Its name where it was captured; the writer's octets, unchecked.
     pub(crate) name: Option<Vec<u8>>,
+    /// What the writer says about it, unchecked.
+    pub(crate) comment: Option<Vec<u8>>,
 }
 
 /// A file format: knows where packets are in a run of octets.

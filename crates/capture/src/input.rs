@@ -62,6 +62,7 @@ impl Input {
             given: 0,
             tally: Arc::clone(&self.tally),
             ratio,
+            format: compression.name(),
             octets: vec![0; DECODED_READ].into(),
             start: 0,
             end: 0,
@@ -144,6 +145,7 @@ struct Steady {
     given: u64,
     tally: Arc<Tally>,
     ratio: Option<u64>,
+    format: &'static str,
     octets: Box<[u8]>,
     start: usize,
     end: usize,
@@ -157,7 +159,11 @@ impl Read for Steady {
             if let Some(ratio) = self.ratio
                 && self.given > FREE + ratio * self.tally.octets.load(Ordering::Relaxed)
             {
-                return Err(DecompressError::Ratio(ratio).into());
+                return Err(DecompressError::Ratio {
+                    format: self.format,
+                    limit: ratio,
+                }
+                .into());
             }
             (self.start, self.end) = (0, count);
         }

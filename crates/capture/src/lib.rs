@@ -61,7 +61,7 @@ pub use live_merge::{MERGE_WINDOW, merge_live};
 pub use merge::merge;
 pub use open::{from_reader, open};
 pub use private_file::access_of_others;
-pub use source::{ENDED, LAST_WORDS, LIVE_TICK, Origin, Progress, Source};
+pub use source::{LAST_WORDS, LIVE_TICK, Origin, Progress, Source};
 pub use timestamp::Timestamp;
 
 #[cfg(test)]

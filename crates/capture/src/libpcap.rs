@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{BorrowedFd, RawFd};
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libloading::Library;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -146,6 +146,9 @@ pub struct LiveStatistics {
     pub dropped_by_interface: u64,
 }
 
+/// How long packets of before the filter may lie in the ring until they are read.
+const UNFILTERED: Duration = Duration::from_secs(5);
+
 /// An interface open for capture. Packets come by [`Live::read`].
 pub struct Live {
     handle: NonNull<Pcap>,
@@ -153,8 +156,9 @@ pub struct Live {
     descriptor: RawFd,
     link_type: LinkType,
     is_nanoseconds: bool,
-    /// What was captured before that came without a filter. Until it is past.
-    filtered_since: Option<Timestamp>,
+    /// What was captured before came without a filter: by the clock of packets, and by ours. `None`
+    /// once all of that must have been read.
+    filtered_since: Option<(Timestamp, Instant)>,
     is_filtered: bool,
     /// The system's counters are of 32 bits; these have wrapped into more.
     statistics: LiveStatistics,
@@ -630,7 +634,8 @@ impl Live {
             setsockopt(self.descriptor, SOL_SOCKET, SO_ATTACH_FILTER, program, size)
         };
         if status == 0 && !std::mem::replace(&mut self.is_filtered, true) {
-            self.filtered_since = Some(Timestamp::of_wall_clock(Duration::ZERO));
+            let now = Timestamp::of_wall_clock(Duration::ZERO);
+            self.filtered_since = Some((now, Instant::now()));
         }
         status == 0
     }
@@ -686,10 +691,14 @@ impl Live {
                             fraction * 1000
                         },
                     };
-                    if self.filtered_since.is_some_and(|since| timestamp < since) {
-                        continue;
+                    if let Some((since, at)) = self.filtered_since {
+                        // The kernel hands packets on when its patience ends; and clocks may be set.
+                        if at.elapsed() > UNFILTERED {
+                            self.filtered_since = None;
+                        } else if timestamp < since {
+                            continue;
+                        }
                     }
-                    self.filtered_since = None;
                     batch.push(
                         timestamp,
                         self.link_type,
@@ -699,11 +708,7 @@ impl Live {
                     );
                     count += 1;
                 }
-                0 | ERROR_BREAK => {
-                    // What was there is read, and nothing that comes is older.
-                    self.filtered_since = None;
-                    return Ok(count);
-                }
+                0 | ERROR_BREAK => return Ok(count),
                 _ => return Err(self.failure()),
             }
         }

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::libpcap::{self, LibpcapError, Live, LiveOptions, LiveStatistics};
-use crate::source::{ENDED, LAST_WORDS, UNREAD};
+use crate::source::{LAST_WORDS, UNREAD};
 use crate::{
     Batch, Error, Filter, LIVE_TICK, LinkType, MERGE_WINDOW, Origin, Progress, Source, Timestamp,
     merge_live,
@@ -250,11 +250,16 @@ impl<D: Device> Source for LiveSource<D> {
             ("by the interface", self.statistics.dropped_by_interface),
             (UNREAD, self.unread),
         ];
-        let ended = (ENDED, u64::from(self.trouble.is_some()));
-        let events = causes.into_iter().chain([ended]);
+        let trouble = self.trouble.as_ref().map(|(trouble, _)| {
+            let text = trouble.to_string();
+            let rest = text.strip_prefix(&self.origin.name);
+            let rest = rest.and_then(|rest| rest.strip_prefix(": "));
+            rest.map(str::to_owned).unwrap_or(text)
+        });
         vec![Origin {
             lost: causes.iter().map(|(_, count)| count).sum(),
-            events: events.filter(|(_, count)| *count > 0).collect(),
+            events: causes.into_iter().filter(|(_, n)| *n > 0).collect(),
+            trouble,
             ..self.origin.clone()
         }]
     }
@@ -331,7 +336,8 @@ mod tests {
         let error = error.to_string();
         assert!(error.contains("made-up") && error.contains("2 packets"));
         assert!(!source.fill(&mut batch).expect("then the end"));
-        assert!(source.origins()[0].events.contains(&(ENDED, 1)));
+        let told = source.origins().remove(0).trouble;
+        assert!(told.is_some_and(|why| why.starts_with("the interface is down")));
     }
 
     #[test]

@@ -32,7 +32,8 @@ const MAX_PACKETS: usize = 4096;
 const ACCOUNT: Duration = Duration::from_millis(500);
 
 /// Merges live sources by time. Interface numbers stay those of each source. One source is given
-/// back as it is.
+/// back as it is. Threads begin when packets are asked for: who opens interfaces may have privileges then that
+/// no thread is to have.
 pub fn merge_live(mut sources: Vec<Box<dyn Source>>, window: Duration) -> Box<dyn Source> {
     match sources.pop() {
         Some(only) if sources.is_empty() => return only,
@@ -58,7 +59,8 @@ pub fn merge_live(mut sources: Vec<Box<dyn Source>>, window: Duration) -> Box<dy
         };
         Input {
             free,
-            thread: Some(thread::spawn(move || reading.run(source))),
+            begins: Some((reading, source)),
+            thread: None,
             waiting: VecDeque::new(),
             next: 0,
             clock: None,
@@ -160,7 +162,9 @@ impl Drop for Reading {
 /// A source as far as it has been read.
 struct Input {
     free: SyncSender<Batch>,
-    /// None after its end.
+    /// What its thread takes with it.
+    begins: Option<(Reading, Box<dyn Source>)>,
+    /// None before it begins and after its end.
     thread: Option<JoinHandle<()>>,
     /// Batches that are not merged yet, none of them empty, and when each came.
     waiting: VecDeque<(Batch, Instant)>,
@@ -247,6 +251,14 @@ struct LiveMerge {
 }
 
 impl LiveMerge {
+    fn begin(&mut self) {
+        for input in &mut self.inputs {
+            if let Some((reading, source)) = input.begins.take() {
+                input.thread = Some(thread::spawn(move || reading.run(source)));
+            }
+        }
+    }
+
     fn take(&mut self, message: Message) {
         let Some(input) = self.inputs.get_mut(message.number) else {
             return;
@@ -334,6 +346,7 @@ impl Source for LiveMerge {
         batch.clear();
         batch.sequence = self.sequence;
         batch.first_index = self.packets;
+        self.begin();
         if self
             .stopped
             .is_some_and(|since| since.elapsed() > LAST_WORDS)

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::{Batch, Error, Progress, Source, Timestamp};
+use crate::{Batch, Error, Origin, Progress, Source, Timestamp};
 
 /// Size of the batches read from each source: small, as there may be many sources.
 const BLOCK_SIZE: usize = 256 << 10;
@@ -123,6 +123,11 @@ impl Source for Merge {
 
     fn may_wait(&self) -> bool {
         self.inputs.iter().any(|head| head.source.may_wait())
+    }
+
+    fn origins(&mut self) -> Vec<Origin> {
+        let each = self.inputs.iter_mut().map(|head| head.source.origins());
+        each.flatten().collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use crate::compression::Compression;
@@ -19,7 +20,8 @@ pub(crate) const PREFIX: usize = pcap::FILE_HEADER;
 pub fn open(path: &Path) -> Result<Box<dyn Source>, Error> {
     let name = path.display().to_string();
     if path.as_os_str() == "-" {
-        return start(name, Box::new(io::stdin()), None, true);
+        let total = redirected();
+        return start(name, Box::new(io::stdin()), total, total.is_none());
     }
     let failed = |source| Error::Io {
         name: name.clone(),
@@ -34,6 +36,13 @@ pub fn open(path: &Path) -> Result<Box<dyn Source>, Error> {
         regular.then_some(metadata.len()),
         !regular,
     )
+}
+
+/// Octets of standard input where that is a file on disk, as in `netcap -r - < traffic.pcap`.
+fn redirected() -> Option<u64> {
+    let stdin = io::stdin().as_fd().try_clone_to_owned().ok()?;
+    let metadata = File::from(stdin).metadata().ok()?;
+    metadata.is_file().then_some(metadata.len())
 }
 
 /// A source that reads a capture from any reader, as [`open`] does from a file. `total` is the

@@ -133,6 +133,7 @@ impl Pcap {
             // The top four bits count units of 16 bits.
             fcs_len: (network & FCS_PRESENT != 0).then_some((network >> 28) as u8 * 2),
             name: None,
+            comment: None,
         });
         Ok(self)
     }

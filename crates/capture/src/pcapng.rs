@@ -2,7 +2,8 @@
 //!
 //! Read: any number of sections, each in its own byte order; any number of interfaces, each with
 //! its own link type, time resolution and offset; Enhanced, Simple and the obsolete Packet Blocks;
-//! the first comment of a packet. All other blocks are stepped over. Section lengths are ignored, as
+//! the first comment of a packet; how many packets were dropped, as Interface Statistics Blocks and packets
+//! tell. All other blocks are stepped over. Section lengths are ignored, as
 //! writers leave them unknown. Simple Packet Blocks carry no time: their packets are at the epoch.
 //!
 //! Guarantees: a block's two lengths must agree and nothing in it is read beyond them; a damaged
@@ -22,6 +23,11 @@
 //! 12..16  captured                               12..16  captured
 //! 16..20  original                               16..20  original
 //! 20..    data, options                          20..    data, options
+//!
+//! Interface Statistics body
+//!  0..4   interface
+//!  4..12  time
+//! 12..    options
 //! ```
 
 use crate::batch::Packet;
@@ -35,6 +41,7 @@ pub(crate) const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 const INTERFACE_DESCRIPTION: u32 = 1;
 const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 
 /// The byte-order magic as a big-endian writer has it.
@@ -46,6 +53,11 @@ const BYTE_ORDER_LITTLE: [u8; 4] = [0x4d, 0x3c, 0x2b, 0x1a];
 const OPTION_END: u16 = 0;
 const OPTION_COMMENT: u16 = 1;
 const OPTION_INTERFACE_NAME: u16 = 2;
+/// `epb_dropcount`: packets lost between this one and the one before of its interface.
+const OPTION_DROPS_BEFORE: u16 = 4;
+/// `isb_ifdrop` and `isb_osdrop`: packets dropped since the capture began, by the interface and by
+/// the operating system.
+const OPTIONS_DROPPED: [u16; 2] = [5, 7];
 const OPTION_TIME_RESOLUTION: u16 = 9;
 const OPTION_FCS_LEN: u16 = 13;
 const OPTION_TIME_OFFSET: u16 = 14;
@@ -61,6 +73,8 @@ const ROOM_FOR_OPTIONS: usize = 64 << 10;
 const MAX_SKIPPED: usize = 16 << 20;
 /// What comes before the data in Enhanced and obsolete Packet Blocks.
 const PACKET_HEADER: usize = 20;
+/// A longer comment of an interface is not kept.
+const LONGEST_COMMENT: usize = 1024;
 
 /// Where the reading of a file stands.
 #[derive(Debug, Default)]
@@ -87,6 +101,15 @@ struct Interface {
     resolution: Resolution,
     /// Seconds to add to every time.
     offset: i64,
+    /// Packets dropped, by what packets say one by one, and by what statistics say last.
+    dropped: [u64; 2],
+}
+
+impl Interface {
+    /// Packets dropped here: both counts are of the same packets where a writer tells both.
+    fn dropped(&self) -> u64 {
+        self.dropped[0].max(self.dropped[1])
+    }
 }
 
 /// In what units an interface counts time: option `if_tsresol`.
@@ -171,6 +194,10 @@ impl Numbers {
         })
     }
 
+    fn u64(self, octets: &[u8]) -> Option<u64> {
+        self.i64(octets).map(i64::cast_unsigned)
+    }
+
     fn i64(self, octets: &[u8]) -> Option<i64> {
         let octets = *octets.first_chunk()?;
         Some(if self.big_endian {
@@ -234,6 +261,10 @@ impl Pcapng {
                     .map(Some)
             }
             SIMPLE_PACKET => self.simple_packet(numbers, body, body_start).map(Some),
+            INTERFACE_STATISTICS => {
+                self.statistics(numbers, body);
+                Ok(None)
+            }
             _ => Ok(None),
         }
     }
@@ -257,12 +288,13 @@ impl Pcapng {
         if self.interfaces.len() >= most {
             return Err(format!("a section describes more than {most} interfaces"));
         }
-        let (mut name, mut fcs_len) = (None, None);
+        let (mut name, mut comment, mut fcs_len) = (None, None, None);
         let mut interface = Interface {
             link_type: LinkType::in_file(u32::from(link_type)),
             snapshot_len,
             resolution: Resolution::DEFAULT,
             offset: 0,
+            dropped: [0; 2],
         };
         for (code, _, value) in numbers.options(body.get(8..).unwrap_or_default()) {
             match (code, value) {
@@ -271,6 +303,7 @@ impl Pcapng {
                 }
                 (OPTION_TIME_OFFSET, _) => interface.offset = numbers.i64(value).unwrap_or(0),
                 (OPTION_INTERFACE_NAME, _) => name = Some(value),
+                (OPTION_COMMENT, _) if value.len() <= LONGEST_COMMENT => comment = Some(value),
                 (OPTION_FCS_LEN, [octet, ..]) => fcs_len = Some(*octet),
                 _ => {}
             }
@@ -283,6 +316,7 @@ impl Pcapng {
             nanoseconds: interface.resolution.is_finer_than_microseconds(),
             fcs_len,
             name: name.map(<[u8]>::to_vec),
+            comment: comment.map(<[u8]>::to_vec),
         });
         self.interfaces.push(interface);
         Ok(())
@@ -295,6 +329,28 @@ impl Pcapng {
             format!("a packet names interface {number} but {count} are described so far")
         })?;
         Ok((interface, self.earlier_interfaces.saturating_add(number)))
+    }
+
+    /// Takes in an Interface Statistics Block. One that makes no sense says nothing, and costs no packet.
+    fn statistics(&mut self, numbers: Numbers, body: &[u8]) {
+        let dropped = numbers
+            .options(body.get(12..).unwrap_or_default())
+            .filter(|(code, ..)| OPTIONS_DROPPED.contains(code))
+            .filter_map(|(.., value)| numbers.u64(value))
+            .fold(0, u64::saturating_add);
+        if let Some(interface) = numbers.u32(body, 0) {
+            self.drop_packets(interface, |[_, told]| *told = dropped.max(*told));
+        }
+    }
+
+    /// Changes how many packets an interface dropped.
+    fn drop_packets(&mut self, interface: u32, change: impl FnOnce(&mut [u64; 2])) {
+        if let Some(interface) = self.interfaces.get_mut(interface as usize) {
+            let before = interface.dropped();
+            change(&mut interface.dropped);
+            let more = interface.dropped() - before;
+            self.notes.dropped = self.notes.dropped.saturating_add(more);
+        }
     }
 
     /// The packet of an Enhanced or obsolete Packet Block, which differ in the interface only.
@@ -313,6 +369,7 @@ impl Pcapng {
         ) else {
             return Err("a packet block is too short".to_owned());
         };
+        let place = interface;
         let (interface, number) = self.described(interface)?;
         if captured as usize > self.limits.record {
             return Err(format!("a packet claims {captured} octets"));
@@ -324,15 +381,17 @@ impl Pcapng {
             ));
         }
         let options_start = PACKET_HEADER + (captured as usize).next_multiple_of(4);
-        let (comment_start, comment_len) = numbers
-            .options(body.get(options_start..).unwrap_or_default())
-            .find(|(code, ..)| *code == OPTION_COMMENT)
-            .map_or((0, 0), |(_, start, value)| {
-                (
-                    (options_start + start - PACKET_HEADER) as u32,
-                    value.len() as u16,
-                )
-            });
+        let (mut comment_start, mut comment_len, mut dropped) = (0, 0, 0);
+        for (code, start, value) in numbers.options(body.get(options_start..).unwrap_or_default()) {
+            match code {
+                OPTION_COMMENT if comment_start == 0 => {
+                    comment_start = (options_start + start - PACKET_HEADER) as u32;
+                    comment_len = value.len() as u16;
+                }
+                OPTION_DROPS_BEFORE => dropped = numbers.u64(value).unwrap_or_default(),
+                _ => {}
+            }
+        }
         let units = u64::from(high) << 32 | u64::from(low);
         let mut packet = Packet {
             timestamp: interface.resolution.time(units, interface.offset),
@@ -347,6 +406,11 @@ impl Pcapng {
         if captured > original_len && self.limits.mends_lengths {
             packet.original_len = captured;
             self.notes.mended_lengths += 1;
+        }
+        if dropped > 0 {
+            self.drop_packets(place, |[before, _]| {
+                *before = before.saturating_add(dropped)
+            });
         }
         Ok(packet)
     }
@@ -538,8 +602,10 @@ impl Format for Pcapng {
 #[cfg(test)]
 mod tests {
     use super::Resolution;
-    use crate::testing::{Order, block, enhanced, interface, option, read, section, small_pcapng};
-    use crate::{Error, LinkType, Timestamp};
+    use crate::testing::{
+        Order, block, drain, enhanced, interface, option, read, section, small_pcapng,
+    };
+    use crate::{Batch, Error, LinkType, Timestamp};
 
     const ORDERS: [Order; 2] = [Order::Little, Order::Big];
 
@@ -586,6 +652,75 @@ mod tests {
                 (&seen[2].data[..], &seen[2].comment),
                 (&b"three words"[..], &None)
             );
+        }
+    }
+
+    /// The drops that a capture of these blocks tells of.
+    fn dropped(blocks: &[Vec<u8>]) -> u64 {
+        let octets = blocks.concat();
+        let reader = Box::new(std::io::Cursor::new(octets));
+        let mut source = crate::from_reader("test", reader, None).expect("a good beginning");
+        let (_, trouble) = drain(source.as_mut(), &mut Batch::new(1 << 16, 1));
+        assert!(trouble.is_none(), "{trouble:?}");
+        source.origins().iter().map(|origin| origin.lost).sum()
+    }
+
+    #[test]
+    fn drops_that_are_told_of() {
+        for order in ORDERS {
+            let statistics = |interface, options: &[(u16, u64)]| {
+                let mut body = order.u32(interface).to_vec();
+                body.extend([0; 8]);
+                for (code, count) in options {
+                    let [high, low] = [(count >> 32) as u32, *count as u32].map(|n| order.u32(n));
+                    let value = match order {
+                        Order::Big => [high, low],
+                        Order::Little => [low, high],
+                    };
+                    body.extend(option(order, *code, &value.concat()));
+                }
+                block(order, 5, &body)
+            };
+            let packet = |interface, count: &[u8]| {
+                enhanced(order, interface, 1, b"x", &option(order, 4, count))
+            };
+            let seven = match order {
+                Order::Big => [0, 0, 0, 0, 0, 0, 0, 7],
+                Order::Little => [7, 0, 0, 0, 0, 0, 0, 0],
+            };
+            let begin = [
+                section(order),
+                interface(order, 1, 0, b""),
+                interface(order, 1, 0, b""),
+            ];
+            let told = |blocks: &[Vec<u8>]| dropped(&[&begin[..], blocks].concat());
+            assert_eq!(told(&[]), 0);
+            assert_eq!(
+                told(&[statistics(0, &[(5, 60), (7, 40), (4, 9), (6, 9), (8, 9)])]),
+                100
+            );
+            // Counts go on from block to block; those of interfaces are apart.
+            let (first, later) = (statistics(0, &[(5, 3)]), statistics(0, &[(5, 4)]));
+            assert_eq!(told(&[first.clone(), later, statistics(1, &[(7, 2)])]), 6);
+            // Packets tell what was lost before each.
+            assert_eq!(
+                told(&[packet(0, &seven), packet(1, &seven), packet(1, &seven)]),
+                21
+            );
+            // Both tell of the same drops.
+            assert_eq!(told(&[packet(0, &seven), first.clone()]), 7);
+            assert_eq!(told(&[first, packet(0, &seven)]), 7);
+            // What makes no sense says nothing.
+            assert_eq!(told(&[statistics(2, &[(5, 3)]), packet(0, &seven[..4])]), 0);
+            assert_eq!(told(&[block(order, 5, b""), block(order, 5, &[0; 4])]), 0);
+            let most = statistics(0, &[(5, u64::MAX), (7, u64::MAX)]);
+            assert_eq!(told(&[most, packet(1, &seven)]), u64::MAX);
+            let end = [
+                statistics(0, &[(5, 3)]),
+                section(order),
+                interface(order, 1, 0, b""),
+            ];
+            assert_eq!(told(&[&end[..], &[statistics(0, &[(5, 3)])]].concat()), 6);
         }
     }
 

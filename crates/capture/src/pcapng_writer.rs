@@ -15,6 +15,7 @@ const ENHANCED_PACKET: u32 = 6;
 
 /// Option codes, sections 4.1, 4.2 and 4.6.
 const END: u16 = 0;
+const COMMENT: u16 = 1;
 const APPLICATION: u16 = 4;
 const INTERFACE_NAME: u16 = 2;
 const TIME_RESOLUTION: u16 = 9;
@@ -43,12 +44,26 @@ pub fn append_section(out: &mut Vec<u8>, application: &str) {
 /// Appends an Interface Description Block. Interfaces count from 0 in the order of their blocks.
 /// `snaplen` of 0 is unknown.
 pub fn append_interface(out: &mut Vec<u8>, name: &str, link_type: LinkType, snaplen: u32) {
+    append_commented_interface(out, name, "", link_type, snaplen);
+}
+
+/// The same with a comment, unless that is empty.
+pub fn append_commented_interface(
+    out: &mut Vec<u8>,
+    name: &str,
+    comment: &str,
+    link_type: LinkType,
+    snaplen: u32,
+) {
     block(out, INTERFACE_DESCRIPTION, |out| {
         out.extend_from_slice(&(link_type.0 as u16).to_le_bytes());
         out.extend_from_slice(&[0; 2]);
         out.extend_from_slice(&snaplen.to_le_bytes());
         if !name.is_empty() {
             text(out, INTERFACE_NAME, name);
+        }
+        if !comment.is_empty() {
+            text(out, COMMENT, comment);
         }
         option(out, TIME_RESOLUTION, &[NANOSECONDS]);
         option(out, END, &[]);

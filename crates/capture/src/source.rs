@@ -45,7 +45,7 @@ pub trait Source: Send {
         0
     }
 
-    /// Where the packets have come from so far: interfaces, connections. A file tells nothing.
+    /// Where the packets have come from so far: interfaces, connections, and files that tell of drops.
     fn origins(&mut self) -> Vec<Origin> {
         Vec::new()
     }
@@ -56,9 +56,6 @@ pub const LIVE_TICK: Duration = Duration::from_millis(100);
 
 /// How long a live source may go on giving what was captured before it was told to stop.
 pub const LAST_WORDS: Duration = Duration::from_millis(300);
-
-/// The event of an origin that gives no more packets, though the run goes on.
-pub const ENDED: &str = "ended early";
 
 /// The event of packets that were captured before a stop and came too late for the last words.
 pub(crate) const UNREAD: &str = "unread at the end";
@@ -76,6 +73,8 @@ pub struct Origin {
     pub lost: u64,
     /// What else happened, by name: `"connections"`, `"gaps"`. What did not happen is left out.
     pub events: Vec<(&'static str, u64)>,
+    /// Why no more packets come from it, if that is so.
+    pub trouble: Option<String>,
 }
 
 /// How far the reading of an input has come.

@@ -71,9 +71,9 @@ pub struct RunLimits {
 }
 
 /// How far a run has come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Watch<'a> {
-    /// What became of the packets that are done; of fragments, streams, evicted flows and bodies
+    /// What became of the packets that are done, and of bodies; of fragments, streams and evicted flows
     /// nothing is told before the end.
     pub ledger: &'a Ledger,
     /// Records so far, by the place of the type in [`Registry::selected`](crate::Registry::selected).
@@ -99,9 +99,11 @@ pub struct Report {
     pub interrupted: bool,
 }
 
-/// Why a run failed. Of a live run the files have their names, with what was written until then. Of another
-/// no file of records was given its name, but in periods that had been closed; bodies that had ended have
-/// theirs.
+/// Why a run failed. Where the packets came from what may wait ([`Source::may_wait`]), the files have their
+/// names, with what was written until then. Of captures on disk no file of records was given its name; bodies
+/// have theirs.
+///
+/// [`Source::may_wait`]: netcap_capture::Source::may_wait
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The directory cannot be made.

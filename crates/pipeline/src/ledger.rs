@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use netcap_capture::{ENDED, Origin};
+use netcap_capture::Origin;
 use netcap_dissect::{Fate, Malformed, Reason, Selector};
 use netcap_flow::{FragmentLedger, StreamLedger};
 
@@ -107,13 +107,6 @@ impl Ledger {
     /// Packets that were lost where they come from. They are not among the packets read.
     pub fn lost(&self) -> u64 {
         self.origins.iter().map(|origin| origin.lost).sum()
-    }
-
-    /// Origins that give no more packets while others do.
-    pub fn ended(&self) -> usize {
-        let has_ended = |origin: &&Origin| origin.events.iter().any(|(name, _)| *name == ENDED);
-        let ended = self.origins.iter().filter(has_ended).count();
-        if ended < self.origins.len() { ended } else { 0 }
     }
 
     /// Whether the fates add up to the packets read; anything else is a bug.

@@ -67,12 +67,14 @@ pub trait Outlet {
 }
 
 /// What an outlet tells of a run that goes on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upkeep {
     /// Closed periods that were removed so far.
     pub removed: u64,
     /// Packets so far whose records could not be written.
     pub unwritten: u64,
+    /// What has happened since this was told last that a person should know, a line each.
+    pub news: Vec<String>,
 }
 
 /// What some packets, one after the other in the capture, gave.

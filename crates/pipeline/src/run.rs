@@ -47,7 +47,7 @@ pub fn run(
     let queue = Arc::new(Queue::new());
     // The sequencer always comes back to it, and nobody sends while holding what it needs.
     let (done_in, done_out) = bounded::<Done>(2 * pool);
-    let is_live = source.is_live();
+    let (is_live, may_wait) = (source.is_live(), source.may_wait());
     let reader = Reader::new(source, config.limits, stop);
     let supply = Supply::new(reader, pool, &queue, &done_in).map_err(Error::Thread)?;
     for _ in 0..pool {
@@ -76,6 +76,7 @@ pub fn run(
             supply,
             bodies,
             is_live,
+            may_wait,
             state: State::default(),
         };
         sequencer.run(stop, watch)

@@ -48,6 +48,8 @@ pub(crate) struct Sequencer<'a> {
     pub(crate) supply: &'a Supply,
     pub(crate) bodies: Option<BodySink>,
     pub(crate) is_live: bool,
+    /// Whether the packets come from what may wait, and can be had but once.
+    pub(crate) may_wait: bool,
     pub(crate) state: State,
 }
 
@@ -62,6 +64,8 @@ pub(crate) struct State {
     finished: BTreeMap<u64, (Box<Parcel>, Vec<Output>)>,
     /// Batches delivered.
     delivered: u64,
+    /// Whether the last period has ended, or was to.
+    is_closed: bool,
     progress: Progress,
     /// How the reader came to its end, once it has.
     end: Option<End>,
@@ -83,7 +87,10 @@ impl Sequencer<'_> {
             Err(stopped) => {
                 // What was done until then is known, whatever came after.
                 watch(self.watch(Upkeep::default()));
-                if self.is_live && matches!(stopped, Stopped::Failed(_)) {
+                if let Some(bodies) = &mut self.bodies {
+                    bodies.close();
+                }
+                if self.may_wait && matches!(stopped, Stopped::Failed(_)) {
                     // Nobody can have those packets again, so what there is of them is kept.
                     drop(self.close_period(false));
                 }
@@ -148,9 +155,6 @@ impl Sequencer<'_> {
             self.state.ledger.origins = std::mem::take(&mut end.origins);
         }
         self.close_lanes()?;
-        if let Some(bodies) = &self.bodies {
-            self.state.ledger.bodies = bodies.ledger();
-        }
         // Once with all packets, before the outlet closes: a sensor tells the server of them.
         let upkeep = self.outlet.tidy(&mut self.workers);
         watch(self.watch(upkeep));
@@ -237,7 +241,8 @@ impl Sequencer<'_> {
         all.sort_by_turn();
         merge(chunks, first, &mut all);
         if let (Some(sink), Some(bodies)) = (&mut self.bodies, &mut all.bodies) {
-            sink.take(bodies.events.drain(..).map(|(_, event)| event))?;
+            sink.take(bodies.events.drain(..).map(|(_, event)| event));
+            self.state.ledger.bodies.clone_from(sink.ledger());
         }
         self.stages.reuse(all);
         Ok(())
@@ -295,8 +300,11 @@ impl Sequencer<'_> {
         Ok(std::mem::take(&mut self.state.answers))
     }
 
-    /// Ends a period, and begins another one if it `goes_on`.
+    /// Ends a period, and begins another one if it `goes_on`. The last one ends once, whatever comes of it.
     fn close_period(&mut self, goes_on: bool) -> Result<(), Stopped> {
+        if !goes_on && std::mem::replace(&mut self.state.is_closed, true) {
+            return Ok(());
+        }
         let mut log = Chunk::default();
         let State { ledger, told, .. } = &mut self.state;
         ledger.write_news(told, &mut log.octets);

@@ -64,6 +64,15 @@ fn start(
     setup: &Setup,
     stop: &Arc<AtomicBool>,
 ) -> Result<(Report, Vec<FileReport>), Error> {
+    collect(source, setup, stop).map(|(report, files)| (report, files.reports()))
+}
+
+/// Runs, and gives the outlet too.
+fn collect(
+    source: Box<dyn Source>,
+    setup: &Setup,
+    stop: &Arc<AtomicBool>,
+) -> Result<(Report, Outlet), Error> {
     let selection = Selection {
         payloads: true,
         ..Selection::default()
@@ -71,7 +80,7 @@ fn start(
     let registry = netcap_pipeline::registry(&selection).unwrap();
     let mut files = Outlet::new(setup.files.clone(), &registry)?;
     let report = run(source, &registry, &setup.run, &mut files, stop, &mut |_| {})?;
-    Ok((report, files.reports()))
+    Ok((report, files))
 }
 
 /// The files of a directory by name.
@@ -618,22 +627,34 @@ fn what_is_in_the_way_of_a_run() {
 }
 
 #[test]
-fn a_file_that_appears_during_the_run_is_kept_and_nothing_else() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("TCP.ncap");
-    let source = Box::new(Meddling {
-        inner: open(&capture("example.pcap")).unwrap(),
-        batches: 2,
-        act: Some({
-            let path = path.clone();
-            move || fs::write(path, "somebody else's").unwrap()
-        }),
-    });
-    let mut setup = setup(directory.path(), "ncap");
-    setup.run.batch_packets = 10;
-    let failed = start(source, &setup, &Arc::default());
-    assert!(matches!(failed, Err(Error::Store(_))), "{failed:?}");
-    let names = Vec::from_iter(files(directory.path()).into_keys());
-    assert_eq!(names, ["TCP.ncap"]);
-    assert_eq!(fs::read(&path).unwrap(), b"somebody else's");
+fn a_file_that_appears_during_the_run_is_kept_and_so_is_what_was_read() {
+    let expected = outcome(open(&capture("example.pcap")).unwrap(), "ncap", 1, 10);
+    for (overwrite, before) in [(false, None), (true, None), (true, Some("old"))] {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("TCP.ncap");
+        if let Some(before) = before {
+            fs::write(&path, before).unwrap();
+        }
+        let source = Box::new(Meddling {
+            inner: open(&capture("example.pcap")).unwrap(),
+            batches: 2,
+            act: Some({
+                let path = path.clone();
+                move || fs::write(path, "somebody else's").unwrap()
+            }),
+        });
+        let mut setup = setup(directory.path(), "ncap");
+        setup.run.batch_packets = 10;
+        setup.files.overwrite = overwrite;
+        let outlet = collect(source, &setup, &Arc::default()).unwrap().1;
+        assert_eq!(fs::read(&path).unwrap(), b"somebody else's");
+        let told = outlet.in_the_way().unwrap();
+        let entries = fs::read_dir(directory.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names.len(), 2, "{names:?}");
+        let folder = directory.path().join(&names[0]);
+        assert!(told.contains(&*folder.to_string_lossy()), "{told}");
+        assert!(files(&folder) == expected.1, "all of it, in {folder:?}");
+    }
 }

@@ -123,25 +123,78 @@ pub(crate) fn client(type_or_length: u16, data: &[u8]) -> Next<'_> {
     }
 }
 
-/// Whether octets that nothing names make sense as a frame: an EtherType that somebody knows, with a
-/// packet of its version where it is that of IP, or a length that fits, at most 46 octets being padding
-/// (clause 3.2.8).
-pub(crate) fn is_likely(octets: &[u8], context: &Context<'_, '_>) -> bool {
-    let Some(([.., t0, t1], rest)) = octets.split_first_chunk::<14>() else {
-        return false;
-    };
-    match u16::from_be_bytes([*t0, *t1]) {
-        ethertype @ (0x0800 | 0x86dd) => {
-            raw_ip::by_version(rest).is_none_or(|version| version == Selector::EtherType(ethertype))
-                && context.knows(Selector::EtherType(ethertype))
+/// How many bits of octets that nothing names are as a frame has them, where the capture lacks `missing`
+/// more; none: they are no frame. A frame's sender is no group, it has a registered EtherType or a length
+/// that fits, and what follows may bear it out.
+pub(crate) fn evidence(octets: &[u8], missing: usize, context: &Context<'_, '_>) -> u32 {
+    match octets.split_first_chunk::<14>() {
+        Some(([_, _, _, _, _, _, sender, .., t0, t1], rest)) if sender & 1 == 0 => {
+            of_type(u16::from_be_bytes([*t0, *t1]), rest, missing, context)
         }
-        ethertype @ ETHERTYPE_MIN.. => context.knows(Selector::EtherType(ethertype)),
-        // An LLC header has at least three octets.
-        length => {
-            let length = usize::from(length);
-            (3..=rest.len()).contains(&length) && rest.len() <= length.max(46)
-        }
+        _ => 0,
     }
+}
+
+/// The same of the type or length, with what follows it.
+fn of_type(mut kind: u16, mut rest: &[u8], missing: usize, context: &Context<'_, '_>) -> u32 {
+    // Of 65,536 numbers some sixty are registered, and seen.
+    const REGISTERED: u32 = 10;
+    let mut tags = 0;
+    // Service providers stack tags, but not more than this.
+    while let (0x8100 | 0x88a8 | 0x9100 | 0x9200, 0..4) = (kind, tags) {
+        let Some((&[_, _, t0, t1], inner)) = rest.split_first_chunk() else {
+            break;
+        };
+        (kind, rest, tags) = (u16::from_be_bytes([t0, t1]), inner, tags + 1);
+    }
+    let wire = rest.len() + missing;
+    let inside = match kind {
+        ethertype @ (0x0800 | 0x86dd) => match raw_ip::by_version(rest) {
+            Some(version) if version != Selector::EtherType(ethertype) => 0,
+            _ => REGISTERED + raw_ip::evidence(rest, wire, context),
+        },
+        // RFC 826: Ethernet, or another hardware with such addresses, and IPv4.
+        0x0806 | 0x8035 => match rest {
+            [0, _, 8, 0, 6, 4, 0, 1..=25, ..] => REGISTERED + 32,
+            _ => REGISTERED,
+        },
+        ETHERTYPE_MIN.. if is_registered(kind) || context.knows(Selector::EtherType(kind)) => {
+            REGISTERED
+        }
+        ETHERTYPE_MIN.. => 0,
+        // An LLC header has at least three octets, and padding ends at 46.
+        ..3 => 0,
+        length => match (raw_ip::of_length(length.into(), wire), rest.first()) {
+            (0..=4, _) => 0,
+            (bits, Some(sap)) if context.knows(Selector::LlcSap(*sap)) => bits + 6,
+            (bits, _) => bits,
+        },
+    };
+    tags * REGISTERED + inside
+}
+
+/// Whether an EtherType that no dissector reads is one that is seen in networks (IEEE Registration
+/// Authority, EtherType; those for experiments: IEEE 802-2014 clause 9.2.4).
+fn is_registered(ethertype: u16) -> bool {
+    matches!(
+        ethertype,
+        // XNS, VINES, Wake-on-LAN, stream reservation, AVTP, TRILL; DEC; 3Com's loop detection.
+        0x0600 | 0x0bad | 0x0842 | 0x22ea | 0x22f0 | 0x22f3 | 0x6000..=0x6007 | 0x9003
+        // IPX, AppleTalk, its ARP, QNX; flow control, slow protocols, CobraNet.
+        | 0x8137 | 0x8138 | 0x809b | 0x80f3 | 0x8204 | 0x8808 | 0x8809 | 0x8819
+        // PPP, GSMP, NLB, HomePlug, Profinet, HyperSCSI, AoE, EtherCAT, bridges of providers, Powerlink.
+        | 0x880b | 0x880c | 0x886f | 0x887b | 0x8892 | 0x889a | 0x88a2 | 0x88a4 | 0x88ab
+        // For experiments; GOOSE, GSE, sampled values, RoMON.
+        | 0x88b5..=0x88ba | 0x88bf
+        // LLDP, SERCOS III, circuit emulation, WSMP, HomePlug AV, ring redundancy, MACsec, PBB.
+        | 0x88cc | 0x88cd | 0x88d8 | 0x88dc | 0x88e1 | 0x88e3 | 0x88e5 | 0x88e7
+        // E-LMI, MVRP, MMRP, PTP, NC-SI, parallel redundancy.
+        | 0x88ee | 0x88f5..=0x88f8 | 0x88fb
+        // Connectivity faults, FCoE and its initialization, RoCE, TTE, TDLS, HSR, IEEE 1905, ECP.
+        | 0x8902 | 0x8906 | 0x890d | 0x8914 | 0x8915 | 0x891d | 0x892f | 0x893a | 0x8940
+        // TRILL's channels, GeoNetworking, frame replication, loopback.
+        | 0x8946 | 0x8947 | 0xf1c1 | 0x9000
+    )
 }
 
 /// Who reads what headers carry that have an EtherType and never a length: numbers too small to be

@@ -1,8 +1,8 @@
 //! User plane of the GPRS Tunnelling Protocol, version 1 (3GPP TS 29.281). No record.
 //!
 //! Only the control plane knows what the packets of users (message type 255) are. They are followed
-//! where their first four bits say IPv4 or IPv6, else as Ethernet frames where a known EtherType or
-//! a length that fits stands in the right place; otherwise they are payload.
+//! as Ethernet frames where they make more sense as such than as the IP packets that their first four
+//! bits say; what makes none is payload.
 //! The other messages, and datagrams on the port that are of another version or of the charging
 //! protocol GTP', end here.
 
@@ -50,9 +50,12 @@ fn dissect<'p>(
         }
     }
     let packet = input.take_rest();
+    let missing = context.missing();
+    let frame = ethernet::evidence(packet, missing, context);
+    let is_frame = frame > raw_ip::evidence(packet, packet.len() + missing, context);
     Ok(match raw_ip::by_version(packet) {
+        _ if is_frame => Next::Layer(ethernet::SELECTOR, packet),
         Some(selector) => Next::Layer(selector, packet),
-        None if ethernet::is_likely(packet, context) => Next::Layer(ethernet::SELECTOR, packet),
         None => Next::End,
     })
 }

@@ -4,7 +4,7 @@
 //! The link types 228 (IPv4) and 229 (IPv6) are read in the same way, as the version is in the
 //! packet anyway. A version other than 4 and 6 is malformed.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, adds_up};
 
 /// How headers that do not say the version of the IP packet after them lead here: LINKTYPE_RAW.
 pub(crate) const SELECTOR: Selector = Selector::LinkType(101);
@@ -42,37 +42,45 @@ pub(crate) fn by_version(packet: &[u8]) -> Option<Selector> {
     }
 }
 
-/// Whether octets that begin like an IP packet, of a wire length that is perhaps known, contradict
-/// it: the header of IPv4 has a checksum (RFC 791 section 3.1), that of IPv6 a length (RFC 8200 section
-/// 3). RFC 4928 and RFC 8469 say who needs that.
-pub(crate) fn contradicts_itself(packet: &[u8], wire_length: usize) -> bool {
+/// How many bits of what begins like an IP packet are as a packet has them, where `wire` octets were
+/// sent: the header of IPv4 has a checksum (RFC 791 section 3.1), that of IPv6 a length and the number
+/// of what follows (RFC 8200 section 3). None: they contradict it. RFC 4928 and RFC 8469 say who needs
+/// that.
+pub(crate) fn evidence(packet: &[u8], wire: usize, context: &Context<'_, '_>) -> u32 {
     match *packet {
         [first @ 0x45..=0x4f, _, l0, l1, ..] => {
-            let length = usize::from(first & 15) * 4;
-            match packet.get(..length) {
-                Some(header) => sum(header) != 0xffff,
-                // The capture cut it, or there is no room for it.
-                None => usize::from(u16::from_be_bytes([l0, l1])).max(length) > wire_length,
-            }
+            let header = usize::from(first & 15) * 4;
+            let is_right = packet.get(..header).map(|header| adds_up(&[header]));
+            let checksum = if is_right == Some(true) { 16 } else { 0 };
+            let told = usize::from(u16::from_be_bytes([l0, l1]));
+            let has_room = told >= header && header <= wire;
+            checksum + if has_room { of_length(told, wire) } else { 0 }
         }
         [0x60..=0x6f, _, _, _, l0, l1, next_header, ..] => {
             let told = usize::from(u16::from_be_bytes([l0, l1])) + 40;
-            // A length of zero is that of a jumbogram, behind hop-by-hop options (RFC 2675).
-            let is_jumbo = told == 40 && next_header == 0;
-            // At most 46 octets are padding (IEEE 802.3-2022 clause 3.2.8).
-            !is_jumbo && !(told..=told.max(46)).contains(&wire_length)
+            let length = match told {
+                // A jumbogram, behind hop-by-hop options (RFC 2675).
+                40 if next_header == 0 => 14,
+                _ => of_length(told, wire),
+            };
+            let is_known = context.knows(Selector::IpProto(next_header));
+            length + if length > 0 && is_known { 4 } else { 0 }
         }
-        _ => true,
+        _ => 0,
     }
 }
 
-/// The sum of RFC 1071: of a header with its checksum all ones.
-fn sum(header: &[u8]) -> u16 {
-    let words = header.as_chunks::<2>().0.iter();
-    let sum: u32 = words.map(|word| u32::from(u16::from_be_bytes(*word))).sum();
-    // A header has at most thirty words.
-    let folded = (sum >> 16) + (sum & 0xffff);
-    ((folded >> 16) + folded) as u16
+/// How many bits a length of `told` octets is worth where `wire` octets were sent; none where it leads
+/// beyond them.
+pub(crate) fn of_length(told: usize, wire: usize) -> u32 {
+    match wire.checked_sub(told) {
+        None => 0,
+        // Nothing follows, or the check sequence of a frame.
+        Some(0..=4) => 14,
+        // At most 46 octets are padding (IEEE 802.3-2022 clause 3.2.8).
+        Some(_) if wire <= 46 => 8,
+        Some(_) => 4,
+    }
 }
 
 #[cfg(test)]

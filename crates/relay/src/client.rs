@@ -31,6 +31,10 @@ const MAX_TALK: usize = 64 << 10;
 /// A peer that has taken nothing for so long is let go.
 const MAX_STALL: Duration = Duration::from_secs(30);
 
+/// The same of a peer that we have connected to while there is nothing to send, unless it has been slow before: what was
+/// sent last may be under way to somebody who is gone.
+const SILENT_STALL: Duration = Duration::from_secs(5);
+
 /// How often what was dropped is told in the stream, where it has a place for that.
 const STATISTICS_EVERY: Duration = Duration::from_secs(10);
 
@@ -114,6 +118,8 @@ pub(crate) fn attend(
     let mut client = Client {
         connection,
         since: Instant::now(),
+        wrote: Instant::now(),
+        allowed: Duration::ZERO,
         is_opened,
         preamble,
         halt,
@@ -149,6 +155,10 @@ pub(crate) fn attend(
 struct Client<'a> {
     connection: Connection,
     since: Instant,
+    /// When it was last written to.
+    wrote: Instant,
+    /// How long it may acknowledge nothing.
+    allowed: Duration,
     is_opened: bool,
     preamble: &'a Preamble,
     halt: &'a Halt,
@@ -173,6 +183,9 @@ impl Client<'_> {
         self.connection
             .set_write_timeout(Some(TICK))
             .map_err(failed)?;
+        if self.is_opened {
+            self.connection.notice_soon().map_err(failed)?;
+        }
         let (mut told, mut told_dropped) = (Instant::now(), 0);
         self.describe()?;
         let tick = match self.preamble.form() {
@@ -185,12 +198,17 @@ impl Client<'_> {
                     if chunk.pieces > self.pieces {
                         self.describe()?;
                     }
+                    self.wrote = Instant::now();
+                    self.allow(MAX_STALL)?;
                     self.write_chunk(&chunk)?;
                     for (interface, packets) in &chunk.by_interface {
                         count(&mut self.delivered, *interface, *packets);
                     }
                 }
-                Next::Nothing => self.describe()?,
+                Next::Nothing => {
+                    self.describe()?;
+                    self.grow_silent()?;
+                }
                 Next::End => {
                     self.describe()?;
                     return Ok(if self.halt.is_asked() {
@@ -215,6 +233,25 @@ impl Client<'_> {
                 }
             }
         }
+    }
+
+    /// Has the system give a peer that we have connected to up after so long without an acknowledgment.
+    fn allow(&mut self, stall: Duration) -> Result<(), Farewell> {
+        if !self.is_opened || self.allowed == stall {
+            return Ok(());
+        }
+        self.allowed = stall;
+        let allowed = self.connection.set_unacknowledged_timeout(stall);
+        allowed.map_err(|error| farewell(&error))
+    }
+
+    /// While there is nothing to send, a peer that is gone is noticed soon. One that has been slow may still have to take
+    /// what waits in the system.
+    fn grow_silent(&mut self) -> Result<(), Farewell> {
+        if self.wrote.elapsed() < AT_ONCE || self.stalls > 0 {
+            return Ok(());
+        }
+        self.allow(SILENT_STALL)
     }
 
     /// Writes what the preamble has had added.

@@ -95,6 +95,10 @@ impl Supply for Fanout {
     fn is_live(&self) -> bool {
         true
     }
+
+    fn audience(&self) -> Option<Audience> {
+        Some(Fanout::audience(self))
+    }
 }
 
 /// One peer's place.

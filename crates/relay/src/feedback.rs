@@ -1,117 +1,188 @@
-//! A stream that is fed with itself, told by what comes.
+//! A stream that is fed with itself over the interface that it is captured from, told by what comes.
 //!
-//! Two ways lead to that. Somebody passes our stream on over the interface that it is captured from: then
-//! captured segments hold records that we have just written. Or two hubs read each other: then a packet
-//! comes again and again, with the time it had. What grows without end is left out, and it is said who
-//! does it. Not told: what is passed on encrypted or compressed.
+//! Somebody passes our stream on over that interface: then a connection carries records that we have just
+//! written of packets of that same connection, and each of them makes another. That is the proof: a
+//! connection that carries records of others, such as a recording that is copied, is left alone, and so are
+//! packets that are repeated on the wire. Not told: what is passed on encrypted or compressed.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 
-use netcap_capture::Packet;
+use crate::own_traffic::Ends;
+use crate::stream::Form;
 
-/// Records that are looked for, and the octets of each: its header, and some of its packet.
-const PROBES: usize = 4;
+/// Octets of a record that are looked for: its header, and some of its packet.
 const PROBE: usize = 48;
+/// Octets of it that hardly two records have in common, its time among them.
+const KEY: usize = 8;
+/// Records that are looked for, in each of two tables: of all that were written, and of one in so many, for
+/// what takes long to come back where much is written. Each takes the place of another by chance.
+const SLOTS: usize = 1024;
+const APART: u64 = 64;
 /// Packets of which each is searched at first; then every one in so many. What feeds itself goes on
 /// holding what it held.
 const SEARCHED: u64 = 4096;
 const EVERY: u64 = 16;
-/// Records from one that is looked for to the next.
-const APART: u64 = 512;
 
-/// Packets that are remembered.
-const REMEMBERED: usize = 4096;
-/// Times that a packet may come with the same time: one that many ports of a bridge show does.
-const MOST_COPIES: u8 = 16;
-/// Octets of a packet that are compared.
-const COMPARED: usize = 256;
-
-/// Who feeds a stream with itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Feeder {
-    /// The connection with these ends carries what we send.
-    Connection(SocketAddr, SocketAddr),
-    /// The packets of this interface of the stream have come before.
-    Interface(u32),
-}
+/// Both ends of a connection, in order.
+type Connection = (SocketAddr, SocketAddr);
 
 /// Looks for it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Feedback {
-    probes: Vec<Vec<u8>>,
+    /// Where the time is in a record.
+    key_at: usize,
+    tables: [Table; 2],
     written: u64,
     searched: u64,
-    /// What was seen, and how often.
-    copies: Vec<(u64, u8)>,
+}
+
+/// Records that are looked for.
+#[derive(Clone, Debug, Default)]
+struct Table {
+    keys: Vec<u64>,
+    probes: Vec<([u8; PROBE], Option<Connection>)>,
 }
 
 impl Feedback {
-    /// Takes note of a record that is sent.
-    pub(crate) fn wrote(&mut self, record: &[u8]) {
-        self.written += 1;
-        let Some(probe) = record.get(..PROBE) else {
-            return;
-        };
-        let number = if self.probes.len() < PROBES {
-            self.probes.len()
-        } else if self.written.is_multiple_of(APART) {
-            (self.written / APART) as usize % PROBES
-        } else {
-            return;
-        };
-        self.probes
-            .resize(self.probes.len().max(number + 1), Vec::new());
-        self.probes[number] = probe.to_vec();
+    /// For records of that form.
+    pub(crate) fn new(form: Form) -> Feedback {
+        Feedback {
+            key_at: match form {
+                // Behind the type and length of the block, and the interface (draft-ietf-opsawg-pcapng, 4.3).
+                Form::Pcapng => 12,
+                Form::Pcap(_) | Form::Records(_) | Form::Messages => 0,
+            },
+            tables: [Table::default(), Table::default()],
+            written: 0,
+            searched: 0,
+        }
     }
 
-    /// Whether a captured packet holds what we have sent.
-    pub(crate) fn holds(&mut self, octets: &[u8]) -> bool {
+    /// Takes note of a record that is sent, of a packet with these ends.
+    pub(crate) fn wrote(&mut self, record: &[u8], ends: &Ends) {
+        self.written += 1;
+        let Some((probe, key)) = record.first_chunk().zip(key(record, self.key_at)) else {
+            return;
+        };
+        let [all, some] = &mut self.tables;
+        all.put(key, *probe, connection(ends));
+        if self.written.is_multiple_of(APART) {
+            some.put(key, *probe, connection(ends));
+        }
+    }
+
+    /// Whether a captured packet with these ends holds a record that we have sent of its connection.
+    pub(crate) fn feeds_itself(&mut self, octets: &[u8], ends: &Ends) -> bool {
         self.searched += 1;
         if self.searched > SEARCHED && !self.searched.is_multiple_of(EVERY) {
             return false;
         }
-        // A packet that is a copy of another begins with what that begins with: no record does.
+        let connection = connection(ends);
         octets.windows(PROBE).any(|window| {
-            let mut probes = self.probes.iter();
-            probes.any(|probe| probe[..8] == window[..8] && probe == window)
+            let Some(key) = key(window, self.key_at) else {
+                return false;
+            };
+            let mut tables = self.tables.iter();
+            tables.any(|table| table.find(key, window) == Some(connection))
         })
     }
+}
 
-    /// Whether a packet has come too often.
-    pub(crate) fn comes_again(&mut self, packet: &Packet, octets: &[u8]) -> bool {
-        let mut hasher = DefaultHasher::new();
-        let (seconds, nanoseconds) = (packet.timestamp.seconds, packet.timestamp.nanos);
-        (seconds, nanoseconds, packet.original_len).hash(&mut hasher);
-        octets.get(..COMPARED).unwrap_or(octets).hash(&mut hasher);
-        let hash = hasher.finish();
-        self.copies.resize(REMEMBERED, (0, 0));
-        let seen = &mut self.copies[hash as usize % REMEMBERED];
-        if seen.0 != hash {
-            *seen = (hash, 0);
+impl Table {
+    fn put(&mut self, key: u64, probe: [u8; PROBE], connection: Connection) {
+        if self.keys.is_empty() {
+            self.keys = vec![0; SLOTS];
+            self.probes = vec![([0; PROBE], None); SLOTS];
         }
-        seen.1 = seen.1.saturating_add(1);
-        seen.1 > MOST_COPIES
+        let slot = slot(key);
+        self.keys[slot] = key;
+        self.probes[slot] = (probe, Some(connection));
     }
+
+    /// The connection that a record is of, if it is looked for.
+    fn find(&self, key: u64, window: &[u8]) -> Option<Connection> {
+        let slot = slot(key);
+        if self.keys.get(slot) != Some(&key) {
+            return None;
+        }
+        let (probe, connection) = self.probes.get(slot)?;
+        connection.filter(|_| probe == window)
+    }
+}
+
+/// The octets of a record by which it is found.
+fn key(record: &[u8], at: usize) -> Option<u64> {
+    record
+        .get(at..)?
+        .first_chunk::<KEY>()
+        .map(|key| u64::from_le_bytes(*key))
+}
+
+/// Where a record is looked for: by Fibonacci hashing, as times are far from evenly spread.
+fn slot(key: u64) -> usize {
+    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % SLOTS
+}
+
+fn connection((_, source, destination): &Ends) -> Connection {
+    (*source.min(destination), *source.max(destination))
 }
 
 #[cfg(test)]
 mod tests {
+    use netcap_capture::pcap_writer::TimeUnit;
+
     use super::*;
 
+    fn ends(ports: (u16, u16)) -> Ends {
+        let end = |port| SocketAddr::from(([10, 0, 0, 1], port));
+        (6, end(ports.0), end(ports.1))
+    }
+
     #[test]
-    fn what_was_sent_is_found_where_somebody_carries_it() {
-        let record: Vec<u8> = (0..100).collect();
-        let mut feedback = Feedback::default();
-        assert!(!feedback.holds(&record), "nothing was sent yet");
-        feedback.wrote(&record);
-        feedback.wrote(&record[..20]);
-        let carried = [&[7; 66][..], &record, &[9; 30]].concat();
-        assert!(feedback.holds(&carried));
-        assert!(!feedback.holds(&carried[..100]), "cut before its end");
-        assert!(!feedback.holds(&record[1..]));
-        assert!(!feedback.holds(&[]));
-        // Seldom, where there is much, but it is found.
-        assert!((0..SEARCHED + EVERY).any(|number| number > SEARCHED && feedback.holds(&carried)));
+    fn a_connection_that_carries_records_of_its_own_packets() {
+        let record: Vec<u8> = (1..101).collect();
+        for form in [Form::Pcap(TimeUnit::Microseconds), Form::Pcapng] {
+            let mut feedback = Feedback::new(form);
+            assert!(
+                !feedback.feeds_itself(&record, &ends((1, 2))),
+                "nothing was sent yet"
+            );
+            feedback.wrote(&record, &ends((1, 2)));
+            feedback.wrote(&record[..20], &ends((1, 2)));
+            let carried = [&[7; 66][..], &record, &[9; 30]].concat();
+            assert!(feedback.feeds_itself(&carried, &ends((1, 2))));
+            assert!(
+                feedback.feeds_itself(&carried, &ends((2, 1))),
+                "the other way"
+            );
+            // A recording that is copied holds records of others.
+            assert!(!feedback.feeds_itself(&carried, &ends((1, 3))));
+            assert!(
+                !feedback.feeds_itself(&carried[..100], &ends((1, 2))),
+                "cut before its end"
+            );
+            assert!(!feedback.feeds_itself(&record[1..], &ends((1, 2))));
+            assert!(!feedback.feeds_itself(&[], &ends((1, 2))));
+            // Seldom, where there is much, but it is found.
+            let mut packets = 0..SEARCHED + EVERY;
+            assert!(packets.any(|number| {
+                number > SEARCHED && feedback.feeds_itself(&carried, &ends((1, 2)))
+            }));
+        }
+    }
+
+    #[test]
+    fn whatever_was_written_since() {
+        let mut feedback = Feedback::new(Form::Pcap(TimeUnit::Microseconds));
+        let record = |number: u64| [&number.to_le_bytes()[..], &[5; 60]].concat();
+        let most = 20 * SLOTS as u64;
+        (1..most).for_each(|number| feedback.wrote(&record(number), &ends((1, 2))));
+        let carried = |numbers: &mut dyn Iterator<Item = u64>| {
+            let records: Vec<Vec<u8>> = numbers.map(record).collect();
+            records.concat()
+        };
+        assert!(feedback.feeds_itself(&carried(&mut (most - 9..most)), &ends((1, 2))));
+        let late = carried(&mut (most / 2..most / 2 + 2 * APART));
+        assert!(feedback.feeds_itself(&late, &ends((1, 2))));
     }
 }

@@ -128,6 +128,7 @@ impl FileSupply {
         if interfaces.is_empty() && form != Form::Pcapng {
             // A header must name a link type even if no packet ever has it.
             interfaces.push(Interface {
+                path: None,
                 name: String::new(),
                 link_type: LinkType::ETHERNET,
                 snaplen: 0,

@@ -20,6 +20,11 @@ impl Halt {
         }
     }
 
+    /// The flag that asks for it, for one more signal.
+    pub fn flag(&self) -> &std::sync::Arc<AtomicBool> {
+        &self.asked
+    }
+
     /// Asks for the end.
     pub fn ask(&self) {
         self.asked.store(true, Ordering::Relaxed);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use netcap_capture::pcap_over_ip::Reader;
 use netcap_capture::{Batch, Error, LinkType, Progress, Source, merge, open};
 
+use crate::path::Path;
 use crate::stream::Interface;
 
 /// A source whose packets' interface numbers count its [`Inlet::interfaces`].
@@ -19,6 +20,7 @@ impl Inlet for Reader {
         let known = Reader::interfaces(self).into_iter();
         known
             .map(|interface| Interface {
+                path: Some(Path::of(interface.comment.as_deref())),
                 name: interface.name(),
                 link_type: interface.link_type,
                 snaplen: interface.snaplen,
@@ -119,6 +121,7 @@ impl Source for Numbered {
                 name: name.to_owned(),
                 link_type: packet.link_type,
                 snaplen: 0,
+                path: None,
             });
             numbers.push((own, number));
             number

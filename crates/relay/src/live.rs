@@ -67,6 +67,7 @@ impl Inlet for LiveInput {
             name: self.source.name().to_owned(),
             link_type: self.source.link_type(),
             snaplen: self.snaplen,
+            path: None,
         }]
     }
 }

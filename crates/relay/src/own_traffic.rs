@@ -71,11 +71,13 @@ impl OwnTraffic {
 
     /// Whether a packet is ours.
     pub fn contains(&self, link_type: LinkType, octets: &[u8]) -> bool {
-        let Some((protocol, source, destination)) = ends(link_type, octets) else {
-            return false;
-        };
-        if protocol == UDP {
-            return self.groups.contains(&destination);
+        ends(link_type, octets).is_some_and(|ends| self.has(&ends))
+    }
+
+    /// Whether a packet with these ends is ours.
+    pub(crate) fn has(&self, &(protocol, source, destination): &Ends) -> bool {
+        if protocol == UDP && self.groups.contains(&destination) {
+            return true;
         }
         if self.listens(source) || self.listens(destination) {
             return true;
@@ -136,7 +138,7 @@ fn canonical(end: SocketAddr) -> SocketAddr {
 }
 
 /// TCP or UDP, and both ends, if a packet shows them.
-type Ends = (u8, SocketAddr, SocketAddr);
+pub(crate) type Ends = (u8, SocketAddr, SocketAddr);
 
 /// The ends of a packet, if it shows them.
 pub(crate) fn ends(link_type: LinkType, octets: &[u8]) -> Option<Ends> {

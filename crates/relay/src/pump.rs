@@ -15,12 +15,15 @@ use crate::fanout::Fanout;
 use crate::halt::Halt;
 use crate::inlet::Inlet;
 use crate::pace::{Clock, Pace};
-use crate::shape::{Counts, Shaper, Shaping};
+use crate::shape::{Counts, Feeder, Shaper, Shaping};
 use crate::stream::{Chunk, Form, Preamble, count};
 
 /// Octets and packets that are read at a time: also how finely a slow peer loses.
 const BLOCK: usize = 64 << 10;
 const PACKETS: usize = 1024;
+
+/// How often a source is asked for its account.
+const ACCOUNT: Duration = Duration::from_secs(1);
 
 /// Why a source is pumped no further.
 #[derive(Debug, thiserror::Error)]
@@ -37,12 +40,18 @@ pub enum PumpError {
 }
 
 /// What came through, and what was not for everybody.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PumpTotals {
     /// What became of the packets.
     pub counts: Counts,
+    /// Who feeds the stream with itself, each once.
+    pub feeders: Vec<Feeder>,
     /// Packets that came while no peer was there.
     pub unheard: u64,
+    /// Packets that the system dropped before they could be read.
+    pub dropped: u64,
+    /// Whether the source has come to its end.
+    pub is_ended: bool,
 }
 
 /// Where a stream goes, and how.
@@ -75,7 +84,12 @@ pub fn pump(
     let mut pass = || -> Result<(), PumpError> {
         let mut batch = Batch::new(BLOCK, PACKETS);
         let mut is_stopped = false;
+        let mut accounted = Instant::now();
         loop {
+            if accounted.elapsed() >= ACCOUNT {
+                accounted = Instant::now();
+                totals.dropped = dropped(inlet);
+            }
             shaper.announce(inlet.interfaces());
             recorder.describe(&mut drainage)?;
             if halt.is_asked() && !is_stopped {
@@ -87,6 +101,7 @@ pub fn pump(
                 inlet.stop();
             }
             if !inlet.fill(&mut batch)? {
+                totals.is_ended = !halt.is_asked();
                 return Ok(());
             }
             let mut chunk = Chunk::default();
@@ -112,6 +127,7 @@ pub fn pump(
             }
             totals.unheard += recorder.send(&mut chunk, &mut drainage)?;
             totals.counts = shaper.counts;
+            totals.feeders.clone_from(&shaper.feeders);
             watch(&totals);
         }
     };
@@ -119,8 +135,14 @@ pub fn pump(
     // A stream may have told of its interfaces and of no packet.
     shaper.announce(inlet.interfaces());
     totals.counts = shaper.counts;
+    totals.dropped = dropped(inlet);
     drainage.fanout.end();
     (totals, result.and(recorder.finish(&mut drainage)))
+}
+
+/// Packets that the system dropped before they could be read.
+fn dropped(inlet: &mut dyn Inlet) -> u64 {
+    inlet.origins().iter().map(|origin| origin.lost).sum()
 }
 
 /// Hands the stream on, and remembers what of it is in the file.

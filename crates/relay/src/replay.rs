@@ -73,8 +73,10 @@ pub struct ReplayTotals {
     pub too_long: u64,
     /// Not sent, as the interface would not.
     pub failed: u64,
-    /// How often the interface was down.
+    /// How often the interface was down, or gone.
     pub downs: u64,
+    /// Whether it is now.
+    pub is_down: bool,
 }
 
 /// What frames are sent out of.
@@ -180,7 +182,8 @@ impl Wire for Nic {
     }
 }
 
-/// Sends what the source yields, until its end or [`Halt`]. `watch` is called now and then.
+/// Sends what the source yields, until its end or [`Halt`]. `watch` is called after each packet, and when the interface
+/// is away or back.
 pub fn replay(
     source: &mut dyn Source,
     wire: &mut dyn Wire,
@@ -224,7 +227,7 @@ pub fn replay(
             if halt.is_asked() {
                 break;
             }
-            match send(&frame, wire, halt, &mut totals) {
+            match send(&frame, wire, halt, &mut totals, watch) {
                 Ok(true) => {
                     totals.sent += 1;
                     totals.octets += frame.len() as u64;
@@ -235,8 +238,8 @@ pub fn replay(
                     return (totals, Err(error));
                 }
             }
+            watch(&totals);
         }
-        watch(&totals);
     }
     (totals, Ok(()))
 }
@@ -267,19 +270,21 @@ fn send(
     wire: &mut dyn Wire,
     halt: &Halt,
     totals: &mut ReplayTotals,
+    watch: &mut dyn FnMut(&ReplayTotals),
 ) -> Result<bool, Error> {
     let mut since = Instant::now();
-    let mut is_down = false;
     while !halt.is_asked() {
         match wire.send(frame) {
-            Sent::Done => return Ok(true),
+            Sent::Done => {
+                totals.is_down = false;
+                return Ok(true);
+            }
             Sent::Failed => return Ok(false),
             Sent::NoRoom if since.elapsed() < PATIENCE => thread::sleep(PAUSE),
             Sent::NoRoom => return Ok(false),
             Sent::Gone => {
                 let gone = Instant::now();
-                totals.downs += u64::from(!is_down);
-                is_down = true;
+                away(totals, watch);
                 while let Err(error) = wire.reopen() {
                     if gone.elapsed() >= GONE {
                         return Err(error.into());
@@ -292,14 +297,22 @@ fn send(
                 since = Instant::now();
             }
             Sent::Down => {
-                totals.downs += u64::from(!is_down);
-                is_down = true;
+                away(totals, watch);
                 halt.sleep(DOWN_PAUSE);
                 since = Instant::now();
             }
         }
     }
     Ok(false)
+}
+
+/// The interface is down or gone, perhaps still.
+fn away(totals: &mut ReplayTotals, watch: &mut dyn FnMut(&ReplayTotals)) {
+    if !totals.is_down {
+        totals.is_down = true;
+        totals.downs += 1;
+        watch(totals);
+    }
 }
 
 /// Why a packet is not sent.
@@ -372,8 +385,8 @@ fn unwrap(link_type: LinkType, octets: &[u8]) -> Option<(u16, &[u8])> {
     let (kind, inside) = match link_type {
         LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 => (ip_kind(octets)?, octets),
         LinkType::NULL | LinkType::LOOP => {
-            let inside = octets.get(4..)?;
-            (ip_kind(inside)?, inside)
+            let (family, inside) = octets.split_first_chunk()?;
+            (loopback_kind(*family, inside)?, inside)
         }
         LinkType::LINUX_SLL => (number(14)?, octets.get(16..)?),
         LinkType::LINUX_SLL2 => (number(0)?, octets.get(20..)?),
@@ -389,6 +402,18 @@ fn ip_kind(packet: &[u8]) -> Option<u16> {
         6 => Some(0x86dd),
         _ => None,
     }
+}
+
+/// The EtherType of what follows an address family, in either byte order, as captures of LINKTYPE_NULL have that of the
+/// machine: AF_INET, and AF_INET6 of Linux, BSD, FreeBSD and macOS. What does not begin as its family says is none.
+fn loopback_kind(family: [u8; 4], inside: &[u8]) -> Option<u16> {
+    let family = u32::from_le_bytes(family).min(u32::from_be_bytes(family));
+    let said = match family {
+        2 => 0x0800,
+        10 | 24 | 28 | 30 => 0x86dd,
+        _ => return None,
+    };
+    ip_kind(inside).filter(|kind| *kind == said)
 }
 
 /// Whether the stream from an address comes over this interface, so that what is replayed onto it
@@ -550,7 +575,7 @@ mod tests {
             &options,
             &[
                 (LinkType::RAW, 22, &[0x45; 20]),
-                (LinkType::NULL, 8, &[2, 0, 0, 0, 0x60, 1, 2, 3]),
+                (LinkType::NULL, 8, &[30, 0, 0, 0, 0x60, 1, 2, 3]),
                 (LinkType::LINUX_SLL, 18, &cooked),
                 (LinkType::USER0, 3, &[0x45; 3]),
                 (LinkType::RAW, u32::MAX, &[0x45; 20]),
@@ -564,6 +589,85 @@ mod tests {
         let null = [&SYNTHETIC[..], &[0x86, 0xdd], &[0x60, 1, 2, 3]].concat();
         let arp = [&SYNTHETIC[..], &[8, 6, 9, 9]].concat();
         assert_eq!(frames, [raw, null, arp]);
+    }
+
+    #[test]
+    fn families_of_loopbacks() {
+        let options = ReplayOptions {
+            rewrite_ethernet: true,
+            ..OPTIONS
+        };
+        let sent = |link_type, family: [u8; 4], first: u8| {
+            let packet = [&family[..], &[first, 0, 0, 9]].concat();
+            let (totals, frames) = run(LinkType::ETHERNET, &options, &[(link_type, 8, &packet)]);
+            assert_eq!(totals.sent + totals.other_link_type, 1);
+            frames.first().map(|frame| frame[12..14].to_vec())
+        };
+        for link_type in [LinkType::NULL, LinkType::LOOP] {
+            for order in [u32::to_le_bytes, u32::to_be_bytes] {
+                assert_eq!(sent(link_type, order(2), 0x45), Some(vec![0x08, 0x00]));
+                for family in [10, 24, 28, 30] {
+                    let sent = sent(link_type, order(family), 0x60);
+                    assert_eq!(sent, Some(vec![0x86, 0xdd]));
+                }
+                // OSI, AppleTalk, and a family that the packet belies.
+                for (family, first) in [(7, b'o'), (16, b'E'), (2, 0x60), (24, 0x45), (2, 0)] {
+                    assert_eq!(sent(link_type, order(family), first), None);
+                }
+            }
+        }
+        let short = run(
+            LinkType::ETHERNET,
+            &options,
+            &[(LinkType::NULL, 3, &[2, 0, 0])],
+        )
+        .0;
+        assert_eq!(short.other_link_type, 1);
+    }
+
+    #[test]
+    fn an_interface_that_is_away_is_told_of_once() {
+        struct Flapping {
+            sends: u32,
+        }
+        impl Wire for Flapping {
+            fn link_type(&self) -> LinkType {
+                LinkType::ETHERNET
+            }
+            fn mtu(&self) -> usize {
+                100
+            }
+            fn send(&mut self, _: &[u8]) -> Sent {
+                self.sends += 1;
+                match self.sends {
+                    2 | 3 => Sent::Gone,
+                    4 => Sent::Down,
+                    _ => Sent::Done,
+                }
+            }
+            fn reopen(&mut self) -> Result<(), LibpcapError> {
+                Ok(())
+            }
+        }
+        let mut file = Vec::new();
+        pcapng_writer::append_section(&mut file, "a test");
+        pcapng_writer::append_interface(&mut file, "", LinkType::ETHERNET, 0);
+        (0..3).for_each(|_| {
+            pcapng_writer::append_packet(&mut file, 0, Timestamp::default(), 60, &[1; 60]);
+        });
+        let reader = Box::new(std::io::Cursor::new(file));
+        let mut source = from_reader("a test", reader, None).expect("a good beginning");
+        let mut seen = Vec::new();
+        let (totals, result) = replay(
+            source.as_mut(),
+            &mut Flapping { sends: 0 },
+            &OPTIONS,
+            &Halt::default(),
+            &mut |totals| seen.push(totals.is_down),
+        );
+        result.expect("it comes back");
+        assert_eq!((totals.sent, totals.downs), (3, 1));
+        assert_eq!(seen, [false, true, false, false]);
     }
 
     #[test]

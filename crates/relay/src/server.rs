@@ -18,6 +18,7 @@ use netcap_capture::pcap_over_ip::{
 use crate::allow::Cidr;
 use crate::arrivals::{Arrival, Arrivals};
 use crate::client::{ClientTotals, Farewell, Feed, attend};
+use crate::fanout::Audience;
 use crate::greeting;
 use crate::halt::Halt;
 use crate::own_traffic::OwnTraffic;
@@ -55,6 +56,11 @@ pub trait Supply: Sync {
 
     /// Whether who comes later gets something else, so that a lost connection is worth another.
     fn is_live(&self) -> bool;
+
+    /// Who is there, where that is known.
+    fn audience(&self) -> Option<Audience> {
+        None
+    }
 }
 
 /// How many peers there may be, and what each may cost.
@@ -106,6 +112,9 @@ pub struct Outlets {
     pub limits: Limits,
     /// Whether we try again when a connection of ours cannot be made or is lost.
     pub is_persistent: bool,
+    /// How many attempts to connect may fail one after the other; none: any number where we try again, else no more
+    /// than the first.
+    pub retries: Option<u32>,
     /// Who has to know of connections that we open.
     pub own: Option<Arc<OwnTraffic>>,
 }
@@ -263,6 +272,14 @@ impl<'a> Server<'a> {
     /// Connects to a peer, again and again if it is to be.
     fn keep_connected(&self, peer: &Address) {
         let mut backoff = Backoff::new();
+        let mut failures = 0;
+        let most = self
+            .outlets
+            .retries
+            .unwrap_or(match self.outlets.is_persistent {
+                true => u32::MAX,
+                false => 0,
+            });
         while !self.is_over() {
             let wait = match connect(peer, self.outlets.tls.as_ref(), CONNECT_TIMEOUT) {
                 Ok(connection) => {
@@ -271,6 +288,7 @@ impl<'a> Server<'a> {
                     {
                         own.opened(ends);
                     }
+                    failures = 0;
                     let since = Instant::now();
                     let totals = self.attend(connection, true);
                     let is_complete = totals.farewell == Farewell::Complete;
@@ -288,7 +306,9 @@ impl<'a> Server<'a> {
                     } else {
                         backoff.next()
                     };
-                    let again = self.outlets.is_persistent.then_some(wait);
+                    failures = u32::saturating_add(failures, 1);
+                    let is_hopeless = error.is_permanent() && !self.outlets.is_persistent;
+                    let again = (failures <= most && !is_hopeless).then_some(wait);
                     (self.report)(Event::NoConnection(error, again));
                     if again.is_none() {
                         return;

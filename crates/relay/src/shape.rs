@@ -1,12 +1,13 @@
 //! What becomes of packets on their way into a stream: some are left out, some are cut.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use netcap_capture::{Filter, FilterError, Packet};
 
-use crate::feedback::{Feedback, Feeder};
+use crate::feedback::Feedback;
 use crate::inlet::Inlet;
-use crate::own_traffic::{OwnTraffic, ends};
+use crate::own_traffic::{Ends, OwnTraffic, ends};
 use crate::stream::{Chunk, Encoder, Fate, Interface, Preamble, UNKNOWN_SNAPLEN};
 
 /// What is left out, and how much is kept of the rest.
@@ -35,10 +36,8 @@ pub struct Counts {
     pub filtered: u64,
     /// Those of our own connections.
     pub own: u64,
-    /// Those by which the stream would feed itself, left out, and who began with it.
+    /// Those by which the stream would feed itself, left out.
     pub feedback: u64,
-    /// See there.
-    pub feeder: Option<Feeder>,
     /// Those without octets, which peers do not get.
     pub empty: u64,
     /// Those that a stream of pcap has no room for, being of another link type.
@@ -47,40 +46,77 @@ pub struct Counts {
     pub too_many_interfaces: u64,
 }
 
+/// Who feeds a stream with itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Feeder {
+    /// The connection with these ends carries what we send.
+    Connection(SocketAddr, SocketAddr),
+    /// The packets of the interface of that name have been through here.
+    Interface(String),
+}
+
+/// Feeders that are named.
+const MOST_NAMED: usize = 64;
+
 /// Makes chunks of batches.
 #[derive(Clone, Debug)]
 pub(crate) struct Shaper {
     shaping: Shaping,
     encoder: Encoder,
+    preamble: Arc<Preamble>,
     interfaces: Vec<Interface>,
-    /// How many of those the stream knows.
-    announced: usize,
     feedback: Feedback,
     pub(crate) counts: Counts,
+    /// Who feeds the stream with itself, each once.
+    pub(crate) feeders: Vec<Feeder>,
 }
 
 impl Shaper {
     pub(crate) fn new(shaping: Shaping, preamble: Arc<Preamble>) -> Shaper {
         Shaper {
             shaping,
-            encoder: Encoder::new(preamble),
+            feedback: Feedback::new(preamble.form()),
+            encoder: Encoder::new(Arc::clone(&preamble)),
+            preamble,
             interfaces: Vec::new(),
-            announced: 0,
-            feedback: Feedback::default(),
             counts: Counts::default(),
+            feeders: Vec::new(),
         }
     }
 
-    /// Takes note of interfaces that have appeared, so that readers know of them at once.
+    /// Takes note of interfaces that have appeared, so that readers know of them at once, and of those that come from
+    /// elsewhere now. One whose packets have been through here is none of the stream.
     pub(crate) fn announce(&mut self, interfaces: Vec<Interface>) {
-        self.interfaces = interfaces;
         let cut = self.shaping.snaplen;
-        for (number, interface) in self.interfaces.iter().enumerate().skip(self.announced) {
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            self.encoder
-                .number(number, interface.link_type, || shown(interface, cut));
+        for (at, interface) in interfaces.iter().enumerate() {
+            let known = self.interfaces.get(at);
+            if known.is_some_and(|known| known.path == interface.path) {
+                continue;
+            }
+            let number = u32::try_from(at).unwrap_or(u32::MAX);
+            if known.is_some() {
+                self.encoder.forget(number, interface.link_type);
+            }
+            if self.has_been_here(interface) {
+                self.name(Feeder::Interface(interface.name.clone()));
+            } else {
+                self.encoder
+                    .number(number, interface.link_type, || shown(interface, cut));
+            }
         }
-        self.announced = self.interfaces.len();
+        self.interfaces = interfaces;
+    }
+
+    fn has_been_here(&self, interface: &Interface) -> bool {
+        let path = interface.path.as_ref();
+        path.is_some_and(|path| path.has(self.preamble.station()))
+    }
+
+    /// Takes note of who feeds the stream with itself.
+    fn name(&mut self, feeder: Feeder) {
+        if self.feeders.len() < MOST_NAMED && !self.feeders.contains(&feeder) {
+            self.feeders.push(feeder);
+        }
     }
 
     /// Appends a packet with these octets to the chunk, unless it is left out. `Err`: the filter
@@ -96,17 +132,19 @@ impl Shaper {
     ) -> Result<(), FilterError> {
         self.counts.read += 1;
         self.counts.octets += u64::from(packet.captured_len());
-        if let Some(own) = &self.shaping.own
-            && own.contains(packet.link_type, octets)
+        if packet.interface as usize >= self.interfaces.len() {
+            self.announce(inlet.interfaces());
+        }
+        let own = self.shaping.own.clone();
+        let ends = own.as_ref().and_then(|_| ends(packet.link_type, octets));
+        if let (Some(own), Some(ends)) = (&own, &ends)
+            && own.has(ends)
         {
             self.counts.own += 1;
             return Ok(());
         }
-        if inlet.is_live()
-            && let Some(feeder) = self.feeder(packet, octets)
-        {
+        if self.feeds(own.as_deref(), packet, octets, ends.as_ref()) {
             self.counts.feedback += 1;
-            self.counts.feeder.get_or_insert(feeder);
             return Ok(());
         }
         if let Some(filter) = &self.shaping.filter
@@ -121,9 +159,6 @@ impl Shaper {
                 return Ok(());
             }
         }
-        if packet.interface as usize >= self.announced {
-            self.announce(inlet.interfaces());
-        }
         let most = self.shaping.snaplen.unwrap_or(UNKNOWN_SNAPLEN) as usize;
         let kept = octets.len().min(most);
         self.counts.cut += u64::from(kept < octets.len());
@@ -134,14 +169,15 @@ impl Shaper {
                 name: inlet.name().to_owned(),
                 link_type: packet.link_type,
                 snaplen: 0,
+                path: None,
             })
         });
         match fate {
             Fate::Written => {
                 self.counts.written += 1;
-                if self.shaping.own.is_some() {
-                    self.feedback
-                        .wrote(chunk.octets.get(begin..).unwrap_or_default());
+                if let Some(ends) = ends {
+                    let record = chunk.octets.get(begin..).unwrap_or_default();
+                    self.feedback.wrote(record, &ends);
                 }
             }
             Fate::OtherLinkType => self.counts.other_link_type += 1,
@@ -150,19 +186,29 @@ impl Shaper {
         Ok(())
     }
 
-    /// Who feeds the stream with itself by this packet, if it does. A connection that does is one of our
-    /// own from then on.
-    fn feeder(&mut self, packet: &Packet, octets: &[u8]) -> Option<Feeder> {
-        let Some(own) = &self.shaping.own else {
-            let again = self.feedback.comes_again(packet, octets);
-            return again.then_some(Feeder::Interface(packet.interface));
-        };
-        let (_, source, destination) = ends(packet.link_type, octets)?;
-        if !self.feedback.holds(octets) {
-            return None;
+    /// Whether the stream would feed itself by this packet. A connection by which it does is one of our own from then on.
+    fn feeds(
+        &mut self,
+        own: Option<&OwnTraffic>,
+        packet: &Packet,
+        octets: &[u8],
+        ends: Option<&Ends>,
+    ) -> bool {
+        if let Some(interface) = self.interfaces.get(packet.interface as usize)
+            && self.has_been_here(interface)
+        {
+            return true;
         }
+        let (Some(own), Some(ends)) = (own, ends) else {
+            return false;
+        };
+        if !self.feedback.feeds_itself(octets, ends) {
+            return false;
+        }
+        let (_, source, destination) = *ends;
         own.opened((source, destination));
-        Some(Feeder::Connection(source, destination))
+        self.name(Feeder::Connection(source, destination));
+        true
     }
 }
 
@@ -176,5 +222,103 @@ fn shown(interface: &Interface, cut: Option<u32>) -> Interface {
     Interface {
         snaplen,
         ..interface.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netcap_capture::{Batch, Error, LinkType, Progress, Source, Timestamp};
+
+    use super::*;
+    use crate::path::{Path, Station};
+    use crate::stream::Form;
+
+    /// Streams that have been somewhere.
+    struct Streams(Vec<Interface>);
+
+    impl Source for Streams {
+        fn fill(&mut self, _: &mut Batch) -> Result<bool, Error> {
+            Ok(false)
+        }
+
+        fn progress(&self) -> Progress {
+            Progress::default()
+        }
+
+        fn name(&self) -> &str {
+            "a test"
+        }
+    }
+
+    impl Inlet for Streams {
+        fn interfaces(&self) -> Vec<Interface> {
+            self.0.clone()
+        }
+    }
+
+    fn interface(name: &str, path: Path) -> Interface {
+        Interface {
+            name: name.to_owned(),
+            link_type: LinkType::ETHERNET,
+            snaplen: 0,
+            path: Some(path),
+        }
+    }
+
+    fn pass(shaper: &mut Shaper, streams: &Streams, numbers: &[u32]) -> Chunk {
+        let mut batch = Batch::new(1 << 16, 1000);
+        for number in numbers {
+            batch.push(
+                Timestamp::new(1, 1),
+                LinkType::ETHERNET,
+                *number,
+                60,
+                &[7; 60],
+            );
+        }
+        let mut chunk = Chunk::default();
+        for packet in batch.iter() {
+            let appended = shaper.append(&mut chunk, packet, streams, false);
+            appended.expect("no filter");
+        }
+        chunk
+    }
+
+    #[test]
+    fn only_what_has_been_here_is_left_out() {
+        let preamble = Arc::new(Preamble::new(Form::Pcapng));
+        let mut shaper = Shaper::new(Shaping::default(), Arc::clone(&preamble));
+        let there = Path::default().through(Station::new());
+        let mut streams = Streams(vec![
+            interface("sensor", Path::default()),
+            interface(
+                "hub/sensor",
+                there.through(preamble.station()).through(Station::new()),
+            ),
+            interface("hub/own", there.clone()),
+        ]);
+        let chunk = pass(&mut shaper, &streams, &[0, 1, 2, 0, 1, 2]);
+        assert_eq!(chunk.by_interface, [(0, 2), (1, 2)]);
+        assert_eq!((shaper.counts.feedback, shaper.counts.written), (2, 4));
+        let feeder = Feeder::Interface("hub/sensor".to_owned());
+        assert_eq!(shaper.feeders, std::slice::from_ref(&feeder));
+        // What is equal again and again on the wire is passed on.
+        pass(&mut shaper, &streams, &[0; 500]);
+        assert_eq!((shaper.counts.feedback, shaper.counts.written), (2, 504));
+
+        // One that was started anew, and reads from here now.
+        streams.0[2].path = Some(there.through(preamble.station()));
+        shaper.announce(streams.interfaces());
+        pass(&mut shaper, &streams, &[1, 2]);
+        assert_eq!((shaper.counts.feedback, shaper.counts.written), (4, 504));
+        assert_eq!(
+            shaper.feeders,
+            [feeder, Feeder::Interface("hub/own".to_owned())]
+        );
+        // And no longer.
+        streams.0[2].path = Some(there);
+        shaper.announce(streams.interfaces());
+        let chunk = pass(&mut shaper, &streams, &[2]);
+        assert_eq!(chunk.by_interface, [(2, 1)]);
     }
 }

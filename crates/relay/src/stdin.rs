@@ -68,6 +68,7 @@ fn interface(header: &[u8]) -> Option<(Interface, bool)> {
         name: "-".to_owned(),
         link_type: LinkType(link & LINK_TYPE_BITS),
         snaplen: 0,
+        path: None,
     };
     Some((interface, magic == NANOSECONDS))
 }

@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use netcap_capture::pcap_writer::TimeUnit;
 use netcap_capture::{LinkType, Packet, pcapng_writer};
 
+use crate::path::{Path, Station};
+
 /// What a header says of the longest packet where nobody knows: what Wireshark and tcpdump take.
 pub(crate) const UNKNOWN_SNAPLEN: u32 = 262_144;
 
@@ -46,12 +48,16 @@ pub struct Interface {
     pub link_type: LinkType,
     /// Octets kept of each packet at most; 0 is unknown.
     pub snaplen: u32,
+    /// Where its packets have been, if they come in a stream.
+    pub path: Option<Path>,
 }
 
 /// What a stream begins with, and what is added to that while it runs.
 #[derive(Debug)]
 pub struct Preamble {
     form: Form,
+    /// Who makes the stream.
+    station: Station,
     state: Mutex<Pieces>,
 }
 
@@ -63,7 +69,7 @@ struct Pieces {
     replaced: usize,
     /// The link type that a pcap header names.
     link_type: Option<LinkType>,
-    /// What pcapng has described, and its number.
+    /// What pcapng has described, wherever it has been, and its number.
     described: HashMap<Interface, u32>,
     count: u32,
 }
@@ -81,8 +87,14 @@ impl Preamble {
         }
         Preamble {
             form,
+            station: Station::new(),
             state: Mutex::new(pieces),
         }
+    }
+
+    /// Who makes the stream.
+    pub(crate) fn station(&self) -> Station {
+        self.station
     }
 
     /// How its packets are written.
@@ -109,19 +121,22 @@ impl Preamble {
             }
             Form::Pcapng if pieces.octets.len() <= MAX_INTERFACES => {
                 let mut block = Vec::new();
-                pcapng_writer::append_interface(
+                let path = interface.path.as_ref();
+                let comment = path.map(|path| path.through(self.station).to_string());
+                pcapng_writer::append_commented_interface(
                     &mut block,
                     &interface.name,
+                    &comment.unwrap_or_default(),
                     interface.link_type,
                     interface.snaplen,
                 );
                 pieces.octets.push(block.into());
                 let number = pieces.count;
                 pieces.count += 1;
-                pieces.described.insert(interface.clone(), number);
+                pieces.described.insert(twin(interface), number);
                 Some(number)
             }
-            Form::Pcapng => pieces.described.get(interface).copied(),
+            Form::Pcapng => pieces.described.get(&twin(interface)).copied(),
             Form::Records(_) | Form::Messages => Some(0),
         }
     }
@@ -152,6 +167,14 @@ impl Preamble {
     /// A panic while it was locked left it whole: pieces are only added.
     fn pieces(&self) -> std::sync::MutexGuard<'_, Pieces> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an interface has in common with the same one on another way.
+fn twin(interface: &Interface) -> Interface {
+    Interface {
+        path: None,
+        ..interface.clone()
     }
 }
 
@@ -224,6 +247,11 @@ impl Encoder {
         })
     }
 
+    /// Has an interface of the source described anew, as it has changed.
+    pub(crate) fn forget(&mut self, number: u32, link_type: LinkType) {
+        self.numbers.remove(&(number, link_type));
+    }
+
     /// Appends a packet, of which `octets` are kept, to the chunk.
     pub(crate) fn append(
         &mut self,
@@ -276,6 +304,7 @@ mod tests {
             name: name.to_owned(),
             link_type,
             snaplen: 0,
+            path: None,
         }
     }
 

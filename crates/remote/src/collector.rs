@@ -188,15 +188,11 @@ impl Collector {
     }
 
     /// Stops receiving, works up what was received, for five seconds at most, and has it put onto the disk.
-    ///
-    /// # Errors
-    /// Where the disk refuses, or has refused since [`Collector::trouble`] was last asked.
-    pub fn stop(mut self) -> Result<CollectorCounts, Error> {
+    /// Tells why the disk refuses, or has refused since [`Collector::trouble`] was last asked.
+    pub fn stop(mut self) -> (CollectorCounts, Option<Error>) {
         self.end();
-        match lock(&self.shared.trouble).take() {
-            Some(trouble) => Err(trouble),
-            None => Ok(self.shared.counts()),
-        }
+        let trouble = lock(&self.shared.trouble).take();
+        (self.shared.counts(), trouble)
     }
 
     fn end(&mut self) {

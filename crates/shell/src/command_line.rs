@@ -15,7 +15,7 @@ use crate::spelling::{Retired, Spelling, spell};
 
 impl Program {
     /// Reads a command line, of whose repeated flags the last one counts. `None` where it asked for
-    /// help or the version, and got it.
+    /// help or the version, and got it; `help` alone asks for it too.
     ///
     /// # Errors
     ///
@@ -28,6 +28,12 @@ impl Program {
     ) -> Result<Option<F>, Failure> {
         let mut args = args.into_iter();
         let name = args.next().unwrap_or_default();
+        let mut args: Vec<OsString> = args.collect();
+        if let [only] = args.as_mut_slice()
+            && only == "help"
+        {
+            *only = "--help".into();
+        }
         let spelled = spell(self.spelling, &command, retired, args)?;
         spelled.notes.iter().for_each(|note| self.note(note));
         let flags = command
@@ -133,8 +139,12 @@ fn plain(reason: &(dyn std::error::Error + 'static), value: &str) -> String {
 
 /// The flag with one more sentence at the end of its long help.
 pub fn explained(flag: Arg, sentence: &str) -> Arg {
-    let help = flag.get_long_help().map(ToString::to_string);
-    flag.long_help(format!("{} {sentence}", help.unwrap_or_default()))
+    let help = match (flag.get_long_help(), flag.get_help()) {
+        (Some(long), _) => format!("{long} {sentence}"),
+        (None, Some(short)) => format!("{short}\n\n{sentence}"),
+        (None, None) => sentence.to_owned(),
+    };
+    flag.long_help(help)
 }
 
 fn print_help(help: &Error) -> Result<(), Failure> {

@@ -9,7 +9,6 @@ use netcap_capture::pcap_over_ip::{AddressError, ConnectError, TlsError};
 use netcap_relay::PumpError;
 
 use crate::descriptors;
-use crate::signals::INTERRUPTED;
 
 /// The exit codes of all programs.
 const EXIT_CODES: &str = "\
@@ -21,7 +20,7 @@ Exit codes:
   4 TLS: a peer is not trusted, or does not trust us
   5 pcap-over-ip: the output could not be written; netcap: packets were lost (-fail-on-loss)
   101 a bug: please report it
-  130, 143 Ctrl-C or SIGTERM ended it before the input did, or before it could finish in good order";
+  129, 130, 143 SIGHUP, Ctrl-C or SIGTERM ended it before the input did, or before it could finish in good order";
 
 /// The table of exit codes, for the long help of a program that has all but these.
 pub fn exit_codes(unused: &[u8]) -> String {
@@ -47,8 +46,13 @@ pub enum Failure {
     Untrusted(String),
     /// The output cannot be written.
     Output(String),
-    /// The user has ended it before its input did; what was read until then is written.
-    Interrupted(String),
+    /// A signal has ended it before its input did; what was read until then is written.
+    Interrupted {
+        /// 128 and the signal.
+        code: u8,
+        /// What became of the input.
+        message: String,
+    },
     /// Packets were lost, and the user wants that to be a failure.
     Loss(String),
     /// What a program has an exit code of its own for, because it had one before it was ours.
@@ -85,8 +89,7 @@ impl Failure {
             Failure::Untrusted(_) => 4,
             Failure::Output(_) => unwritable,
             Failure::Loss(_) => 5,
-            Failure::Interrupted(_) => INTERRUPTED as u8,
-            Failure::Own { code, .. } => *code,
+            Failure::Interrupted { code, .. } | Failure::Own { code, .. } => *code,
             Failure::Bug(_) => 101,
         }
     }
@@ -100,7 +103,7 @@ impl fmt::Display for Failure {
             | Failure::Input(message)
             | Failure::Untrusted(message)
             | Failure::Output(message)
-            | Failure::Interrupted(message)
+            | Failure::Interrupted { message, .. }
             | Failure::Loss(message)
             | Failure::Own { message, .. } => f.write_str(&descriptors::explained(message)),
             Failure::Filter(error) => error.fmt(f),

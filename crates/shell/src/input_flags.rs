@@ -16,6 +16,7 @@ use netcap_pipeline::RunLimits;
 
 use crate::failure::Failure;
 use crate::given::Given;
+use crate::interfaces::same_interface;
 use crate::peers::{self, News, ReaderFlags, Terms};
 use crate::program::Program;
 use crate::quantity::time;
@@ -133,11 +134,13 @@ impl InputFlags {
                  tcp://sensor:57012"
             )));
         }
-        let earlier = |place: usize| self.iface.get(..place).unwrap_or_default();
-        let mut twice = self.iface.iter().enumerate();
-        if let Some((_, name)) = twice.find(|(place, name)| earlier(*place).contains(name)) {
+        if let Some((name, other)) = same_interface(&self.iface) {
+            let what = match name == other {
+                true => format!("{name} is given twice"),
+                false => format!("{name} and {other} are the same interface"),
+            };
             return Err(Failure::Usage(format!(
-                "{name} is given twice, and every packet would count twice; name each interface once"
+                "{what}, and every packet would count twice; name each interface once"
             )));
         }
         if self.iface.len() > 1 && self.iface.iter().any(|name| name == "any") {

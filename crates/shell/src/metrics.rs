@@ -19,6 +19,7 @@ use netcap_capture::pcap_over_ip::listen_remedy;
 use netcap_pipeline::{Registry, Watch};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::privileges::need_no_capabilities;
 use crate::{Failure, HostPort, Program};
 
 /// How long a request and its answer may take together.
@@ -203,7 +204,10 @@ impl Metrics {
         let (served, stopped) = (Arc::clone(&page), Arc::clone(&stop));
         let thread = thread::Builder::new()
             .name("metrics".to_owned())
-            .spawn(move || serve(&listener, &served, &stopped))
+            .spawn(move || {
+                need_no_capabilities();
+                serve(&listener, &served, &stopped);
+            })
             .map_err(failed)?;
         Ok(Metrics {
             page,

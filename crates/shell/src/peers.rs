@@ -26,7 +26,7 @@ pub struct ReaderFlags {
     /// Give an address up after so many attempts to connect have failed [default: never; where each
     /// address is read once: 0]
     #[arg(long, value_name = "N")]
-    retry: Option<u32>,
+    pub retry: Option<u32>,
 
     /// End at the first error of any address
     #[arg(long)]

@@ -55,15 +55,78 @@ pub fn drop_after_opening<'a>(
     Ok(())
 }
 
+/// For threads that begin before the interfaces are open, as capabilities are those of each thread: gives up
+/// its own. Root's are left, as all threads become another user together.
+pub fn need_no_capabilities() {
+    if !Uid::effective().is_root() {
+        // Who has none, or may not even ask for them, has nothing to give up.
+        drop(drop_capabilities());
+    }
+}
+
+/// Gives up the capabilities of this thread, and of those that it starts from now on, but for what opening an interface
+/// takes: that is kept for [`opening`], and has no effect meanwhile. Root stays root.
+///
+/// # Errors
+///
+/// The system does not allow it.
+#[cfg(target_os = "linux")]
+pub fn keep_for_opening() -> Result<(), Failure> {
+    use caps::CapSet::{Effective, Inheritable, Permitted};
+    if Uid::effective().is_root() {
+        return Ok(());
+    }
+    let keep = || {
+        let mut kept = caps::read(None, Permitted)?;
+        kept.retain(|capability| *capability == caps::Capability::CAP_NET_RAW);
+        caps::clear(None, Effective)?;
+        caps::set(None, Permitted, &kept)?;
+        caps::clear(None, Inheritable)
+    };
+    keep().map_err(kept)
+}
+
+/// Elsewhere there are none.
+#[cfg(not(target_os = "linux"))]
+pub fn keep_for_opening() -> Result<(), Failure> {
+    Ok(())
+}
+
+/// Opens an interface with what [`keep_for_opening`] has kept.
+#[cfg(target_os = "linux")]
+pub fn opening<T>(open: impl FnOnce() -> T) -> T {
+    use caps::CapSet::{Effective, Permitted};
+    if Uid::effective().is_root() {
+        return open();
+    }
+    // Where this fails the system says, as it is opened, what is missing.
+    if let Ok(kept) = caps::read(None, Permitted) {
+        drop(caps::set(None, Effective, &kept));
+    }
+    let opened = open();
+    drop(caps::clear(None, Effective));
+    opened
+}
+
+/// Elsewhere there are none.
+#[cfg(not(target_os = "linux"))]
+pub fn opening<T>(open: impl FnOnce() -> T) -> T {
+    open()
+}
+
+/// Capabilities stay where they should not.
+#[cfg(target_os = "linux")]
+fn kept(error: caps::errors::CapsError) -> Failure {
+    Failure::Environment(format!("cannot give up capabilities: {error}"))
+}
+
 /// Gives up what this thread, and those that it starts from now on, may do beyond other users.
 #[cfg(target_os = "linux")]
 fn drop_capabilities() -> Result<(), Failure> {
     use caps::CapSet::{Effective, Inheritable, Permitted};
     // In this order: what is effective has to be permitted. Ambient ones go with these.
     for set in [Effective, Permitted, Inheritable] {
-        caps::clear(None, set).map_err(|error| {
-            Failure::Environment(format!("cannot give up capabilities: {error}"))
-        })?;
+        caps::clear(None, set).map_err(kept)?;
     }
     Ok(())
 }

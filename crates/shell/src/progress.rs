@@ -1,10 +1,12 @@
 //! How far the collection has come, on a terminal only; and what happens meanwhile.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::console::{is_watched, say};
 use crate::figures::{counted, grouped, size};
 use indicatif::{ProgressBar, ProgressStyle};
+use netcap_capture::Origin;
 use netcap_pipeline::Watch;
 
 use crate::program::Program;
@@ -20,8 +22,8 @@ pub struct Progress {
     started: Instant,
     /// What a live capture said last.
     second: Option<Second>,
-    /// What the user knows of: interfaces that have ended, periods that were removed.
-    ended: usize,
+    /// What the user knows of: interfaces that give no more packets, periods that were removed.
+    ended: BTreeSet<String>,
     removed: u64,
     losses: Losses,
 }
@@ -32,6 +34,8 @@ struct Losses {
     at: Option<Instant>,
     dropped: u64,
     unwritten: u64,
+    /// And bodies that could not be written.
+    bodies: u64,
 }
 
 /// What a live capture had at some time.
@@ -52,7 +56,7 @@ impl Progress {
             is_quiet: quiet,
             started: Instant::now(),
             second: None,
-            ended: 0,
+            ended: BTreeSet::new(),
             removed: 0,
             losses: Losses::default(),
         }
@@ -60,11 +64,9 @@ impl Progress {
 
     /// Shows what is known now.
     pub fn show(&mut self, watch: &Watch<'_>) {
-        let ended = watch.ledger.ended();
-        if ended > self.ended {
-            self.note(&format!(
-                "{ended} of the interfaces give no more packets; the others go on"
-            ));
+        self.tell_ended(&watch.ledger.origins);
+        for news in &watch.upkeep.news {
+            self.warn(news);
         }
         let removed = watch.upkeep.removed;
         if removed > self.removed {
@@ -72,12 +74,31 @@ impl Progress {
                 "{removed} of the oldest periods removed so far (-disk-limit)"
             ));
         }
-        (self.ended, self.removed) = (ended, removed);
+        self.removed = removed;
         self.tell_losses(watch);
         if watch.is_live {
             self.show_live(watch);
         } else {
             self.show_file(watch);
+        }
+    }
+
+    /// Tells of interfaces that give no more packets while others do; also who wants quiet.
+    fn tell_ended(&mut self, origins: &[Origin]) {
+        for origin in origins {
+            if let Some(trouble) = &origin.trouble
+                && origins.len() > 1
+                && self.ended.insert(origin.name.clone())
+            {
+                let others = match origins.iter().any(|origin| origin.trouble.is_none()) {
+                    true => "; the others go on",
+                    false => "",
+                };
+                self.warn(&format!(
+                    "{} gives no more packets{others}: {trouble}",
+                    origin.name
+                ));
+            }
         }
     }
 
@@ -88,7 +109,8 @@ impl Progress {
             return;
         }
         let (dropped, unwritten) = (watch.ledger.lost(), watch.upkeep.unwritten);
-        if dropped > told.dropped {
+        // Those that a file tells of are in its summary.
+        if watch.is_live && dropped > told.dropped {
             self.warn(&format!(
                 "{} dropped just now, {} so far",
                 counted(dropped - told.dropped, "packets"),
@@ -97,16 +119,28 @@ impl Progress {
         }
         if unwritten > told.unwritten {
             self.warn(&format!(
-                "cannot write: {} lost just now, {} so far",
+                "{} lost just now, as they cannot be written; {} so far",
                 counted(unwritten - told.unwritten, "packets"),
                 grouped(unwritten)
             ));
         }
-        if (dropped, unwritten) != (told.dropped, told.unwritten) {
+        let bodies = watch.ledger.bodies.unwritten;
+        if bodies > told.bodies {
+            let why = watch.ledger.bodies.why.as_deref().unwrap_or_default();
+            let bodies = match bodies - told.bodies {
+                1 => "1 body".to_owned(),
+                more => format!("{} bodies", grouped(more)),
+            };
+            self.warn(&format!(
+                "{bodies} cut or left out just now, as they cannot be written (-files): {why}; make room"
+            ));
+        }
+        if (dropped, unwritten, bodies) != (told.dropped, told.unwritten, told.bodies) {
             self.losses = Losses {
                 at: Some(Instant::now()),
                 dropped,
                 unwritten,
+                bodies,
             };
         }
     }

@@ -4,7 +4,7 @@ use clap::Args;
 use netcap_store::Rotation;
 
 use crate::failure::Failure;
-use crate::figures::size;
+use crate::figures::counted;
 use crate::quantity::{Quantity, octets};
 
 /// When new files begin, and what the disk may hold.
@@ -35,11 +35,11 @@ impl RotationFlags {
         !self.rotate.is_empty()
     }
 
-    /// When new files begin, if ever. Of several times or sizes the last counts.
+    /// When new files begin, if ever.
     ///
     /// # Errors
     ///
-    /// A limit without periods, or below the size of one.
+    /// Two times or two sizes; a limit without periods, or below the size of one.
     pub fn rotation(&self) -> Result<Option<Rotation>, Failure> {
         if self.rotate.is_empty() {
             return match self.disk_limit {
@@ -56,17 +56,25 @@ impl RotationFlags {
             ..Rotation::default()
         };
         for quantity in &self.rotate {
-            match quantity {
-                Quantity::Time(time) => rotation.interval = Some(*time),
-                Quantity::Octets(octets) => rotation.octets = Some(*octets),
+            let (what, earlier) = match quantity {
+                Quantity::Time(time) => {
+                    let earlier = rotation.interval.replace(*time);
+                    ("times", earlier.is_some())
+                }
+                Quantity::Octets(octets) => ("sizes", rotation.octets.replace(*octets).is_some()),
+            };
+            if earlier {
+                return Err(Failure::Usage(format!(
+                    "-rotate has two {what}; it takes one time and one size, as in -rotate 1h,1GB"
+                )));
             }
         }
         match (rotation.octets, rotation.disk_limit) {
             (Some(period), Some(limit)) if limit < period => Err(Failure::Usage(format!(
-                "-disk-limit {} is less than one period of -rotate {}; give at least twice as much \
+                "-disk-limit is {}, less than one period, {} (-rotate); give at least twice as much \
                  as a period",
-                size(limit),
-                size(period)
+                counted(limit, "octets"),
+                counted(period, "octets")
             ))),
             _ => Ok(Some(rotation)),
         }

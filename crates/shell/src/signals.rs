@@ -1,22 +1,29 @@
-//! Signals: the first SIGINT or SIGTERM ends a program in good order, a later one at once; SIGHUP has
-//! certificates read again; SIGTSTP gives a program that draws the time to leave the terminal as it was.
+//! Signals: the first SIGINT or SIGTERM ends a program in good order, a later one at once; SIGHUP does too, or has
+//! certificates read again; SIGUSR1 asks for the account so far; SIGTSTP gives a program that draws the time to leave the terminal as it was.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use netcap_relay::Halt;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGUSR1};
-use signal_hook::flag::{register, register_conditional_shutdown};
+use signal_hook::flag::{register, register_conditional_shutdown, register_usize};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::failure::Failure;
+use crate::privileges::need_no_capabilities;
 
 /// The exit code of a program that Ctrl-C ended before it could do so in good order (128 + 2).
 pub const INTERRUPTED: i32 = 128 + SIGINT;
+
+/// What signals do, for the long help of programs that tell their account and have SIGHUP end them.
+pub const IN_HELP: &str = "\
+Signals:
+  SIGINT, SIGTERM, SIGHUP end it in good order (SIGHUP not under nohup)
+  SIGUSR1 prints the account so far";
 
 /// Signals within that time are one. Some come twice: `timeout` and shells signal a program and its process group.
 const TOGETHER: Duration = Duration::from_millis(500);
@@ -38,6 +45,7 @@ pub fn stop() -> Result<Arc<AtomicBool>, Failure> {
     let mut first = Signals::new(signals).map_err(unavailable)?;
     let waiter = thread::Builder::new().name("signals".to_owned());
     let spawned = waiter.spawn(move || {
+        need_no_capabilities();
         if first.forever().next().is_some() {
             thread::sleep(TOGETHER);
             again.store(true, Ordering::Relaxed);
@@ -77,6 +85,39 @@ fn is_ignored(signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Which signal has ended a run, for the exit code of one that had not come to the end of its input.
+#[derive(Debug)]
+pub struct Cause(Arc<AtomicUsize>);
+
+impl Cause {
+    /// Watches from now on.
+    ///
+    /// # Errors
+    ///
+    /// The system does not tell of signals.
+    pub fn watch() -> Result<Cause, Failure> {
+        // Where neither of the others has come, it was a hang-up.
+        let latest = Arc::new(AtomicUsize::new(SIGHUP as usize));
+        for signal in [SIGINT, SIGTERM] {
+            register_usize(signal, Arc::clone(&latest), signal as usize).map_err(unavailable)?;
+        }
+        Ok(Cause(latest))
+    }
+
+    /// The exit code of a run that a signal has ended: 128 and its number, as shells have it.
+    pub fn code(&self) -> u8 {
+        128 + self.0.load(Ordering::Relaxed) as u8
+    }
+
+    /// The failure of a run that a signal has ended.
+    pub fn interrupted(&self, message: &str) -> Failure {
+        Failure::Interrupted {
+            code: self.code(),
+            message: message.to_owned(),
+        }
+    }
 }
 
 /// A flag that SIGUSR1 sets: the account of the run is asked for.

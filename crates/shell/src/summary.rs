@@ -102,7 +102,7 @@ pub fn summary(
 /// Where the packets came from, and what was lost there: a line for each.
 fn origins(origins: &[Origin]) -> String {
     let mut text = String::new();
-    let mut line = |name: &str, packets, octets, lost, events: &[(&str, u64)]| {
+    let mut line = |name: &str, packets, octets, lost, events: &[(&str, u64)], trouble| {
         text.push_str(&format!(
             "{}: {}, {}, {} dropped",
             visible(name.as_bytes()),
@@ -113,18 +113,29 @@ fn origins(origins: &[Origin]) -> String {
         for (event, count) in events {
             text.push_str(&format!(", {}", counted(*count, event)));
         }
+        if let Some(trouble) = trouble {
+            text.push_str(&format!("; ended early: {trouble}"));
+        }
         text.push('\n');
     };
     for origin in origins.iter().take(MOST_ORIGINS) {
         let (packets, octets) = (origin.packets, origin.octets);
-        line(&origin.name, packets, octets, origin.lost, &origin.events);
+        let (lost, trouble) = (origin.lost, origin.trouble.as_ref());
+        line(&origin.name, packets, octets, lost, &origin.events, trouble);
     }
     let others = origins.get(MOST_ORIGINS..).unwrap_or_default();
     if !others.is_empty() {
         let sum = |count: fn(&Origin) -> u64| others.iter().map(count).sum();
         let name = counted(others.len() as u64, "others");
         let octets = sum(|origin| origin.octets);
-        line(&name, sum(|o| o.packets), octets, sum(|o| o.lost), &[]);
+        line(
+            &name,
+            sum(|o| o.packets),
+            octets,
+            sum(|o| o.lost),
+            &[],
+            None,
+        );
     }
     text
 }
@@ -152,11 +163,17 @@ fn removed(ledger: &PeriodLedger) -> String {
 fn lost(unwritten: &Unwritten) -> String {
     match &unwritten.why {
         None => String::new(),
-        Some(why) => format!(
-            "{} are in no file: {why}; {} came while nothing could be written\n",
-            counted(unwritten.records, "records"),
-            counted(unwritten.packets, "packets"),
-        ),
+        Some(why) => {
+            let records = counted(unwritten.records, "records");
+            let packets = match unwritten.packets {
+                0 => String::new(),
+                packets => format!(
+                    "; {} came while nothing could be written",
+                    counted(packets, "packets")
+                ),
+            };
+            format!("{records} are in no file: {why}{packets}\n")
+        }
     }
 }
 
@@ -337,6 +354,10 @@ fn bodies(ledger: &BodyLedger) -> String {
         ),
         (ledger.too_many, "left out for their number (-files-count)"),
         (ledger.crowded_out, "cut because too many came at a time"),
+        (
+            ledger.unwritten,
+            "cut or left out as they could not be written",
+        ),
     ];
     let mut line = format!(
         "{} kept, {}",
@@ -348,6 +369,9 @@ fn bodies(ledger: &BodyLedger) -> String {
     );
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
         line.push_str(&format!(", {}", counted(count, what)));
+    }
+    if let Some(why) = &ledger.why {
+        line.push_str(&format!(" ({why})"));
     }
     line.push('\n');
     line

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::{Error, Mended, Period, mend, unfinished};
+use crate::{Error, Mended, Period, Reader, mend, unfinished};
 
 /// An unfinished file that nobody writes any more.
 #[derive(Debug)]
@@ -17,6 +17,10 @@ pub struct Leftover {
     pub path: PathBuf,
     /// The name it is to have.
     pub name: String,
+    /// What tells the files of one run from those of others: the number in the name.
+    run: String,
+    /// When its run began, or its period, as far as its files tell.
+    begun: Period,
     /// Kept so that no other run takes it.
     _lock: File,
 }
@@ -47,8 +51,15 @@ pub fn leftovers(directory: &Path, is_ours: impl Fn(&str) -> bool) -> io::Result
                 && let Ok(lock) = OpenOptions::new().read(true).open(entry.path())
                 && lock.try_lock().is_ok()
             {
+                let path = entry.path();
+                let run = path.to_string_lossy();
+                let run = run
+                    .strip_suffix(".partial")
+                    .and_then(|run| run.rsplit_once('.'));
                 found.push(Leftover {
-                    path: entry.path(),
+                    run: run.map_or(String::new(), |(_, number)| number.to_owned()),
+                    begun: begun(&path),
+                    path,
                     name: name.to_owned(),
                     _lock: lock,
                 });
@@ -56,7 +67,30 @@ pub fn leftovers(directory: &Path, is_ours: impl Fn(&str) -> bool) -> io::Result
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
+    // A file begins with its first record; the run may be much older, and some file may know.
+    let mut runs = BTreeMap::new();
+    for leftover in &found {
+        let folder = leftover.path.parent().map(Path::to_owned);
+        let run = (folder, leftover.run.clone());
+        let first = runs.entry(run).or_insert(leftover.begun);
+        *first = leftover.begun.min(*first);
+    }
+    for leftover in &mut found {
+        let folder = leftover.path.parent().map(Path::to_owned);
+        let first = runs.get(&(folder, leftover.run.clone()));
+        leftover.begun = first.copied().unwrap_or(leftover.begun);
+    }
     Ok(found)
+}
+
+/// When a file was begun: as it says itself, or else as the system knows.
+fn begun(path: &Path) -> Period {
+    let file = Reader::open(path);
+    if let Some(created) = file.ok().and_then(|file| file.header().created) {
+        return Period::of(created);
+    }
+    let known = fs::metadata(path).and_then(|file| file.created().or_else(|_| file.modified()));
+    Period::at(known.unwrap_or_else(|_| SystemTime::now()))
 }
 
 impl Leftover {
@@ -99,30 +133,14 @@ impl Leftover {
         directory: &Path,
         folders: &mut BTreeMap<String, PathBuf>,
     ) -> Result<PathBuf, Error> {
-        let run = self.path.to_string_lossy();
-        let run = run
-            .strip_suffix(".partial")
-            .and_then(|run| run.rsplit_once('.'));
-        let run = run.map_or(String::new(), |(_, number)| number.to_owned());
-        if let Some(folder) = folders.get(&run)
+        if let Some(folder) = folders.get(&self.run)
             && folder.join(&self.name).symlink_metadata().is_err()
         {
             return Ok(folder.clone());
         }
-        let metadata = fs::metadata(&self.path).map_err(|source| self.trouble(source))?;
-        let began = metadata.created().or_else(|_| metadata.modified());
-        let mut period = Period::at(began.unwrap_or_else(|_| SystemTime::now()));
-        loop {
-            let folder = directory.join(period.to_string());
-            match fs::create_dir(&folder) {
-                Ok(()) => {
-                    folders.insert(run, folder.clone());
-                    return Ok(folder);
-                }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => period = period.next(),
-                Err(error) => return Err(self.trouble(error)),
-            }
-        }
+        let (_, folder) = self.begun.make_in(directory)?;
+        folders.insert(self.run.clone(), folder.clone());
+        Ok(folder)
     }
 
     fn trouble(&self, source: io::Error) -> Error {
@@ -163,9 +181,9 @@ mod tests {
         }
         assert!(period.join(log).exists());
         assert!(root.path().join(".notes.1.partial").exists());
-        alive
-            .finish(false)
-            .expect("the run that is alive has its file");
+        let mut alive = alive;
+        let named = alive.finish_as(&root.path().join(log));
+        assert!(named.expect("the run that is alive has its file"));
         assert!(
             leftovers(&root.path().join("none"), |_| true)
                 .expect("none")
@@ -178,8 +196,9 @@ mod tests {
         let root = tempfile::tempdir().expect("a directory");
         let name = format!(".x.{}.partial", std::process::id());
         fs::write(root.path().join(&name), b"dead").expect("a file");
-        let file = OutputFile::create(root.path(), "x").expect("another");
-        file.finish(false).expect("a name");
+        let mut file = OutputFile::create(root.path(), "x").expect("another");
+        let named = file.finish_as(&root.path().join("x"));
+        assert!(named.expect("a name"));
         assert_eq!(fs::read(root.path().join(name)).expect("a file"), b"dead");
     }
 }

@@ -26,8 +26,8 @@ pub fn unfinished(partial: &str) -> Option<&str> {
     number.parse::<u32>().is_ok().then_some(name)
 }
 
-/// A file being written beside its final name. Dropped before [`OutputFile::finish`], it leaves
-/// nothing behind.
+/// A file being written beside its final name. Dropped before it has one, it stays as it is, and is found
+/// like what a run that died has left: nobody may have these packets again.
 #[derive(Debug)]
 pub struct OutputFile {
     path: PathBuf,
@@ -120,11 +120,12 @@ impl OutputFile {
     /// Appends octets.
     pub fn write(&mut self, octets: &[u8]) -> Result<(), Error> {
         if let Some(file) = &self.file {
-            let written = file.write_all_at(octets, self.octets);
-            written.map_err(|source| Error::Io {
-                path: self.path.clone(),
-                source,
-            })?;
+            if let Err(source) = file.write_all_at(octets, self.octets) {
+                // Some of them may be there.
+                self.octets = file.metadata().map_or(self.octets, |file| file.len());
+                let path = self.path.clone();
+                return Err(Error::Io { path, source });
+            }
             self.octets += octets.len() as u64;
         }
         Ok(())
@@ -175,49 +176,38 @@ impl OutputFile {
         &self.path
     }
 
-    /// Gives the file another name than its own, in a directory of the same file system, unless
-    /// something has that name already: `false` then. Nothing is replaced, no link is followed.
+    /// The name until then.
+    pub fn partial(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Gives the file a name in a directory of the same file system, unless something has that name already:
+    /// `false` then. Nothing is replaced, no link is followed.
+    ///
+    /// # Errors
+    /// Where the system refuses; the file stays as it is then.
     pub fn finish_as(&mut self, path: &Path) -> Result<bool, Error> {
-        let trouble = |source| Error::Io {
-            path: path.to_owned(),
-            source,
-        };
-        // An empty file of our own takes the name, as only one can, and is then replaced.
-        match File::create_new(path) {
-            Ok(_) => self.file = None,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
-            Err(error) => return Err(trouble(error)),
+        // An empty file of our own takes the name, as only one can, and is then replaced. A disk that has no
+        // room for it may still change a name.
+        let taken = File::create_new(path).is_ok();
+        if !taken && path.symlink_metadata().is_ok() {
+            return Ok(false);
         }
-        if let Err(error) = fs::rename(&self.partial, path) {
-            let _ = fs::remove_file(path);
-            return Err(trouble(error));
+        if let Err(source) = fs::rename(&self.partial, path) {
+            if taken {
+                let _ = fs::remove_file(path);
+            }
+            let path = path.to_owned();
+            return Err(Error::Io { path, source });
         }
+        // Only now: until it has its name, nobody else may take it for one that was left.
+        self.file = None;
         Ok(true)
     }
 
-    /// Leaves the file as it is, under the name of an unfinished one.
-    pub fn leave(mut self) {
-        self.partial = PathBuf::new();
-    }
-
-    /// Gives the file its name. One that has the name already is replaced only if told so.
-    pub fn finish(mut self, overwrite: bool) -> Result<(), Error> {
-        self.file = None;
-        if !overwrite && self.path.exists() {
-            return Err(Error::Exists {
-                path: self.path.clone(),
-            });
-        }
-        fs::rename(&self.partial, &self.path).map_err(|source| Error::Io {
-            path: self.path.clone(),
-            source,
-        })
-    }
-}
-
-impl Drop for OutputFile {
-    fn drop(&mut self) {
-        // After `finish` there is nothing by this name; otherwise there is nobody to tell.
+    /// Removes the file, of which nothing is wanted.
+    pub fn discard(self) {
+        // Where that fails, it is found as one that was left.
         let _ = fs::remove_file(&self.partial);
     }
 }
@@ -238,8 +228,31 @@ mod tests {
         placer.write(b"abc", first).expect("written");
         placer.write(b"", first).expect("nothing to write");
         placer.write_pieces(&[b"", b""], first).expect("nothing");
-        file.finish(false).expect("a name");
-        let octets = fs::read(folder.path().join("x")).expect("the file");
-        assert_eq!(octets, b"abcdefg");
+        let path = folder.path().join("x");
+        assert!(file.finish_as(&path).expect("a name"));
+        assert_eq!(fs::read(path).expect("the file"), b"abcdefg");
+    }
+
+    #[test]
+    fn nothing_is_replaced_and_nothing_removed_unasked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x");
+        let begin = || {
+            let mut file = OutputFile::create(folder.path(), "x").expect("a file");
+            file.write(b"ours").expect("written");
+            file
+        };
+        let mut file = begin();
+        fs::write(&path, b"others").expect("a file");
+        assert!(!file.finish_as(&path).expect("no trouble"));
+        assert!(file.finish_as(&folder.path().join("none/x")).is_err());
+        let partial = file.partial().to_owned();
+        drop(file);
+        assert_eq!(fs::read(partial).expect("it stays"), b"ours");
+        let file = begin();
+        let partial = file.partial().to_owned();
+        file.discard();
+        assert!(!partial.exists());
+        assert_eq!(fs::read(path).expect("a file"), b"others");
     }
 }

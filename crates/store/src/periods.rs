@@ -9,11 +9,13 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use netcap_record::Timestamp;
+
+use crate::Error;
 
 /// When output is cut into periods. Without any of these, never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,12 +59,21 @@ const TIME: &[u8] = b"0000-00-00T00-00-00Z";
 impl Period {
     /// The first period that begins within that second.
     pub fn at(time: SystemTime) -> Period {
+        Period::of(Timestamp::new(seconds(time).cast_signed(), 0))
+    }
+
+    /// The same, of a time as records have it.
+    pub fn of(time: Timestamp) -> Period {
         let mut text = Vec::new();
-        Timestamp::new(seconds(time).cast_signed(), 0).write_utc(&mut text);
+        time.write_utc(&mut text);
         let mut name = [b'0'; TIME.len()];
-        // `2026-11-21 19:00:00 +0000 UTC` is as long up to the zone.
+        // `2026-11-21 19:00:00 +0000 UTC`, or what stands behind the seconds, is as long up to there.
         for ((octet, text), pattern) in name.iter_mut().zip(&text).zip(TIME) {
-            *octet = if *pattern == b'0' { *text } else { *pattern };
+            *octet = match (pattern, text) {
+                // Of years that have not four digits nothing is true, but the name is one.
+                (b'0', text) if text.is_ascii_digit() => *text,
+                (pattern, _) => *pattern,
+            };
         }
         Period {
             time: name,
@@ -76,6 +87,23 @@ impl Period {
         Period {
             number: self.number.saturating_add(1),
             ..self
+        }
+    }
+
+    /// Makes the folder of the first period from this one on, within its second, that has none in a directory.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn make_in(mut self, directory: &Path) -> Result<(Period, PathBuf), Error> {
+        loop {
+            let path = directory.join(self.to_string());
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok((self, path)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && self.next() != self => {
+                    self = self.next();
+                }
+                Err(source) => return Err(Error::Io { path, source }),
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: reading and writing block no longer than the time-outs that were set; an open
 //! connection ends with FIN, and in TLS with close_notify, not with a reset; a peer that is gone
-//! without a word is noticed after about a minute (TCP keep-alive).
+//! without a word is noticed after about a minute (TCP keep-alive), or sooner if that is asked for.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -25,6 +25,10 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// and so many times before it counts as gone.
 const KEEPALIVE_RETRIES: u32 = 3;
+
+/// The same for who has to know soon.
+const SOON: Duration = Duration::from_secs(1);
+const SOON_RETRIES: u32 = 4;
 
 /// Peers that may wait to be let in. Where there are more the kernel does not answer, and they try again
 /// after a second; the 128 of the standard library are less than connect at once after a restart. This is
@@ -193,6 +197,39 @@ impl Connection {
             Socket::Tcp(stream) => Some((stream.local_addr().ok()?, stream.peer_addr().ok()?)),
             Socket::Unix(_) => None,
         }
+    }
+
+    /// Has a peer that is gone without a word noticed after five seconds of silence, of both sides.
+    ///
+    /// # Errors
+    ///
+    /// The system does not take it.
+    pub fn notice_soon(&self) -> io::Result<()> {
+        let Socket::Tcp(stream) = &self.socket else {
+            return Ok(());
+        };
+        let keepalive = TcpKeepalive::new()
+            .with_time(SOON)
+            .with_interval(SOON)
+            .with_retries(SOON_RETRIES);
+        SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    }
+
+    /// Has a peer that acknowledges nothing for so long, or takes nothing, counted as gone; zero: as long as the
+    /// system has it, which is a quarter of an hour. Where the system has no such setting nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// The system does not take it.
+    pub fn set_unacknowledged_timeout(&self, timeout: Duration) -> io::Result<()> {
+        let Socket::Tcp(stream) = &self.socket else {
+            return Ok(());
+        };
+        #[cfg(target_os = "linux")]
+        SockRef::from(stream).set_tcp_user_timeout(Some(timeout))?;
+        #[cfg(not(target_os = "linux"))]
+        let _ = (stream, timeout);
+        Ok(())
     }
 
     /// How long reading waits at most; none: for ever. Zero is taken for the shortest time there is.

@@ -162,16 +162,18 @@ impl<'a> Flow<'a> {
                 std::mem::take(&mut notes.carried_fractions),
             ),
         ];
+        let dropped = std::mem::take(&mut notes.dropped);
         let described = notes
             .described
             .as_mut()
             .map(std::mem::take)
             .unwrap_or_default();
-        if described.is_empty() && counts.iter().all(|(_, count)| *count == 0) {
+        if described.is_empty() && dropped == 0 && counts.iter().all(|(_, count)| *count == 0) {
             return Ok(());
         }
         let mut state = self.endpoint.shared.state();
         if let Some(account) = state.accounts.get_mut(self.account) {
+            account.dropped = account.dropped.saturating_add(dropped);
             for (event, count) in counts {
                 account.count(event, count);
             }

@@ -81,6 +81,8 @@ pub struct InterfaceInfo {
     pub source: String,
     /// Its name at the source, safe to show, where the stream says it.
     pub if_name: Option<String>,
+    /// What the stream says about it in a comment, safe to show.
+    pub comment: Option<String>,
     /// What its packets begin with.
     pub link_type: LinkType,
     /// The longest packet to expect, in octets; 0 is unknown.

@@ -27,6 +27,8 @@ pub(crate) struct Account {
     name: String,
     packets: u64,
     octets: u64,
+    /// Packets that it says were dropped where they were captured.
+    pub(crate) dropped: u64,
     /// A stream of its has begun.
     has_begun: bool,
     events: Vec<(&'static str, u64)>,
@@ -38,6 +40,7 @@ impl Account {
             name: name.to_owned(),
             packets: 0,
             octets: 0,
+            dropped: 0,
             has_begun: false,
             events: Vec::new(),
         }
@@ -58,8 +61,9 @@ impl Account {
             name: self.name.clone(),
             packets: self.packets,
             octets: self.octets,
-            lost: 0,
+            lost: self.dropped,
             events: self.events.clone(),
+            trouble: None,
         }
     }
 
@@ -111,21 +115,30 @@ impl State {
     pub(crate) fn interface(&mut self, source: &str, described: Described) -> Option<u32> {
         let info = InterfaceInfo {
             source: source.to_owned(),
-            if_name: described.name.as_deref().map(shown),
+            if_name: described.name.as_deref().map(|name| shown(name, 255)),
+            comment: None,
             link_type: described.link_type,
             snaplen: described.snapshot_len,
             nanoseconds: described.nanoseconds,
             fcs_len: described.fcs_len,
         };
         let key = (info, described.in_section);
+        let comment = described.comment.as_deref().map(|text| shown(text, 1024));
         if let Some(number) = self.numbers.get(&key) {
+            // That of a peer that was started anew may say something else.
+            if let Some(known) = self.interfaces.get_mut(*number as usize) {
+                known.comment = comment;
+            }
             return Some(*number);
         }
         if self.interfaces.len() >= MAX_INTERFACES {
             return None;
         }
         let number = self.interfaces.len() as u32;
-        self.interfaces.push(key.0.clone());
+        self.interfaces.push(InterfaceInfo {
+            comment,
+            ..key.0.clone()
+        });
         self.numbers.insert(key, number);
         Some(number)
     }
@@ -267,10 +280,10 @@ impl Drop for Thread {
 }
 
 /// A peer's text without control characters, and of bounded length.
-fn shown(octets: &[u8]) -> String {
+fn shown(octets: &[u8], most: usize) -> String {
     let text = String::from_utf8_lossy(octets);
     text.chars()
-        .take(255)
+        .take(most)
         .flat_map(char::escape_debug)
         .collect()
 }

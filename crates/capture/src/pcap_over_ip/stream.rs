@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Connection, tls_fault};
 use crate::Error;
-use crate::compression::Compression;
+use crate::compression::{Compression, DecompressError};
 use crate::file::FileSource;
 use crate::format::{Format, Limits};
 use crate::input::Input;
@@ -234,7 +234,8 @@ pub(crate) fn open(
         _ => {
             let len = prefix.len();
             let reason = match len {
-                0 => "it ends before its first octet".to_owned(),
+                0 => "it ends before its first octet; where we have connected, the peer may not allow this address"
+                    .to_owned(),
                 _ => format!("it ends in the file header, after {len} octets"),
             };
             Err(fail(Fault::Truncated, len, reason))
@@ -288,7 +289,16 @@ pub(crate) fn describe(peer: &str, error: Error, packets: u64, at: u64) -> Strea
             at,
             format!("the {format} stream is corrupt"),
         ),
-        Error::Compressed { reason, .. } => (Fault::Malformed, at, reason.to_string()),
+        Error::Compressed { reason, .. } => match reason {
+            DecompressError::Ratio { .. } => (
+                Fault::Unsupported,
+                at,
+                format!(
+                    "{reason}; if it is not made to do harm, have the peer send it without compression"
+                ),
+            ),
+            _ => (Fault::Malformed, at, reason.to_string()),
+        },
         Error::Io { source, .. } => match tls_fault(&source) {
             Some(reason) => (Fault::Tls, at, reason),
             None => (Fault::Lost, at, source.to_string()),

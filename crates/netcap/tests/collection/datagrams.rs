@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
 use flate2::read::MultiGzDecoder;
+use nix::sys::signal::Signal;
 
 use crate::lab::{Lab, SENSOR, SERVER, capture, files_in, times};
 
@@ -104,6 +105,28 @@ fn names_are_no_paths() {
     assert_eq!(long.len(), 1);
     let expected = ["%2e.", "%2e.%2f..%2fx", "%2fetc%2fx", "a%2fb", "somebody"];
     assert_eq!(short, expected);
+}
+
+#[test]
+fn what_cannot_be_stored_is_counted() {
+    let lab = Lab::with_keys();
+    let (mut server, address) = lab.serve("");
+    fs::write(lab.path("records/alice"), "in the way").expect("written");
+    let file = capture("example.pcap");
+    let args = format!("-pubkey pub.key -addr {address} -client alice");
+    lab.send(&format!("{args} -r {}", file.display()));
+    server.line_with("not_stored");
+    server.signal(Signal::SIGTERM);
+    let (code, said) = server.end();
+    assert_eq!(code, 2, "{said}");
+    let ended = said.lines().find(|line| line.contains("event=\"ended\""));
+    let count = |name: &str| {
+        let (_, rest) = ended?.split_once(&format!(" {name}=\""))?;
+        rest.split('"').next()?.parse::<u64>().ok()
+    };
+    assert!(count("not_stored") > Some(0), "{said}");
+    assert_eq!(count("not_stored"), count("refused"), "{said}");
+    assert!(said.contains("could not be stored"), "{said}");
 }
 
 #[test]

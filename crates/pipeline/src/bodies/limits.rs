@@ -53,4 +53,8 @@ pub struct BodyLedger {
     pub no_room: u64,
     /// Bodies cut because too many were under way: that which had waited longest.
     pub crowded_out: u64,
+    /// Bodies not kept, or not all of them, because they could not be written.
+    pub unwritten: u64,
+    /// What the system said of the first of these.
+    pub why: Option<String>,
 }

@@ -8,7 +8,8 @@
 //! Whoever sends the traffic chooses names, sizes and numbers, so: names are of `[A-Za-z0-9._-]`,
 //! do not begin with a dot and have at most [`LONGEST_NAME`] octets. No file is ever replaced and
 //! no link followed. [`BodyLimits`] bounds octets and files, [`MOST_AT_A_TIME`] what is under way;
-//! what that costs is counted. A body goes to disk as it comes, and has its name when it ends.
+//! what that costs is counted. A body goes to disk as it comes, and has its name when it ends. One that
+//! cannot be written is kept as far as it was, and counted: no run ends by it.
 //!
 //! All of it goes by the order of packets, so the files do not depend on workers or batches.
 
@@ -53,22 +54,23 @@ struct Body {
     /// The last ones, which are not in the file yet.
     block: Vec<u8>,
     file: Option<OutputFile>,
+    /// Whether something of it could not be written.
+    is_broken: bool,
     octets: u64,
     /// Number of the event that was its latest.
     latest: u64,
 }
 
 impl Body {
-    /// Writes what waits. Gives the file.
-    fn write(&mut self, directory: &Path) -> Result<&mut OutputFile, Error> {
+    /// Writes what waits, and more.
+    fn write(&mut self, directory: &Path, more: &[u8]) -> Result<(), Error> {
         let file = match self.file.take() {
             Some(file) => file,
             None => OutputFile::create(directory, &format!("body-{}", self.number))?,
         };
         let file = self.file.insert(file);
-        file.write(&self.block)?;
-        self.block.clear();
-        Ok(file)
+        let block = std::mem::take(&mut self.block);
+        Ok(file.write(&block).and_then(|()| file.write(more))?)
     }
 }
 
@@ -109,15 +111,19 @@ impl BodySink {
     }
 
     /// What became of the bodies so far.
-    pub(crate) fn ledger(&self) -> BodyLedger {
-        self.ledger.clone()
+    pub(crate) fn ledger(&self) -> &BodyLedger {
+        &self.ledger
+    }
+
+    /// Ends all bodies where they are, as nothing more comes.
+    pub(crate) fn close(&mut self) {
+        while let Some((_, body)) = self.under_way.pop_first() {
+            self.end(body, false);
+        }
     }
 
     /// Takes what has happened to bodies.
-    pub(crate) fn take(
-        &mut self,
-        events: impl IntoIterator<Item = BodyEvent>,
-    ) -> Result<(), Error> {
+    pub(crate) fn take(&mut self, events: impl IntoIterator<Item = BodyEvent>) {
         for event in events {
             self.events += 1;
             match event {
@@ -125,26 +131,25 @@ impl BodySink {
                     id,
                     target,
                     encoding,
-                } => self.begin(id, &target, &encoding)?,
-                BodyEvent::Octets(id, octets) => self.append(id, &octets)?,
+                } => self.begin(id, &target, &encoding),
+                BodyEvent::Octets(id, octets) => self.append(id, &octets),
                 BodyEvent::End { id, is_whole } => {
                     if let Some(body) = self.under_way.remove(&id) {
-                        self.end(body, is_whole)?;
+                        self.end(body, is_whole);
                     }
                 }
             }
         }
-        Ok(())
     }
 
-    fn begin(&mut self, id: BodyId, target: &[u8], encoding: &[u8]) -> Result<(), Error> {
+    fn begin(&mut self, id: BodyId, target: &[u8], encoding: &[u8]) {
         if self.under_way.len() >= MOST_AT_A_TIME
             && let Some((id, _)) = self.under_way.iter().min_by_key(|(_, body)| body.latest)
         {
             let id = *id;
             if let Some(body) = self.under_way.remove(&id) {
                 self.ledger.crowded_out += 1;
-                self.end(body, false)?;
+                self.end(body, false);
             }
         }
         let mut name = file_name(target);
@@ -161,22 +166,22 @@ impl BodySink {
             head: Vec::new(),
             block: Vec::new(),
             file: None,
+            is_broken: false,
             octets: 0,
             latest: self.events,
         };
         self.under_way.insert(id, body);
-        Ok(())
     }
 
     /// Takes the next octets of a body, unless it was ended here before.
-    fn append(&mut self, id: BodyId, octets: &[u8]) -> Result<(), Error> {
+    fn append(&mut self, id: BodyId, octets: &[u8]) {
         let Some(mut body) = self.under_way.remove(&id) else {
-            return Ok(());
+            return;
         };
         body.latest = self.events;
         for piece in octets.chunks(PIECE) {
             let is_sound = body.coding.decode(piece, &mut self.decoded);
-            let fits = self.keep(&mut body)?;
+            let fits = self.keep(&mut body);
             if !is_sound {
                 self.ledger.undecodable += 1;
             }
@@ -187,19 +192,22 @@ impl BodySink {
             }
         }
         self.under_way.insert(id, body);
-        Ok(())
     }
 
-    /// Adds what was decoded to a body; `false` where that exceeds a limit.
-    fn keep(&mut self, body: &mut Body) -> Result<bool, Error> {
+    /// Adds what was decoded to a body; `false` where that exceeds a limit, or cannot be written.
+    fn keep(&mut self, body: &mut Body) -> bool {
         if self.decoded.is_empty() {
-            return Ok(true);
+            return true;
+        }
+        if body.is_broken {
+            self.decoded.clear();
+            return false;
         }
         if body.octets == 0 {
             if self.started >= self.config.limits.files {
                 self.ledger.too_many += 1;
                 self.decoded.clear();
-                return Ok(false);
+                return false;
             }
             self.started += 1;
             body.number = self.started;
@@ -223,35 +231,58 @@ impl BodySink {
         body.head.extend_from_slice(head);
         if body.block.len() + self.decoded.len() <= BLOCK {
             body.block.extend_from_slice(&self.decoded);
-        } else {
-            let file = body.write(&self.config.directory)?;
-            file.write(&self.decoded)?;
+        } else if let Err(error) = body.write(&self.config.directory, &self.decoded) {
+            self.fail(body, &error);
         }
         self.decoded.clear();
-        Ok(kept == had)
+        kept == had && !body.is_broken
+    }
+
+    /// Something of a body cannot be written.
+    fn fail(&mut self, body: &mut Body, error: &Error) {
+        body.is_broken = true;
+        self.ledger.unwritten += 1;
+        self.ledger.why.get_or_insert_with(|| error.to_string());
     }
 
     /// Gives the file of a body its name. A body without octets has none.
-    fn end(&mut self, mut body: Body, is_whole: bool) -> Result<(), Error> {
+    fn end(&mut self, mut body: Body, is_whole: bool) {
         let is_sound = body.coding.finish(&mut self.decoded);
-        let fits = self.keep(&mut body)?;
+        let fits = self.keep(&mut body);
         if is_whole && !is_sound {
             self.ledger.undecodable += 1;
         }
-        let is_partial = !is_whole || !is_sound || !fits;
         if body.octets == 0 {
-            return Ok(());
+            return;
         }
-        let folder = self.folder(media_type(&body.head))?;
-        let name = std::mem::take(&mut body.name);
+        if !body.is_broken
+            && let Err(error) = body.write(&self.config.directory, &[])
+        {
+            self.fail(&mut body, &error);
+        }
+        let Some(mut file) = body.file.take() else {
+            return;
+        };
+        let octets = file.octets();
+        if octets == 0 {
+            // The disk had room for a name, and for nothing in it.
+            return file.discard();
+        }
+        let is_partial = !is_whole || !is_sound || !fits || body.is_broken;
         let extension = if is_partial { ".partial" } else { "" };
-        let file = body.write(&self.config.directory)?;
-        self.name(file, &folder, &name, extension)?;
-        self.ledger.files += 1;
-        self.ledger.octets += body.octets;
-        self.ledger.partial += u64::from(is_partial);
-        self.ledger.encoded += u64::from(body.is_encoded);
-        Ok(())
+        let folder = self.folder(media_type(&body.head));
+        let named = folder.and_then(|folder| self.name(&mut file, &folder, &body.name, extension));
+        match named {
+            Ok(()) => {
+                self.ledger.files += 1;
+                self.ledger.octets += octets;
+                self.ledger.partial += u64::from(is_partial);
+                self.ledger.encoded += u64::from(body.is_encoded);
+            }
+            // It stays as it is, without its name.
+            Err(error) if !body.is_broken => self.fail(&mut body, &error),
+            Err(_) => {}
+        }
     }
 
     /// Gives a file the first name that is free.
@@ -279,13 +310,14 @@ impl BodySink {
     /// The folder of a media type: two levels, neither of them a link.
     fn folder(&mut self, media_type: &'static str) -> Result<PathBuf, Error> {
         let mut path = self.config.directory.clone();
-        let is_new = self.folders.insert(media_type);
+        let is_new = !self.folders.contains(media_type);
         for part in media_type.split('/') {
             path.push(part);
             if is_new && let Err(source) = make_folder(&path) {
                 return Err(Error::Directory { path, source });
             }
         }
+        self.folders.insert(media_type);
         Ok(path)
     }
 }
@@ -340,7 +372,7 @@ mod tests {
 
         fn tell(&mut self, event: BodyEvent) {
             let begun = self.bodies.events.drain(..).map(|(_, event)| event);
-            self.sink.take(begun.chain([event])).unwrap();
+            self.sink.take(begun.chain([event]));
         }
 
         fn whole(&mut self, target: &[u8], encoding: &str, octets: &[u8]) {
@@ -443,6 +475,35 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_cannot_be_written_ends_nothing() {
+        let mut bench = bench(limits());
+        let directory = bench.sink.config.directory.clone();
+        fs::remove_dir(&directory).unwrap();
+        bench.whole(b"/a", "", b"lost");
+        bench.whole(b"/b", "", &[0; 2 * BLOCK]);
+        let id = bench.begin(b"/c", "");
+        bench.append(id, b"in time");
+        fs::create_dir(&directory).unwrap();
+        bench.end(id, true);
+        bench.whole(b"/d", "", b"kept");
+        assert_eq!(bench.names(), ["text/plain/c", "text/plain/d"]);
+        let ledger = bench.sink.ledger();
+        let counts = (ledger.files, ledger.octets, ledger.partial);
+        assert_eq!((counts, ledger.unwritten), ((2, 11, 0), 2));
+        assert!(ledger.why.is_some());
+    }
+
+    #[test]
+    fn bodies_under_way_end_with_the_run() {
+        let mut bench = bench(limits());
+        let id = bench.begin(b"/a", "");
+        bench.append(id, b"so far");
+        bench.sink.close();
+        let expected = ("text/plain/a.partial".to_owned(), b"so far".to_vec());
+        assert_eq!(bench.files(), [expected]);
+    }
+
     #[cfg(unix)]
     #[test]
     fn what_is_there_stays() {
@@ -469,12 +530,14 @@ mod tests {
         bench.append(id, b"GIF89a");
         let is_whole = true;
         let end = BodyEvent::End { id, is_whole };
-        let trouble = bench.sink.take([end]).unwrap_err();
-        assert!(trouble.to_string().contains("image"), "{trouble}");
+        bench.sink.take([end]);
+        let ledger = bench.sink.ledger();
+        assert_eq!((ledger.files, ledger.unwritten), (1, 1));
+        assert!(ledger.why.as_ref().is_some_and(|why| why.contains("image")));
         assert!(!bench.directory.path().join("gif").exists());
         drop(bench.sink);
         let left = fs::read_dir(folder.parent().unwrap().parent().unwrap()).unwrap();
-        assert_eq!(left.count(), 2, "text and image");
+        assert_eq!(left.count(), 3, "text, image, and a file without a name");
     }
 
     #[test]
@@ -569,21 +632,5 @@ mod tests {
             ["text/plain/a-1.partial", "text/plain/a.partial"]
         );
         assert_eq!(bench.sink.ledger().crowded_out, 2);
-    }
-
-    #[test]
-    fn nothing_is_left_of_bodies_that_never_end() {
-        let mut bench = bench(limits());
-        let ids = [bench.begin(b"/a", ""), bench.begin(b"/b", "")];
-        for id in ids {
-            bench.append(id, b"x");
-        }
-        for id in ids {
-            bench.append(id, &vec![b'x'; 2 * BLOCK]);
-        }
-        assert_eq!(bench.names().len(), 2, "one hidden file each");
-        let directory = bench.sink.config.directory.clone();
-        drop(bench.sink);
-        assert_eq!(fs::read_dir(directory).unwrap().count(), 0);
     }
 }

@@ -22,11 +22,11 @@ pub struct FileConfig {
     pub compress: bool,
     /// Whether output waits for whole blocks. Without, it is written as each batch ends.
     pub buffered: bool,
-    /// How long output waits at most, where blocks are not full by then: for packets that come as they
-    /// happen, so that a run that is killed leaves what came until then. Where blocks end follows the
+    /// How long output waits at most, where blocks are not full by then: for packets that nobody can have
+    /// again, so that a run that is killed leaves what came until then. Where blocks end follows the
     /// clock then. By default as long as it takes.
     pub patience: Option<Duration>,
-    /// Whether files in the way are replaced.
+    /// Whether files that are in the way when a run begins are replaced.
     pub overwrite: bool,
     /// `InputSource` of the headers.
     pub source: String,

@@ -1,12 +1,13 @@
 //! The files of one directory: their names, their first octets, and that all of them appear together,
-//! complete.
+//! complete. What somebody else has put there meanwhile is never replaced: ours go to a folder beside it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use netcap_capture::{LinkType, pcap_writer};
 use netcap_record::Timestamp;
-use netcap_store::{About, OutputFile, unfinished};
+use netcap_store::{About, OutputFile, Period, unfinished};
 
 use super::{FileConfig, FileReport, Kinds};
 use crate::Error;
@@ -25,8 +26,59 @@ pub(crate) struct Folder {
     by_side: Vec<(Side, usize)>,
     names: Vec<(String, &'static str)>,
     /// Files of an earlier run that have the names of ours.
-    stale: Vec<PathBuf>,
+    stale: Vec<Stale>,
     pub(crate) error_log: ErrorLog,
+}
+
+/// A file of an earlier run, as it was when the period began.
+struct Stale {
+    path: PathBuf,
+    /// Its number, its length, and when it was changed: whether it is still the same.
+    seen: (u64, u64, i64, i64),
+}
+
+impl Stale {
+    fn see(path: PathBuf) -> Option<Stale> {
+        let file = path.symlink_metadata().ok()?;
+        let seen = (file.ino(), file.len(), file.mtime(), file.mtime_nsec());
+        Some(Stale { path, seen })
+    }
+
+    /// Removes it, unless somebody has written another one since.
+    fn remove(self) {
+        if Stale::see(self.path.clone()).is_some_and(|now| now.seen == self.seen) {
+            // One that cannot be removed is in the way.
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// What became of the files of a folder.
+pub(crate) struct Finished {
+    pub(crate) reports: Vec<FileReport>,
+    /// Where they are.
+    pub(crate) folder: PathBuf,
+    /// Records that were to be in them and could not be written.
+    pub(crate) lost: u64,
+    /// What was in the way of their names, and where they are therefore.
+    pub(crate) in_the_way: Option<String>,
+}
+
+impl Finished {
+    /// A file could not be given its name.
+    fn left(&mut self, file: &OutputFile, records: u64, error: &netcap_store::Error) {
+        let partial = file.partial();
+        let is_there = partial.symlink_metadata().is_ok();
+        self.lost += if is_there { 0 } else { records };
+        self.in_the_way.get_or_insert_with(|| match is_there {
+            true => format!(
+                "{error}; unfinished files are left, such as {}: `netcap -r` reads them, and `-leftovers adopt` \
+                 finishes them",
+                partial.display()
+            ),
+            false => format!("{} was removed meanwhile", partial.display()),
+        });
+    }
 }
 
 impl Folder {
@@ -41,11 +93,9 @@ impl Folder {
         let mut names: Vec<String> = types.map(|schema| config.name(schema)).collect();
         names.extend(["errors.log", "errors.pcap", "unknown.pcap"].map(str::to_owned));
         let paths = names.iter().map(|name| path.join(name));
-        let stale: Vec<PathBuf> = paths
-            .filter(|path| path.symlink_metadata().is_ok())
-            .collect();
+        let stale: Vec<Stale> = paths.filter_map(Stale::see).collect();
         if !config.overwrite
-            && let Some(path) = stale.first()
+            && let Some(Stale { path, .. }) = stale.first()
         {
             return Err(netcap_store::Error::Exists { path: path.clone() }.into());
         }
@@ -140,60 +190,111 @@ impl Folder {
     }
 
     /// Gives every file its name; all are complete. Those that `are_cut`, as something could not be
-    /// written, are cut behind their last whole record before. Says how many records that has cost.
-    ///
-    /// # Errors
-    /// Where one of them cannot have it, as somebody else's file has got there meanwhile; then none
-    /// keeps its name.
-    pub(crate) fn finish(
-        self,
-        overwrite: bool,
-        are_cut: bool,
-    ) -> Result<(Vec<FileReport>, u64), Error> {
-        let (mut reports, mut named) = (Vec::new(), Vec::<PathBuf>::new());
-        let mut lost = 0;
-        for path in &self.stale {
-            remove(path)?;
+    /// written, are cut behind their last whole record before. Where one of the names is somebody else's
+    /// by now, all files go to a folder of `directory` that is made for them, named by when they were begun.
+    pub(crate) fn finish(mut self, directory: &Path, are_cut: bool) -> Finished {
+        let mut finished = Finished {
+            reports: Vec::new(),
+            folder: self.path.clone(),
+            lost: 0,
+            in_the_way: None,
+        };
+        self.stale.drain(..).for_each(Stale::remove);
+        let files = self.complete(are_cut, &mut finished);
+        let taken = files.iter().map(|(_, report)| self.path.join(&report.name));
+        let mut taken = taken.filter(|path| path.symlink_metadata().is_ok());
+        if let Some(taken) = taken.next() {
+            self.make_another(directory, &taken, &mut finished);
         }
-        for (sink, (name, record_type)) in self.sinks.into_iter().zip(self.names) {
+        for (mut file, report) in files {
+            let mut path = finished.folder.join(&report.name);
+            let mut named = file.finish_as(&path);
+            if matches!(named, Ok(false)) {
+                // Somebody was faster, a moment ago.
+                self.make_another(directory, &path, &mut finished);
+                path = finished.folder.join(&report.name);
+                named = file.finish_as(&path);
+            }
+            match named {
+                Ok(true) => finished.reports.push(report),
+                Ok(false) => {
+                    let taken = netcap_store::Error::Exists { path };
+                    finished.left(&file, report.records, &taken);
+                }
+                Err(error) => finished.left(&file, report.records, &error),
+            }
+        }
+        finished.reports.sort_by(|a, b| a.name.cmp(&b.name));
+        finished
+    }
+
+    /// The files as far as they are whole, and what is to be told of them; without those that have nothing.
+    fn complete(
+        &mut self,
+        are_cut: bool,
+        finished: &mut Finished,
+    ) -> Vec<(OutputFile, FileReport)> {
+        let mut files = Vec::new();
+        let names = std::mem::take(&mut self.names).into_iter();
+        for (sink, (name, record_type)) in std::mem::take(&mut self.sinks).into_iter().zip(names) {
             let (mut records, written) = (sink.records, sink.written());
             let mut file: OutputFile = sink.into_file();
             if are_cut {
                 match file.cut(written) {
                     Ok(mended) if mended.records == 0 => {
-                        lost += records;
+                        finished.lost += records;
+                        file.discard();
                         continue;
                     }
                     Ok(mended) if !record_type.is_empty() => {
-                        lost += records.saturating_sub(mended.records);
+                        finished.lost += records.saturating_sub(mended.records);
                         records = mended.records;
                     }
                     Ok(_) => {}
-                    Err(_) => {
-                        // Whoever reads it will find what is whole.
-                        lost += records;
-                        file.leave();
+                    Err(error) => {
+                        // Whoever reads it will find what is whole; how much that is, nobody knows.
+                        finished.lost += records;
+                        finished.left(&file, 0, &error);
                         continue;
                     }
                 }
             }
-            let path = self.path.join(&name);
-            reports.push(FileReport {
+            let octets = file.octets();
+            let report = FileReport {
                 name,
                 record_type,
                 records,
-                octets: file.octets(),
-            });
-            if let Err(error) = file.finish(overwrite) {
-                for path in &named {
-                    remove(path)?;
-                }
-                return Err(error.into());
-            }
-            named.push(path);
+                octets,
+            };
+            files.push((file, report));
         }
-        reports.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok((reports, lost))
+        files
+    }
+
+    /// Makes a folder for the files, as they cannot be where somebody has taken a name.
+    fn make_another(&self, directory: &Path, taken: &Path, finished: &mut Finished) {
+        let Ok((_, folder)) = Period::of(self.created).make_in(directory) else {
+            return;
+        };
+        let whose = match self.path == directory {
+            true => "run",
+            false => "period",
+        };
+        finished.in_the_way.get_or_insert_with(|| {
+            format!(
+                "{} has appeared meanwhile, and is somebody else's: all files of this {whose} are in {}",
+                taken.display(),
+                folder.display()
+            )
+        });
+        finished.folder = folder;
+    }
+
+    /// Removes all files.
+    pub(crate) fn discard(self) {
+        for sink in self.sinks {
+            sink.into_file().discard();
+        }
     }
 }
 
@@ -225,16 +326,6 @@ pub(crate) fn is_ours(name: &str) -> bool {
 pub(crate) const COMPRESSED: &str = ".gz";
 /// Snapshot length in the headers of side files: that of tcpdump.
 const LARGEST_PACKET: u32 = 262_144;
-
-fn remove(path: &Path) -> Result<(), Error> {
-    fs::remove_file(path).map_err(|source| {
-        netcap_store::Error::Io {
-            path: path.to_owned(),
-            source,
-        }
-        .into()
-    })
-}
 
 #[cfg(test)]
 mod tests {

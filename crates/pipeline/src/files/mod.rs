@@ -8,6 +8,7 @@ mod periods;
 mod sink;
 mod unwritten;
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,11 +44,12 @@ pub fn leftovers(directory: &Path) -> io::Result<Vec<Leftover>> {
 }
 
 /// Writes records to files, which appear when their period ends. Dropped before that, it leaves
-/// nothing of the period.
+/// nothing of the period where the packets can be read again, and unfinished files where they cannot
+/// ([`FileConfig::patience`]).
 ///
-/// Where the disk refuses, the files of the period get their names at once, each up to its last record
-/// that was written whole. What comes then is [`Unwritten`]; with rotation another period begins as soon
-/// as there is room.
+/// Nothing ends a run: where the disk refuses, the files of the period get their names at once, each up to
+/// its last record that was written whole. What comes then is [`Unwritten`]; with rotation another period
+/// begins as soon as there is room.
 pub struct Files {
     config: FileConfig,
     kinds: Kinds,
@@ -60,6 +62,12 @@ pub struct Files {
     /// Whether something of the open period could not be written.
     is_cut: bool,
     unwritten: Unwritten,
+    /// Whether nothing can be written for now.
+    is_refused: bool,
+    /// What was in the way of the names of files, first.
+    in_the_way: Option<String>,
+    /// What nobody has been told yet.
+    news: Vec<String>,
     /// When all output was sent on its way, and when it was tried whether there is room.
     flushed: Instant,
     tried: Instant,
@@ -95,6 +103,9 @@ impl Files {
             spare: Spare::default(),
             is_cut: false,
             unwritten: Unwritten::default(),
+            is_refused: false,
+            in_the_way: None,
+            news: Vec::new(),
             flushed: Instant::now(),
             tried: Instant::now(),
         })
@@ -105,9 +116,23 @@ impl Files {
         &self.unwritten
     }
 
+    /// What was in the way of the names of files, the first time that something was, and where these are.
+    pub fn in_the_way(&self) -> Option<&str> {
+        self.in_the_way.as_deref()
+    }
+
     /// Something cannot be written: the period that is open ends.
     fn fail(&mut self, error: &Error) {
         self.unwritten.because(error);
+        if !std::mem::replace(&mut self.is_refused, true) {
+            let remedy = match self.config.rotation {
+                Some(_) => "new ones begin once it can be written again",
+                None => "make room and start anew",
+            };
+            self.news.push(format!(
+                "cannot write {error}; the files until here are complete, what comes is lost; {remedy}"
+            ));
+        }
         self.is_cut = self.open.is_some();
         self.tried = Instant::now();
     }
@@ -115,7 +140,12 @@ impl Files {
     /// Begins a period, if that is possible.
     fn begin(&mut self) {
         match self.periods.begin(&self.config, &self.kinds) {
-            Ok(open) => self.open = Some(open),
+            Ok(open) => {
+                self.open = Some(open);
+                if std::mem::take(&mut self.is_refused) {
+                    self.news.push("new files have begun".to_owned());
+                }
+            }
             Err(error) => self.fail(&error),
         }
     }
@@ -313,8 +343,10 @@ impl Outlet for Files {
             self.begin();
         }
         if let Some(closed) = closed {
-            let overwrite = self.config.overwrite;
-            self.unwritten.records += self.periods.close(closed, overwrite, are_cut)?;
+            let (lost, in_the_way) = self.periods.close(closed, are_cut);
+            self.unwritten.records += lost;
+            self.news.extend(in_the_way.clone());
+            self.in_the_way = self.in_the_way.take().or(in_the_way);
         }
         Ok(())
     }
@@ -322,6 +354,8 @@ impl Outlet for Files {
     fn tidy(&mut self, workers: &mut Workers<'_>) -> Upkeep {
         if self.open.is_none() && self.config.rotation.is_some() && self.tried.elapsed() >= RETRY {
             self.tried = Instant::now();
+            // It may be gone, and a disk may be there again under it.
+            drop(fs::create_dir_all(&self.config.directory));
             if has_room(&self.config.directory) {
                 self.begin();
             }
@@ -335,6 +369,17 @@ impl Outlet for Files {
         Upkeep {
             removed: self.periods.removed(),
             unwritten: self.unwritten.packets,
+            news: std::mem::take(&mut self.news),
+        }
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        if let Some(open) = self.open.take()
+            && self.config.patience.is_none()
+        {
+            open.discard();
         }
     }
 }

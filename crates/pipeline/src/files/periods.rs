@@ -8,14 +8,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use netcap_record::Timestamp;
 use netcap_store::{Period, Rotation, period_files, remove_period};
 
-use super::folder::{Folder, is_ours};
+use super::folder::{Finished, Folder, is_ours};
 use super::{FileConfig, FileReport, Kinds};
 use crate::Error;
 
@@ -104,15 +103,7 @@ impl Periods {
         {
             period = newest.next();
         }
-        let mut path = directory.join(period.to_string());
-        while let Err(source) = fs::create_dir(&path) {
-            let next = period.next();
-            if source.kind() != ErrorKind::AlreadyExists || next == period {
-                return Err(Error::Directory { path, source });
-            }
-            period = next;
-            path = directory.join(period.to_string());
-        }
+        let (period, path) = period.make_in(directory)?;
         self.newest = Some(period);
         self.folder.clone_from(&path);
         self.end = rotation.end(now);
@@ -128,20 +119,21 @@ impl Periods {
     }
 
     /// Gives the files of a period their names, once they are cut if they must be. Says how many records
-    /// that has cost.
-    pub(crate) fn close(
-        &mut self,
-        files: Folder,
-        overwrite: bool,
-        are_cut: bool,
-    ) -> Result<u64, Error> {
-        let folder = files.path().to_owned();
-        let (reports, lost) = files.finish(overwrite, are_cut)?;
+    /// that has cost, and what was in the way.
+    pub(crate) fn close(&mut self, files: Folder, are_cut: bool) -> (u64, Option<String>) {
+        let begun = files.path().to_owned();
+        let Finished {
+            reports,
+            folder,
+            lost,
+            in_the_way,
+        } = files.finish(&self.directory, are_cut);
         if self.rotation.is_some() {
-            if reports.is_empty() {
+            if reports.is_empty() || folder != begun {
                 // Something else may have got there.
-                drop(fs::remove_dir(&folder));
-            } else {
+                drop(fs::remove_dir(&begun));
+            }
+            if !reports.is_empty() {
                 self.ledger.periods += 1;
                 let octets = reports.iter().map(|report| report.octets).sum();
                 self.octets += octets;
@@ -158,7 +150,7 @@ impl Periods {
             }
         }
         self.make_room(0);
-        Ok(lost)
+        (lost, in_the_way)
     }
 
     /// Removes the oldest closed periods while all of them, and the open one with so many octets,
@@ -194,7 +186,7 @@ impl Periods {
 impl Drop for Periods {
     fn drop(&mut self) {
         if self.rotation.is_some() {
-            // After a failure the files of the open period are gone, and it is empty.
+            // After a failure the period that is open may be empty.
             drop(fs::remove_dir(&self.folder));
         }
     }
@@ -352,7 +344,7 @@ mod tests {
         assert_eq!(names_in(root.path()).len(), 1);
         // The next begins in the same second, or not.
         let next = periods.begin(&config, &kinds).expect("another");
-        periods.close(files, false, false).expect("closed");
+        periods.close(files, false);
         assert_eq!(
             names_in(root.path()).len(),
             1,

@@ -8,6 +8,7 @@ use clap::{Arg, ArgGroup, Command, CommandFactory, Parser};
 use netcap_capture::pcap_over_ip::Pin;
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::octets;
+use netcap_shell::signals;
 use netcap_shell::{
     Failure, Given, HostPort, InputFlags, NatsFlags, PipelineFlags, RecordFlags, Retired,
     exit_codes,
@@ -40,7 +41,7 @@ const RETIRED: Retired = Retired {
     // One of them at most.
     group = ArgGroup::new("delivery").args(["reliable", "nats"]),
     after_help = "--help tells more, with examples.",
-    after_long_help = format!("{EXAMPLES}\n\n{}", exit_codes(&[5]))
+    after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}", signals::IN_HELP, exit_codes(&[5]))
 )]
 pub(crate) struct Flags {
     /// Capture file whose records are sent, or address of a PCAP-over-IP peer; `-` is standard input
@@ -181,7 +182,7 @@ pub(crate) struct Flags {
     pub(crate) quiet: bool,
 
     /// Print the version
-    #[arg(long, help_heading = "Messages")]
+    #[arg(short = 'V', long, help_heading = "Messages")]
     pub(crate) version: bool,
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use netcap_pipeline::{Ledger, Report, Watch};
 use netcap_shell::console::say;
 use netcap_shell::progress::Progress;
+use netcap_shell::signals::Cause;
 use netcap_shell::summary::{Destination, summary};
 use netcap_shell::{Capture, Failure, Inputs, signals};
 
@@ -28,14 +29,16 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         _ => Vec::new(),
     };
     // Before anything is opened, or says that it waits.
+    let cause = Cause::watch()?;
     let stop = signals::stop()?;
     signals::stop_at_hang_up(&stop)?;
+    let asked = signals::account()?;
     // Before anything is opened: a wrong key is the likelier mistake.
     let peer = Peer::new(flags)?;
     let metrics = flags.metrics.listen(PROGRAM, flags.quiet)?;
     let capture = Capture::open(PROGRAM, &flags.input, &flags.pipeline, inputs, flags.quiet)?;
     capture.drop_privileges(&flags.spool)?;
-    let is_live = capture.source.is_live();
+    let (is_live, is_file) = (capture.source.is_live(), !capture.source.may_wait());
     let way = peer.open(&Run {
         flags,
         registry: &registry,
@@ -74,6 +77,16 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let mut last = Ledger::default();
     let mut show = |watch: Watch<'_>| {
         progress.show(&watch);
+        if asked.swap(false, Ordering::Relaxed) {
+            let report = Report {
+                ledger: watch.ledger.clone(),
+                trouble: None,
+                interrupted: false,
+            };
+            let so_far = Destination::Elsewhere("so far");
+            let text = summary(&report, so_far, started.elapsed(), false) + &account();
+            progress.print(text.trim_end());
+        }
         last.clone_from(watch.ledger);
         if let Some(gauges) = &gauges {
             gauges
@@ -123,18 +136,27 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     }
     match failure {
         Some(error) => Err(error.into()),
-        None => conclude(report, is_live),
+        None => {
+            let stopped = match report.ledger.packets {
+                0 => "interrupted before anything was read; nothing was sent",
+                _ => "interrupted; the rest was not read",
+            };
+            let is_interrupted = report.interrupted;
+            conclude(report)?;
+            if is_interrupted && is_file {
+                return Err(cause.interrupted(stopped));
+            }
+            if is_interrupted && !is_live {
+                // A pipe has no other end.
+                PROGRAM.note(stopped);
+            }
+            Ok(())
+        }
     }
 }
 
-/// What the end of a run means.
-fn conclude(report: Report, is_live: bool) -> Result<(), Failure> {
-    if report.interrupted && !is_live {
-        PROGRAM.note(match report.ledger.packets {
-            0 => "interrupted before anything was read; nothing was sent",
-            _ => "interrupted; the rest was not read",
-        });
-    }
+/// What the end of a run means, if it was not interrupted.
+fn conclude(report: Report) -> Result<(), Failure> {
     if !report.ledger.balances() {
         return Err(Failure::Bug("the ledger does not balance".to_owned()));
     }

@@ -7,8 +7,11 @@ use std::thread;
 
 use netcap_capture::pcap_over_ip::listen_remedy;
 use netcap_remote::reliable::{Enrolment, Event};
-use netcap_remote::{Archive, Collector, CollectorOptions, Error, PrivateKey, read_private};
+use netcap_remote::{
+    Archive, Collector, CollectorOptions, Error, PrivateKey, Refusal, read_private,
+};
 use netcap_shell::Failure;
+use netcap_shell::figures::counted;
 
 use crate::flags::Flags;
 use crate::snapshot::Snapshot;
@@ -71,8 +74,21 @@ impl Receiver for Collector {
     }
 
     fn stop(self: Box<Self>, snapshot: &mut Snapshot) -> (Vec<Event>, Result<(), Failure>) {
-        let stopped = Collector::stop(*self).map(|counts| snapshot.add_datagrams(&counts));
-        (Vec::new(), stopped.map_err(Failure::from))
+        let (counts, trouble) = Collector::stop(*self);
+        snapshot.add_datagrams(&counts);
+        let unstored = counts.refusals.get(&Refusal::NotStored);
+        let stopped = match (trouble, unstored.copied().unwrap_or_default()) {
+            (Some(trouble), 0) => Err(trouble.into()),
+            (None, 0) => Ok(()),
+            (trouble, unstored) => {
+                let why = trouble.map_or(String::new(), |trouble| format!("; {trouble}"));
+                Err(Failure::Environment(format!(
+                    "{} could not be stored, and what was in them is lost{why}",
+                    counted(unstored, "datagrams")
+                )))
+            }
+        };
+        (Vec::new(), stopped)
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Command, CommandFactory, Parser};
 use netcap_capture::pcap_over_ip::Pin;
 use netcap_shell::metrics::MetricsFlags;
+use netcap_shell::signals;
 use netcap_shell::{
     Failure, Given, HostPort, NatsFlags, Retired, RotationFlags, exit_codes, explained,
 };
@@ -36,7 +37,7 @@ use crate::PROGRAM;
                       netcap-server -reliable -addr ADDRESS:PORT [FLAGS]\n       \
                       netcap-server -nats URL -out DIR [FLAGS]",
     after_help = "--help tells more, with examples.",
-    after_long_help = format!("{EXAMPLES}\n\n{}", exit_codes(&[3, 4, 5]))
+    after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}", signals::IN_HELP, exit_codes(&[3, 4, 5]))
 )]
 pub(crate) struct Flags {
     /// Address and port to receive on: UDP, and TCP with -reliable
@@ -145,7 +146,7 @@ pub(crate) struct Flags {
     pub(crate) quiet: bool,
 
     /// Print the version
-    #[arg(long, help_heading = "Messages")]
+    #[arg(short = 'V', long, help_heading = "Messages")]
     pub(crate) version: bool,
 }
 

@@ -62,6 +62,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     // Before anything says that it waits.
     let stop = signals::stop()?;
     signals::stop_at_hang_up(&stop)?;
+    let asked = signals::account()?;
     let mut status = Status::new(flags.quiet);
     let known = folders(&flags.out);
     let mut receivers = Receivers::start(flags, ways, rotation, &status)?;
@@ -71,9 +72,15 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     status.begin(known);
     let mut second = Instant::now();
     let mut refused = Refused::default();
-    while !stop.load(Ordering::Relaxed) {
+    let failure = loop {
+        if stop.load(Ordering::Relaxed) {
+            break None;
+        }
         thread::sleep(TICK);
         status.happened(receivers.events());
+        if asked.swap(false, Ordering::Relaxed) {
+            status.account(&receivers.snapshot());
+        }
         if second.elapsed() < SECOND {
             continue;
         }
@@ -87,14 +94,12 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         for news in receivers.archive.news() {
             status.warn(&news);
         }
-        let mut refusal = None;
+        let (mut refusal, mut failure) = (None, None);
         for receiver in &mut receivers.all {
             for news in receiver.news() {
                 status.warn(&news);
             }
-            if let Some(failure) = receiver.failure() {
-                return Err(failure);
-            }
+            failure = failure.or_else(|| receiver.failure());
             let Some(trouble) = receiver.trouble() else {
                 continue;
             };
@@ -110,6 +115,9 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
                 refusal = Some(trouble);
             }
         }
+        if failure.is_some() {
+            break failure;
+        }
         let was_refused = refused.first.is_some();
         let lasts = refused.lasts(refusal.is_some(), second);
         if !was_refused && refused.first.is_some() {
@@ -117,13 +125,13 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
             status.tell("warning", event, &[]);
         }
         if lasts && let Some(refusal) = refusal {
-            return Err(refusal.into());
+            break Some(refusal.into());
         }
-    }
+    };
     let mut snapshot = Snapshot::default();
     let ended = receivers.stop(&mut status, &mut snapshot);
     status.end(&snapshot);
-    ended
+    failure.map_or(ended, Err)
 }
 
 impl Receivers {

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use netcap_record::Timestamp;
+use netcap_remote::Refusal;
 use netcap_remote::reliable::Event;
 use netcap_shell::console::{is_watched, say};
 use netcap_shell::figures::{grouped, several, size};
@@ -179,6 +180,21 @@ impl Status {
         }
     }
 
+    /// Tells what came of it so far, also who wants quiet, as they have asked.
+    pub(crate) fn account(&self, now: &Snapshot) {
+        if !self.is_watched {
+            return Status::write("info", "status", &sums(now));
+        }
+        let account = || {
+            say("so far:");
+            summary(now);
+        };
+        match &self.line {
+            Some(line) => line.note(account),
+            None => account(),
+        }
+    }
+
     /// Tells what came of it all.
     pub(crate) fn end(&mut self, now: &Snapshot) {
         self.tell_new(now);
@@ -195,23 +211,7 @@ impl Status {
             self.log("info", "ended", &sums(now));
             return;
         }
-        say(format_args!(
-            "{}, {} records in {} batches{}",
-            sensors(now),
-            grouped(now.sum(Sensor::records)),
-            grouped(now.sum(Sensor::batches)),
-            losses(now)
-        ));
-        if let Some(disk) = now.disk.filter(|disk| disk.removed > 0) {
-            say(format_args!(
-                "{} of the oldest periods, {}, removed (-disk-limit)",
-                grouped(disk.removed),
-                size(disk.removed_octets)
-            ));
-        }
-        for (reason, count) in &now.refused {
-            say(format_args!("  refused: {} {reason}", grouped(*count)));
-        }
+        summary(now);
     }
 
     /// Tells something: in words on a terminal, in the form of the log elsewhere.
@@ -236,9 +236,13 @@ impl Status {
 
     /// Writes a line as machines read it (logfmt).
     fn log(&self, level: &str, event: &str, fields: &[(&str, String)]) {
-        if self.is_quiet && level == "info" {
-            return;
+        if !self.is_quiet || level != "info" {
+            Status::write(level, event, fields);
         }
+    }
+
+    /// The same, also for who wants quiet.
+    fn write(level: &str, event: &str, fields: &[(&str, String)]) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default();
         let mut date = Vec::new();
@@ -251,6 +255,27 @@ impl Status {
             line.push_str(&format!(" {name}={value:?}"));
         }
         say(line);
+    }
+}
+
+/// Prints what came, and what did not, for people.
+fn summary(now: &Snapshot) {
+    say(format_args!(
+        "{}, {} records in {} batches{}",
+        sensors(now),
+        grouped(now.sum(Sensor::records)),
+        grouped(now.sum(Sensor::batches)),
+        losses(now)
+    ));
+    if let Some(disk) = now.disk.filter(|disk| disk.removed > 0) {
+        say(format_args!(
+            "{} of the oldest periods, {}, removed (-disk-limit)",
+            grouped(disk.removed),
+            size(disk.removed_octets)
+        ));
+    }
+    for (reason, count) in &now.refused {
+        say(format_args!("  refused: {} {reason}", grouped(*count)));
     }
 }
 
@@ -289,7 +314,8 @@ fn losses(now: &Snapshot) -> String {
     text
 }
 
-fn sums(now: &Snapshot) -> [(&'static str, String); 8] {
+fn sums(now: &Snapshot) -> [(&'static str, String); 9] {
+    let unstored = now.refused.get(Refusal::NotStored.name());
     [
         ("connected", connected(now).unwrap_or_default().to_string()),
         ("sensors", now.sensors.len().to_string()),
@@ -297,6 +323,11 @@ fn sums(now: &Snapshot) -> [(&'static str, String); 8] {
         ("batches", now.sum(Sensor::batches).to_string()),
         ("bytes", now.sum(Sensor::octets).to_string()),
         ("refused", now.refusals().to_string()),
+        // Of the refused.
+        (
+            "not_stored",
+            unstored.copied().unwrap_or_default().to_string(),
+        ),
         ("dropped", now.dropped().to_string()),
         ("missing", now.sum(|sensor| sensor.gaps).to_string()),
     ]

@@ -6,11 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use netcap_capture::Source;
-use netcap_pipeline::{Csv, Encoding, FileConfig, Files, Frames, Outlet, Report, Stream, Watch};
+use netcap_pipeline::{
+    Csv, Encoding, FileConfig, Files, Frames, Ledger, Outlet, Report, Stream, Watch,
+};
 use netcap_record::Timestamp;
 use netcap_shell::console::{has_colours, print, say};
 use netcap_shell::figures::counted;
 use netcap_shell::progress::Progress;
+use netcap_shell::signals::Cause;
 use netcap_shell::summary::{Destination, summary};
 use netcap_shell::{Capture, Failure, Inputs, check_directory, signals};
 
@@ -48,6 +51,7 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
     capture.config.ignore_unknown = flags.ignore_unknown;
     let out = Some(&flags.out).filter(|_| !flags.to_stdout());
     capture.drop_privileges([out, flags.files.as_ref()].into_iter().flatten())?;
+    let cause = Cause::watch()?;
     let stop = signals::stop()?;
     signals::stop_at_hang_up(&stop)?;
     let asked = signals::account()?;
@@ -63,7 +67,7 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
     let Capture { source, config, .. } = capture;
     let is_live = source.is_live();
     // A pipe has no other end than Ctrl-C either, and cannot be read again.
-    let is_file = !is_live && source.progress().total.is_some();
+    let is_file = !source.may_wait();
 
     let started = Instant::now();
     // Lines of records and one that changes all the time do not go together on a terminal.
@@ -71,11 +75,13 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
         PROGRAM,
         flags.quiet || stdout.is_some() && io::stdout().is_terminal(),
     );
+    let mut last = Ledger::default();
     let mut show = |watch: Watch<'_>| {
         progress.show(&watch);
+        last.clone_from(watch.ledger);
         if asked.swap(false, Ordering::Relaxed) {
             let account = Destination::Elsewhere("so far");
-            let text = summary(&report_so_far(&watch), account, started.elapsed(), false);
+            let text = summary(&so_far(watch.ledger), account, started.elapsed(), false);
             progress.print(text.trim_end());
         }
         if let Some(metrics) = &metrics {
@@ -104,7 +110,18 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
         }
     };
     progress.clear();
-    let report = result?;
+    let (report, failure) = match result {
+        Ok(report) => (report, None),
+        // What was read until then is known.
+        Err(error) => (so_far(&last), Some(Failure::from(error))),
+    };
+    if let Some(failure) = failure {
+        if !is_file && !flags.quiet && !matches!(failure, Failure::ClosedPipe) {
+            let account = Destination::Elsewhere("until it failed");
+            say(summary(&report, account, started.elapsed(), false).trim_end());
+        }
+        return Err(failure);
+    }
 
     let printed = match &written {
         _ if flags.quiet => Ok(()),
@@ -125,13 +142,8 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
     if !report.ledger.balances() {
         return Err(Failure::Bug("the ledger does not balance".to_owned()));
     }
-    if let Some(unwritten) = written.as_ref().map(Files::unwritten)
-        && let Some(why) = &unwritten.why
-    {
-        return Err(Failure::Environment(format!(
-            "{why}; {} are in no file",
-            counted(unwritten.records, "records")
-        )));
+    if let Some(trouble) = unwritten(written.as_ref(), &report.ledger) {
+        return Err(Failure::Environment(trouble));
     }
     if let Some(trouble) = report.trouble {
         return Err(trouble.into());
@@ -142,17 +154,33 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
         return Err(Failure::Loss(format!("{dropped} dropped (-fail-on-loss)")));
     }
     match report.interrupted {
-        true if is_file => Err(Failure::Interrupted(STOPPED.to_owned())),
+        true if is_file => Err(cause.interrupted(STOPPED)),
         // The terminal for the summary may be what is gone (SIGHUP).
         true if !flags.to_stdout() => Ok(()),
         _ => printed,
     }
 }
 
+/// What could not be written, or not under its name, in one line.
+fn unwritten(files: Option<&Files>, ledger: &Ledger) -> Option<String> {
+    let mut troubles = Vec::new();
+    if let Some(files) = files {
+        let unwritten = files.unwritten();
+        troubles.extend(unwritten.why.as_ref().map(|why| {
+            let records = counted(unwritten.records, "records");
+            format!("{why}; {records} are in no file")
+        }));
+        troubles.extend(files.in_the_way().map(str::to_owned));
+    }
+    let bodies = ledger.bodies.why.as_ref();
+    troubles.extend(bodies.map(|why| format!("-files: {why}; bodies are missing")));
+    (!troubles.is_empty()).then(|| troubles.join("; "))
+}
+
 /// What is known of a run that goes on.
-fn report_so_far(watch: &Watch<'_>) -> Report {
+fn so_far(ledger: &Ledger) -> Report {
     Report {
-        ledger: watch.ledger.clone(),
+        ledger: ledger.clone(),
         trouble: None,
         interrupted: false,
     }
@@ -160,7 +188,7 @@ fn report_so_far(watch: &Watch<'_>) -> Report {
 
 /// Refuses periods by the wall clock of packets that do not come as they happen.
 fn check_rotation(flags: &Flags, source: &dyn Source) -> Result<(), Failure> {
-    if !flags.rotation.is_given() || source.is_live() || source.progress().total.is_none() {
+    if !flags.rotation.is_given() || source.may_wait() {
         return Ok(());
     }
     Err(Failure::Usage(

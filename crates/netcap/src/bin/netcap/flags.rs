@@ -9,6 +9,7 @@ use netcap_pipeline::{BodyConfig, BodyLimits};
 use netcap_record::Timestamp;
 use netcap_record::csv::CsvStyle;
 use netcap_shell::metrics::MetricsFlags;
+use netcap_shell::signals;
 use netcap_shell::{
     Failure, Given, InputFlags, PipelineFlags, RecordFlags, RotationFlags, exit_codes, explained,
 };
@@ -30,7 +31,7 @@ use crate::retired::RETIRED;
     disable_version_flag = true,
     override_usage = "netcap -r FILE [FLAGS]\n       netcap -iface NAME [FLAGS]",
     after_help = "--help tells more, with examples.",
-    after_long_help = format!("{EXAMPLES}\n\n{}", exit_codes(&[]))
+    after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}", signals::IN_HELP, exit_codes(&[]))
 )]
 pub(crate) struct Flags {
     /// Capture or audit record file to read, or address of a PCAP-over-IP peer; `-` is standard input
@@ -417,12 +418,6 @@ pub(crate) fn command() -> Command {
 
 /// Reads a command line. `None` where it asked for help, and got it.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Flags>, Failure> {
-    let mut args: Vec<OsString> = args.into_iter().collect();
-    if let [_, only] = args.as_mut_slice()
-        && only == "help"
-    {
-        *only = "--help".into();
-    }
     let flags: Option<Given<Flags>> = PROGRAM.parse(command(), &RETIRED, args)?;
     Ok(flags.map(|flags| {
         let given = flags.names().to_vec();

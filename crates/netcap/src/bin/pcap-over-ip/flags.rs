@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use netcap_relay::{Cidr, Pace, Slow};
 use netcap_shell::peers::{News, ReaderFlags, Terms};
 use netcap_shell::quantity::seconds;
-use netcap_shell::{Failure, Given, Retired, TlsFlags, exit_codes};
+use netcap_shell::{Failure, Given, Retired, TlsFlags, exit_codes, signals};
 
 use crate::PROGRAM;
 
@@ -24,12 +24,15 @@ use crate::PROGRAM;
     version,
     disable_help_subcommand = true,
     after_help = TELLS_MORE,
-    after_long_help = format!("{TELLS_MORE}\n\n{}", exit_codes(&[]))
+    after_long_help = format!("{TELLS_MORE}\n\n{}\n{RELOADS}\n\n{}", signals::IN_HELP, exit_codes(&[]))
 )]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
 }
+
+/// What a signal does here beside.
+const RELOADS: &str = "  SIGHUP has certificates read again instead where --listen speaks TLS";
 
 /// The end of the help.
 const TELLS_MORE: &str = "pcap-over-ip COMMAND --help tells more, with examples.";
@@ -275,6 +278,8 @@ pub(crate) struct OutletFlags {
     pub(crate) listen: Vec<String>,
 
     /// Connect to this peer, which listens: again and again, unless --once is given
+    ///
+    /// With --retry N it is given up once N more attempts have failed; the program ends where nobody is left.
     ///
     /// HOST:PORT is TCP, or TLS if a flag says how the peer is believed (--ca, --pin, --server-name,
     /// --insecure). tls://HOST:PORT is TLS always.

@@ -13,8 +13,8 @@ use netcap_shell::{Failure, peers, signals};
 use crate::PROGRAM;
 use crate::flags::Hub;
 use crate::outlets::{Opened, announce, open};
-use crate::report::Report;
-use crate::serve::{attend, form, shaping};
+use crate::report::{Asked, Report};
+use crate::serve::{attend, conclude, form, interruption, shaping, warn_of_pcap};
 
 /// Octets that are held of each file: what is read of it at a time, and records of a usual length.
 const PER_FILE: u64 = 1 << 20;
@@ -29,9 +29,10 @@ pub(crate) fn run(flags: &Hub) -> Result<(), Failure> {
         &flags.tls,
         &addresses,
         is_listening,
-        !flags.reader.once,
+        &flags.reader,
     )?;
-    let report = Report::new(flags.outlets.quiet, flags.outlets.stats);
+    let asked = Asked::listen(&halt, tls.as_ref())?;
+    let report = Report::new(&flags.outlets, asked, &outlets, flags.write.is_some());
     let preamble = Arc::new(Preamble::new(form(&flags.form, true, false)));
     let fanout = Fanout::new(Arc::clone(&preamble), outlets.limits.queue);
 
@@ -46,12 +47,15 @@ pub(crate) fn run(flags: &Hub) -> Result<(), Failure> {
         memory += reader.ceiling() as u64;
         Box::new(reader)
     };
+    if inlet.is_live() {
+        warn_of_pcap(form(&flags.form, true, false));
+    }
     let mut file = flags.write.as_ref().map(create).transpose()?;
     if !flags.outlets.quiet {
         announce(&outlets, inlet.name(), memory, true);
     }
     let mut result = Ok(());
-    let attended = attend(&outlets, tls.as_ref(), &fanout, &halt, &report, || {
+    let attended = attend(&outlets, &fanout, &halt, &report, || {
         let drainage = Drainage {
             preamble: Arc::clone(&preamble),
             fanout: &fanout,
@@ -62,13 +66,14 @@ pub(crate) fn run(flags: &Hub) -> Result<(), Failure> {
         let (totals, pumped) = pump(inlet.as_mut(), shaping, drainage, &halt, &mut |totals| {
             report.input(totals);
         });
-        result = pumped.map_err(Failure::from);
+        let pumped = pumped.map_err(Failure::from);
+        result = pumped.and_then(|()| interruption(inlet.as_ref(), &totals, &report));
         if !flags.outlets.quiet {
             accounts(inlet.as_mut());
         }
         Some(totals)
     });
-    result.and(attended)
+    conclude(result, attended)
 }
 
 /// What came from each source.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use netcap_capture::libpcap;
 use netcap_capture::pcap_over_ip::{Address, ClientTls, Listener, Place, Role, ServerTls};
 use netcap_relay::{Limits, Outlets, OwnTraffic, QueueLimits};
+use netcap_shell::peers::ReaderFlags;
 use netcap_shell::{Failure, Given, TlsFlags};
 
 use crate::PROGRAM;
@@ -32,7 +33,7 @@ pub(crate) fn open(
     tls: &Given<TlsFlags>,
     read: &[Address],
     is_listening: bool,
-    is_persistent: bool,
+    reader: &ReaderFlags,
 ) -> Result<Opened, Failure> {
     let mut places = flags.listen.clone();
     if places.is_empty() && flags.connect.is_empty() && is_listening {
@@ -85,7 +86,8 @@ pub(crate) fn open(
         allow: flags.allow.clone(),
         greeting: None,
         limits: limits(flags),
-        is_persistent,
+        is_persistent: !reader.once,
+        retries: reader.retry,
         own: None,
     };
     refuse_itself(&outlets, read)?;
@@ -97,32 +99,39 @@ pub(crate) fn open(
 
 /// Refuses to read what we send: `read` are the addresses that the stream comes from.
 fn refuse_itself(outlets: &Outlets, read: &[Address]) -> Result<(), Failure> {
-    let listening: Vec<SocketAddr> = outlets.listeners.iter().map(Listener::local_addr).collect();
-    for address in read.iter().filter(|address| address.role == Role::Connect) {
-        let Place::Tcp { host, port } = &address.place else {
-            continue;
-        };
-        let mut places = (host.as_str(), *port)
-            .to_socket_addrs()
-            .into_iter()
-            .flatten();
-        let is_us = |place: SocketAddr| {
-            listening.iter().any(|here| {
-                let (here_ip, ip) = (here.ip().to_canonical(), place.ip().to_canonical());
-                let is_here = match here_ip.is_unspecified() {
-                    true => ip.is_unspecified() || is_local(ip),
-                    false => here_ip == ip || ip.is_unspecified() && here_ip.is_loopback(),
-                };
-                here.port() == place.port() && is_here
-            })
-        };
-        if places.any(is_us) {
+    let mut listening: Vec<SocketAddr> =
+        outlets.listeners.iter().map(Listener::local_addr).collect();
+    let waiting = read.iter().filter(|address| address.role == Role::Listen);
+    listening.extend(waiting.flat_map(places));
+    let reading = read.iter().filter(|address| address.role == Role::Connect);
+    for address in reading.chain(&outlets.peers) {
+        let is_us = |place| listening.iter().any(|here| is_there(*here, place));
+        if places(address).any(is_us) {
             return Err(Failure::Usage(format!(
                 "{address} is where this program listens: it would read what it sends, again and again"
             )));
         }
     }
     Ok(())
+}
+
+/// The places of an address.
+fn places(address: &Address) -> impl Iterator<Item = SocketAddr> {
+    let found = match &address.place {
+        Place::Tcp { host, port } => (host.as_str(), *port).to_socket_addrs().ok(),
+        Place::Unix(_) => None,
+    };
+    found.into_iter().flatten()
+}
+
+/// Whether who connects to that place comes to who listens here.
+fn is_there(here: SocketAddr, place: SocketAddr) -> bool {
+    let (here_ip, ip) = (here.ip().to_canonical(), place.ip().to_canonical());
+    let is_here = match here_ip.is_unspecified() {
+        true => ip.is_unspecified() || is_local(ip),
+        false => here_ip == ip || ip.is_unspecified() && here_ip.is_loopback(),
+    };
+    here.port() == place.port() && is_here
 }
 
 /// Whether an address is one of this machine.

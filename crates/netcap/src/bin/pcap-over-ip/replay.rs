@@ -1,7 +1,10 @@
 //! `replay`: the packets of a capture or a stream out of an interface.
 
 use std::iter;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use netcap_capture::pcap_over_ip::Address;
 use netcap_capture::{Source, open};
@@ -9,25 +12,36 @@ use netcap_relay::replay::{Nic, ReplayOptions, ReplayTotals, carries, replay};
 use netcap_relay::{Pace, stdin};
 use netcap_shell::figures::{several, size};
 use netcap_shell::peers::Terms;
-use netcap_shell::privileges::drop_after_opening;
+use netcap_shell::privileges::{drop_after_opening, need_no_capabilities};
 use netcap_shell::{Failure, signals};
 
 use crate::PROGRAM;
 use crate::flags::Replay;
+use crate::report::Asked;
+
+/// How soon the account is told that is asked for.
+const TICK: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(flags: &Replay) -> Result<(), Failure> {
     let halt = signals::halt()?;
+    let asked = Asked::listen(&halt, None)?;
     let is_stream = Address::looks_like(&flags.input);
     let address = is_stream.then(|| flags.input.parse()).transpose()?;
     flags.tls.check(PROGRAM, &address)?;
+    if let Some(address) = &address
+        && !flags.force
+        && carries(&flags.interface, address)
+    {
+        return Err(Failure::Usage(format!(
+            "{}: the stream comes by this interface, so what is replayed onto it may be captured and \
+             come again; choose another, such as a dummy, or --force",
+            flags.interface
+        )));
+    }
+    let mut nic = Nic::open(&flags.interface)?;
+    // Before there are threads that read a stream; another user we become once files are open, too.
+    need_no_capabilities();
     let mut source: Box<dyn Source> = if let Some(address) = address {
-        if !flags.force && carries(&flags.interface, &address) {
-            return Err(Failure::Usage(format!(
-                "{}: the stream comes by this interface, so what is replayed onto it may be \
-                 captured and come again; choose another, such as a dummy, or --force",
-                flags.interface
-            )));
-        }
         let (addresses, terms) = (vec![address], Terms::default());
         Box::new(flags.reader.open(PROGRAM, addresses, &flags.tls, terms)?)
     } else if flags.input == "-" {
@@ -39,7 +53,6 @@ pub(crate) fn run(flags: &Replay) -> Result<(), Failure> {
     } else {
         open(flags.input.as_ref())?
     };
-    let mut nic = Nic::open(&flags.interface)?;
     drop_after_opening(None, iter::empty())?;
     let usual = if is_stream || flags.input == "-" {
         Pace::Max
@@ -52,19 +65,74 @@ pub(crate) fn run(flags: &Replay) -> Result<(), Failure> {
         rewrite_ethernet: flags.rewrite_eth,
         pad: flags.pad,
     };
-    let (totals, result) = replay(source.as_mut(), &mut nic, &options, &halt, &mut |_| {});
-    tell(&totals);
+    let is_file = source.progress().total.is_some();
+    let watch = Watch::new(&flags.interface);
+    let (totals, result) = thread::scope(|scope| {
+        scope.spawn(|| watch.answer(&asked));
+        let source = source.as_mut();
+        let replayed = replay(source, &mut nic, &options, &halt, &mut |totals| {
+            watch.see(totals);
+        });
+        watch.is_over.store(true, Ordering::Relaxed);
+        replayed
+    });
+    tell("", &totals);
     match result {
-        // What was cut short because the user ended it is no fault.
         Err(error) if !halt.is_asked() => Err(error.into()),
+        _ if halt.is_asked() && is_file => {
+            Err(asked.interrupted("interrupted; the rest was not sent"))
+        }
+        // What was cut short because the user ended it is no fault where it has no other end.
         _ => Ok(()),
     }
 }
 
+/// What is known of a replay while it runs.
+struct Watch<'a> {
+    interface: &'a str,
+    totals: Mutex<ReplayTotals>,
+    is_over: AtomicBool,
+}
+
+impl Watch<'_> {
+    fn new(interface: &str) -> Watch<'_> {
+        Watch {
+            interface,
+            totals: Mutex::default(),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes note of how far it is, and says so when the interface is away, and when it is back.
+    fn see(&self, totals: &ReplayTotals) {
+        let mut known = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = self.interface;
+        match (known.is_down, totals.is_down) {
+            (false, true) => {
+                PROGRAM.note(format_args!("{name}: it is down or gone; waiting for it"))
+            }
+            (true, false) => PROGRAM.note(format_args!("{name}: it is back; sending goes on")),
+            _ => {}
+        }
+        *known = *totals;
+    }
+
+    /// Tells the account so far when it is asked for, until all is over.
+    fn answer(&self, asked: &Asked) {
+        while !self.is_over.load(Ordering::Relaxed) {
+            thread::sleep(TICK);
+            if asked.account() {
+                let totals = *self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+                tell("so far: ", &totals);
+            }
+        }
+    }
+}
+
 /// Says what became of the packets.
-fn tell(totals: &ReplayTotals) {
+fn tell(so_far: &str, totals: &ReplayTotals) {
     let mut line = format!(
-        "{} ({}) of {} sent",
+        "{so_far}{} ({}) of {} sent",
         several(totals.sent, "packet"),
         size(totals.octets),
         totals.read

@@ -1,24 +1,75 @@
-//! What happens with peers, as lines: each peer's account when it leaves, the sum at the end, and a
-//! line of figures a second where somebody watches.
+//! What happens with peers, as lines: each peer's account when it leaves, the sum at the end and when SIGUSR1
+//! asks for it, and a line of figures a second where somebody watches.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use netcap_capture::pcap_over_ip::{ConnectError, ServerTls};
-use netcap_relay::{ClientTotals, Counts, Event, Farewell, Feeder, Halt, Outlets, PumpTotals};
+use netcap_relay::{ClientTotals, Event, Farewell, Feeder, Halt, Outlets, PumpTotals, Supply};
 use netcap_shell::console::is_watched;
 use netcap_shell::figures::{several, size};
-use netcap_shell::signals::INTERRUPTED;
-use netcap_shell::{Damper, Failure};
+use netcap_shell::signals::Cause;
+use netcap_shell::{Damper, Failure, signals};
 
 use crate::PROGRAM;
+use crate::flags::OutletFlags;
 
 /// The same kind of trouble is told no more often than that.
 const SPACING: Duration = Duration::from_secs(10);
 
 /// How much longer than peers may take the program may take to end.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// What signals ask for.
+pub(crate) struct Asked {
+    /// SIGUSR1: the account so far.
+    account: Arc<AtomicBool>,
+    /// SIGHUP, where there are certificates to be read again.
+    again: Option<(Arc<AtomicBool>, Arc<ServerTls>)>,
+    /// Any: the end.
+    cause: Cause,
+}
+
+impl Asked {
+    /// Listens to them. Where there is nothing to be read again, SIGHUP ends the program as SIGTERM does.
+    pub(crate) fn listen(halt: &Halt, tls: Option<&Arc<ServerTls>>) -> Result<Asked, Failure> {
+        let again = match tls {
+            Some(tls) => Some((signals::hang_up()?, Arc::clone(tls))),
+            None => {
+                signals::stop_at_hang_up(halt.flag())?;
+                None
+            }
+        };
+        Ok(Asked {
+            account: signals::account()?,
+            again,
+            cause: Cause::watch()?,
+        })
+    }
+
+    /// Whether the account is asked for, since this was asked last.
+    pub(crate) fn account(&self) -> bool {
+        self.account.swap(false, Ordering::Relaxed)
+    }
+
+    /// The failure of a run that was ended before its input was.
+    pub(crate) fn interrupted(&self, message: &str) -> Failure {
+        self.cause.interrupted(message)
+    }
+
+    /// Reads certificates again, if that is asked for.
+    fn reload(&self) {
+        if let Some((asked, tls)) = &self.again
+            && asked.swap(false, Ordering::Relaxed)
+        {
+            match tls.reload() {
+                Ok(()) => PROGRAM.note("certificates read again"),
+                Err(error) => PROGRAM.note(format_args!("the old certificates stay: {error}")),
+            }
+        }
+    }
+}
 
 /// How far the program has come.
 #[derive(Default)]
@@ -27,6 +78,8 @@ pub(crate) struct Progress {
     pub(crate) is_read: AtomicBool,
     /// The peers are served.
     pub(crate) is_over: AtomicBool,
+    /// There is nobody left to get what still comes.
+    pub(crate) is_left: AtomicBool,
 }
 
 /// Whether a stream goes to peers, and not only into a file.
@@ -38,6 +91,11 @@ pub(crate) fn has_peers(outlets: &Outlets) -> bool {
 pub(crate) struct Report {
     is_quiet: bool,
     shows_figures: bool,
+    asked: Asked,
+    /// Whether the stream goes into a file as well.
+    has_file: bool,
+    /// Whether the run goes on where a peer is given up.
+    has_others: bool,
     state: Mutex<State>,
 }
 
@@ -56,7 +114,7 @@ struct State {
     /// The last connection that could not be made, if none was made since.
     failure: Option<Failure>,
     /// What came in, where it is counted in one place.
-    input: Option<Counts>,
+    input: Option<PumpTotals>,
 }
 
 impl State {
@@ -80,12 +138,33 @@ impl State {
 }
 
 impl Report {
-    pub(crate) fn new(is_quiet: bool, stats: bool) -> Report {
+    /// That of a stream which goes to these outlets, and perhaps into a file.
+    pub(crate) fn new(
+        flags: &OutletFlags,
+        asked: Asked,
+        outlets: &Outlets,
+        has_file: bool,
+    ) -> Report {
+        let ways = outlets.listeners.len() + outlets.peers.len() + usize::from(has_file);
         Report {
-            is_quiet,
-            shows_figures: stats || !is_quiet && is_watched(),
+            is_quiet: flags.quiet,
+            shows_figures: flags.stats || !flags.quiet && is_watched(),
+            asked,
+            has_file,
+            has_others: ways > 1,
             state: Mutex::new(State::new()),
         }
+    }
+
+    /// The failure of a run that was ended before its input was.
+    pub(crate) fn interrupted(&self) -> Failure {
+        self.asked
+            .interrupted("interrupted; what was read until then has been passed on")
+    }
+
+    /// Whether nobody gets what comes, once no peer is served any more.
+    pub(crate) fn is_only_for_peers(&self) -> bool {
+        !self.has_file
     }
 
     /// Takes note of what happened with a peer.
@@ -128,10 +207,10 @@ impl Report {
                             wait.as_secs_f64()
                         )
                     }
-                    None => error.to_string(),
+                    None => format!("{error}; it is given up"),
                 };
-                let is_given_up = again.is_none();
-                if !is_given_up {
+                // Else it is told at the end, which is now.
+                if again.is_some() || self.has_others {
                     state.connections.tell(PROGRAM, &line);
                 }
                 state.failure = Some(ConnectError::into(error));
@@ -146,31 +225,40 @@ impl Report {
     /// Takes note of what came in.
     pub(crate) fn input(&self, totals: &PumpTotals) {
         let mut state = self.lock();
-        let before = state.input.and_then(|counts| counts.feeder);
-        if let (None, Some(feeder)) = (before, totals.counts.feeder) {
+        let before = state.input.as_ref();
+        let named = before.map_or(0, |before| before.feeders.len());
+        for feeder in totals.feeders.iter().skip(named) {
             PROGRAM.note(match feeder {
                 Feeder::Connection(from, to) => format!(
                     "feedback: the connection from {from} to {to} carries this stream over the \
                      interface that it is captured from; it is left out from now on"
                 ),
-                Feeder::Interface(number) => format!(
-                    "feedback: packets of interface {number} of the stream come again and again; does a \
-                     source read from here? further copies are left out"
+                Feeder::Interface(name) => format!(
+                    "feedback: the packets of {} have been through here before, as that source reads from \
+                     here; they are left out",
+                    name.escape_debug()
                 ),
             });
         }
-        state.input = Some(totals.counts);
+        let dropped = before.map_or(0, |before| before.dropped);
+        if totals.dropped > dropped {
+            PROGRAM.note(format_args!(
+                "{} dropped just now by the system, {} so far",
+                several(totals.dropped - dropped, "packet"),
+                totals.dropped
+            ));
+        }
+        state.input = Some(totals.clone());
     }
 
-    /// Shows figures, has certificates read again when SIGHUP asks for it, and sees to it that the
-    /// program ends when it is asked to, until all is over.
+    /// Shows figures, does what signals ask for, and sees to it that the program ends when it is asked to, until
+    /// all is over.
     pub(crate) fn tick(
         &self,
         progress: &Progress,
         outlets: &Outlets,
+        supply: &dyn Supply,
         halt: &Halt,
-        hang_up: &AtomicBool,
-        tls: Option<&Arc<ServerTls>>,
     ) {
         const TICK: Duration = Duration::from_millis(100);
         let (mut since, mut last) = (Instant::now(), 0);
@@ -179,13 +267,9 @@ impl Report {
             if halt.is_over(outlets.limits.drain + GRACE) {
                 self.leave(progress, outlets);
             }
-            if hang_up.swap(false, Ordering::Relaxed)
-                && let Some(tls) = tls
-            {
-                match tls.reload() {
-                    Ok(()) => PROGRAM.note("certificates read again"),
-                    Err(error) => PROGRAM.note(format_args!("the old certificates stay: {error}")),
-                }
+            self.asked.reload();
+            if self.asked.account() {
+                self.account(supply);
             }
             if !self.shows_figures || since.elapsed() < Duration::from_secs(1) || halt.is_asked() {
                 continue;
@@ -193,7 +277,7 @@ impl Report {
             since = Instant::now();
             let state = self.lock();
             let mut line = several(state.here, "peer");
-            if let Some(counts) = state.input {
+            if let Some(PumpTotals { counts, .. }) = &state.input {
                 line += &format!(
                     "; {} in ({} a second)",
                     several(counts.read, "packet"),
@@ -206,12 +290,41 @@ impl Report {
         }
     }
 
+    /// Prints what is known of a run that goes on.
+    fn account(&self, supply: &dyn Supply) {
+        let state = self.lock();
+        if let Some(totals) = &state.input {
+            PROGRAM.note(format_args!("so far: {}", input_line(totals)));
+        }
+        let mut line = format!(
+            "so far: {} here, {} gone",
+            several(state.here, "peer"),
+            state.peers - state.here
+        );
+        if let Some(audience) = supply.audience() {
+            line += &format!(
+                "; {} sent to those here, {} dropped",
+                several(audience.sent, "packet"),
+                audience.lost
+            );
+        }
+        PROGRAM.note(format_args!(
+            "{line}; {} ({}) sent to those gone, {} dropped",
+            several(state.packets, "packet"),
+            size(state.octets),
+            state.dropped
+        ));
+    }
+
     /// Ends the program although somebody still holds it up: a peer that does not finish its
     /// handshake, or a file that takes nothing.
     fn leave(&self, progress: &Progress, outlets: &Outlets) {
         let is_clean = progress.is_read.load(Ordering::Relaxed) && self.lock().here == 0;
         drop(self.finish(None, has_peers(outlets)));
-        std::process::exit(if is_clean { 0 } else { INTERRUPTED });
+        std::process::exit(match is_clean {
+            true => 0,
+            false => self.asked.cause.code().into(),
+        });
     }
 
     /// Prints the sums, and gives what went wrong with peers that we connect to.

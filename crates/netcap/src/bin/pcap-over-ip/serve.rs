@@ -24,7 +24,10 @@ use netcap_shell::{Failure, signals};
 use crate::PROGRAM;
 use crate::flags::{FormFlags, Format, Mode, Serve, Times};
 use crate::outlets::{Opened, announce, open, own_traffic};
-use crate::report::{Progress, Report, has_peers};
+use crate::report::{Asked, Progress, Report, has_peers};
+
+/// Octets of a captured packet that are searched for our own stream at least.
+const SEARCHED: u32 = 512;
 
 /// What is served.
 enum Input {
@@ -56,9 +59,9 @@ pub(crate) fn run(flags: &Serve) -> Result<(), Failure> {
         Input::Stream(address) => slice::from_ref(address),
         _ => &[],
     };
-    let is_persistent = !flags.reader.once;
-    let Opened { mut outlets, tls } = open(&flags.outlets, &flags.tls, read, true, is_persistent)?;
-    let report = Report::new(flags.outlets.quiet, flags.outlets.stats);
+    let Opened { mut outlets, tls } = open(&flags.outlets, &flags.tls, read, true, &flags.reader)?;
+    let asked = Asked::listen(&halt, tls.as_ref())?;
+    let report = Report::new(&flags.outlets, asked, &outlets, false);
     let flush = Duration::from_millis(u64::from(flags.form.flush_ms));
 
     if mode == Mode::File
@@ -100,7 +103,11 @@ pub(crate) fn run(flags: &Serve) -> Result<(), Failure> {
         if !flags.outlets.quiet {
             announce(&outlets, "files", 0, false);
         }
-        return attend(&outlets, tls.as_ref(), &supply, &halt, &report, || None);
+        attend(&outlets, &supply, &halt, &report, || None)?;
+        return match halt.is_asked() && outlets.listeners.is_empty() && !flags.is_looped {
+            true => Err(report.interrupted()),
+            false => Ok(()),
+        };
     }
 
     let mut shaping = shaping;
@@ -115,7 +122,7 @@ pub(crate) fn run(flags: &Serve) -> Result<(), Failure> {
         announce(&outlets, inlet.name(), 1 << 20, true);
     }
     let mut result = Ok(());
-    let attended = attend(&outlets, tls.as_ref(), &fanout, &halt, &report, || {
+    let attended = attend(&outlets, &fanout, &halt, &report, || {
         let is_recording = matches!(input, Input::Files(_));
         let drainage = Drainage {
             preamble: Arc::clone(&preamble),
@@ -135,6 +142,9 @@ pub(crate) fn run(flags: &Serve) -> Result<(), Failure> {
         if !halt.is_asked() {
             result = pumped.map_err(Failure::from);
         }
+        if result.is_ok() {
+            result = interruption(inlet.as_ref(), &totals, &report);
+        }
         for origin in inlet.origins() {
             if origin.lost > 0 {
                 PROGRAM.note(format_args!(
@@ -145,24 +155,31 @@ pub(crate) fn run(flags: &Serve) -> Result<(), Failure> {
         }
         Some(totals)
     });
-    result.and(attended)
+    conclude(result, attended)
 }
 
 /// Serves peers while `input` runs in this thread; a file supply has none.
 pub(crate) fn attend(
     outlets: &netcap_relay::Outlets,
-    tls: Option<&Arc<netcap_capture::pcap_over_ip::ServerTls>>,
     supply: &dyn Supply,
     halt: &Halt,
     report: &Report,
     input: impl FnOnce() -> Option<PumpTotals>,
 ) -> Result<(), Failure> {
-    let hang_up = signals::hang_up()?;
     let progress = Progress::default();
     let totals = thread::scope(|scope| {
-        scope.spawn(|| report.tick(&progress, outlets, halt, &hang_up, tls));
+        scope.spawn(|| report.tick(&progress, outlets, supply, halt));
         let served = scope.spawn(|| {
             netcap_relay::serve(outlets, supply, halt, &|event| report.event(event));
+            // All peers were given up while more would come.
+            if supply.is_live()
+                && !supply.is_ended()
+                && !halt.is_asked()
+                && report.is_only_for_peers()
+            {
+                progress.is_left.store(true, Ordering::Relaxed);
+                halt.ask();
+            }
         });
         let totals = input();
         progress.is_read.store(true, Ordering::Relaxed);
@@ -175,7 +192,35 @@ pub(crate) fn attend(
         totals
     });
     let finished = report.finish(totals.as_ref(), has_peers(outlets));
-    if halt.is_asked() { Ok(()) } else { finished }
+    let is_left = progress.is_left.load(Ordering::Relaxed);
+    match halt.is_asked() && !is_left {
+        true => Ok(()),
+        false => finished,
+    }
+}
+
+/// What became of a run: of its input, and of its peers. That the last of them was given up is why the input was read
+/// no further.
+pub(crate) fn conclude(
+    input: Result<(), Failure>,
+    peers: Result<(), Failure>,
+) -> Result<(), Failure> {
+    match (input, peers) {
+        (Err(Failure::Interrupted { .. }), Err(given_up)) => Err(given_up),
+        (input, peers) => input.and(peers),
+    }
+}
+
+/// Whether the user has ended it before its input did, which a file would have done by itself.
+pub(crate) fn interruption(
+    inlet: &dyn Inlet,
+    totals: &PumpTotals,
+    report: &Report,
+) -> Result<(), Failure> {
+    match totals.is_ended || inlet.is_live() || inlet.progress().total.is_none() {
+        true => Ok(()),
+        false => Err(report.interrupted()),
+    }
 }
 
 /// What the flags want of the packets.
@@ -200,6 +245,16 @@ pub(crate) fn form(flags: &FormFlags, has_nanoseconds: bool, is_pcap_possible: b
         Format::Pcap => Form::Pcap(unit),
         Format::Auto if is_pcap_possible => Form::Pcap(unit),
         Format::Auto | Format::Pcapng => Form::Pcapng,
+    }
+}
+
+/// Warns where a stream of streams cannot say where it has been.
+pub(crate) fn warn_of_pcap(form: Form) {
+    if form != Form::Pcapng {
+        PROGRAM.note(
+            "warning: --format pcap: pcap has no room for where packets have been, so it is not noticed where \
+             a source reads from here, and packets go round without end",
+        );
     }
 }
 
@@ -228,8 +283,10 @@ fn live(
                 terms.push(format!("({})", filter.expression()));
             }
             terms.retain(|term| !term.is_empty() && term != "()");
+            let snaplen = flags.form.snaplen;
             let options = LiveOptions {
-                snaplen: flags.form.snaplen.unwrap_or(LiveOptions::default().snaplen),
+                // What is cut is cut later, as what feeds the stream is known by what it carries.
+                snaplen: snaplen.map_or(LiveOptions::default().snaplen, |most| most.max(SEARCHED)),
                 patience: Duration::from_millis(u64::from(flags.form.flush_ms)),
                 ..LiveOptions::default()
             };
@@ -255,7 +312,9 @@ fn live(
             let addresses = vec![address.clone()];
             let terms = flags.outlets.terms();
             let reader = flags.reader.open(PROGRAM, addresses, &flags.tls, terms)?;
-            Ok((Box::new(reader), form(&flags.form, true, false)))
+            let form = form(&flags.form, true, false);
+            warn_of_pcap(form);
+            Ok((Box::new(reader), form))
         }
     }
 }

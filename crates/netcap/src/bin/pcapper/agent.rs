@@ -15,6 +15,7 @@ use netcap_capture::{Error, Filter};
 use netcap_relay::{Halt, Pace};
 use netcap_shell::figures::several;
 use netcap_shell::metrics::Metrics;
+use netcap_shell::privileges::{keep_for_opening, need_no_capabilities};
 use netcap_shell::{Failure, signals};
 
 use crate::PROGRAM;
@@ -54,6 +55,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let Some(inputs) = inputs(flags, (&places.0, &places.1), &halt)? else {
         return Ok(());
     };
+    keep_for_opening()?;
     doors.announce(flags);
     let log_counts = Arc::<LogCounts>::default();
     let options = OutletOptions {
@@ -76,7 +78,10 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         halt: &halt,
     };
     let ended = thread::scope(|scope| {
-        scope.spawn(move || log.run(&chunks, reopen, &mut |line| report.log_trouble(line)));
+        scope.spawn(move || {
+            need_no_capabilities();
+            log.run(&chunks, reopen, &mut |line| report.log_trouble(line));
+        });
         let ended = agent
             .serve(scope, &doors)
             .and_then(|()| agent.watch(scope, inputs, metrics.as_ref()));
@@ -176,6 +181,7 @@ impl Agent<'_> {
         let extended = extended.map(|(notes, outlets)| (Stream::Extended, outlets, notes.fanout()));
         for (stream, outlets, fanout) in [Some(classic), extended].into_iter().flatten() {
             let served = thread::Builder::new().spawn_scoped(scope, move || {
+                need_no_capabilities();
                 netcap_relay::serve(outlets, fanout, self.halt, &|event| {
                     self.report.event(stream, event);
                 });
@@ -215,6 +221,8 @@ impl Agent<'_> {
                 })
             })
             .collect();
+        // Those who watch may have to open an interface again; nobody else.
+        need_no_capabilities();
         let mut pulse = Pulse::new(self.flags.statistics);
         while !watchers.iter().all(ScopedJoinHandle::is_finished) {
             if let Some(metrics) = metrics {

@@ -12,7 +12,7 @@ use netcap_agent::{Mac, Mode};
 use netcap_relay::{Cidr, Pace};
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::seconds;
-use netcap_shell::{Failure, Given, Retired, TlsListenFlags};
+use netcap_shell::{Failure, Given, Retired, TlsListenFlags, same_interface};
 
 use crate::PROGRAM;
 use crate::help::{EXAMPLES, EXIT_CODES, TELLS_MORE};
@@ -304,8 +304,11 @@ impl Flags {
                     .to_owned(),
             );
         }
-        if let Some(name) = repeated(&self.interface) {
-            return Some(format!("-i {name} is given twice; once is enough"));
+        if let Some((name, other)) = same_interface(&self.interface) {
+            return Some(match name == other {
+                true => format!("-i {name} is given twice; once is enough"),
+                false => format!("-i {name} and -i {other} are the same interface; once is enough"),
+            });
         }
         for (flag, is_given) in [
             ("pace", self.pace.is_some()),
@@ -360,13 +363,6 @@ impl Flags {
             _ => Ok(self),
         }
     }
-}
-
-/// Whether an item is there before.
-fn repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
-    let mut all = items.iter().enumerate();
-    let found = all.find(|(at, item)| items[..*at].contains(item));
-    found.map(|(_, item)| item)
 }
 
 /// Addresses with that port where they have none of their own.

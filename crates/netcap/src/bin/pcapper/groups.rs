@@ -6,6 +6,7 @@ use std::thread::Scope;
 use netcap_agent::extended::{Multicast, NoteOutlet};
 use netcap_shell::Failure;
 use netcap_shell::figures::{counted, grouped};
+use netcap_shell::privileges::need_no_capabilities;
 
 use crate::PROGRAM;
 use crate::flags::{Flags, own};
@@ -46,6 +47,7 @@ impl Groups {
     ) {
         for (group, notes) in self.0.iter().zip(notes.into_iter().cycle()) {
             scope.spawn(move || {
+                need_no_capabilities();
                 group.run(notes, &|error| {
                     report.unsent(&format!("{}: cannot send: {error}", group.place()));
                 });

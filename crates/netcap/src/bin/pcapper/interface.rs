@@ -8,6 +8,7 @@ use netcap_capture::libpcap::LiveOptions;
 use netcap_capture::{Error, Filter, LiveSource};
 use netcap_relay::{Halt, OwnTraffic};
 use netcap_shell::Failure;
+use netcap_shell::privileges::opening;
 
 use crate::PROGRAM;
 use crate::flags::{Flags, own};
@@ -79,7 +80,10 @@ impl Interface<'_> {
                     format!("{ended}; --reattach waits for it to come back"),
                 ));
             }
-            let failure = match self.plan().and_then(|plan| self.open_with(plan)) {
+            let failure = match self
+                .plan()
+                .and_then(|plan| opening(|| self.open_with(plan)))
+            {
                 Ok(opened) => {
                     PROGRAM.note(format_args!("{}: capturing again", self.name));
                     return Ok(Some(opened));
