@@ -743,7 +743,7 @@ mod tests {
         let (_, trouble) = read(&file.concat());
         let message = trouble.map(|error| error.to_string()).unwrap_or_default();
         assert!(
-            message.contains("names interface 0 but 0 are described"),
+            message.contains("names interface 0, which its section has not"),
             "{message}"
         );
     }
