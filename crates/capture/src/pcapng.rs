@@ -325,8 +325,7 @@ impl Pcapng {
     /// The interface with this number in the current section, and its number in the whole file.
     fn described(&self, number: u32) -> Result<(&Interface, u32), String> {
         let interface = self.interfaces.get(number as usize).ok_or_else(|| {
-            let count = self.interfaces.len();
-            format!("a packet names interface {number} but {count} are described so far")
+            format!("a packet names interface {number}, which its section has not described")
         })?;
         Ok((interface, self.earlier_interfaces.saturating_add(number)))
     }
@@ -744,7 +743,7 @@ mod tests {
         let (_, trouble) = read(&file.concat());
         let message = trouble.map(|error| error.to_string()).unwrap_or_default();
         assert!(
-            message.contains("names interface 0 but 0 are described"),
+            message.contains("names interface 0, which its section has not"),
             "{message}"
         );
     }

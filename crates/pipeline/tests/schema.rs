@@ -143,9 +143,11 @@ fn is_addition(schema: &Schema, name: &str, number: u32) -> bool {
     is_nanoseconds || number >= SHARED || ADDITIONS.contains(&(schema.name, name, number))
 }
 
-/// Files may be joined, so their headers are told from records by their fields.
+/// Files may be joined, so their headers are told from records by their fields; where the second is left
+/// out, those of few types come near.
 #[test]
 fn no_record_looks_like_a_header() {
+    let mut alike = Vec::new();
     for schema in records() {
         let is_delimited = |number| {
             schema.by_number(number).is_some_and(|(_, field)| {
@@ -156,9 +158,13 @@ fn no_record_looks_like_a_header() {
                 field.repeated || !is_number
             })
         };
-        let looks_like_one = [1, 2, 4].map(is_delimited) == [true; 3] && !is_delimited(3);
-        assert!(!looks_like_one, "{}", schema.name);
+        if [1, 4].map(is_delimited) == [true; 2] && !is_delimited(3) {
+            assert!(!is_delimited(2), "{}", schema.name);
+            alike.extend(schema.number);
+        }
     }
+    alike.sort();
+    assert_eq!(alike, FileHeader::ALIKE);
 }
 
 #[test]
@@ -362,28 +368,4 @@ fn one_protocol_answers_to_a_selector() {
             );
         }
     }
-}
-
-/// What is relied on where a header among records is told from them.
-#[test]
-fn records_that_look_like_a_header_are_known() {
-    let is_text = |field: &Field| {
-        let is_number = matches!(type_of(field.ty), "int32" | "int64" | "uint32" | "uint64");
-        field.repeated && is_number
-            || matches!(
-                field.ty,
-                Type::String | Type::Timestamp | Type::Bytes | Type::Message(_)
-            )
-    };
-    let has = |schema: &Schema, number, text| {
-        let field = schema.by_number(number);
-        field.is_some_and(|(_, field)| is_text(field) == text)
-    };
-    let mut alike = Vec::new();
-    for schema in records().filter(|schema| has(schema, 3, false) && has(schema, 4, true)) {
-        assert!(has(schema, 2, false), "{}", schema.name);
-        alike.extend(schema.number);
-    }
-    alike.sort();
-    assert_eq!(alike, FileHeader::ALIKE);
 }

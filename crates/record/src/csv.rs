@@ -72,6 +72,13 @@ impl CsvStyle {
             && (cell.iter().any(is_special) || self.is_cut_short(cell))
     }
 
+    /// Whether one of the delimiters of values that share a cell begins with this octet.
+    fn begins_delimiter(&self, octet: u8) -> bool {
+        [&self.begin, &self.end, &self.struct_sep]
+            .iter()
+            .any(|text| text.first() == Some(&octet))
+    }
+
     /// Whether a reader finds the separator before the end of a cell that the separator follows.
     fn is_cut_short(&self, cell: &[u8]) -> bool {
         let separator = &self.separator;
@@ -184,19 +191,19 @@ fn value<O: Out>(
     let is_message = matches!(field.ty, Type::Message(_));
     let scalar = |value: Scalar<'_>, shares: bool, out: &mut O| match value {
         Scalar::Message(message) => members(&message, style, out),
-        Scalar::Timestamp(text) if style.utc => {
+        Scalar::Timestamp(octets) if style.utc => {
             let time = match field.name {
                 "Timestamp" => message.timestamp(),
-                _ => Timestamp::parse(text),
+                _ => Timestamp::parse(octets),
+            };
+            let Some(time) = time else {
+                return text(octets, style, shares, out);
             };
             let start = out.buffer().len();
-            match time {
-                Some(time) => time.write_rfc3339(out.buffer()),
-                None => out.buffer().extend_from_slice(text),
-            }
-            escape(out.buffer(), start, style, shares);
+            time.write_rfc3339(out.buffer());
+            escape_from(start, style, shares, out);
         }
-        value => scalar(value, field, style, shares, out.buffer()),
+        value => scalar(value, field, style, shares, out),
     };
     if !field.repeated {
         if let Some(value) = message.value(field) {
@@ -226,67 +233,88 @@ fn members<O: Out>(message: &Message<'_>, style: &CsvStyle, out: &mut O) {
     });
 }
 
-fn scalar(
+fn scalar<O: Out>(
     value: Scalar<'_>,
     field: &'static Field,
     style: &CsvStyle,
     shares: bool,
-    out: &mut Vec<u8>,
+    out: &mut O,
 ) {
-    let start = out.len();
+    let buffer = out.buffer();
+    let start = buffer.len();
     match value {
-        Scalar::Int(n) => digits::integer(n, out),
-        Scalar::Uint(n) => digits::integer(n, out),
-        Scalar::Bool(b) => digits::boolean(b, out),
+        Scalar::Int(n) => digits::integer(n, buffer),
+        Scalar::Uint(n) => digits::integer(n, buffer),
+        Scalar::Bool(b) => digits::boolean(b, buffer),
         Scalar::Double(x) => match field.csv {
-            Csv::Decimals(n) => digits::fixed(x, n, out),
-            _ => digits::double(x, out),
+            Csv::Decimals(n) => digits::fixed(x, n, buffer),
+            _ => digits::double(x, buffer),
         },
-        Scalar::Text(octets) => out.extend_from_slice(octets),
-        Scalar::Timestamp(text) if Timestamp::is_padded(text) => out.extend_from_slice(text),
-        Scalar::Timestamp(text) => match Timestamp::parse(text) {
-            Some(time) => out.extend_from_slice(time.text()),
-            None => out.extend_from_slice(text),
-        },
-        Scalar::Bytes(octets) if field.csv == Csv::Raw => out.extend_from_slice(octets),
+        Scalar::RecordType(number) => type_name(&style.types, number, buffer),
+        Scalar::Text(octets) => return text(octets, style, shares, out),
+        Scalar::Timestamp(octets) if Timestamp::is_padded(octets) => {
+            return text(octets, style, shares, out);
+        }
+        Scalar::Timestamp(octets) => {
+            return match Timestamp::parse(octets) {
+                Some(time) => text(time.text(), style, shares, out),
+                None => text(octets, style, shares, out),
+            };
+        }
+        Scalar::Bytes(octets) if field.csv == Csv::Raw => return text(octets, style, shares, out),
         // Digits need no escapes.
-        Scalar::Bytes(octets) => return digits::hex(octets, out),
-        Scalar::RecordType(number) => type_name(&style.types, number, out),
+        Scalar::Bytes(octets) => return out::hex(octets, out),
         Scalar::Message(_) => {}
     }
-    let is_text = matches!(
-        value,
-        Scalar::Text(_) | Scalar::Bytes(_) | Scalar::Timestamp(_)
-    );
-    if shares || is_text {
-        escape(out, start, style, shares);
+    escape_from(start, style, shares, out);
+}
+
+/// Appends a text, escaped where it must be.
+fn text<O: Out>(value: &[u8], style: &CsvStyle, shares: bool, out: &mut O) {
+    let must_escape = !style.terminal && must_escape(value, style, shares);
+    for piece in out::pieces(value) {
+        let buffer = out.buffer();
+        if style.terminal {
+            buffer.extend_from_slice(visible(piece).as_bytes());
+        } else if must_escape {
+            escape(piece, style, shares, buffer);
+        } else {
+            buffer.extend_from_slice(piece);
+        }
+        if !out.goes_on() {
+            return;
+        }
     }
 }
 
-/// Escapes the value from `start` on where it must be.
-fn escape(out: &mut Vec<u8>, start: usize, style: &CsvStyle, shares: bool) {
-    let value = &out[start..];
-    if style.terminal {
-        let text = visible(value);
-        out.truncate(start);
-        out.extend_from_slice(text.as_bytes());
-        return;
+/// Escapes what was appended from `start` on, a number or a name, where it must be.
+fn escape_from<O: Out>(start: usize, style: &CsvStyle, shares: bool, out: &mut O) {
+    let buffer = out.buffer();
+    if shares && !style.terminal && must_escape(&buffer[start..], style, shares) {
+        let value = buffer.split_off(start);
+        escape(&value, style, shares, buffer);
     }
-    let delimiters = [&style.begin, &style.end, &style.struct_sep];
-    let begins = |octet: &u8| delimiters.iter().any(|text| text.first() == Some(octet));
-    let may_be_cut = shares && value.iter().any(begins);
+}
+
+/// Whether a value holds what is escaped.
+fn must_escape(value: &[u8], style: &CsvStyle, shares: bool) -> bool {
+    if !style.quote {
+        return false;
+    }
+    let may_be_cut = shares && value.iter().any(|octet| style.begins_delimiter(*octet));
     let is_text = value.is_ascii() || std::str::from_utf8(value).is_ok();
-    if !style.quote || is_text && !may_be_cut && !looks_escaped(value) {
-        return;
-    }
-    let value = out.split_off(start);
+    may_be_cut || !is_text || looks_escaped(value)
+}
+
+/// Appends a value, or a piece of one, with escapes.
+fn escape(value: &[u8], style: &CsvStyle, shares: bool, out: &mut Vec<u8>) {
     for chunk in value.utf8_chunks() {
         for c in chunk.valid().chars() {
             let mut room = [0; 4];
             let octets = c.encode_utf8(&mut room).as_bytes();
             if c == '\\' {
                 out.extend_from_slice(br"\\");
-            } else if shares && begins(&octets[0]) {
+            } else if shares && style.begins_delimiter(octets[0]) {
                 octets.iter().for_each(|octet| escaped(*octet, out));
             } else {
                 out.extend_from_slice(octets);
@@ -932,9 +960,9 @@ mod tests {
             let list = cells[1].strip_prefix(b"(").and_then(|rest| rest.strip_suffix(b")")).unwrap();
             let read: Vec<_> = list.split(|octet| *octet == b'-').map(unescaped).collect();
             prop_assert_eq!(read, if texts.is_empty() { vec![&b""[..]] } else { texts });
-            // Without quotes the row is sound exactly where no cell wants them, or only for quotes.
+            // Without quotes, and so without escapes, the row is sound where no cell wants them.
             let plain = CsvStyle { quote: false, ..style.clone() };
-            if needs_quoting(&message, &columns, &style).is_empty() {
+            if needs_quoting(&message, &columns, &plain).is_empty() {
                 prop_assert!(reads_back(&message, &columns, &plain));
             }
         }

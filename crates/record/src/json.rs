@@ -111,7 +111,7 @@ fn object<O: Out>(
             out.buffer().push(b',');
             key(field, "_hex", out.buffer());
             values(message, field, out, |value, out| {
-                quoted_hex(octets(&value), out.buffer())
+                quoted_hex(octets(&value), out);
             });
         }
     }
@@ -167,13 +167,13 @@ fn scalar<O: Out>(
         all(&message, style, out);
         return true;
     }
-    let out = out.buffer();
+    let buffer = out.buffer();
     match value {
-        Scalar::Int(n) => integer(n, field, out),
-        Scalar::Uint(n) => integer(n, field, out),
-        Scalar::Bool(b) => digits::boolean(b, out),
-        Scalar::Double(x) if x.is_finite() => digits::double(x, out),
-        Scalar::Double(_) => out.extend_from_slice(b"null"),
+        Scalar::Int(n) => integer(n, field, buffer),
+        Scalar::Uint(n) => integer(n, field, buffer),
+        Scalar::Bool(b) => digits::boolean(b, buffer),
+        Scalar::Double(x) if x.is_finite() => digits::double(x, buffer),
+        Scalar::Double(_) => buffer.extend_from_slice(b"null"),
         Scalar::Timestamp(octets) => {
             let time = match field.name {
                 "Timestamp" => message.timestamp(),
@@ -182,17 +182,17 @@ fn scalar<O: Out>(
             let Some(time) = time else {
                 return string(octets, out);
             };
-            out.push(b'"');
+            buffer.push(b'"');
             match style.utc {
-                true => time.write_rfc3339(out),
-                false => time.write_exactly(out),
+                true => time.write_rfc3339(buffer),
+                false => time.write_exactly(buffer),
             }
-            out.push(b'"');
+            buffer.push(b'"');
         }
         Scalar::Text(octets) => return string(octets, out),
         Scalar::Bytes(octets) if field.csv == Csv::Raw => return string(octets, out),
         Scalar::Bytes(octets) => quoted_hex(octets, out),
-        Scalar::RecordType(number) => type_number(number, &style.types, out),
+        Scalar::RecordType(number) => type_number(number, &style.types, buffer),
         Scalar::Message(_) => {}
     }
     true
@@ -224,24 +224,30 @@ fn type_number(number: u64, types: &[&'static Schema], out: &mut Vec<u8>) {
     }
 }
 
-fn quoted_hex(octets: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    digits::hex(octets, out);
-    out.push(b'"');
+fn quoted_hex<O: Out>(octets: &[u8], out: &mut O) {
+    out.buffer().push(b'"');
+    out::hex(octets, out);
+    out.buffer().push(b'"');
 }
 
 /// Returns whether the octets are UTF-8; U+FFFD stands where they are not.
-fn string(octets: &[u8], out: &mut Vec<u8>) -> bool {
+fn string<O: Out>(octets: &[u8], out: &mut O) -> bool {
     let mut is_exact = true;
-    out.push(b'"');
-    for chunk in octets.utf8_chunks() {
-        escape(chunk.valid(), out);
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice("\u{fffd}".as_bytes());
-            is_exact = false;
+    out.buffer().push(b'"');
+    for piece in out::pieces(octets) {
+        let buffer = out.buffer();
+        for chunk in piece.utf8_chunks() {
+            escape(chunk.valid(), buffer);
+            if !chunk.invalid().is_empty() {
+                buffer.extend_from_slice("\u{fffd}".as_bytes());
+                is_exact = false;
+            }
+        }
+        if !out.goes_on() {
+            break;
         }
     }
-    out.push(b'"');
+    out.buffer().push(b'"');
     is_exact
 }
 

@@ -1,12 +1,17 @@
 //! Where text of records goes: a buffer, or through a small one to a writer, so that the text of a record
-//! of very many values never stands in memory as a whole.
+//! of very many values, or of very long ones, never stands in memory as a whole.
 
 use std::io::{self, Write};
+
+use crate::digits;
 
 /// Octets of a buffer that are worth handing on.
 const MUCH: usize = 64 << 10;
 
-/// Takes text, value by value.
+/// Octets of a value that are written in one go.
+const PIECE: usize = 8 << 10;
+
+/// Takes text, value by value, and long values piece by piece.
 pub(crate) trait Out {
     /// What values are appended to.
     fn buffer(&mut self) -> &mut Vec<u8>;
@@ -15,6 +20,35 @@ pub(crate) trait Out {
     #[inline]
     fn goes_on(&mut self) -> bool {
         true
+    }
+}
+
+/// The pieces of a value, none of which ends within a character.
+pub(crate) fn pieces(mut value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (piece, rest) = value.split_at(end_of_piece(value));
+        value = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// Where the first piece ends. A character has four octets at most, and of these only the first is no
+/// continuation (RFC 3629 section 3): where four in a row are, none of them is part of one.
+fn end_of_piece(value: &[u8]) -> usize {
+    let is_begun = |at: &usize| value.get(*at).is_none_or(|octet| octet & 0xc0 != 0x80);
+    match value.len() {
+        0..=PIECE => value.len(),
+        _ => (PIECE - 3..=PIECE).rev().find(is_begun).unwrap_or(PIECE),
+    }
+}
+
+/// Appends two lower-case digits for every octet.
+pub(crate) fn hex<O: Out>(octets: &[u8], out: &mut O) {
+    for piece in octets.chunks(PIECE) {
+        digits::hex(piece, out.buffer());
+        if !out.goes_on() {
+            return;
+        }
     }
 }
 
@@ -91,5 +125,30 @@ impl Out for Beginning {
 
     fn goes_on(&mut self) -> bool {
         self.text.len() <= self.length
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_end_between_characters() {
+        let long: Vec<String> = ["a", "\u{e4}", "\u{20ac}", "\u{1f600}"]
+            .map(|c| c.repeat(PIECE))
+            .to_vec();
+        for shift in 0..4 {
+            for text in &long {
+                let text = format!("{}{text}", "x".repeat(shift));
+                let mut whole = Vec::new();
+                for piece in pieces(text.as_bytes()) {
+                    assert!(std::str::from_utf8(piece).is_ok() && piece.len() <= PIECE);
+                    whole.extend_from_slice(piece);
+                }
+                assert_eq!(whole, text.as_bytes());
+            }
+        }
+        assert_eq!(pieces(&[0x80; 2 * PIECE + 1]).count(), 3);
+        assert_eq!(pieces(b"").count(), 0);
     }
 }

@@ -4,6 +4,12 @@
 //! the direction of writing, are shown as `\x1b` and never reach the terminal. A cell of more than
 //! [`LONGEST_CELL`] characters is shortened and ends in `…`. Colours belong to whole rows and come from
 //! us only, so they count nowhere.
+//!
+//! Widths are columns of a terminal: two for a character that is wide in East Asia and for an emoji, none
+//! for a combining one (Unicode Standard Annex #11). Each character counts by itself, as most terminals
+//! have it: those that draw several emoji joined as one need less.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Colour of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,10 +149,30 @@ fn pad(out: &mut String, spaces: usize) {
     out.extend(std::iter::repeat_n(' ', spaces));
 }
 
-/// Width of a cell in code points, with a space on both sides.
+/// Width of a cell in columns, with a space on both sides.
 fn width_of(text: &str) -> usize {
-    text.chars().count() + 2
+    columns(text).map(|(_, columns)| columns).sum::<usize>() + 2
 }
+
+/// Where each character begins, and how many columns it takes.
+fn columns(text: &str) -> impl Iterator<Item = (usize, usize)> {
+    let mut before = 0..0;
+    text.char_indices().map(move |(at, c)| {
+        let mut width = c.width().unwrap_or(0);
+        if c == EMOJI_FORM {
+            let (alone, both) = (
+                &text[before.clone()],
+                &text[before.start..at + c.len_utf8()],
+            );
+            width = both.width().saturating_sub(alone.width());
+        }
+        before = at..at + c.len_utf8();
+        (at, width)
+    })
+}
+
+/// Asks for the character before it as an emoji, which is wide (variation selector 16).
+const EMOJI_FORM: char = '\u{fe0f}';
 
 fn cells<S: AsRef<[u8]>>(texts: impl IntoIterator<Item = S>, longest: usize) -> Vec<String> {
     let cell = |text: S| {
@@ -189,7 +215,7 @@ pub fn visible_lines(text: &str) -> String {
     lines.join("\n")
 }
 
-/// The lines of tables with so many characters at most; those that are cut end in `…`.
+/// The lines of tables with so many columns at most; those that are cut end in `…`.
 pub fn cut(text: &str, width: usize) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -209,20 +235,22 @@ pub fn cut(text: &str, width: usize) -> String {
     out
 }
 
-/// Where a line is cut that has more characters, so that there is room for the mark.
+/// Where a line is cut that has more columns, so that there is room for the mark.
 fn cut_at(line: &str, width: usize) -> Option<usize> {
-    let (mut shown, mut end, mut is_sequence) = (0, 0, false);
-    for (at, c) in line.char_indices() {
-        if c == '\x1b' || is_sequence {
-            is_sequence = c != 'm';
+    let (mut shown, mut end, mut is_sequence) = (0, None, false);
+    for (at, columns) in columns(line) {
+        let octet = line.as_bytes()[at];
+        if octet == b'\x1b' || is_sequence {
+            is_sequence = octet != b'm';
             continue;
         }
-        if shown + 1 == width {
-            end = at;
+        shown += columns;
+        // The first character that leaves no room.
+        if shown >= width && columns > 0 {
+            end.get_or_insert(at);
         }
-        shown += 1;
     }
-    (shown > width && width > 0).then_some(end)
+    end.filter(|_| shown > width && width > 0)
 }
 
 /// Text that is safe to show: control characters and octets that are not UTF-8 as `\x1b`,
@@ -348,6 +376,36 @@ mod tests {
 "
         );
         assert_eq!(cut(&text, 0), text);
+    }
+
+    #[test]
+    fn widths_are_columns_of_a_terminal() {
+        for (text, width) in [
+            ("abc", 3),
+            ("\u{6f22}\u{5b57}", 4),
+            ("\u{ff21}\u{ff71}\u{ff71}", 4),
+            ("e\u{301}\u{308}", 1),
+            ("\u{1f600}\u{200b}", 2),
+            // A heart as a sign and as an emoji; what has no such form.
+            ("\u{2764}", 1),
+            ("\u{2764}\u{fe0f}", 2),
+            ("x\u{fe0f}", 1),
+        ] {
+            assert_eq!(width_of(text), width + 2, "{text:?}");
+            let mut table = Table::new(["A"]);
+            table.row([text]);
+            table.row(["12345678"]);
+            let text = table.render();
+            let widths: Vec<_> = text.lines().skip(1).map(width_of).collect();
+            assert!(widths.iter().all(|width| *width == widths[0]), "{text}");
+            for width in 1..widths[0] + 2 {
+                let cut = cut(&text, width);
+                let widest = cut.lines().map(|line| width_of(line) - 2).max();
+                assert!(widest <= Some(width), "{width} {cut}");
+                // A wide character leaves one column free.
+                assert!(cut == text || widest >= Some(width - 1), "{width} {cut}");
+            }
+        }
     }
 
     #[test]

@@ -95,28 +95,38 @@ fn line<O: Out>(
         out.buffer().extend_from_slice(b">\n");
         return;
     }
-    let out = out.buffer();
+    let buffer = out.buffer();
     match value {
-        Scalar::Int(n) => digits::integer(n, out),
-        Scalar::Uint(n) => digits::integer(n, out),
-        Scalar::Bool(b) => digits::boolean(b, out),
-        Scalar::Double(x) if x.is_nan() => out.extend_from_slice(b"nan"),
-        Scalar::Double(x) => digits::double(x, out),
+        Scalar::Int(n) => digits::integer(n, buffer),
+        Scalar::Uint(n) => digits::integer(n, buffer),
+        Scalar::Bool(b) => digits::boolean(b, buffer),
+        Scalar::Double(x) if x.is_nan() => buffer.extend_from_slice(b"nan"),
+        Scalar::Double(x) => digits::double(x, buffer),
         Scalar::Text(octets) | Scalar::Timestamp(octets) | Scalar::Bytes(octets) => {
             quoted(octets, out);
         }
-        Scalar::RecordType(number) => type_name(types, number, out),
+        Scalar::RecordType(number) => type_name(types, number, buffer),
         Scalar::Message(_) => {}
     }
-    out.push(b'\n');
+    out.buffer().push(b'\n');
 }
 
 fn indent(depth: usize, out: &mut Vec<u8>) {
     out.resize(out.len() + 2 * depth, b' ');
 }
 
-fn quoted(octets: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
+fn quoted<O: Out>(octets: &[u8], out: &mut O) {
+    out.buffer().push(b'"');
+    for piece in out::pieces(octets) {
+        escape(piece, out.buffer());
+        if !out.goes_on() {
+            break;
+        }
+    }
+    out.buffer().push(b'"');
+}
+
+fn escape(octets: &[u8], out: &mut Vec<u8>) {
     for octet in octets {
         match octet {
             b'\n' => out.extend_from_slice(b"\\n"),
@@ -132,7 +142,6 @@ fn quoted(octets: &[u8], out: &mut Vec<u8>) {
             ]),
         }
     }
-    out.push(b'"');
 }
 
 #[cfg(test)]

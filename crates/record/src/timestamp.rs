@@ -46,6 +46,9 @@ impl Time {
     }
 }
 
+/// Seconds of the years 0 to 9999.
+const DATES: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
+
 /// Time since the epoch with its text, which is made once and copied into every record of a packet.
 #[derive(Clone, Copy)]
 pub struct Timestamp {
@@ -166,11 +169,17 @@ impl Timestamp {
         out.extend_from_slice(b" +0000 UTC");
     }
 
+    /// Whether RFC 3339 has a date for the time: it has the years 0 to 9999 (section 1).
+    pub fn has_date(&self) -> bool {
+        DATES.contains(&self.seconds)
+    }
+
     /// Appends the time as RFC 3339 has it, `YYYY-MM-DDThh:mm:ss.ffffffZ`, with nine digits after the
-    /// dot where six do not say it. Years that have no four digits are those of [`write_utc`].
-    ///
-    /// [`write_utc`]: Timestamp::write_utc
+    /// dot where six do not say it. A time that [has no date](Timestamp::has_date) there stays a number.
     pub fn write_rfc3339(&self, out: &mut Vec<u8>) {
+        if !self.has_date() {
+            return self.write_exactly(out);
+        }
         self.write_date('T', out);
         // Writing to a Vec cannot fail.
         drop(match self.below_microsecond() {
@@ -343,6 +352,24 @@ mod tests {
         ] {
             let mut out = Vec::new();
             Timestamp::new(seconds, nanos).write_utc(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn times_without_a_date_stay_numbers() {
+        for (seconds, nanos, expected) in [
+            (-62_167_219_200, 0, "0000-01-01T00:00:00.000000Z"),
+            (-62_167_219_201, 0, "-62167219201.000000"),
+            (
+                253_402_300_799,
+                999_999_999,
+                "9999-12-31T23:59:59.999999999Z",
+            ),
+            (253_402_300_800, 1, "253402300800.000000001"),
+        ] {
+            let mut out = Vec::new();
+            Timestamp::new(seconds, nanos).write_rfc3339(&mut out);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }

@@ -419,7 +419,12 @@ mod tests {
     /// The text of a long record is the same piece by piece, and no more than a piece of it is held.
     #[test]
     fn long_records_are_written_in_pieces() {
-        let octets = tiny_values(40_000);
+        let mut octets = tiny_values(40_000);
+        // Long ones: characters of several octets, and what is no text.
+        for long in [&b"a,\"\xf0\x9f\x98\x80(\\-"[..], b"\xff\x80\xe2\x82"] {
+            put::key(&mut octets, 14, Type::String);
+            put::bytes(&mut octets, &long.repeat(70_000));
+        }
         let message = Message::parse(Everything::SCHEMA, &octets).expect("a sound record");
         let mut room = Vec::new();
         for (separator, quote) in [(",", true), (";;", true), ("-", true), ("!", false)] {

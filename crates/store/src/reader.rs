@@ -455,7 +455,7 @@ mod tests {
             assert_eq!(records, [SNAP]);
             let end = end.expect_err("refused").to_string();
             let place = format!(
-                "at octet {}, after 1 whole record, {name} begins",
+                "at octet {} of its content, after 1 whole record, {name} begins",
                 first.len()
             );
             assert!(end.contains(&place), "{end}");

@@ -60,12 +60,16 @@ fn times_become_dates() {
         ("1499255023.5", "2017-07-05T11:43:43.500000Z"),
         ("1499255023", "2017-07-05T11:43:43.000000Z"),
         ("-0.5", "1969-12-31T23:59:59.500000Z"),
+        ("-62167219200", "0000-01-01T00:00:00.000000Z"),
+        ("253402300799.9", "9999-12-31T23:59:59.900000Z"),
     ] {
         let expected = (0, format!("{date}\n"), String::new());
         assert_eq!(run(&format!("-ts2utc {time}")), expected);
     }
     is_refused("-ts2utc 1.0000000001", &["nine decimals"]);
     is_refused("-ts2utc soon", &["nine decimals"]);
+    is_refused("-ts2utc 253402300800", &["years of four digits"]);
+    is_refused("-ts2utc -62167219200.1", &["years of four digits"]);
 }
 
 #[test]

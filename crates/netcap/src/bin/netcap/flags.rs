@@ -430,10 +430,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<F
 
 /// Reads a time as a decimal number of seconds.
 fn decimal(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse_decimal(text).ok_or_else(|| {
-        "a time is a number of seconds with at most nine decimals, as in 1499255023.848884"
-            .to_owned()
-    })
+    let time = Timestamp::parse_decimal(text).ok_or(
+        "a time is a number of seconds with at most nine decimals, as in 1499255023.848884",
+    )?;
+    match time.has_date() {
+        true => Ok(time),
+        false => Err("dates have years of four digits: -62167219200 to 253402300799".to_owned()),
+    }
 }
 
 /// Reads a time in seconds.microseconds.
