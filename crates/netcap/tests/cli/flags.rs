@@ -132,7 +132,6 @@ fn flags_that_contradict_each_other_or_have_no_effect_are_refused() {
         ("-csv -tsv", "'-csv' cannot be used with '-tsv'"),
         ("-tsv", "-tsv prints audit record files"),
         ("-ring 16", "needs -iface"),
-        ("-fail-on-loss", "-fail-on-loss is for live capture"),
         ("-files-size 1", "-files-size limits what -files keeps"),
         ("-files-total 1", "-files a directory"),
         ("-files-count 1", "-files a directory"),

@@ -108,3 +108,33 @@ fn limits_and_interfaces_that_make_no_sense_are_refused() {
         assert!(errors.contains(words), "{args}: {errors}");
     }
 }
+
+#[test]
+fn a_file_that_tells_of_drops_fails_where_that_is_asked() {
+    let place = tempfile::tempdir().expect("a directory");
+    let file = place.path().join("drops.pcapng");
+    // A section, an Ethernet interface, and its statistics with an isb_ifdrop of 7.
+    let block = |kind: u32, body: &[u8]| {
+        let length = (12 + body.len() as u32).to_le_bytes();
+        [&kind.to_le_bytes(), &length[..], body, &length[..]].concat()
+    };
+    let section = b"\x4d\x3c\x2b\x1a\x01\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff";
+    let statistics = [&[0; 12][..], b"\x05\0\x08\0\x07\0\0\0\0\0\0\0", &[0; 4]].concat();
+    let blocks = [
+        block(0x0a0d_0d0a, section),
+        block(1, b"\x01\0\0\0\0\0\0\0"),
+        block(5, &statistics),
+    ];
+    fs::write(&file, blocks.concat()).expect("written");
+    for (flags, code) in [("", 0), ("-fail-on-loss", 5)] {
+        let out = place.path().join(format!("out{code}"));
+        let line = format!("-r {} -out {} {flags}", file.display(), out.display());
+        let output = run(&line);
+        assert_eq!(output.status.code(), Some(code));
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            said.contains("drops.pcapng: 0 packets, 0 B, 7 dropped"),
+            "{said}"
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! Flags without effect are refused rather than ignored: what each of them needs, beside what
 //! [`inputs`](crate::inputs) says of captures and files of records.
 
-use netcap_shell::{Failure, Inputs};
+use netcap_shell::Failure;
 
 use crate::flags::Flags;
 
@@ -13,7 +13,7 @@ pub(crate) const NESTED: [&str; 3] = ["begin", "end", "struct-sep"];
 /// Flags, by their long names, and what they need to have an effect.
 struct Need {
     flags: &'static [&'static str],
-    is_met: fn(&Flags, &Inputs) -> bool,
+    is_met: fn(&Flags) -> bool,
     /// What is said behind the flag.
     why: &'static str,
 }
@@ -21,13 +21,8 @@ struct Need {
 /// What flags need where packets are collected.
 const NEEDS: &[Need] = &[
     Need {
-        flags: &["fail-on-loss"],
-        is_met: |_, inputs| !matches!(inputs, Inputs::Files(_)),
-        why: "is for live capture and PCAP-over-IP; files and pipes do not tell what was lost",
-    },
-    Need {
         flags: &["files-size", "files-total", "files-count"],
-        is_met: |flags, _| flags.files.is_some(),
+        is_met: |flags| flags.files.is_some(),
         why: "limits what -files keeps; give -files a directory too",
     },
     Need {
@@ -40,14 +35,14 @@ const NEEDS: &[Need] = &[
             "rotate",
             "disk-limit",
         ],
-        is_met: |flags, _| !flags.to_stdout(),
+        is_met: |flags| !flags.to_stdout(),
         why: "is for files, and -out - has none; leave one of them out",
     },
 ];
 
 /// Refuses flags that need what is not there.
-pub(crate) fn check(flags: &Flags, inputs: &Inputs) -> Result<(), Failure> {
-    let unmet = NEEDS.iter().filter(|need| !(need.is_met)(flags, inputs));
+pub(crate) fn check(flags: &Flags) -> Result<(), Failure> {
+    let unmet = NEEDS.iter().filter(|need| !(need.is_met)(flags));
     let mut refused = unmet.flat_map(|need| need.flags.iter().map(|flag| (flag, need.why)));
     match refused.find(|(flag, _)| flags.is_given(flag)) {
         Some((flag, why)) => Err(Failure::Usage(format!("-{flag} {why}"))),

@@ -47,7 +47,7 @@ pub(crate) fn task(flags: &Flags) -> Result<Task, Failure> {
             check_flags(flags, "-r", first)?;
         }
     }
-    effects::check(flags, &inputs)?;
+    effects::check(flags)?;
     Ok(Task::Collect(inputs))
 }
 
