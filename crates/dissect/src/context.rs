@@ -3,7 +3,7 @@
 use netcap_record::{Record, Time, Timestamp};
 
 use crate::{
-    Completed, Entropy, Fragment, FragmentKey, Malformed, Output, Path, Registry, Selector,
+    Completed, Entropy, Fit, Fragment, FragmentKey, Malformed, Output, Path, Registry, Selector,
 };
 
 /// What the capture says of a packet.
@@ -241,6 +241,13 @@ impl<'p, 'c> Context<'p, 'c> {
     #[inline]
     pub fn knows(&self, selector: Selector) -> bool {
         self.registry.find(selector).is_some()
+    }
+
+    /// How well octets fit the protocol that answers to this number, if one does.
+    #[inline]
+    pub fn fit(&self, selector: Selector, octets: &[u8]) -> Fit {
+        let entry = self.registry.find(selector);
+        entry.map_or(Fit::No, |entry| (entry.protocol.judge)(octets, self))
     }
 
     /// The fragments that packets have held so far.

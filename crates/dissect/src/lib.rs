@@ -40,7 +40,7 @@ pub use path::{
     Application, Ends, IpNumber, IpVersion, Level, Link, Network, Path, Piece, SegmentFacts,
     Transport, Tunnel, TunnelKind, Vlans,
 };
-pub use protocol::{Dissect, Next, Protocol, Selector};
+pub use protocol::{Dissect, Fit, Judge, Next, Protocol, Selector};
 pub use registry::{Registry, Selection, UnknownEncoder};
 pub use signatures::{Signatures, Unclaimed};
 pub use stream::{

@@ -11,6 +11,20 @@ use crate::{Context, Cursor, Malformed};
 pub type Dissect =
     for<'p, 'c> fn(&mut Cursor<'p>, &mut Context<'p, 'c>) -> Result<Next<'p>, Malformed>;
 
+/// How well octets fit a protocol, as far as they can be judged cheaply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// They contradict it.
+    No,
+    /// They may be its, or anything; so may what is too short to be judged.
+    Possible,
+    /// Fields that have few possible values have one of them.
+    Good,
+}
+
+/// Judges octets that a port leads to a protocol: ports are also numbers that clients happen to have.
+pub type Judge = for<'p, 'c> fn(&[u8], &Context<'p, 'c>) -> Fit;
+
 /// A protocol, as the registry knows it.
 #[derive(Debug)]
 pub struct Protocol {
@@ -20,6 +34,8 @@ pub struct Protocol {
     pub dissect: Dissect,
     /// How it is reached.
     pub selectors: &'static [Selector],
+    /// Judges what its ports lead to.
+    pub judge: Judge,
     /// Records that it emits, the one that stands for the protocol first; none where it only
     /// leads on to others.
     pub schemas: &'static [&'static Schema],
@@ -32,6 +48,7 @@ impl Protocol {
             name,
             dissect,
             selectors: &[],
+            judge: |_, _| Fit::Possible,
             schemas: &[],
         }
     }
@@ -39,6 +56,12 @@ impl Protocol {
     /// Says which numbers of lower layers lead here.
     pub const fn reached_by(mut self, selectors: &'static [Selector]) -> Protocol {
         self.selectors = selectors;
+        self
+    }
+
+    /// Says how octets are told from those of others on its ports.
+    pub const fn judged_by(mut self, judge: Judge) -> Protocol {
+        self.judge = judge;
         self
     }
 
@@ -70,6 +93,8 @@ pub enum Selector {
     Ppp(u16),
     /// Packet type of EAPOL (IEEE 802.1X).
     Eapol(u8),
+    /// Organisation and number of a SNAP header, to which no protocol answers.
+    Snap([u8; 3], u16),
     /// A number of another space, to which no protocol answers; the name is for the ledger.
     Other(&'static str, u64),
 }
@@ -91,7 +116,7 @@ impl Selector {
             Selector::TcpPort(n) => (6, usize::from(n)),
             Selector::Ppp(n) => (7, usize::from(n)),
             Selector::Eapol(n) => (8, usize::from(n)),
-            Selector::Other(..) => (Self::KINDS, 0),
+            Selector::Snap(..) | Selector::Other(..) => (Self::KINDS, 0),
         }
     }
 }
@@ -108,6 +133,7 @@ impl std::fmt::Display for Selector {
             Selector::TcpPort(n) => write!(f, "TCP port {n}"),
             Selector::Ppp(n) => write!(f, "PPP protocol {n:#06x}"),
             Selector::Eapol(n) => write!(f, "EAPOL type {n}"),
+            Selector::Snap([a, b, c], n) => write!(f, "SNAP {a:02x}-{b:02x}-{c:02x} {n:#06x}"),
             Selector::Other(name, n) => write!(f, "{name} {n:#x}"),
         }
     }

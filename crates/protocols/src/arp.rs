@@ -4,8 +4,8 @@
 //! A packet gives one record where all four addresses are there, whatever their lengths and
 //! whatever the operation; octets after them are padding. Lengths that lead past the end of the
 //! packet give none. On IEEE 1394 (hardware type 24, RFC 2734 section 6) there is no hardware address
-//! of the target. Hardware type 19 (ATM, RFC 2225) lays its packets out differently and is not told
-//! apart.
+//! of the target. On ATM (hardware type 19, RFC 2225 section 8.5) every address has a length of its own, and
+//! a hardware address is a number and a subaddress, which stand one after the other in the record.
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
 use netcap_record::{Record, Timestamp};
@@ -15,6 +15,7 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("ARP", dissect)
     .emits(&[Arp::SCHEMA]);
 
 /// IANA, ARP hardware types.
+const ATM: u16 = 19;
 const IEEE_1394: u16 = 24;
 
 /// One packet that asks or tells which hardware address belongs to a protocol address (ARP,
@@ -31,10 +32,11 @@ pub(crate) struct Arp<'a> {
     /// EtherType of the protocol whose addresses are resolved (`ar$pro`): 2048 is IPv4.
     #[field(3, "Protocol")]
     protocol: u16,
-    /// Octets of a hardware address (`ar$hln`), 0 to 255: 6 for Ethernet.
+    /// Octets of a hardware address (`ar$hln`), 0 to 255: 6 for Ethernet. On ATM those of the sender, with
+    /// its subaddress.
     #[field(4, "HwAddressSize")]
     hardware_size: u8,
-    /// Octets of a protocol address (`ar$pln`), 0 to 255: 4 for IPv4.
+    /// Octets of a protocol address (`ar$pln`), 0 to 255: 4 for IPv4. On ATM those of the sender.
     #[field(5, "ProtAddressSize")]
     protocol_size: u8,
     /// What the packet does (`ar$op`; IANA ARP Operation Codes): 1 request, 2 reply, 3 RARP
@@ -60,6 +62,9 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
+    if input.rest().starts_with(&ATM.to_be_bytes()) {
+        return on_atm(input, context);
+    }
     // RFC 826, "Packet format".
     let [h0, h1, p0, p1, hardware_size, protocol_size, o0, o1] = *input.array()?;
     let hardware_type = u16::from_be_bytes([h0, h1]);
@@ -80,6 +85,34 @@ fn dissect<'p>(
         target_protocol: input.bytes(protocol_size.into())?,
     };
     // It is padding, but the format of 2019 counts it.
+    context.unclaimed(input.rest());
+    context.emit(&record);
+    Ok(Next::End)
+}
+
+/// Reads a packet of RFC 2225 section 8.5.
+fn on_atm<'p>(
+    input: &mut Cursor<'p>,
+    context: &mut Context<'p, '_>,
+) -> Result<Next<'p>, Malformed> {
+    let [h0, h1, p0, p1, sender, sender_sub, o0, o1] = *input.array()?;
+    let [sender_protocol, target, target_sub, target_protocol] = *input.array()?;
+    // Two bits tell the kind of the number.
+    let octets = |number: u8, sub: u8| usize::from(number & 0x3f) + usize::from(sub & 0x3f);
+    let hardware_size = octets(sender, sender_sub);
+    let record = Arp {
+        timestamp: context.timestamp(),
+        hardware_type: u16::from_be_bytes([h0, h1]),
+        protocol: u16::from_be_bytes([p0, p1]),
+        // Twice 63 at most.
+        hardware_size: hardware_size as u8,
+        protocol_size: sender_protocol,
+        operation: u16::from_be_bytes([o0, o1]),
+        sender_hardware: input.bytes(hardware_size)?,
+        sender_protocol: input.bytes(sender_protocol.into())?,
+        target_hardware: input.bytes(octets(target, target_sub))?,
+        target_protocol: input.bytes(target_protocol.into())?,
+    };
     context.unclaimed(input.rest());
     context.emit(&record);
     Ok(Next::End)
@@ -183,6 +216,48 @@ mod tests {
         };
         let walked = walk_packet(PROTOCOLS, 1, &packet.concat());
         assert_eq!(walked.fate, Fate::Decoded);
+        assert_eq!(walked.of("ARP"), [encoded(&record)]);
+    }
+
+    #[test]
+    fn numbers_of_atm() {
+        // A request: NSAP addresses have 20 octets; that of the target is not known.
+        let packet = [
+            SAMPLE.split_at(14).0,
+            b"\0\x13\x08\0\x14\x02\0\x01\x04\0\0\x04",
+            b"\x47\0\x05\x80\xff\xe1\0\0\0\xf2\x1a\x2b\x3c\0\x20\x48\x1a\x2b\x3c\0",
+            b"ss\xc0\0\x02\x01\xc0\0\x02\x0a",
+        ];
+        let record = Arp {
+            hardware_type: 19,
+            hardware_size: 22,
+            operation: 1,
+            sender_hardware:
+                b"\x47\0\x05\x80\xff\xe1\0\0\0\xf2\x1a\x2b\x3c\0\x20\x48\x1a\x2b\x3c\0ss",
+            target_hardware: b"",
+            ..reply()
+        };
+        let walked = walk_packet(PROTOCOLS, 1, &packet.concat());
+        assert_eq!(walked.fate, Fate::Decoded);
+        assert_eq!(walked.of("ARP"), [encoded(&record)]);
+        every_prefix(PROTOCOLS, 1, &packet.concat());
+        // E.164 numbers, and nobody's protocol address.
+        let packet = [
+            SAMPLE.split_at(14).0,
+            b"\0\x13\x08\0\x42\0\0\x0a\0\x43\0\x04",
+            b"12345\xc0\0\x02\x0a",
+        ];
+        let record = Arp {
+            hardware_type: 19,
+            hardware_size: 2,
+            protocol_size: 0,
+            operation: 10,
+            sender_hardware: b"12",
+            sender_protocol: b"",
+            target_hardware: b"345",
+            ..reply()
+        };
+        let walked = walk_packet(PROTOCOLS, 1, &packet.concat());
         assert_eq!(walked.of("ARP"), [encoded(&record)]);
     }
 

@@ -2,15 +2,31 @@
 //!
 //! Only messages that forward a packet are followed; signatures are not verified.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Selector};
 
 use crate::ipv6_extension;
 
-pub(crate) static PROTOCOL: Protocol =
-    Protocol::new("AYIYA", dissect).reached_by(&[Selector::UdpPort(5072)]);
+pub(crate) static PROTOCOL: Protocol = Protocol::new("AYIYA", dissect)
+    .reached_by(&[Selector::UdpPort(5072)])
+    .judged_by(judge);
 
 /// Operation code of messages that forward a packet (section 3.1).
 const FORWARD: u8 = 1;
+
+/// The largest of the operations.
+const OPERATION_MAX: u8 = 7;
+
+/// The header has to have room, and the operation to be one of section 3.1.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let Some(&[identity, signature, operation, _]) = octets.first_chunk() else {
+        return Fit::Possible;
+    };
+    let header = 8 + (1_usize << (identity >> 4)) + usize::from(signature >> 4) * 4;
+    match header <= octets.len() + context.missing() && operation & 0x0f <= OPERATION_MAX {
+        true => Fit::Possible,
+        false => Fit::No,
+    }
+}
 
 fn dissect<'p>(
     input: &mut Cursor<'p>,

@@ -11,7 +11,7 @@
 //! authentication, is malformed (RFC 5880 section 6.8.6), as is an authentication section whose
 //! length contradicts its type.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector};
 use netcap_record::{Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("BFD", dissect)
@@ -25,6 +25,7 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("BFD", dissect)
         // RFC 7881 section 2.
         Selector::UdpPort(7784),
     ])
+    .judged_by(judge)
     .emits(&[Bfd::SCHEMA]);
 
 /// Octets of the mandatory section, RFC 5880 section 4.1.
@@ -158,9 +159,6 @@ fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
 ) -> Result<Next<'p>, Malformed> {
-    if let Some(port) = well_known_port(context) {
-        return Ok(Next::Optional([Selector::UdpPort(port); 2], input.rest()));
-    }
     // The version is in the upper three bits.
     if input.rest().first().is_some_and(|first| first >> 5 > 1) {
         return Ok(Next::End);
@@ -202,15 +200,22 @@ fn dissect<'p>(
     sound.map(|()| Next::End)
 }
 
-/// The port below 1024 of the datagram around this layer, if it has one.
-fn well_known_port(context: &Context<'_, '_>) -> Option<u16> {
-    let datagram = context.layers().iter().rev().nth(1)?;
-    let [s0, s1, d0, d1, ..] = *datagram.octets else {
-        return None;
+/// Never more than possible: senders have no port below 1024 (RFC 5881 section 4). What a receiver
+/// discards (RFC 5880 section 6.8.6) for two reasons is something else.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let Some(&[first, _, multiplier, length, d0, d1, d2, d3]) = octets.first_chunk() else {
+        return Fit::Possible;
     };
-    let ports = [u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1])];
-    let is_udp = datagram.protocol == crate::udp::PROTOCOL.name;
-    ports.into_iter().find(|port| is_udp && *port < 1024)
+    let wire = octets.len() + context.missing();
+    let wrong = [
+        multiplier == 0,
+        !(MANDATORY..=wire).contains(&usize::from(length)),
+        [d0, d1, d2, d3] == [0; 4],
+    ];
+    match wrong.iter().filter(|is_wrong| **is_wrong).count() {
+        0 | 1 if first >> 5 <= 1 => Fit::Possible,
+        _ => Fit::No,
+    }
 }
 
 /// RFC 5880 sections 4.2 to 4.4.

@@ -488,8 +488,11 @@ impl Iterator for Prefixes<'_> {
     type Item = Prefix;
 
     fn next(&mut self) -> Option<Prefix> {
-        if let Some(([network @ .., bits], rest)) = self.0.split_first_chunk::<5>() {
+        while let Some(([network @ .., bits], rest)) = self.0.split_first_chunk::<5>() {
             self.0 = rest;
+            if !is_mask(*bits) {
+                continue;
+            }
             // A shift by 32 bits is the whole mask.
             let mask = u32::MAX
                 .checked_shl(32u32.saturating_sub((*bits).into()))
@@ -505,6 +508,11 @@ impl Iterator for Prefixes<'_> {
             mask: Told(None),
         })
     }
+}
+
+/// Whether a network of IPv4 may have so many bits.
+fn is_mask(bits: u8) -> bool {
+    bits <= 32
 }
 
 /// Numbers of four octets.
@@ -642,6 +650,10 @@ impl<'a> CiscoDiscoveryInfo<'a> {
             tlv_type::IP_PREFIXES => {
                 self.prefixes = Each(prefixes(tlv.value));
                 whole(&value, self.prefixes.0.0)?;
+                let networks = tlv.value.as_chunks::<5>().0.iter();
+                if !networks.into_iter().all(|[.., bits]| is_mask(*bits)) {
+                    return Err(value.malformed(Reason::Value));
+                }
             }
             tlv_type::HELLO => self.hello = hello(value)?,
             tlv_type::VTP_DOMAIN => self.vtp_domain = Text(tlv.value),
@@ -1058,12 +1070,13 @@ mod tests {
 
     #[test]
     fn networks() {
-        let octets = b"\x0a\x01\x02\x03\0\x0a\0\0\0\x0d\x0a\0\0\x01\x20\x0a\0\0\x01\xff";
+        // No network has more than 32 bits.
+        let octets =
+            b"\x0a\x01\x02\x03\0\x0a\0\0\0\x0d\x0a\0\0\x02\x21\x0a\0\0\x01\x20\x0a\0\0\x01\xff";
         let masks: Vec<_> = Prefixes(octets).map(|p| (p.ip, p.mask.0)).collect();
         let expected = [
             ([10, 1, 2, 3], [0, 0, 0, 0]),
             ([10, 0, 0, 0], [255, 248, 0, 0]),
-            ([10, 0, 0, 1], [255; 4]),
             ([10, 0, 0, 1], [255; 4]),
         ]
         .map(|(ip, mask)| (Ip::V4(ip), Some(Ip::V4(mask))));
@@ -1072,6 +1085,15 @@ mod tests {
             .map(|p| (p.ip, p.mask.0))
             .collect();
         assert_eq!(gateway, [(Ip::V4([10, 0, 0, 1]), None)]);
+        for (bits, trouble) in [
+            (32, None),
+            (33, Some(Reason::Option)),
+            (200, Some(Reason::Option)),
+        ] {
+            let walked = walk(&tlv(7, &[10, 0, 0, 0, 8, 10, 0, 0, 1, bits]));
+            assert_eq!(walked.malformed(), trouble, "{bits}");
+            assert_eq!(walked.of("CiscoDiscoveryInfo").len(), 1);
+        }
     }
 
     #[test]

@@ -8,13 +8,16 @@
 
 use std::borrow::Cow;
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector};
 use netcap_record::{Element, Ip, Record, Timestamp, Type, put};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("DHCPv4", dissect)
     .reached_by(&[Selector::UdpPort(67), Selector::UdpPort(68)])
+    .judged_by(judge)
     .emits(&[Dhcpv4::SCHEMA]);
 
+/// Octets of a message of BOOTP without its vendor's area (RFC 951 section 3).
+const BOOTP: usize = 236;
 /// What options begin with: RFC 2131 section 3.
 const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
 /// Fills up, has no length: RFC 2132 section 3.1.
@@ -179,6 +182,18 @@ impl<'p> DhcpOption<'p> {
     fn append(&mut self, data: &[u8]) {
         self.data.to_mut().extend_from_slice(data);
         self.length = self.data.len() as u16;
+    }
+}
+
+/// RFC 951 section 3: a request or a reply, an address that fits its field.
+fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
+    let has_cookie = octets
+        .get(BOOTP..)
+        .is_some_and(|tail| tail.starts_with(&MAGIC_COOKIE));
+    match *octets {
+        _ if has_cookie => Fit::Good,
+        [] | [1 | 2] | [1 | 2, _] | [1 | 2, _, 0..=16, ..] => Fit::Possible,
+        _ => Fit::No,
     }
 }
 

@@ -9,11 +9,14 @@
 //! Messages of types not known here are taken for messages of clients and servers (RFC 7283
 //! section 4). An option that reaches beyond the message keeps those before it.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Selector};
 use netcap_record::{Each, Ip, Record, Timestamp};
+
+use crate::udp;
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("DHCPv6", dissect)
     .reached_by(&[Selector::UdpPort(546), Selector::UdpPort(547)])
+    .judged_by(judge)
     .emits(&[Dhcpv6::SCHEMA]);
 
 /// Types of messages with a form of their own.
@@ -102,6 +105,35 @@ fn option<'p>(input: &mut Cursor<'p>) -> Result<Dhcpv6Option<'p>, Malformed> {
     let data = ahead.bytes(usize::from(length))?;
     *input = ahead;
     Ok(Dhcpv6Option { code, length, data })
+}
+
+/// By the options, of which there are fewer than 256 kinds, from 1 (IANA, DHCPv6 Option Codes).
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let options = match octets.first() {
+        Some(&(kind::RELAY_FORW | kind::RELAY_REPL)) => 34,
+        Some(0) => return Fit::No,
+        _ => 4,
+    };
+    let mut rest = octets.get(options..).unwrap_or_default();
+    let mut fit = match udp::ports_around(context) {
+        Some([546 | 547, 546 | 547]) => Fit::Possible,
+        _ => Fit::No,
+    };
+    loop {
+        match *rest {
+            [0, 1..=255, l0, l1, ref data @ ..] => {
+                fit = Fit::Possible;
+                match data.get(usize::from(u16::from_be_bytes([l0, l1]))..) {
+                    Some(next) => rest = next,
+                    None if context.is_cut() => return Fit::Good,
+                    None => return fit,
+                }
+            }
+            [] if octets.len() > options => return Fit::Good,
+            [_, _, _, _, ..] => return fit,
+            _ => return Fit::Possible,
+        }
+    }
 }
 
 fn dissect<'p>(

@@ -20,10 +20,12 @@
 use std::marker::PhantomData;
 
 use netcap_dissect::{
-    Beginning, Context, Cursor, Framed, Framing, Malformed, Measure, Next, Protocol, Reason,
+    Beginning, Context, Cursor, Fit, Framed, Framing, Malformed, Measure, Next, Protocol, Reason,
     Recognition, Selector, StreamProtocol,
 };
 use netcap_record::{Each, Element, Ip, Record, Timestamp, Type, put};
+
+use crate::udp;
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("DNS", dissect)
     .reached_by(&[
@@ -31,6 +33,7 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("DNS", dissect)
         Selector::UdpPort(MULTICAST_DNS),
         Selector::UdpPort(LLMNR),
     ])
+    .judged_by(judge)
     .emits(&[Dns::SCHEMA]);
 
 pub(crate) static STREAM: StreamProtocol = StreamProtocol {
@@ -425,22 +428,22 @@ impl<'p> Iterator for Strings<'p> {
 /// What a section consists of.
 trait Entry<'p>: Sized {
     /// Moves past an entry, or fails where it is not whole. Trouble inside an entry that is whole
-    /// goes to `complaint`, if there was none before.
-    fn check(input: &mut Cursor<'p>, complaint: &mut Option<Malformed>) -> Result<(), Malformed>;
+    /// is the reader's complaint, if there was none before.
+    fn check(reader: &mut Reader<'p>) -> Result<(), Malformed>;
 
     /// Reads an entry that [`Entry::check`] has passed.
-    fn read(input: &mut Cursor<'p>) -> Option<Self>;
+    fn read(input: &mut Cursor<'p>, is_multicast: bool) -> Option<Self>;
 }
 
 impl<'p> Entry<'p> for Question<'p> {
     #[inline]
-    fn check(input: &mut Cursor<'p>, _: &mut Option<Malformed>) -> Result<(), Malformed> {
-        Name::read(input)?;
-        input.skip(4)
+    fn check(reader: &mut Reader<'p>) -> Result<(), Malformed> {
+        Name::read(&mut reader.input)?;
+        reader.input.skip(4)
     }
 
     #[inline]
-    fn read(input: &mut Cursor<'p>) -> Option<Self> {
+    fn read(input: &mut Cursor<'p>, _: bool) -> Option<Self> {
         let name = Name::read(input).ok()?;
         let &[t1, t2, c1, c2] = input.array().ok()?;
         Some(Question {
@@ -494,20 +497,21 @@ impl<'p> Frame<'p> {
         })
     }
 
-    fn is_internet(&self) -> bool {
-        matches!(self.class & !CACHE_FLUSH, CLASS_IN | CLASS_NONE)
+    fn is_internet(&self, is_multicast: bool) -> bool {
+        let flag = if is_multicast { CACHE_FLUSH } else { 0 };
+        matches!(self.class & !flag, CLASS_IN | CLASS_NONE)
     }
 
     /// The data by type; octets behind what a name or number ends are let pass.
     #[inline]
-    fn data(&self) -> Result<Data<'p>, Malformed> {
+    fn data(&self, is_multicast: bool) -> Result<Data<'p>, Malformed> {
         if self.data.is_empty() {
             return Ok(Data::Other);
         }
         let mut input = self.inside;
         Ok(match self.kind {
             // Other classes have other addresses (RFC 1034 section 3.6).
-            kind::A | kind::AAAA if !self.is_internet() => Data::Other,
+            kind::A | kind::AAAA if !self.is_internet(is_multicast) => Data::Other,
             kind::A => match self.data.as_array() {
                 Some(octets) => Data::Address(Ip::V4(*octets)),
                 None => return Err(input.malformed(Reason::Length)),
@@ -553,9 +557,10 @@ impl<'p> Frame<'p> {
 
 impl<'p> Entry<'p> for ResourceRecord<'p> {
     #[inline]
-    fn check(input: &mut Cursor<'p>, complaint: &mut Option<Malformed>) -> Result<(), Malformed> {
-        if let Err(trouble) = Frame::read(input)?.data() {
-            complaint.get_or_insert(match trouble.reason {
+    fn check(reader: &mut Reader<'p>) -> Result<(), Malformed> {
+        let frame = Frame::read(&mut reader.input)?;
+        if let Err(trouble) = frame.data(reader.is_multicast) {
+            reader.complaint.get_or_insert(match trouble.reason {
                 // The message has the data whole: it is their length that is wrong.
                 Reason::Truncated => Malformed {
                     reason: Reason::Length,
@@ -568,7 +573,7 @@ impl<'p> Entry<'p> for ResourceRecord<'p> {
     }
 
     #[inline]
-    fn read(input: &mut Cursor<'p>) -> Option<Self> {
+    fn read(input: &mut Cursor<'p>, is_multicast: bool) -> Option<Self> {
         let frame = Frame::read(input).ok()?;
         let mut record = ResourceRecord {
             name: frame.name,
@@ -586,7 +591,7 @@ impl<'p> Entry<'p> for ResourceRecord<'p> {
             mx: Mx::default(),
             txts: Each(Strings(&[])),
         };
-        match frame.data() {
+        match frame.data(is_multicast) {
             Ok(Data::Other) | Err(_) => {}
             Ok(Data::Address(ip)) => record.ip = ip,
             Ok(Data::Ns(name)) => record.ns = name,
@@ -606,6 +611,7 @@ impl<'p> Entry<'p> for ResourceRecord<'p> {
 struct Section<'p, E> {
     input: Cursor<'p>,
     left: u16,
+    is_multicast: bool,
     entry: PhantomData<E>,
 }
 
@@ -615,7 +621,7 @@ impl<'p, E: Entry<'p>> Iterator for Section<'p, E> {
     #[inline]
     fn next(&mut self) -> Option<E> {
         self.left = self.left.checked_sub(1)?;
-        E::read(&mut self.input)
+        E::read(&mut self.input, self.is_multicast)
     }
 }
 
@@ -623,6 +629,7 @@ impl<'p, E: Entry<'p>> Iterator for Section<'p, E> {
 struct Reader<'p> {
     input: Cursor<'p>,
     complaint: Option<Malformed>,
+    is_multicast: bool,
     /// Whether an entry was not whole, so that the place of the next one is not known.
     lost: bool,
 }
@@ -633,11 +640,12 @@ impl<'p> Reader<'p> {
         let mut section = Section {
             input: self.input,
             left: 0,
+            is_multicast: self.is_multicast,
             entry: PhantomData,
         };
         // Every entry takes five octets at least: the octets bound this, not the claim.
         while section.left < claimed && !self.lost {
-            match E::check(&mut self.input, &mut self.complaint) {
+            match E::check(self) {
                 Ok(()) => section.left += 1,
                 Err(trouble) => {
                     self.lost = true;
@@ -646,6 +654,47 @@ impl<'p> Reader<'p> {
             }
         }
         Each(section)
+    }
+}
+
+/// Of these three at least two are as RFC 1035 section 4 has them: the operation is a registered one,
+/// there is room for as many entries as the counts say, and the first entry is whole.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let Some((header, entries)) = octets.split_first_chunk::<HEADER>() else {
+        return Fit::Possible;
+    };
+    let &[_, _, flags, _, ref counts @ ..] = header;
+    let [is_registered, is_room] = sound(header, octets.len() + context.missing());
+    // Without entries nothing follows, but for the messages of RFC 8490 (section 5.4).
+    let is_all = *counts != [0; 8] || entries.is_empty() || flags >> 3 & 15 == 6;
+    let sound = [
+        is_registered,
+        is_room && is_all,
+        is_entry(entries, context.is_cut()),
+    ];
+    match sound.iter().filter(|is_sound| **is_sound).count() {
+        2.. => Fit::Good,
+        _ => Fit::No,
+    }
+}
+
+/// Whether octets begin with a name, which is not compressed, as nothing precedes it, and the type and
+/// class behind it, if they are there.
+fn is_entry(mut octets: &[u8], is_cut: bool) -> bool {
+    // Options of EDNS have a size for a class (RFC 6891 section 6.1.2).
+    const OPTIONS: u8 = 41;
+    loop {
+        match *octets {
+            [] | [0, 0, OPTIONS, ..] | [0] | [0, _] | [0, _, _] | [0, _, _, _] => return true,
+            [0, 0, 0, ..] => return false,
+            // IANA, DNS CLASSes; the first bit is a flag in multicast DNS.
+            [0, _, _, 0 | 0x80, 1 | 3 | 4 | 254 | 255, ..] => return true,
+            [length @ 1..=63, ref rest @ ..] => match rest.get(usize::from(length)..) {
+                Some(next) => octets = next,
+                None => return is_cut,
+            },
+            _ => return false,
+        }
     }
 }
 
@@ -660,6 +709,7 @@ fn dissect<'p>(
     let mut reader = Reader {
         input: *input,
         complaint: None,
+        is_multicast: is_multicast(context),
         lost: false,
     };
     context.emit(&Dns {
@@ -686,6 +736,11 @@ fn dissect<'p>(
         Some(trouble) => Err(trouble),
         None => Ok(Next::End),
     }
+}
+
+/// Whether the message is one of multicast DNS, by the ports around it.
+fn is_multicast(context: &Context<'_, '_>) -> bool {
+    udp::ports_around(context).is_some_and(|ports| ports.contains(&MULTICAST_DNS))
 }
 
 /// Octets of a header: RFC 1035 section 4.1.1.
@@ -726,15 +781,19 @@ fn recognise(beginning: &Beginning<'_>) -> Recognition {
 
 /// Whether the header of a message of so many octets may be one.
 fn is_plausible(message: &[u8], length: usize) -> bool {
-    let Some(&[_, _, flags, _, q1, q2, a1, a2, n1, n2, r1, r2]) = message.first_chunk() else {
-        return false;
-    };
+    let header = message.first_chunk();
+    header.is_some_and(|header| sound(header, length) == [true; 2])
+}
+
+/// What of the header of a message of so many octets is sound: the operation, the counts.
+fn sound(header: &[u8; HEADER], length: usize) -> [bool; 2] {
+    let &[_, _, flags, _, q1, q2, a1, a2, n1, n2, r1, r2] = header;
     let count = |octets| usize::from(u16::from_be_bytes(octets));
     let records = count([a1, a2]) + count([n1, n2]) + count([r1, r2]);
     // RFC 1035 sections 4.1.2 and 4.1.3: one octet of name at least, and what follows the name.
     let least = HEADER + 5 * count([q1, q2]) + 11 * records;
     // Kinds of query in the IANA registry of 2024: 3 and those from 7 are not assigned.
-    matches!(flags >> 3 & 15, 0..=2 | 4..=6) && least <= length
+    [matches!(flags >> 3 & 15, 0..=2 | 4..=6), least <= length]
 }
 
 #[cfg(test)]
@@ -1043,8 +1102,12 @@ mod tests {
             assert_eq!(fate, None);
             assert!(entries.contains("IP=<nil>"), "{entries}");
         }
-        // The Internet, with the cache-flush bit of multicast DNS, and what updates delete.
-        for class in [1, 0x8001, 254] {
+        // The cache-flush bit is one of multicast DNS only.
+        let (fate, entries) = found(0x8001, 1, &[192, 0, 2, 7]);
+        assert_eq!(fate, None);
+        assert!(entries.contains("IP=<nil>"), "{entries}");
+        // The Internet, and what updates delete.
+        for class in [1, 254] {
             let (_, entries) = found(class, 1, &[192, 0, 2, 7]);
             assert!(entries.contains("IP=192.0.2.7"), "{entries}");
             let (fate, _) = found(class, 1, &[192, 0, 2]);

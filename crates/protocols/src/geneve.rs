@@ -5,13 +5,20 @@
 //! tells. Of another version than 0 nothing after the first eight octets is read. A protocol below
 //! 0x0600 is no EtherType and is counted as a number of Geneve.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
+use netcap_dissect::{
+    Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector, TunnelKind,
+};
 use netcap_record::{Each, Record, Timestamp};
 
 use crate::ethernet::ETHERTYPE_MIN;
+use crate::udp;
+
+/// RFC 8926 section 3.3.
+const PORT: u16 = 6081;
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("Geneve", dissect)
-    .reached_by(&[Selector::UdpPort(6081)])
+    .reached_by(&[Selector::UdpPort(PORT)])
+    .judged_by(judge)
     .emits(&[Geneve::SCHEMA]);
 
 /// A Geneve header (RFC 8926).
@@ -89,6 +96,25 @@ impl<'a> Iterator for Options<'a> {
             length: length + 4,
             data,
         })
+    }
+}
+
+/// RFC 8926 section 3.4: version, reserved bits and octet are zero, and the protocol is an EtherType. At
+/// most one of them may be something else.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let Some(&[first, flags, p0, p1, _, _, _, reserved]) = octets.first_chunk() else {
+        return Fit::Possible;
+    };
+    let wrong = [
+        first >> 6 != 0,
+        flags & 0x3f != 0,
+        reserved != 0,
+        u16::from_be_bytes([p0, p1]) < ETHERTYPE_MIN,
+    ];
+    match wrong.iter().filter(|is_wrong| **is_wrong).count() {
+        0 => Fit::Good,
+        1 => udp::possible_to(&[PORT], context),
+        _ => Fit::No,
     }
 }
 

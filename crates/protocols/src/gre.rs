@@ -9,17 +9,20 @@
 //! uses, [`client`] knows what follows; a lower number that it does not know is counted as a GRE
 //! protocol, never as an EtherType.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
+use netcap_dissect::{
+    Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector, TunnelKind,
+};
 use netcap_record::{Csv, Field, Nested, Record, Schema, Timestamp, Type, Value};
 
 use crate::ethernet::{self, ETHERTYPE_MIN};
+use crate::udp;
+
+/// GRE in UDP, RFC 8086.
+const PORT: u16 = 4754;
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("GRE", dissect)
-    .reached_by(&[
-        Selector::IpProto(47),
-        // GRE in UDP, RFC 8086.
-        Selector::UdpPort(4754),
-    ])
+    .reached_by(&[Selector::IpProto(47), Selector::UdpPort(PORT)])
+    .judged_by(judge)
     .emits(&[Gre::SCHEMA]);
 
 // First two octets: RFC 1701, RFC 2890 section 2; the acknowledgement bit is of RFC 2637 section
@@ -193,6 +196,17 @@ impl<'a> GreRouting<'a> {
 
     fn next(&self) -> Option<GreRouting<'a>> {
         GreRouting::first(self.after, self.room)
+    }
+}
+
+/// RFC 8086 section 3: what is in UDP has neither a version nor a source route; and an EtherType.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    match *octets {
+        // With a checksum come reserved octets of zeros.
+        [0x80..=0xff, _, _, _, _, _, r0, r1, ..] if [r0, r1] != [0; 2] => Fit::No,
+        [first, 0, 6..=255, _, ..] if first & 0x4f == 0 => Fit::Good,
+        [_, second, ..] if second & 7 > 1 => Fit::No,
+        _ => udp::possible_to(&[PORT], context),
     }
 }
 

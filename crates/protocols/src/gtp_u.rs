@@ -6,15 +6,28 @@
 //! The other messages, and datagrams on the port that are of another version or of the charging
 //! protocol GTP', end here.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
+use netcap_dissect::{
+    Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector, TunnelKind,
+};
 
 use crate::{ethernet, raw_ip};
 
-pub(crate) static PROTOCOL: Protocol =
-    Protocol::new("GTP-U", dissect).reached_by(&[Selector::UdpPort(2152)]);
+pub(crate) static PROTOCOL: Protocol = Protocol::new("GTP-U", dissect)
+    .reached_by(&[Selector::UdpPort(2152)])
+    .judged_by(judge);
 
 /// A packet of a user, 3GPP TS 29.281 section 6.1.
 const G_PDU: u8 = 255;
+
+/// 3GPP TS 29.281 section 5.1: version 1, not GTP', and a length that does not count eight octets.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let wire = octets.len() + context.missing();
+    match *octets {
+        [first, ..] if first & 0xf0 != 0x30 => Fit::No,
+        [_, _, l0, l1, ..] if usize::from(u16::from_be_bytes([l0, l1])) + 8 == wire => Fit::Good,
+        _ => Fit::Possible,
+    }
+}
 
 fn dissect<'p>(
     input: &mut Cursor<'p>,

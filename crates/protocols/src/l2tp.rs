@@ -5,10 +5,13 @@
 //! version 3: only the control connection knows how long their cookie is and what they carry. Any
 //! other version is something else on the port, such as L2F, version 1 (RFC 2341).
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
+use netcap_dissect::{
+    Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector, TunnelKind,
+};
 
-pub(crate) static PROTOCOL: Protocol =
-    Protocol::new("L2TP", dissect).reached_by(&[Selector::UdpPort(1701)]);
+pub(crate) static PROTOCOL: Protocol = Protocol::new("L2TP", dissect)
+    .reached_by(&[Selector::UdpPort(1701)])
+    .judged_by(judge);
 
 /// Version 3 directly over IP.
 pub(crate) static OVER_IP: Protocol =
@@ -19,6 +22,23 @@ const CONTROL: u16 = 0x8000;
 const LENGTH: u16 = 0x4000;
 const SEQUENCE: u16 = 0x0800;
 const OFFSET: u16 = 0x0200;
+
+/// RFC 2661 section 3.1 and RFC 3931 section 3.2.1: reserved bits are zero; control messages tell their
+/// length, others may.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let wire = octets.len() + context.missing();
+    match *octets {
+        [first, second, l0, l1, ..] if first & 0x34 == 0 && matches!(second, 2 | 3) => {
+            let is_told = usize::from(u16::from_be_bytes([l0, l1])) == wire;
+            match first & 0x40 != 0 && is_told {
+                true => Fit::Good,
+                false => Fit::Possible,
+            }
+        }
+        [_, _, _, _, ..] => Fit::No,
+        _ => Fit::Possible,
+    }
+}
 
 fn dissect<'p>(
     input: &mut Cursor<'p>,

@@ -6,12 +6,13 @@
 //! no registered one. A channel name that never ends leaves no whole header and no record. Fragments
 //! are not put together; a fragment outside its message is malformed.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector};
 use netcap_record::{Record, Text, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("LCM", dissect)
     // The default of LCM, udpm://239.255.76.67:7667.
     .reached_by(&[Selector::UdpPort(7667)])
+    .judged_by(judge)
     .emits(&[Lcm::SCHEMA]);
 
 /// First octets of a message in one datagram.
@@ -57,6 +58,13 @@ pub(crate) struct Lcm<'a> {
     /// Whether this is a fragment.
     #[field(9, "Fragmented")]
     fragmented: bool,
+}
+
+fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
+    match octets.first_chunk() {
+        Some(&(SHORT | FRAGMENT)) => Fit::Good,
+        _ => Fit::No,
+    }
 }
 
 fn dissect<'p>(

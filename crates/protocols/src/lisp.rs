@@ -3,15 +3,33 @@
 //!
 //! A datagram on the port that does not go on with an IP packet is payload.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Selector};
 
-use crate::{nsh, raw_ip};
+use crate::{nsh, raw_ip, udp};
 
-pub(crate) static PROTOCOL: Protocol =
-    Protocol::new("LISP", dissect).reached_by(&[Selector::UdpPort(4341)]);
+/// RFC 9300 section 5.1: the port of the destination.
+const PORT: u16 = 4341;
+
+pub(crate) static PROTOCOL: Protocol = Protocol::new("LISP", dissect)
+    .reached_by(&[Selector::UdpPort(PORT)])
+    .judged_by(judge);
 
 /// The last octet of the nonce names the protocol (RFC 9305 section 3).
 const NEXT_PROTOCOL: u8 = 0x04;
+
+/// By the IP packet behind the header, if the header does not name something else.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    match octets.split_first_chunk::<8>() {
+        Some(([flags, _, _, 1..=255, ..], _)) if flags & NEXT_PROTOCOL != 0 => {
+            udp::possible_to(&[PORT], context)
+        }
+        Some((_, packet)) => match raw_ip::fit(packet, context) {
+            Fit::Possible => udp::possible_to(&[PORT], context),
+            fit => fit,
+        },
+        None => Fit::Possible,
+    }
+}
 
 fn dissect<'p>(
     input: &mut Cursor<'p>,

@@ -7,13 +7,14 @@
 //! stream, has a record if its header is whole, and is malformed.
 
 use netcap_dissect::{
-    Beginning, Context, Cursor, Framed, Framing, Malformed, Measure, Next, Protocol, Recognition,
-    Selector, StreamProtocol,
+    Beginning, Context, Cursor, Fit, Framed, Framing, Malformed, Measure, Next, Protocol,
+    Recognition, Selector, StreamProtocol,
 };
 use netcap_record::{Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("ModbusTCP", dissect)
     .reached_by(&[Selector::UdpPort(PORT)])
+    .judged_by(judge)
     .emits(&[ModbusTcp::SCHEMA]);
 
 pub(crate) static STREAM: StreamProtocol = StreamProtocol {
@@ -92,6 +93,14 @@ fn recognise(beginning: &Beginning<'_>) -> Recognition {
         Measure::Message(_) => Recognition::Yes,
         Measure::More => Recognition::More,
         Measure::Foreign => Recognition::No,
+    }
+}
+
+fn judge(octets: &[u8], _: &Context<'_, '_>) -> Fit {
+    match measure(octets, 0) {
+        Measure::Message(_) => Fit::Good,
+        Measure::More => Fit::Possible,
+        Measure::Foreign => Fit::No,
     }
 }
 

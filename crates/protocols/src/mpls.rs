@@ -7,10 +7,13 @@
 //! lengths of IP, registered EtherTypes and channels, what stands behind tags, and in ARP. What makes
 //! sense in no way is an IP packet or a channel if its first bits say so, else payload.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector, TunnelKind};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Selector, TunnelKind};
 use netcap_record::{Record, Timestamp};
 
-use crate::{ethernet, raw_ip};
+use crate::{ethernet, raw_ip, udp};
+
+/// MPLS in UDP, RFC 7510.
+const PORT: u16 = 6635;
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("MPLS", dissect)
     .reached_by(&[
@@ -20,10 +23,11 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("MPLS", dissect)
         // RFC 3032 section 4.3.
         Selector::Ppp(0x0281),
         Selector::Ppp(0x0283),
-        // RFC 4023, RFC 7510.
+        // RFC 4023.
         Selector::IpProto(137),
-        Selector::UdpPort(6635),
+        Selector::UdpPort(PORT),
     ])
+    .judged_by(judge)
     .emits(&[Mpls::SCHEMA]);
 
 /// One entry of an MPLS label stack; a packet gives several, top of the stack first.
@@ -46,6 +50,27 @@ pub(crate) struct Mpls {
     /// Time to live: routers that the packet may still cross.
     #[field(5, "TTL")]
     ttl: u8,
+}
+
+/// A stack ends, soon: none that is sent has more than a dozen entries, nor a label below 16 that is not
+/// assigned (RFC 7274 section 3.1: 4 to 6, 8 to 12).
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let entries = octets.as_chunks::<4>().0.iter().take(12);
+    let (mut ends, mut seen) = (false, 0);
+    for entry in entries.map(|entry| u32::from_be_bytes(*entry)) {
+        if let 4..=6 | 8..=12 = entry >> 12 {
+            return Fit::No;
+        }
+        seen += 1;
+        ends = entry & 0x100 != 0;
+        if ends {
+            break;
+        }
+    }
+    match ends || seen < 12 {
+        true => udp::possible_to(&[PORT], context),
+        false => Fit::No,
+    }
 }
 
 fn dissect<'p>(

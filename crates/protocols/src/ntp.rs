@@ -4,13 +4,16 @@
 //! private ones (mode 7) share only the first octet with it: their records hold that octet's three
 //! fields and leave the others empty, whatever their length.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Selector};
 use netcap_record::{Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("NTP", dissect)
     .reached_by(&[Selector::UdpPort(123)])
+    .judged_by(judge)
     .emits(&[Ntp::SCHEMA]);
 
+/// Octets of a message that tells the time (RFC 5905 section 7.3).
+const TIME: usize = 48;
 /// Mode of control messages, RFC 9327 section 2.
 const CONTROL: u8 = 6;
 /// Mode of private messages, RFC 5905 figure 10.
@@ -99,6 +102,27 @@ impl Ntp<'_> {
     }
 }
 
+/// RFC 5905 section 7.3: versions and modes that exist, no reserved stratum, and what follows the header
+/// comes in words; RFC 9327 section 2: operations of control messages and the count of their octets. The
+/// implementations of private messages are those of ntpd's ntp_request.h.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let wire = octets.len() + context.missing();
+    let &[first, second, third, ..] = octets else {
+        return Fit::Possible;
+    };
+    let is_good = match (first & 7, first >> 3 & 7) {
+        (CONTROL, 1..=4) => matches!(second & 0x1f, 0..=12 | 31),
+        (PRIVATE, 1..=4) => matches!(third, 0 | 2 | 3),
+        (1..=5, 1..=5) | (0, 1) => second <= 16 && (wire < TIME || wire.is_multiple_of(4)),
+        _ => false,
+    };
+    match (is_good, wire < TIME && first & 7 < CONTROL) {
+        (true, false) => Fit::Good,
+        (true, true) => Fit::Possible,
+        (false, _) => Fit::No,
+    }
+}
+
 fn dissect<'p>(
     input: &mut Cursor<'p>,
     context: &mut Context<'p, '_>,
@@ -122,7 +146,7 @@ fn time<'p>(
     context: &mut Context<'p, '_>,
     common: Ntp<'p>,
 ) -> Result<Next<'p>, Malformed> {
-    let mut words = input.sub(48)?;
+    let mut words = input.sub(TIME)?;
     let &[_, stratum, poll, precision] = words.array()?;
     context.emit(&Ntp {
         stratum,

@@ -4,7 +4,7 @@
 //! The link types 228 (IPv4) and 229 (IPv6) are read in the same way, as the version is in the
 //! packet anyway. A version other than 4 and 6 is malformed.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, adds_up};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector, adds_up};
 
 /// How headers that do not say the version of the IP packet after them lead here: LINKTYPE_RAW.
 pub(crate) const SELECTOR: Selector = Selector::LinkType(101);
@@ -67,6 +67,17 @@ pub(crate) fn evidence(packet: &[u8], wire: usize, context: &Context<'_, '_>) ->
             length + if length > 0 && is_known { 4 } else { 0 }
         }
         _ => 0,
+    }
+}
+
+/// How well octets fit an IP packet.
+pub(crate) fn fit(packet: &[u8], context: &Context<'_, '_>) -> Fit {
+    let wire = packet.len() + context.missing();
+    match by_version(packet) {
+        // The length, or the checksum.
+        Some(_) if evidence(packet, wire, context) >= 14 => Fit::Good,
+        Some(_) => Fit::Possible,
+        None => Fit::No,
     }
 }
 

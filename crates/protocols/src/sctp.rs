@@ -9,12 +9,17 @@
 //! A datagram on the port of the encapsulation that cannot be SCTP (port 0, which section 3.1
 //! forbids, or a first chunk shorter than a chunk is) is plain payload.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector};
 use netcap_record::{Record, Timestamp};
 
+use crate::udp;
+
+/// RFC 6951 section 5.1.
+const PORT: u16 = 9899;
+
 pub(crate) static PROTOCOL: Protocol = Protocol::new("SCTP", dissect)
-    // 9899: RFC 6951 section 5.1.
-    .reached_by(&[Selector::IpProto(NUMBER), Selector::UdpPort(9899)])
+    .reached_by(&[Selector::IpProto(NUMBER), Selector::UdpPort(PORT)])
+    .judged_by(judge)
     .emits(&[Sctp::SCHEMA]);
 
 /// IANA, protocol numbers.
@@ -47,6 +52,23 @@ pub(crate) struct Sctp {
     /// verified.
     #[field(5, "Checksum")]
     checksum: u32,
+}
+
+/// By the ports, and by the first chunk: of a datagram to this port its length, of others also its type
+/// (IANA, SCTP Chunk Types).
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let is_registered = match octets.get(12..) {
+        Some([0..=14 | 64 | 128..=130 | 132 | 192..=194, _, l0, l1, ..]) => {
+            let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+            12 + length <= octets.len() + context.missing()
+        }
+        _ => false,
+    };
+    match (is_plausible(octets), is_registered) {
+        (false, _) => Fit::No,
+        (true, true) => Fit::Possible,
+        (true, false) => udp::possible_to(&[PORT], context),
+    }
 }
 
 fn dissect<'p>(

@@ -130,6 +130,11 @@ fn on_udp(unclaimed: &Unclaimed<'_>) -> Option<Known> {
         // The first two messages of a handshake, section 5.4 of the protocol's paper.
         [1, 0, 0, 0, ..] if octets.len() == 148 => Some(Known::WireGuard),
         [2, 0, 0, 0, ..] if octets.len() == 92 => Some(Known::WireGuard),
+        // Section 5.4.6, before four thousand million messages: padded to sixteen octets, with a header
+        // and an authentication tag of as many.
+        [4, 0, 0, 0, _, _, _, _, _, _, _, _, 0, 0, 0, 0, ..] if octets.len().is_multiple_of(16) => {
+            Some(Known::WireGuard)
+        }
         // RFC 3417 section 3: a sequence.
         [0x30, ..] if unclaimed.has_port(&[161, 162]) => Some(Known::Snmp),
         _ => match text(octets) {

@@ -14,7 +14,7 @@
 //! message are keep-alives (section 7.5, RFC 5626 section 3.5.1).
 
 use netcap_dissect::{
-    Beginning, Context, Cursor, Framed, Framing, Malformed, Measure, Next, Protocol, Reason,
+    Beginning, Context, Cursor, Fit, Framed, Framing, Malformed, Measure, Next, Protocol, Reason,
     Recognition, Selector, StreamProtocol,
 };
 use netcap_record::{Each, Element, Record, Text, Timestamp, Type, put};
@@ -23,6 +23,7 @@ use crate::http::decimal;
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("SIP", dissect)
     .reached_by(&[Selector::UdpPort(PORT)])
+    .judged_by(judge)
     .emits(&[Sip::SCHEMA]);
 
 pub(crate) static STREAM: StreamProtocol = StreamProtocol {
@@ -417,6 +418,17 @@ fn recognise(beginning: &Beginning<'_>) -> Recognition {
         (line, Some(_)) if StartLine::read(line).is_some() => Recognition::Yes,
         (_, Some(_)) | (b"", None) => Recognition::No,
         (line, None) => recognise_unfinished(line),
+    }
+}
+
+/// By the start line. A keep-alive (RFC 5626 section 3.5.1) may be SIP's.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let (first, end) = first_line(octets);
+    match StartLine::read(first) {
+        Some(_) => Fit::Good,
+        None if end.is_none() && context.is_cut() && may_begin_message(first) => Fit::Possible,
+        None if octets.iter().all(|octet| b"\r\n\0".contains(octet)) => Fit::Possible,
+        None => Fit::No,
     }
 }
 

@@ -46,14 +46,7 @@ fn dissect<'p>(
     });
     Ok(match client(*oui, protocol) {
         Some(selector) => Next::Layer(selector, input.take_rest()),
-        None => {
-            let [a, b, c] = *oui;
-            let number = u64::from_be_bytes([0, 0, 0, a, b, c, *p0, *p1]);
-            Next::Layer(
-                Selector::Other("SNAP OUI and protocol", number),
-                input.whole(),
-            )
-        }
+        None => Next::Layer(Selector::Snap(*oui, protocol), input.whole()),
     })
 }
 
@@ -125,7 +118,7 @@ mod tests {
     #[test]
     fn whose_numbers_are_followed() {
         let ethertype = |n| Fate::Unknown(Selector::EtherType(n));
-        let other = |n| Fate::Unknown(Selector::Other("SNAP OUI and protocol", n));
+        let other = |oui, n| Fate::Unknown(Selector::Snap(oui, n));
         let stp = Fate::Unknown(Selector::LlcSap(0x42));
         for (header, fate) in [
             (b"\x00\x00\x00\x88\xb5", ethertype(0x88b5)),
@@ -135,9 +128,9 @@ mod tests {
             (b"\x00\x00\x0c\x01\x0b", stp),
             (b"\x00\x80\xc2\x00\x0e", stp),
             // An organisation's own number is no EtherType, nor is a number below them.
-            (b"\xab\xcd\xef\x08\x00", other(0xabcdef0800)),
-            (b"\x00\x00\x0c\x08\x00", other(0x00000c0800)),
-            (b"\x00\x00\x00\x00\x04", other(0x0000000004)),
+            (b"\xab\xcd\xef\x08\x00", other([0xab, 0xcd, 0xef], 0x0800)),
+            (b"\x00\x00\x0c\x08\x00", other([0, 0, 0x0c], 0x0800)),
+            (b"\x00\x00\x00\x00\x04", other([0; 3], 4)),
         ] {
             assert_eq!(
                 walk(&[header, b"--".as_slice()].concat()).fate,
@@ -145,6 +138,12 @@ mod tests {
                 "{header:02x?}"
             );
         }
+    }
+
+    #[test]
+    fn unknown_numbers_are_named_whole() {
+        let selector = Selector::Snap([0, 0, 0x0c], 0x0003);
+        assert_eq!(selector.to_string(), "SNAP 00-00-0c 0x0003");
     }
 
     #[test]

@@ -1,18 +1,24 @@
-//! Spanning tree and what else bridges tell each other at its address (IEEE 802.1D-2004 clause 9;
-//! GARP, clause 12). No record.
+//! Spanning tree (IEEE 802.1D-2004 clause 9). No record.
+//!
+//! What else bridges tell each other at its address is unknown: GARP (clause 12) has another protocol
+//! identifier.
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
 
 pub(crate) static PROTOCOL: Protocol =
     Protocol::new("STP", dissect).reached_by(&[Selector::LlcSap(0x42)]);
 
-fn dissect<'p>(
-    input: &mut Cursor<'p>,
-    _context: &mut Context<'p, '_>,
-) -> Result<Next<'p>, Malformed> {
+fn dissect<'p>(input: &mut Cursor<'p>, _: &mut Context<'p, '_>) -> Result<Next<'p>, Malformed> {
+    let message = input.rest();
     // Protocol identifier, version, type: a message that the topology changes has no more.
-    input.skip(4)?;
-    Ok(Next::End)
+    let [i0, i1, _, _] = *input.array()?;
+    Ok(match u16::from_be_bytes([i0, i1]) {
+        0 => Next::End,
+        other => {
+            let identifier = Selector::Other("bridge protocol identifier", other.into());
+            Next::Layer(identifier, message)
+        }
+    })
 }
 
 #[cfg(test)]
@@ -34,6 +40,10 @@ mod tests {
             assert_eq!(walk_packet(PROTOCOLS, 147, octets).fate, Fate::Decoded);
             every_prefix(PROTOCOLS, 147, octets);
         }
+        // GARP: a list of attributes.
+        let garp = walk_packet(PROTOCOLS, 147, &[0, 1, 1, 4, 0, 0, 1, 0, 0]);
+        let other = Selector::Other("bridge protocol identifier", 1);
+        assert_eq!(garp.fate, Fate::Unknown(other));
         let short = walk_packet(PROTOCOLS, 147, &[0, 0, 0]);
         assert_eq!(short.malformed(), Some(Reason::Truncated));
     }

@@ -3,16 +3,26 @@
 //!
 //! What is not IPv6 after these is the payload of something else on the port.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Selector};
+use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Selector};
 
-pub(crate) static PROTOCOL: Protocol =
-    Protocol::new("Teredo", dissect).reached_by(&[Selector::UdpPort(3544)]);
+use crate::raw_ip;
 
-fn dissect<'p>(
-    input: &mut Cursor<'p>,
-    _context: &mut Context<'p, '_>,
-) -> Result<Next<'p>, Malformed> {
-    // RFC 4380 section 5.1.1: authentication first, then origin.
+pub(crate) static PROTOCOL: Protocol = Protocol::new("Teredo", dissect)
+    .reached_by(&[Selector::UdpPort(3544)])
+    .judged_by(judge);
+
+/// By the IPv6 packet behind the indications.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let mut input = Cursor::new("Teredo", octets);
+    match (indications(&mut input), input.rest().first()) {
+        (Ok(()), Some(0x60..=0x6f)) => raw_ip::fit(input.rest(), context),
+        (Ok(()), Some(_)) => Fit::No,
+        _ => Fit::Possible,
+    }
+}
+
+/// Moves past them (RFC 4380 section 5.1.1): authentication first, then origin.
+fn indications(input: &mut Cursor<'_>) -> Result<(), Malformed> {
     if input.rest().starts_with(&[0, 1]) {
         let [_, _, client, authentication] = *input.array()?;
         // The nonce has eight octets, the confirmation one.
@@ -22,6 +32,14 @@ fn dissect<'p>(
         // Port and address.
         input.skip(8)?;
     }
+    Ok(())
+}
+
+fn dissect<'p>(
+    input: &mut Cursor<'p>,
+    _context: &mut Context<'p, '_>,
+) -> Result<Next<'p>, Malformed> {
+    indications(input)?;
     Ok(match input.rest().first() {
         Some(0x60..=0x6f) => Next::Layer(Selector::EtherType(0x86dd), input.take_rest()),
         _ => Next::End,

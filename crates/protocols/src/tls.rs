@@ -54,6 +54,8 @@ mod handshake {
     pub(super) const HELLO_REQUEST: u8 = 0;
     pub(super) const CLIENT_HELLO: u8 = 1;
     pub(super) const SERVER_HELLO: u8 = 2;
+    /// A message of its own up to draft-ietf-tls-tls13-21, section 4.1.4.
+    pub(super) const HELLO_RETRY_REQUEST: u8 = 6;
 }
 
 /// Types of extensions.
@@ -99,6 +101,8 @@ const SHORTEST_HELLO: usize = 38;
 /// Versions of the drafts of TLS 1.3 up to 21, whose ServerHello has neither session nor compression:
 /// draft-ietf-tls-tls13-21 section 4.1.3.
 const DRAFTS: std::ops::RangeInclusive<u16> = 0x7f00..=0x7f15;
+/// The version of the last draft whose HelloRetryRequest has no cipher suite: its section 4.1.4.
+const DRAFT_18: u16 = 0x7f12;
 /// Versions of the drafts whose extension for the exchange of keys has another number.
 const OLD_KEY_SHARE: std::ops::RangeInclusive<u16> = 0x7f00..=0x7f16;
 
@@ -491,10 +495,12 @@ impl<'a> ClientHello<'a> {
     }
 }
 
-/// What a ServerHello says (RFC 8446 section 4.1.3), as far as it is sound.
+/// What a ServerHello says (RFC 8446 section 4.1.3), or the HelloRetryRequest of a draft, as far as it is
+/// sound.
 struct ServerHello<'a> {
+    kind: u8,
     version: u16,
-    random: &'a [u8],
+    is_retry: bool,
     cipher_suite: u16,
     block: Block<'a>,
     chosen_version: u16,
@@ -507,10 +513,13 @@ struct ServerHello<'a> {
 }
 
 impl<'a> ServerHello<'a> {
-    /// Reads a message without its header; fails where the fixed part is not whole.
-    fn read(message: &'a [u8]) -> Result<ServerHello<'a>, Malformed> {
+    /// Reads a message of this type, without its header; fails where the fixed part is not whole.
+    fn read(kind: u8, message: &'a [u8]) -> Result<ServerHello<'a>, Malformed> {
         let mut input = Cursor::new(NAME, message);
         let version = input.u16()?;
+        if kind == handshake::HELLO_RETRY_REQUEST {
+            return Self::read_retry(version, input);
+        }
         let is_draft = DRAFTS.contains(&version);
         if !is_draft && !is_version(version) {
             return Err(input.malformed(Reason::Version));
@@ -525,9 +534,30 @@ impl<'a> ServerHello<'a> {
             // The compression method.
             input.skip(1)?;
         }
+        let mut hello = ServerHello::new(handshake::SERVER_HELLO, version, cipher_suite, input);
+        hello.is_retry = random == HELLO_RETRY_REQUEST;
+        Ok(hello)
+    }
+
+    /// The HelloRetryRequest of a draft has a version, the cipher suite from draft 19 on, and extensions.
+    fn read_retry(version: u16, mut input: Cursor<'a>) -> Result<ServerHello<'a>, Malformed> {
+        if !DRAFTS.contains(&version) {
+            return Err(input.malformed(Reason::Version));
+        }
+        let cipher_suite = match version {
+            ..=DRAFT_18 => 0,
+            _ => input.u16()?,
+        };
+        let kind = handshake::HELLO_RETRY_REQUEST;
+        Ok(ServerHello::new(kind, version, cipher_suite, input))
+    }
+
+    /// What the fixed part says, and the extensions.
+    fn new(kind: u8, version: u16, cipher_suite: u16, extensions: Cursor<'a>) -> Self {
         let mut hello = ServerHello {
+            kind,
             version,
-            random,
+            is_retry: kind == handshake::HELLO_RETRY_REQUEST,
             cipher_suite,
             block: Block::NONE,
             chosen_version: version,
@@ -536,11 +566,11 @@ impl<'a> ServerHello<'a> {
             draft_group: 0,
             verdict: Ok(()),
         };
-        hello.verdict = hello.variable_part(input);
+        hello.verdict = hello.variable_part(extensions);
         if OLD_KEY_SHARE.contains(&hello.chosen_version) {
             hello.group = hello.draft_group;
         }
-        Ok(hello)
+        hello
     }
 
     fn variable_part(&mut self, input: Cursor<'a>) -> Result<(), Malformed> {
@@ -568,13 +598,9 @@ impl<'a> ServerHello<'a> {
         self.block.complaint.or(self.verdict.err())
     }
 
-    fn is_retry(&self) -> bool {
-        self.random == HELLO_RETRY_REQUEST
-    }
-
-    /// The fingerprint of JA3S.
+    /// The fingerprint of JA3S, which only a ServerHello has.
     fn ja3s(&self) -> String {
-        if self.verdict.is_err() {
+        if self.verdict.is_err() || self.kind != handshake::SERVER_HELLO {
             return String::new();
         }
         let mut text = format!("{},{}", self.version, self.cipher_suite);
@@ -731,7 +757,10 @@ impl Side {
 }
 
 fn is_hello(kind: u8) -> bool {
-    matches!(kind, handshake::CLIENT_HELLO | handshake::SERVER_HELLO)
+    matches!(
+        kind,
+        handshake::CLIENT_HELLO | handshake::SERVER_HELLO | handshake::HELLO_RETRY_REQUEST
+    )
 }
 
 /// A ClientHello that waits for its answer.
@@ -761,7 +790,7 @@ impl Tls {
     ) {
         let length = message.length as usize;
         match message.kind {
-            handshake::CLIENT_HELLO | handshake::SERVER_HELLO if length > LONGEST_HELLO => {
+            kind if is_hello(kind) && length > LONGEST_HELLO => {
                 context.note(trouble(Reason::Length, length, LONGEST_HELLO));
                 self.sides.of(direction).finish();
             }
@@ -774,7 +803,9 @@ impl Tls {
                     direction,
                 });
             }
-            handshake::SERVER_HELLO => self.answer(&message, direction, context),
+            handshake::SERVER_HELLO | handshake::HELLO_RETRY_REQUEST => {
+                self.answer(&message, direction, context);
+            }
             // RFC 5246 section 7.4.1.1: it asks for a ClientHello, and is not of the handshake.
             handshake::HELLO_REQUEST if length == 0 => {}
             _ => {
@@ -799,7 +830,7 @@ impl Tls {
         direction: Direction,
         context: &mut StreamContext<'_, '_>,
     ) {
-        let hello = match ServerHello::read(&message.octets) {
+        let hello = match ServerHello::read(message.kind, &message.octets) {
             Ok(hello) => {
                 if let Some(malformed) = hello.complaint() {
                     context.note(of_whole(malformed));
@@ -814,7 +845,7 @@ impl Tls {
         if self.is_waiting(direction.other()) {
             self.write(hello.as_ref(), context);
         }
-        if !hello.is_some_and(|hello| hello.is_retry()) {
+        if !hello.is_some_and(|hello| hello.is_retry) {
             self.write(None, context);
             self.sides.to_server.finish();
             self.sides.to_client.finish();
@@ -917,7 +948,7 @@ impl Tls {
             server_extensions: Each(extensions.kinds()),
             server_alpn: Text(answer.map_or(&[], |answer| answer.alpn)),
             server_group: answer.map_or(0, |answer| answer.group),
-            hello_retry_request: answer.is_some_and(ServerHello::is_retry),
+            hello_retry_request: answer.is_some_and(|answer| answer.is_retry),
         });
     }
 }
@@ -1366,6 +1397,40 @@ mod tests {
         assert_eq!(fields(&streamed, "HelloRetryRequest"), ["true", ""]);
         assert_eq!(fields(&streamed, "ServerVersion"), ["772", "772"]);
         assert!(streamed.troubles.is_empty());
+    }
+
+    #[test]
+    fn a_second_hello_on_request_of_a_draft() {
+        let hello = record(22, &client_hello());
+        for draft in [17, 18, 19, 21] {
+            let suite: &[u8] = if draft < 19 { &[] } else { &[0x13, 0x02] };
+            let group = list(2, &[&extension(40, &[0, 23])]);
+            let retry = handshake(6, &[&[0x7f, draft], suite, &group]);
+            let key = list(2, &[&extension(40, &[0, 23, 0, 1, 7])]);
+            let parts: [&[u8]; 4] = [&[0x7f, draft], SERVER_RANDOM, &[0x13, 0x01], &key];
+            let (first, second) = retry.split_at(5);
+            let streamed = run(&[
+                Data(ToServer, &hello),
+                // In two records.
+                Data(ToClient, &[record(22, first), record(22, second)].concat()),
+                Data(ToServer, &hello),
+                Data(ToClient, &record(22, &handshake(2, &parts))),
+            ]);
+            assert_eq!(fields(&streamed, "HelloRetryRequest"), ["true", ""]);
+            assert_eq!(fields(&streamed, "ServerGroup"), ["23", "23"]);
+            let version = (0x7f00 + u32::from(draft)).to_string();
+            assert_eq!(fields(&streamed, "ServerVersion"), [&*version, &version]);
+            let suites = fields(&streamed, "ServerCipherSuite");
+            assert_eq!(suites, [if draft < 19 { "" } else { "4866" }, "4865"]);
+            let text = format!("{version},4865,40");
+            assert_eq!(fields(&streamed, "Ja3s"), ["", &md5(&text)]);
+            assert!(streamed.troubles.is_empty());
+        }
+        // It is one of the drafts only.
+        let other = handshake(6, &[&[3, 3], &[0, 0]]);
+        let streamed = run(&[Data(ToServer, &hello), Data(ToClient, &record(22, &other))]);
+        assert_eq!(fields(&streamed, "HelloRetryRequest"), [""]);
+        assert_eq!(streamed.troubles.len(), 1);
     }
 
     /// What ends the wait for an answer.

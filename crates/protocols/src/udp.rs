@@ -5,7 +5,9 @@
 //! length of 1 to 7 is less than the header: the record has no payload and the datagram is
 //! malformed.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_dissect::{
+    Application, Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector, Unclaimed,
+};
 use netcap_record::{Record, Timestamp};
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("UDP", dissect)
@@ -83,13 +85,69 @@ fn dissect<'p>(
     if (1..HEADER).contains(&usize::from(length)) {
         return Err(input.malformed(Reason::Length));
     }
-    Ok(Next::Optional(
-        [
-            Selector::UdpPort(destination_port),
-            Selector::UdpPort(source_port),
-        ],
-        payload,
-    ))
+    Ok(
+        match reader([source_port, destination_port], payload, context) {
+            Some(port) => Next::Layer(Selector::UdpPort(port), payload),
+            None => Next::End,
+        },
+    )
+}
+
+/// The port whose protocol the payload belongs to. Clients have any port, also those of tunnels and of
+/// other protocols, so the octets decide; where they do not, a well-known port does, and then the
+/// destination. What only may be a protocol's is not if it belongs to a well-known port, or looks like
+/// something else.
+#[inline]
+fn reader(
+    [source, destination]: [u16; 2],
+    payload: &[u8],
+    context: &Context<'_, '_>,
+) -> Option<u16> {
+    if payload.is_empty() {
+        return None;
+    }
+    let fit = |port| context.fit(Selector::UdpPort(port), payload);
+    let (to, from) = (fit(destination), fit(source));
+    let from_well_known = is_well_known(source) && !is_well_known(destination);
+    let (fit, port, other) = match from > to || (from == to && from_well_known) {
+        true => (from, source, destination),
+        false => (to, destination, source),
+    };
+    let is_its = match fit {
+        Fit::No => false,
+        Fit::Possible => {
+            let unclaimed = Unclaimed {
+                protocol: NUMBER,
+                ports: [source, destination],
+                octets: payload,
+            };
+            (is_well_known(port) || !is_well_known(other))
+                && context.registry().identify(&unclaimed) == Application::PAYLOAD
+        }
+        Fit::Good => true,
+    };
+    is_its.then_some(port)
+}
+
+/// What octets are that a port leads to a protocol whose datagrams have that port as destination only,
+/// where they do not tell: tunnels choose the source port by what is inside (RFC 8086 section 3.2.1).
+pub(crate) fn possible_to(ports: &[u16], context: &Context<'_, '_>) -> Fit {
+    match ports_around(context) {
+        Some([_, destination]) if !ports.contains(&destination) => Fit::No,
+        _ => Fit::Possible,
+    }
+}
+
+/// Ports of sender and receiver of the innermost transport so far.
+pub(crate) fn ports_around(context: &Context<'_, '_>) -> Option<[u16; 2]> {
+    let ends = context.path().levels().last()?.transport?;
+    Some([ends.source, ends.destination])
+}
+
+/// Whether a port is one that no client gets by chance (RFC 6335 section 6), or that of multicast DNS or
+/// LLMNR.
+fn is_well_known(port: u16) -> bool {
+    matches!(port, ..1024 | 5353 | 5355)
 }
 
 /// Whether the checksum of a datagram is wrong; 0 stands for none (RFC 768).
@@ -196,6 +254,96 @@ mod tests {
             }
             assert_eq!(walked.of("UDP"), [encoded(&record)]);
         }
+    }
+
+    /// Whose the octets of a datagram between these ports are.
+    fn application(source: u16, destination: u16, payload: &[u8]) -> &'static str {
+        static BARE: Protocol =
+            Protocol::new("bare", dissect).reached_by(&[Selector::LinkType(147)]);
+        let mut protocols = crate::PROTOCOLS.to_vec();
+        protocols.push(&BARE);
+        let ports = [source.to_be_bytes(), destination.to_be_bytes()].concat();
+        let datagram = [&ports[..], &[0; 4], payload].concat();
+        walk_packet(&protocols, 147, &datagram).application.0
+    }
+
+    /// Ports of all protocols in UDP.
+    const PORTS: [u16; 27] = [
+        53, 67, 68, 123, 502, 546, 547, 1701, 2152, 3544, 3784, 4341, 4500, 4754, 4784, 4789, 4790,
+        5060, 5072, 5353, 5355, 6081, 6635, 7667, 7784, 8472, 9899,
+    ];
+
+    /// An answer with one address; a time; a request of SIP.
+    const DNS: &[u8] = b"\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x07example\x03org\0\0\x01\0\x01\
+        \xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x01\x02\x03\x04";
+    const NTP: &[u8; 48] = &{
+        let mut octets = [0; 48];
+        octets[0] = 0x23;
+        octets[47] = 1;
+        octets
+    };
+    const SIP: &[u8] = b"OPTIONS sip:x SIP/2.0\r\nFrom: a\r\n\r\n";
+
+    #[test]
+    fn clients_have_any_port() {
+        for port in PORTS {
+            assert_eq!(application(53, port, DNS), "DNS", "{port}");
+            assert_eq!(application(port, 53, DNS), "DNS", "{port}");
+            assert_eq!(application(123, port, NTP), "NTP", "{port}");
+            assert_eq!(application(port, 123, NTP), "NTP", "{port}");
+            assert_eq!(application(5060, port, SIP), "SIP", "{port}");
+            assert_eq!(application(port, 5060, SIP), "SIP", "{port}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_of_a_port_is_payload() {
+        // QUIC with a long header and a short one, STUN, DTLS, RTP, the messages of WireGuard.
+        let octets = |start: &[u8], length: usize| {
+            let noise = (0..).map(|n: u32| (n.wrapping_mul(0x9e37_79b1) >> 24) as u8 | 1);
+            let tail = noise.take(length - start.len());
+            start.iter().copied().chain(tail).collect::<Vec<u8>>()
+        };
+        let others = [
+            (
+                443,
+                octets(b"\xc3\0\0\0\x01\x08\x01\x02\x03\x04\x05\x06\x07\x08", 1200),
+            ),
+            (443, octets(b"\x4f\xa3", 900)),
+            (3478, octets(b"\0\x01\0\0\x21\x12\xa4\x42", 20)),
+            (443, octets(b"\x16\xfe\xfd\0\0\0\0\0\0\0\0", 73)),
+            (51820, octets(b"\x04\0\0\0abcd\x07\0\0\0\0\0\0\0", 96)),
+        ];
+        let rtp = octets(b"\x80\0\x1f\x35\x83\x1d\x95\x3b\xa7\xc1\x77\x0b", 172);
+        for port in PORTS {
+            for (server, octets) in &others {
+                for [source, destination] in [[port, *server], [*server, port]] {
+                    let name = application(source, destination, octets);
+                    let is_none = ["Payload", "QUIC", "STUN", "DTLS", "WireGuard"].contains(&name);
+                    assert!(is_none, "{source} {destination} {name} {octets:02x?}");
+                }
+            }
+            // Nothing of it is fixed but two bits.
+            if port != 4500 {
+                assert_eq!(application(port, 20_000, &rtp), "Payload", "{port}");
+            }
+        }
+    }
+
+    #[test]
+    fn tunnels_have_any_source_port() {
+        let frame = [0; 14];
+        let vxlan = [&b"\x08\0\0\0\0\0\x07\0"[..], &frame].concat();
+        let geneve = [&b"\0\0\x65\x58\0\0\x07\0"[..], &frame].concat();
+        for source in [53, 443, 4500, 5353, 50_000] {
+            assert_eq!(application(source, 4789, &vxlan), "Ethernet", "{source}");
+            assert_eq!(application(source, 6081, &geneve), "Ethernet", "{source}");
+        }
+        // What nothing tells belongs to the well-known port, if there is one.
+        let opaque = b"\xc0\xff\xee\x01\0\0\0\x07 opaque";
+        assert_eq!(application(61_000, 4500, opaque), "IPSecESP");
+        assert_eq!(application(4500, 61_000, opaque), "IPSecESP");
+        assert_eq!(application(4500, 161, opaque), "Payload");
     }
 
     #[test]

@@ -5,22 +5,29 @@
 //! A header without the flag of a valid identifier is recorded as well, and what follows is read.
 //! The extension has a version; of another one than 0 only the flags and the identifier are read.
 
-use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector, TunnelKind};
+use netcap_dissect::{
+    Context, Cursor, Fit, Malformed, Next, Protocol, Reason, Selector, TunnelKind,
+};
 use netcap_record::{Record, Timestamp};
 
-use crate::{ethernet, nsh};
+use crate::{ethernet, nsh, udp};
+
+/// RFC 7348 section 5.
+const PORT: u16 = 4789;
+/// Linux, before the port was assigned.
+const OLD_PORT: u16 = 8472;
+/// draft-ietf-nvo3-vxlan-gpe-13 section 3.1.
+const GPE_PORT: u16 = 4790;
 
 pub(crate) static PROTOCOL: Protocol = Protocol::new("VXLAN", dissect)
-    .reached_by(&[
-        Selector::UdpPort(4789),
-        // Linux, before the port was assigned.
-        Selector::UdpPort(8472),
-    ])
+    .reached_by(&[Selector::UdpPort(PORT), Selector::UdpPort(OLD_PORT)])
+    .judged_by(judge)
     .emits(&[Vxlan::SCHEMA]);
 
 /// It writes the record of the protocol above, which alone declares it: a record has one owner.
-pub(crate) static GPE: Protocol =
-    Protocol::new("VXLAN-GPE", dissect_gpe).reached_by(&[Selector::UdpPort(4790)]);
+pub(crate) static GPE: Protocol = Protocol::new("VXLAN-GPE", dissect_gpe)
+    .reached_by(&[Selector::UdpPort(GPE_PORT)])
+    .judged_by(judge_gpe);
 
 /// A VXLAN header (RFC 7348).
 #[derive(Record)]
@@ -60,6 +67,35 @@ const APPLIED: u16 = 0x0008;
 const GPE_VERSION: u8 = 0x30;
 const GPE_VALID_ID: u8 = 0x08;
 const GPE_NEXT_PROTOCOL: u8 = 0x04;
+
+/// RFC 7348 section 5: the flag of a valid identifier is set, reserved bits are zero. What lacks the flag
+/// is not one of its if it has reserved bits.
+fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    let Some(&[f0, f1, g0, g1, _, _, _, reserved]) = octets.first_chunk() else {
+        return Fit::Possible;
+    };
+    let flags = u16::from_be_bytes([f0, f1]);
+    let has_policy = flags & GROUP_POLICY != 0;
+    let known = GROUP_POLICY | VALID_ID | DONT_LEARN | APPLIED;
+    let is_clean = flags & !known == 0 && reserved == 0 && (has_policy || [f1, g0, g1] == [0; 3]);
+    match (flags & VALID_ID != 0, is_clean) {
+        (true, true) => Fit::Good,
+        (false, false) => Fit::No,
+        _ => udp::possible_to(&[PORT, OLD_PORT], context),
+    }
+}
+
+/// draft-ietf-nvo3-vxlan-gpe-13 section 3.1: version 0, an identifier, reserved octets of zeros.
+fn judge_gpe(octets: &[u8], context: &Context<'_, '_>) -> Fit {
+    match octets.first_chunk() {
+        Some(&[flags, 0, 0, _, _, _, _, 0])
+            if flags & GPE_VERSION == 0 && flags & GPE_VALID_ID != 0 =>
+        {
+            Fit::Good
+        }
+        _ => udp::possible_to(&[GPE_PORT], context),
+    }
+}
 
 fn dissect<'p>(
     input: &mut Cursor<'p>,

@@ -76,8 +76,8 @@ impl OwnTraffic {
 
     /// Whether a packet with these ends is ours.
     pub(crate) fn has(&self, &(protocol, source, destination): &Ends) -> bool {
-        if protocol == UDP && self.groups.contains(&destination) {
-            return true;
+        if protocol == UDP {
+            return self.groups.contains(&destination);
         }
         if self.listens(source) || self.listens(destination) {
             return true;
