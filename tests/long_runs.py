@@ -372,7 +372,11 @@ def signals_of_others(lab):
     public, private = sorted(keys.glob("*pub*"))[0], sorted(keys.glob("*priv*"))[0]
     serve = lab.run("serve -i ie_near --listen 127.0.0.1:57130", "pcap-over-ip").says("memory stays below")
     server = lab.run(f"-privkey {private} -addr 127.0.0.1:57131 -out {lab.folder}/server", "netcap-server").says("waiting for")
+    agents = lab.folder / "agents.conf"
+    agents.write_text("1=1-65535\na:127.0.0.1:57134\n")
+    pcapper = lab.run(f"-i ie_near -m none --listen 127.0.0.1 -p 57134 -f {lab.folder}/pcapper.log", "pcapper").says("memory stays below")
     runs = [
+        ("recollect", lab.run(f"-c {agents}", "recollect").says("connected to"), 0),
         ("hub", lab.run("hub tcp://127.0.0.1:57130 --listen 127.0.0.1:57132", "pcap-over-ip").says("memory stays"), 0),
         ("replay", lab.run(f"replay {capture} -i ie_near --pace pps=1", "pcap-over-ip"), 128 + signal.SIGHUP),
         ("netcap-sensor", lab.run(f"-iface ie_near -pubkey {public} -addr 127.0.0.1:57131 -client a", "netcap-sensor").capturing(), 0),
@@ -382,9 +386,18 @@ def signals_of_others(lab):
     time.sleep(2)
     for name, run, code in runs:
         run.tell(signal.SIGUSR1)
+        if name == "recollect":
+            lab.send(3)
+            time.sleep(1)
         told = "event=\"status\"" if name == "netcap-server" else "so far"
         run.says(told)
         lab.check(f"{name}: SIGUSR1 prints the account", run.process.poll() is None, run.said().strip().splitlines()[-1])
+    pcapper.tell(signal.SIGUSR1)
+    pcapper.says("so far:")
+    pcapper.tell(signal.SIGHUP)
+    time.sleep(1)
+    lab.check("pcapper: it goes on", pcapper.process.poll() is None, pcapper.said().strip())
+    lab.check("pcapper: SIGTERM", pcapper.end() == 0)
     for name, run, code in runs:
         ended = run.end(signal.SIGHUP)
         lab.check(f"{name}: SIGHUP", ended == code, f"{ended}, {run.said().strip().splitlines()[-1]}")

@@ -1,12 +1,12 @@
 //! `hub`: many streams, or files, into one stream in order of time.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netcap_relay::{Drainage, Fanout, Files, Inlet, Pace, Preamble, pump};
+use netcap_relay::{Drainage, Fanout, Files, Inlet, Pace, Preamble, PumpError, pump};
 use netcap_shell::console::stdout;
 use netcap_shell::{Failure, peers, signals};
 
@@ -66,7 +66,12 @@ pub(crate) fn run(flags: &Hub) -> Result<(), Failure> {
         let (totals, pumped) = pump(inlet.as_mut(), shaping, drainage, &halt, &mut |totals| {
             report.input(totals);
         });
-        let pumped = pumped.map_err(Failure::from);
+        let pumped = pumped.map_err(|error| match (&error, &flags.write) {
+            (PumpError::Output(cause), Some(path)) if cause.kind() != ErrorKind::BrokenPipe => {
+                Failure::Output(format!("{}: {error}", path.display()))
+            }
+            _ => error.into(),
+        });
         result = pumped.and_then(|()| interruption(inlet.as_ref(), &totals, &report));
         if !flags.outlets.quiet {
             accounts(inlet.as_mut());

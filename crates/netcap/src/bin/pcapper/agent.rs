@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ enum Input<'a> {
 pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let halt = signals::halt()?;
     let hang_up = signals::hang_up()?;
+    let asked = signals::account()?;
     let doors = collectors::open(flags)?;
     let groups = Groups::open(flags)?;
     let places = (doors.places(), groups.places());
@@ -84,7 +86,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         });
         let ended = agent
             .serve(scope, &doors)
-            .and_then(|()| agent.watch(scope, inputs, metrics.as_ref()));
+            .and_then(|()| agent.watch(scope, inputs, metrics.as_ref(), &asked));
         // Those who are there take what waits, within the time for that.
         outlet.end();
         ended
@@ -202,6 +204,7 @@ impl Agent<'_> {
         scope: &'scope Scope<'scope, '_>,
         inputs: Vec<Input<'scope>>,
         metrics: Option<&Metrics>,
+        asked: &AtomicBool,
     ) -> Result<(), Failure> {
         let watchers: Vec<ScopedJoinHandle<'_, Result<(), Failure>>> = (0..)
             .zip(inputs)
@@ -230,6 +233,12 @@ impl Agent<'_> {
                     self.report
                         .metrics(page, self.outlet, self.groups, self.log)
                 });
+            }
+            if asked.swap(false, Ordering::Relaxed) {
+                PROGRAM.note("so far:");
+                let is_classic = self.flags.is_classic();
+                self.report.sums(self.outlet, self.log, is_classic);
+                self.groups.sums();
             }
             if watchers.len() > 1 && watchers.iter().any(ScopedJoinHandle::is_finished) {
                 // Interfaces do not end but for the end of all.

@@ -146,14 +146,15 @@ impl Report {
         self.lock().unsent.tell(PROGRAM, line);
     }
 
-    /// Prints the sums.
+    /// Prints the sums, with what those have who are there.
     pub(crate) fn sums(&self, outlet: &Outlet, log: &LogCounts, is_classic: bool) {
         let state = self.lock();
         for input in &state.inputs {
             PROGRAM.note(sums_of(input));
         }
         if is_classic {
-            PROGRAM.note(state.classic.sums(outlet.unheard()));
+            let here = outlet.fanout().audience();
+            PROGRAM.note(state.classic.sums(&here, outlet.unheard()));
         }
         if let Some(extended) = outlet.extended() {
             let accounts = extended.accounts();
@@ -169,7 +170,7 @@ impl Report {
                 .iter()
                 .map(|account| account.counters.unheard)
                 .sum();
-            let line = state.extended.sums(unheard);
+            let line = state.extended.sums(&extended.fanout().audience(), unheard);
             PROGRAM.note(format_args!("extended stream: {line}"));
         }
         PROGRAM.note(format_args!(
@@ -215,7 +216,7 @@ impl Account {
     }
 
     /// The outcome of its records, in a line.
-    fn sums(&self, unheard: u64) -> String {
+    fn sums(&self, here: &Audience, unheard: u64) -> String {
         let waiting = match self.waiting {
             0 => String::new(),
             some => format!(", {} waiting for one that left", grouped(some)),
@@ -223,8 +224,8 @@ impl Account {
         format!(
             "{}: {} records sent, {} not taken in time{waiting}; {} while nobody was there",
             counted(self.collectors, "collectors"),
-            grouped(self.sent),
-            grouped(self.lost),
+            grouped(self.sent + here.sent),
+            grouped(self.lost + here.lost),
             grouped(unheard),
         )
     }
@@ -342,7 +343,7 @@ mod tests {
         let account = report.lock().classic;
         assert_eq!((account.sent, account.lost, account.waiting), (31, 5, 3));
         assert_eq!(
-            account.sums(0),
+            account.sums(&Audience::default(), 0),
             "0 collectors: 31 records sent, 5 not taken in time, 3 waiting for one that left; 0 while nobody \
              was there"
         );

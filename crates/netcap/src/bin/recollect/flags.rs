@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, Parser};
 use netcap_agent::collect::{Format, Seek, Speed};
 use netcap_shell::metrics::MetricsFlags;
 use netcap_shell::quantity::seconds;
-use netcap_shell::{Failure, Given, HostPort, Retired, TlsConnectFlags, exit_codes};
+use netcap_shell::{Failure, Given, HostPort, Retired, TlsConnectFlags, exit_codes, signals};
 
 use crate::PROGRAM;
 
@@ -25,7 +25,7 @@ use crate::PROGRAM;
     name = "recollect",
     version,
     after_help = "recollect --help tells more, with examples.",
-    after_long_help = format!("{EXAMPLES}\n\n{}\n\n{MORE_CODES}", exit_codes(&[4, 5]))
+    after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}\n\n{MORE_CODES}", signals::IN_HELP, exit_codes(&[4, 5]))
 )]
 pub(crate) struct Flags {
     /// Configuration: types of traffic, and where agents are

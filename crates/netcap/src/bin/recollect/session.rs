@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use netcap_agent::collect::{Intake, JoinOptions, Overview, SUMS_KEPT};
 use netcap_agent::config::Config;
+use netcap_shell::figures::counted;
 use netcap_shell::metrics::Metrics;
 use netcap_shell::{Failure, signals};
 use netcap_view::{Model, Times, Web};
@@ -27,8 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Session {
     pub(crate) config: Config,
     pub(crate) report: Arc<Report>,
-    /// Set by Ctrl-C.
+    /// Set by Ctrl-C, SIGTERM and SIGHUP.
     pub(crate) stop: Arc<AtomicBool>,
+    /// Set by SIGUSR1.
+    asked: Arc<AtomicBool>,
     overview: Arc<Overview>,
     metrics: Option<Metrics>,
     times: Times,
@@ -58,9 +61,12 @@ impl Session {
         };
         let canvas = Canvas::find(flags)?;
         let messages = canvas.as_ref().map(|canvas| canvas.messages.clone());
+        let stop = signals::stop()?;
+        signals::stop_at_hang_up(&stop)?;
         Ok(Session {
+            asked: signals::account()?,
             report: Arc::new(Report::new(flags.quiet, messages)),
-            stop: signals::stop()?,
+            stop,
             metrics: flags.metrics.listen(PROGRAM, flags.quiet)?,
             web: web::serve(flags, &config, &overview, times)?,
             config,
@@ -104,6 +110,18 @@ impl Session {
         Ok(())
     }
 
+    /// Tells what has come so far.
+    fn account(&self) {
+        for agent in self.overview.snapshot().agents {
+            self.report.line(format_args!(
+                "{}, so far: {} of {}",
+                agent.label.escape_debug(),
+                counted(agent.records, "records"),
+                counted(agent.packets, "packets")
+            ));
+        }
+    }
+
     /// Whether anything has come.
     pub(crate) fn has_records(&self) -> bool {
         let agents = self.overview.snapshot().agents;
@@ -138,6 +156,9 @@ impl Session {
                 self.report.line(format_args!(
                     "no flows: all agents record one side only; give some of them `-m none` to record both"
                 ));
+            }
+            if self.asked.swap(false, Ordering::Relaxed) {
+                self.account();
             }
             self.report.clock(self.overview.clock());
             if let Some(metrics) = &self.metrics {
