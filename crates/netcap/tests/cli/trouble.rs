@@ -129,9 +129,8 @@ fn a_file_that_tells_of_drops_fails_where_that_is_asked() {
     for (flags, code) in [("", 0), ("-fail-on-loss", 5)] {
         let out = place.path().join(format!("out{code}"));
         let line = format!("-r {} -out {} {flags}", file.display(), out.display());
-        let output = run(&line);
-        assert_eq!(output.status.code(), Some(code));
-        let said = String::from_utf8_lossy(&output.stdout);
+        let (found, said, errors) = run(&line);
+        assert_eq!(found, code, "{errors}");
         assert!(
             said.contains("drops.pcapng: 0 packets, 0 B, 7 dropped"),
             "{said}"
