@@ -80,7 +80,10 @@ impl DecompressError {
     pub fn remedy(self) -> &'static str {
         match self {
             DecompressError::Behind(_) => "",
-            DecompressError::Ratio { .. } => "; have the rest sent without compression",
+            // Only of streams, which peers send.
+            DecompressError::Ratio { .. } => {
+                "; if it is not made to do harm, have the peer send it without compression"
+            }
             DecompressError::Memory { .. } | DecompressError::Unsupported(_) => {
                 "; decompress the file for the rest"
             }

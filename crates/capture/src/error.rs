@@ -36,7 +36,7 @@ pub enum Error {
     /// The input ends inside a record, or inside its compressed stream.
     #[error(
         "{name}: cut short at octet {offset}, {}, in {place}{}; copy or capture the file again for the rest",
-        after(*packets), good(*packets)
+        after_whole(*packets, "packet"), good_so_far(*packets, "packet")
     )]
     Truncated {
         /// The input's name as given.
@@ -52,7 +52,7 @@ pub enum Error {
     /// A record contradicts the file format, so that what follows cannot be found.
     #[error(
         "{name}: malformed at octet {offset}, {}: {reason}{}; copy or capture the file again for the rest",
-        after(*packets), good(*packets)
+        after_whole(*packets, "packet"), good_so_far(*packets, "packet")
     )]
     Malformed {
         /// The input's name as given.
@@ -110,7 +110,7 @@ pub enum Error {
     /// The compressed stream is corrupt.
     #[error(
         "{name}: the {format} stream is corrupt {}{}; copy the file again for the rest",
-        after(*packets), good(*packets)
+        after_whole(*packets, "packet"), good_so_far(*packets, "packet")
     )]
     Decompress {
         /// The input's name as given.
@@ -122,7 +122,7 @@ pub enum Error {
     },
 
     /// The compressed stream is whole, or sound as far as it was read, but there is something else.
-    #[error("{name}: {reason}, {}{}{}", after(*packets), good(*packets), reason.remedy())]
+    #[error("{name}: {reason}, {}{}{}", after_whole(*packets, "packet"), good_so_far(*packets, "packet"), reason.remedy())]
     Compressed {
         /// The input's name as given.
         name: String,
@@ -141,12 +141,21 @@ pub enum Error {
     Stream(Box<StreamError>),
 }
 
-/// Where something is, by the packets before it.
-fn after(packets: u64) -> String {
-    match packets {
-        0 => "before the first packet".to_owned(),
-        1 => "after 1 whole packet".to_owned(),
-        packets => format!("after {packets} whole packets"),
+/// Where something in an input is, by the whole packets or records before it; `unit` names one of them.
+pub fn after_whole(count: u64, unit: &str) -> String {
+    match count {
+        0 => format!("before the first {unit}"),
+        1 => format!("after 1 whole {unit}"),
+        count => format!("after {count} whole {unit}s"),
+    }
+}
+
+/// What is said of those before it, behind something else; nothing if there are none.
+pub fn good_so_far(count: u64, unit: &str) -> String {
+    match count {
+        0 => String::new(),
+        1 => format!("; that {unit} is good"),
+        _ => format!("; those {unit}s are good"),
     }
 }
 
@@ -156,15 +165,6 @@ fn kept(packets: u64) -> String {
         0 => String::new(),
         1 => ", the packet before that is kept".to_owned(),
         packets => format!(", the {packets} packets before that are kept"),
-    }
-}
-
-/// What is said of the packets before it, if there are any.
-fn good(packets: u64) -> &'static str {
-    match packets {
-        0 => "",
-        1 => "; that packet is good",
-        _ => "; those packets are good",
     }
 }
 

@@ -52,7 +52,7 @@ mod timestamp;
 
 pub use batch::{Batch, Packet};
 pub use compression::{DecompressError, compression_of, decompressed};
-pub use error::Error;
+pub use error::{Error, after_whole, good_so_far};
 pub use filter::{Filter, FilterError};
 pub use filter_place::Place as FilterPlace;
 pub use link_type::LinkType;

@@ -104,12 +104,12 @@ impl Lane {
         self.trackers.each_ref().map(open)
     }
 
-    /// Flows that were closed early for want of room, over all models.
+    /// Flows evicted to make room, over all models.
     pub fn evicted(&self) -> u64 {
         self.trackers.iter().flatten().map(|t| t.evicted()).sum()
     }
 
-    /// What became of the segments of streams.
+    /// The outcomes of the segments of streams.
     pub fn stream_ledger(&self) -> StreamLedger {
         self.streams.ledger()
     }

@@ -1,10 +1,10 @@
-//! The account of what became of the segments of TCP streams.
+//! The account of the segments of TCP streams: the outcome of each.
 
 use std::collections::BTreeMap;
 
 use netcap_dissect::Reason;
 
-/// What became of the segments. Each captured octet of payload is counted in exactly one of
+/// The outcomes of the segments. Each captured octet of payload is counted in exactly one of
 /// `octets`, `retransmitted_octets`, `overlapping_octets`, `late_octets`, `after_end_octets`,
 /// `outside_octets`, `refused_octets` and `reset_octets`, or waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub struct StreamLedger {
     /// Octets in those of them that stand elsewhere than next in the stream, where a receiver
     /// ignores them (RFC 5961 section 3.2).
     pub reset_octets: u64,
-    /// Streams that ended early for want of room.
+    /// Streams evicted to make room.
     pub evicted_streams: u64,
     /// Most segments that waited in one direction.
     pub most_waiting_segments: u64,

@@ -73,7 +73,7 @@ pub struct RunLimits {
 /// How far a run has come.
 #[derive(Clone, Debug)]
 pub struct Watch<'a> {
-    /// What became of the packets that are done, and of bodies; of fragments, streams and evicted flows
+    /// The outcomes of the packets that are done, and of bodies; of fragments, streams and evicted flows
     /// nothing is told before the end.
     pub ledger: &'a Ledger,
     /// Records so far, by the place of the type in [`Registry::selected`](crate::Registry::selected).
@@ -91,12 +91,23 @@ pub struct Watch<'a> {
 /// What a run gave, beside what its outlet has.
 #[derive(Debug)]
 pub struct Report {
-    /// What became of the packets.
+    /// The outcomes of the packets.
     pub ledger: Ledger,
     /// Why the input ended before its end, if it did.
     pub trouble: Option<netcap_capture::Error>,
     /// Whether the run was asked to stop before the input ended.
     pub interrupted: bool,
+}
+
+impl Report {
+    /// What is known of a run that goes on, or has failed.
+    pub fn so_far(ledger: &Ledger) -> Report {
+        Report {
+            ledger: ledger.clone(),
+            trouble: None,
+            interrupted: false,
+        }
+    }
 }
 
 /// Why a run failed. Where the packets came from what may wait ([`Source::may_wait`]), the files have their

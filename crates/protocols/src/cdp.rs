@@ -650,8 +650,8 @@ impl<'a> CiscoDiscoveryInfo<'a> {
             tlv_type::IP_PREFIXES => {
                 self.prefixes = Each(prefixes(tlv.value));
                 whole(&value, self.prefixes.0.0)?;
-                let networks = tlv.value.as_chunks::<5>().0.iter();
-                if !networks.into_iter().all(|[.., bits]| is_mask(*bits)) {
+                let mut networks = tlv.value.as_chunks::<5>().0.iter();
+                if !networks.all(|[.., bits]| is_mask(*bits)) {
                     return Err(value.malformed(Reason::Value));
                 }
             }

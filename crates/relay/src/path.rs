@@ -2,7 +2,7 @@
 //!
 //! Each program that makes a stream of streams has a number by chance, and says in the pcapng that it makes, as
 //! a comment of each interface, which numbers its packets have been through. What has been through here is
-//! left out: that is certain, whatever became of times and lengths on the way. pcap has no room for it.
+//! left out: that is certain, however times and lengths were changed on the way. pcap has no room for it.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};

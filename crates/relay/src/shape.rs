@@ -135,15 +135,15 @@ impl Shaper {
         if packet.interface as usize >= self.interfaces.len() {
             self.announce(inlet.interfaces());
         }
-        let own = self.shaping.own.clone();
-        let ends = own.as_ref().and_then(|_| ends(packet.link_type, octets));
-        if let (Some(own), Some(ends)) = (&own, &ends)
+        let own = self.shaping.own.as_ref();
+        let ends = own.and_then(|_| ends(packet.link_type, octets));
+        if let (Some(own), Some(ends)) = (own, &ends)
             && own.has(ends)
         {
             self.counts.own += 1;
             return Ok(());
         }
-        if self.feeds(own.as_deref(), packet, octets, ends.as_ref()) {
+        if self.feeds(packet, octets, ends.as_ref()) {
             self.counts.feedback += 1;
             return Ok(());
         }
@@ -187,19 +187,13 @@ impl Shaper {
     }
 
     /// Whether the stream would feed itself by this packet. A connection by which it does is one of our own from then on.
-    fn feeds(
-        &mut self,
-        own: Option<&OwnTraffic>,
-        packet: &Packet,
-        octets: &[u8],
-        ends: Option<&Ends>,
-    ) -> bool {
+    fn feeds(&mut self, packet: &Packet, octets: &[u8], ends: Option<&Ends>) -> bool {
         if let Some(interface) = self.interfaces.get(packet.interface as usize)
             && self.has_been_here(interface)
         {
             return true;
         }
-        let (Some(own), Some(ends)) = (own, ends) else {
+        let (Some(own), Some(ends)) = (&self.shaping.own, ends) else {
             return false;
         };
         if !self.feedback.feeds_itself(octets, ends) {

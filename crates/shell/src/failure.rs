@@ -50,7 +50,7 @@ pub enum Failure {
     Interrupted {
         /// 128 and the signal.
         code: u8,
-        /// What became of the input.
+        /// The outcome of the input.
         message: String,
     },
     /// Packets were lost, and the user wants that to be a failure.

@@ -64,8 +64,8 @@ impl RecordFlags {
     ///
     /// # Errors
     ///
-    /// An encoder that does not exist, or that is to be written and not to be written. The message names `-encoders`, which the program must have; it
-    /// prints [`encoders::list`](crate::encoders::list).
+    /// An encoder that does not exist, or that is included and excluded. The message names `-encoders`,
+    /// which the program must have; it prints [`encoders::list`](crate::encoders::list).
     pub fn registry(&self, program: &Program) -> Result<Registry, Failure> {
         self.check_contradictions(program)?;
         netcap_pipeline::registry(&self.selection()).map_err(|unknown| {

@@ -1,5 +1,6 @@
-//! Signals: the first SIGINT or SIGTERM ends a program in good order, a later one at once; SIGHUP does too, or has
-//! certificates read again; SIGUSR1 asks for the account so far; SIGTSTP gives a program that draws the time to leave the terminal as it was.
+//! Signals: the first SIGINT or SIGTERM ends a program in good order, a later one at once; SIGHUP ends it
+//! too, or has certificates read again; SIGUSR1 asks for the account so far; SIGTSTP gives a program that
+//! draws the time to leave the terminal as it was.
 
 use std::io;
 use std::sync::Arc;

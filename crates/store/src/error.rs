@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use netcap_capture::DecompressError;
+use netcap_capture::{DecompressError, after_whole, good_so_far};
 
 /// Trouble with a file of records; one line that names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum Error {
         why: String,
     },
     /// The file ends inside a record or its compressed data ends early.
-    #[error("{} is cut short {}{}; what followed is lost", path.display(), after(*records), good(*records))]
+    #[error("{} is cut short {}{}; what followed is lost", path.display(), after_whole(*records, "record"), good_so_far(*records, "record"))]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum Error {
         records: u64,
     },
     /// The compressed data or the framing contradicts itself.
-    #[error("{} is damaged {}: {why}{}", path.display(), after(*records), good(*records))]
+    #[error("{} is damaged {}: {why}{}", path.display(), after_whole(*records, "record"), good_so_far(*records, "record"))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum Error {
         why: String,
     },
     /// The compressed data is sound as far as it was read, but there is something else.
-    #[error("{}: {why}, {}{}{}", path.display(), after(*records), good(*records), why.remedy())]
+    #[error("{}: {why}, {}{}{}", path.display(), after_whole(*records, "record"), good_so_far(*records, "record"), why.remedy())]
     Compressed {
         /// The file.
         path: PathBuf,
@@ -54,7 +54,7 @@ pub enum Error {
     /// Behind a file of one type there is one of another.
     #[error(
         "{}: at octet {octet} of its content, {}, a file of another type begins; split it there, only files \
-         of one type can be joined", path.display(), after(*records)
+         of one type can be joined", path.display(), after_whole(*records, "record")
     )]
     AnotherType {
         /// The file.
@@ -69,7 +69,7 @@ pub enum Error {
     /// Behind a file that is not compressed there is one that is.
     #[error(
         "{}: at octet {octet} of its content, {}, {format} begins; split it there, only files that are all \
-         compressed, or all not, can be joined", path.display(), after(*records)
+         compressed, or all not, can be joined", path.display(), after_whole(*records, "record")
     )]
     Mixed {
         /// The file.
@@ -98,24 +98,6 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-}
-
-/// Where something is, by the whole records before it.
-fn after(records: u64) -> String {
-    match records {
-        0 => "before the first record".to_owned(),
-        1 => "after 1 whole record".to_owned(),
-        records => format!("after {records} whole records"),
-    }
-}
-
-/// What is said of the records before it, if there are any.
-fn good(records: u64) -> &'static str {
-    match records {
-        0 => "",
-        1 => "; that record is good",
-        _ => "; those records are good",
-    }
 }
 
 impl Error {

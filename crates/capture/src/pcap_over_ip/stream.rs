@@ -293,9 +293,7 @@ pub(crate) fn describe(peer: &str, error: Error, packets: u64, at: u64) -> Strea
             DecompressError::Ratio { .. } => (
                 Fault::Unsupported,
                 at,
-                format!(
-                    "{reason}; if it is not made to do harm, have the peer send it without compression"
-                ),
+                format!("{reason}{}", reason.remedy()),
             ),
             _ => (Fault::Malformed, at, reason.to_string()),
         },

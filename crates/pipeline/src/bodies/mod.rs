@@ -110,7 +110,7 @@ impl BodySink {
         })
     }
 
-    /// What became of the bodies so far.
+    /// The outcomes of the bodies so far.
     pub(crate) fn ledger(&self) -> &BodyLedger {
         &self.ledger
     }

@@ -53,7 +53,7 @@ impl Stale {
     }
 }
 
-/// What became of the files of a folder.
+/// The outcome of the files of a folder.
 pub(crate) struct Finished {
     pub(crate) reports: Vec<FileReport>,
     /// Where they are.

@@ -78,11 +78,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let mut show = |watch: Watch<'_>| {
         progress.show(&watch);
         if asked.swap(false, Ordering::Relaxed) {
-            let report = Report {
-                ledger: watch.ledger.clone(),
-                trouble: None,
-                interrupted: false,
-            };
+            let report = Report::so_far(watch.ledger);
             let so_far = Destination::Elsewhere("so far");
             let text = summary(&report, so_far, started.elapsed(), false) + &account();
             progress.print(text.trim_end());
@@ -119,9 +115,8 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
         // What was read and sent by then is known.
         Err(error) => (
             Report {
-                ledger: last,
-                trouble: None,
                 interrupted: stop.load(Ordering::Relaxed),
+                ..Report::so_far(&last)
             },
             Some(error),
         ),

@@ -81,7 +81,12 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
         last.clone_from(watch.ledger);
         if asked.swap(false, Ordering::Relaxed) {
             let account = Destination::Elsewhere("so far");
-            let text = summary(&so_far(watch.ledger), account, started.elapsed(), false);
+            let text = summary(
+                &Report::so_far(watch.ledger),
+                account,
+                started.elapsed(),
+                false,
+            );
             progress.print(text.trim_end());
         }
         if let Some(metrics) = &metrics {
@@ -110,18 +115,21 @@ pub(crate) fn run(flags: &Flags, inputs: Inputs) -> Result<(), Failure> {
         }
     };
     progress.clear();
-    let (report, failure) = match result {
-        Ok(report) => (report, None),
-        // What was read until then is known.
-        Err(error) => (so_far(&last), Some(Failure::from(error))),
-    };
-    if let Some(failure) = failure {
-        if !is_file && !flags.quiet && !matches!(failure, Failure::ClosedPipe) {
-            let account = Destination::Elsewhere("until it failed");
-            say(summary(&report, account, started.elapsed(), false).trim_end());
+    let report = match result {
+        Ok(report) => report,
+        Err(error) => {
+            let failure = Failure::from(error);
+            if !is_file && !flags.quiet && !matches!(failure, Failure::ClosedPipe) {
+                // What was read until then is known.
+                let (report, account) = (
+                    Report::so_far(&last),
+                    Destination::Elsewhere("until it failed"),
+                );
+                say(summary(&report, account, started.elapsed(), false).trim_end());
+            }
+            return Err(failure);
         }
-        return Err(failure);
-    }
+    };
 
     let printed = match &written {
         _ if flags.quiet => Ok(()),
@@ -175,15 +183,6 @@ fn unwritten(files: Option<&Files>, ledger: &Ledger) -> Option<String> {
     let bodies = ledger.bodies.why.as_ref();
     troubles.extend(bodies.map(|why| format!("-files: {why}; bodies are missing")));
     (!troubles.is_empty()).then(|| troubles.join("; "))
-}
-
-/// What is known of a run that goes on.
-fn so_far(ledger: &Ledger) -> Report {
-    Report {
-        ledger: ledger.clone(),
-        trouble: None,
-        interrupted: false,
-    }
 }
 
 /// Refuses periods by the wall clock of packets that do not come as they happen.

@@ -159,7 +159,7 @@ pub(crate) struct Flags {
     )]
     pub(crate) leftovers: Leftovers,
 
-    /// End with exit code 5 if the kernel or a peer has dropped packets
+    /// End with exit code 5 if packets were dropped, as the kernel, a peer or a pcapng file tells
     #[arg(long, help_heading = "Collect")]
     pub(crate) fail_on_loss: bool,
 

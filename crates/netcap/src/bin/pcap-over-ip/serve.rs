@@ -199,8 +199,8 @@ pub(crate) fn attend(
     }
 }
 
-/// What became of a run: of its input, and of its peers. That the last of them was given up is why the input was read
-/// no further.
+/// The outcome of a run, by those of its input and of its peers. That the last of these was given up is why
+/// the input was read no further.
 pub(crate) fn conclude(
     input: Result<(), Failure>,
     peers: Result<(), Failure>,
