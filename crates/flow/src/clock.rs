@@ -1,10 +1,15 @@
 //! The clock of a run: how late it is at a packet, whatever single packets and interfaces say.
 //!
 //! Flows, streams, holes and datagrams end by the times of their own packets. This clock only lets
-//! out early what is idle, and makes room. It is the largest value so far of the smallest time
-//! among 64 packets in a row, and moves behind every 64th packet that is kept: so a packet with an
-//! impossible time, interfaces whose clocks disagree and steps of a clock do not move it past
-//! packets that are still to come. Until 64 packets have been seen it stands at no time at all.
+//! out early what is idle, and makes room. It goes by the smallest time among 64 packets in a row, and
+//! moves behind every 64th packet that is kept: so a packet with an impossible time and an interface
+//! whose clock is behind do not move it past packets that are still to come. Until 64 packets have
+//! been seen it stands at no time at all, and it never goes back.
+//!
+//! Where that time leaps forward, nothing has been captured for a while, or packets come from an
+//! interface whose clock is ahead, and others of the time before may follow. So a leap does not move
+//! the clock before it is certain: when an hour of traffic has followed it. Leaps hold the clock back
+//! by an hour at most, and where traffic is dense there are none.
 //!
 //! A matter of all packets in order, whichever lane takes them: so it is found before the lanes.
 
@@ -14,6 +19,10 @@ use crate::notes::Notes;
 
 /// Packets of which the smallest time counts.
 const WINDOW: usize = 64;
+/// Seconds between two packets that are a leap, where it is more.
+const LEAP: u32 = 1;
+/// Seconds by which clocks of one run may differ.
+const HOUR: i64 = 3600;
 
 /// Before any packet.
 pub(crate) const NEVER: Time = Time {
@@ -21,13 +30,22 @@ pub(crate) const NEVER: Time = Time {
     nanos: 0,
 };
 
+/// How late it is from a place of a batch on.
+#[derive(Clone, Copy, Debug)]
+struct Tick {
+    from: u32,
+    clock: Time,
+    /// The same with all leaps.
+    leapt: Time,
+}
+
 /// The times of a batch's packets, and how late it is at them once [`RunClock::complete`] has told.
 #[derive(Debug, Default)]
 pub struct Ticks {
     /// By place in the batch.
     times: Vec<(u32, Time)>,
-    /// From which place on it is how late, in order of both.
-    ticks: Vec<(u32, Time)>,
+    /// In order of places and times.
+    ticks: Vec<Tick>,
     /// Whether some packet is earlier than it is.
     has_late: bool,
 }
@@ -49,16 +67,26 @@ impl Ticks {
     /// How late it is at the packet at this place.
     #[inline]
     pub fn at(&self, place: u32) -> Time {
-        let after = self.ticks.partition_point(|(from, _)| *from <= place);
-        let tick = after.checked_sub(1).and_then(|tick| self.ticks.get(tick));
-        tick.map_or(NEVER, |(_, clock)| *clock)
+        self.tick(place).map_or(NEVER, |tick| tick.clock)
+    }
+
+    /// The same with all leaps: how late it most likely is.
+    #[inline]
+    pub(crate) fn leapt(&self, place: u32) -> Time {
+        self.tick(place).map_or(NEVER, |tick| tick.leapt)
+    }
+
+    #[inline]
+    fn tick(&self, place: u32) -> Option<&Tick> {
+        let after = self.ticks.partition_point(|tick| tick.from <= place);
+        after.checked_sub(1).and_then(|tick| self.ticks.get(tick))
     }
 
     /// The first place at which it is more than so many seconds after `last`.
     pub(crate) fn first_after(&self, last: Time, seconds: u32) -> Option<u32> {
-        let is_before = |clock: &Time| clock.before(seconds) <= last;
-        let first = self.ticks.partition_point(|(_, clock)| is_before(clock));
-        self.ticks.get(first).map(|(from, _)| *from)
+        let is_before = |tick: &Tick| tick.clock.before(seconds) <= last;
+        let first = self.ticks.partition_point(is_before);
+        self.ticks.get(first).map(|tick| tick.from)
     }
 
     /// Whether some packet is earlier than it is: one that came late, or of a clock that is behind.
@@ -71,17 +99,22 @@ impl Ticks {
 #[derive(Debug)]
 pub struct RunClock {
     clock: Time,
-    /// Packets since the clock last moved, and the smallest time of these.
-    packets: usize,
-    earliest: Option<Time>,
+    leapt: Time,
+    /// Times since the clock last moved.
+    window: Vec<Time>,
+    /// The latest time that has been come to without a leap since the last one.
+    level: Option<Time>,
+    leaps: Leaps,
 }
 
 impl Default for RunClock {
     fn default() -> RunClock {
         RunClock {
             clock: NEVER,
-            packets: 0,
-            earliest: None,
+            leapt: NEVER,
+            window: Vec::with_capacity(WINDOW),
+            level: None,
+            leaps: Leaps::default(),
         }
     }
 }
@@ -95,24 +128,90 @@ impl RunClock {
             has_late,
         } = &mut notes.ticks;
         ticks.clear();
-        ticks.push((0, self.clock));
+        ticks.push(self.tick_from(0));
         for (place, time) in times.iter() {
-            if self.packets == WINDOW {
+            if self.window.len() == WINDOW {
                 self.tick();
-                ticks.push((*place, self.clock));
+                ticks.push(self.tick_from(*place));
             }
             *has_late |= *time < self.clock;
-            self.earliest = Some(self.earliest.map_or(*time, |earliest| earliest.min(*time)));
-            self.packets += 1;
+            self.window.push(*time);
+        }
+    }
+
+    fn tick_from(&self, from: u32) -> Tick {
+        Tick {
+            from,
+            clock: self.clock,
+            leapt: self.leapt,
         }
     }
 
     fn tick(&mut self) {
-        self.clock = self
-            .earliest
-            .take()
-            .map_or(self.clock, |e| e.max(self.clock));
-        self.packets = 0;
+        self.window.sort_unstable();
+        let Some(&earliest) = self.window.first() else {
+            return;
+        };
+        let mut level = self.level.unwrap_or(earliest);
+        if earliest.before(LEAP) > level {
+            self.leaps.forward(seconds(level, earliest));
+            level = earliest;
+        } else if level.before(LEAP) > earliest {
+            self.leaps.back(seconds(earliest, level));
+            level = earliest;
+        }
+        let from = level;
+        for time in self.window.drain(..) {
+            if time.before(LEAP) <= level {
+                level = level.max(time);
+            }
+        }
+        self.leaps.pass(seconds(from, level));
+        self.level = Some(level);
+        self.leapt = self.leapt.max(earliest);
+        self.clock = self.clock.max(earliest.before(self.leaps.sum()));
+    }
+}
+
+/// Seconds from one time to a later one, by the seconds that clocks show.
+fn seconds(from: Time, to: Time) -> i64 {
+    to.seconds.saturating_sub(from.seconds)
+}
+
+/// Seconds by which time has leapt forward and that are not certain, at most an hour.
+#[derive(Debug, Default)]
+struct Leaps {
+    /// In the hour of traffic before this one, and in this one.
+    before: i64,
+    now: i64,
+    /// Seconds of this hour that have passed.
+    passed: i64,
+}
+
+impl Leaps {
+    fn sum(&self) -> u32 {
+        u32::try_from(self.before + self.now).unwrap_or_default()
+    }
+
+    /// A second more, as clocks show whole ones.
+    fn forward(&mut self, seconds: i64) {
+        self.now = (self.now + seconds.min(HOUR) + 1).min(HOUR);
+        self.before = self.before.min(HOUR - self.now);
+    }
+
+    /// Packets of the time before do follow, so they are behind no leap any more.
+    fn back(&mut self, seconds: i64) {
+        let now = self.now.min(seconds);
+        self.now -= now;
+        self.before -= self.before.min(seconds - now);
+    }
+
+    /// Traffic goes on for so long.
+    fn pass(&mut self, seconds: i64) {
+        self.passed += seconds;
+        if self.passed >= HOUR {
+            (self.before, self.now, self.passed) = (self.now, 0, 0);
+        }
     }
 }
 
@@ -148,12 +247,48 @@ mod tests {
         assert_eq!(found[..64], [i64::MIN; 64]);
         assert_eq!(found[64..128], [0; 64]);
         assert_eq!(found[128..192], [64; 64]);
-        // It never goes back.
-        assert_eq!(found[192..256], [64; 64]);
-        assert_eq!(found[256..], [192; 44]);
+        // It never goes back, and does not leap forward.
+        assert_eq!(found[192..], [64; 108]);
         for batch in [1, 7, 63, 64, 65] {
             assert_eq!(clocks(&seconds, batch), found, "{batch}");
         }
+    }
+
+    /// What the clock says behind all of these times, of which many packets have each.
+    fn after(seconds: impl IntoIterator<Item = i64>) -> i64 {
+        let times: Vec<i64> = seconds
+            .into_iter()
+            .flat_map(|second| [second; 2 * WINDOW])
+            .collect();
+        clocks(&times, 1000).pop().expect("some")
+    }
+
+    #[test]
+    fn a_leap_is_certain_after_an_hour() {
+        // A silence of ten minutes.
+        assert_eq!(after((0..10).chain(600..700)), 699 - 592);
+        assert_eq!(after((0..10).chain(600..600 + 2 * HOUR)), 599 + 2 * HOUR);
+        // Another, which does not move it back.
+        assert_eq!(after((0..10).chain(600..700).chain([800])), 699 - 592);
+        assert_eq!(
+            after((0..10).chain(600..700).chain(800..900)),
+            899 - 592 - 102
+        );
+        // A step of a day.
+        assert_eq!(after((0..10).chain([86_400])), 86_400 - HOUR);
+        // Bursts of two interfaces.
+        let bursts = |ahead| (0..400).map(move |second| second + second / 20 % 2 * ahead);
+        for ahead in [30, 300, HOUR] {
+            let clock = after(bursts(ahead));
+            assert!((360..400).contains(&clock), "{ahead} {clock}");
+        }
+        // Seldom a packet: everything is a leap.
+        assert_eq!(after((0..4000).map(|packet| 2 * packet)), 7998 - HOUR);
+        // Impossible times.
+        assert_eq!(
+            after([i64::MIN, i64::MAX, i64::MIN, i64::MAX]),
+            i64::MAX - HOUR
+        );
     }
 
     #[test]

@@ -451,6 +451,16 @@ mod tests {
                 (time + i64::from(host) * ahead, host)
             };
             assert_eq!(records(two), 2, "{ahead}");
+            // Many packets in a row of each; which is first makes no difference.
+            for burst in [70, 130, 200] {
+                for first in [0, 1] {
+                    let bursts = |number: i64| {
+                        let host = (number / burst + first) % 2;
+                        (number / 10 + host * ahead, host as u32)
+                    };
+                    assert_eq!(records(bursts), 2, "{ahead} {burst} {first}");
+                }
+            }
         }
         // A step back, and a step forward, which is a silence by the times of all flows.
         let back = |number| {

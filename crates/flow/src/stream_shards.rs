@@ -69,6 +69,7 @@ impl StreamShards {
             let clock = notes.ticks.at(step.place);
             let when = When {
                 clock,
+                leapt: notes.ticks.leapt(step.place),
                 now: Moment {
                     time: note.time().max(clock),
                     number: self.latest,
@@ -89,6 +90,7 @@ impl StreamShards {
     pub(crate) fn expire_at(&mut self, clock: Time, registry: &Registry, output: &mut Output) {
         let when = When {
             clock,
+            leapt: clock,
             now: Moment {
                 time: clock,
                 number: self.latest,

@@ -115,6 +115,8 @@ fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
 pub(crate) struct When {
     /// What the clock of the run says.
     pub(crate) clock: Time,
+    /// The same with all leaps.
+    pub(crate) leapt: Time,
     /// The time of the segment, or of the clock where that is ahead of it.
     pub(crate) now: Moment,
     pub(crate) place: u32,
@@ -245,6 +247,7 @@ impl Streams {
         self.seen += 1;
         let when = When {
             clock: segment.packet.time,
+            leapt: segment.packet.time,
             now: Moment {
                 time: segment.packet.time,
                 number: self.seen,
@@ -261,6 +264,7 @@ impl Streams {
     pub fn expire_at(&mut self, clock: Time, registry: &Registry, output: &mut Output) {
         let when = When {
             clock,
+            leapt: clock,
             now: Moment {
                 time: clock,
                 number: self.seen,
@@ -408,7 +412,7 @@ impl Streams {
                 self.renew(place, segment, now, registry, output);
                 place
             }
-            None if segment.opens() => self.put(segment, now, registry, output),
+            None if segment.opens() => self.put(segment, when, registry, output),
             None => return,
         };
         self.ledger.segments += 1;
@@ -480,17 +484,14 @@ impl Streams {
     fn put(
         &mut self,
         segment: &Segment<'_>,
-        now: Moment,
+        when: When,
         registry: &Registry,
         output: &mut Output,
     ) -> u32 {
-        if self.index.len() >= self.limits.streams.max(1)
-            && let Some(place) = self.idlest(None)
-        {
-            self.ledger.evicted_streams += 1;
-            self.remove(place, Ending::Evicted, registry, output);
+        if self.index.len() >= self.limits.streams.max(1) {
+            self.make_place(when, registry, output);
         }
-        let (ends, first) = (segment.ends(), None);
+        let (ends, first, now) = (segment.ends(), None, when.now);
         let stream = self.begin(segment, Opening { ends, first }, now);
         let serial = stream.serial;
         let place = self.streams.insert(stream);
@@ -508,6 +509,21 @@ impl Streams {
             stream.map_or(0, |stream| stream.hash(hasher))
         });
         place
+    }
+
+    /// Ends a stream that has been idle for too long, or else evicts one.
+    fn make_place(&mut self, when: When, registry: &Registry, output: &mut Output) {
+        let timeout = self.limits.close_timeout;
+        let idle = match timeout {
+            0 => None,
+            _ => self.idlest(Some(when.leapt.before(timeout))),
+        };
+        if let Some(place) = idle {
+            self.remove(place, Ending::TimedOut, registry, output);
+        } else if let Some(place) = self.idlest(None) {
+            self.ledger.evicted_streams += 1;
+            self.remove(place, Ending::Evicted, registry, output);
+        }
     }
 
     fn begin(&mut self, segment: &Segment<'_>, opening: Opening, now: Moment) -> Stream {

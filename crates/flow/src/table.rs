@@ -5,8 +5,9 @@
 //! run says that no such packet can come any more: more than the time-out after its latest packet,
 //! and after the clock at its first. Entries that the clock closes at once come in order of their
 //! first packets, and so do those that the end of the capture closes. The table holds at most so
-//! many entries: a new one takes the place of the one that has been idle longest, counted; but while
-//! there are entries of a single packet, one of these goes, so that a flood displaces itself.
+//! many entries: a new one takes the place of one that has most likely been idle for too long, and
+//! where there is none, of the one that has been idle longest, counted; but while there are entries of
+//! a single packet, one of these goes, so that a flood displaces itself.
 
 use std::hash::{BuildHasher, Hash};
 
@@ -121,6 +122,21 @@ impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
         self.idle.pop(before, look)
     }
 
+    /// The entry that makes room when it most likely is `now`: one that has been idle for too long, or else one that is
+    /// evicted.
+    fn making_room(&mut self, now: Time) -> Option<u32> {
+        let timeout = self.limits.timeout;
+        let idle = match timeout {
+            0 => None,
+            _ => self.idlest(Some(now.before(timeout))),
+        };
+        idle.or_else(|| {
+            let evicted = self.idlest(None);
+            self.evicted += u64::from(evicted.is_some());
+            evicted
+        })
+    }
+
     fn remove(&mut self, place: u32) -> Option<Entry<K, S, W>> {
         let entry = self.entries.remove(place)?;
         let hash = self.hasher.hash_one(&entry.key);
@@ -178,9 +194,8 @@ impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
         closed: &mut Vec<Entry<K, S, W>>,
     ) {
         if self.index.len() >= self.limits.entries.max(1)
-            && let Some(place) = self.idlest(None)
+            && let Some(place) = self.making_room(packets.leapt)
         {
-            self.evicted += 1;
             closed.extend(self.remove(place));
         }
         let mut ways = W::default();
@@ -226,6 +241,8 @@ pub(crate) struct Packets {
     pub(crate) time: Time,
     /// What the clock of the run says then.
     pub(crate) clock: Time,
+    /// The same with all leaps.
+    pub(crate) leapt: Time,
     /// Number of the first in the run.
     pub(crate) serial: u64,
 }
@@ -262,6 +279,7 @@ mod tests {
                 piece: None,
             }),
             clock: time,
+            leapt: time,
             serial: serial as u64,
         }
     }
@@ -313,6 +331,25 @@ mod tests {
             [vec![], vec![], vec![], vec![2], vec![3], vec![1, 2]]
         );
         assert_eq!(table.evicted(), 2);
+    }
+
+    #[test]
+    fn what_is_idle_for_too_long_makes_room_uncounted() {
+        let mut table = table(30, 2);
+        let mut closed = Vec::new();
+        // The clock of the run stands still.
+        for (serial, (seconds, key)) in [(0, 1), (1, 1), (20, 2), (32, 3), (33, 4)]
+            .iter()
+            .enumerate()
+        {
+            let packet = Packets {
+                clock: Time::default(),
+                ..packet(*seconds, serial)
+            };
+            table.count(*key, 0, &packet, (), &mut closed);
+        }
+        let keys: Vec<u32> = closed.iter().map(|entry| entry.key).collect();
+        assert_eq!((keys, table.evicted()), (vec![1, 2], 1));
     }
 
     #[test]

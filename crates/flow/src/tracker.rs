@@ -187,6 +187,7 @@ impl<M: Model> Tracker<M> {
                     counts: group.counts,
                     time,
                     clock: NEVER,
+                    leapt: NEVER,
                     serial: notes.first_number + u64::from(place),
                 };
                 let (key, way, shown) = (reading.key, reading.way, reading.shown);
@@ -219,6 +220,7 @@ impl<M: Model> Tracker<M> {
                     counts: Counts::packet(&packet),
                     time: step.time,
                     clock,
+                    leapt: notes.ticks.leapt(step.place),
                     serial: notes.first_number + u64::from(step.place),
                 };
                 let (key, way, shown) = (reading.key, reading.way, reading.shown);
