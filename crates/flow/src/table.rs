@@ -4,7 +4,11 @@
 //! latest, and that packet opens another. It closes earlier, and makes room, when the clock of the
 //! run says that no such packet can come any more: more than the time-out after its latest packet,
 //! and after the clock at its first. Entries that the clock closes at once come in order of their
-//! first packets, and so do those that the end of the capture closes. The table holds at most so
+//! first packets, and so do those that the end of the capture closes.
+//!
+//! Where an entry has two directions their clocks may differ. So what comes first of the other
+//! direction, and is too late, is set aside: it belongs to the entry if that goes on in time, by its
+//! own direction, and begins another if that ends. The table holds at most so
 //! many entries: a new one takes the place of one that has most likely been idle for too long, and
 //! where there is none, of the one that has been idle longest, counted; but while there are entries of
 //! a single packet, one of these goes, so that a flood displaces itself.
@@ -12,7 +16,7 @@
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 use netcap_record::Time;
 
 use crate::counts::{Counts, Ways};
@@ -40,7 +44,25 @@ pub(crate) struct Entry<K, S, W> {
     pub(crate) serial: u64,
 }
 
-impl<K, S, W: Ways> Entry<K, S, W> {
+impl<K, S: Learn, W: Ways> Entry<K, S, W> {
+    fn new(key: K, way: usize, packets: &Packets, shown: S) -> Entry<K, S, W> {
+        let mut ways = W::default();
+        ways.as_mut()[way] = packets.counts;
+        Entry {
+            key,
+            shown,
+            ways,
+            serial: packets.serial,
+        }
+    }
+
+    /// Takes what later packets counted elsewhere.
+    fn merge(&mut self, later: &Entry<K, S, W>) {
+        for (way, later) in self.ways.as_mut().iter_mut().zip(later.ways.as_ref()) {
+            way.merge(later);
+        }
+        self.shown.learn(&later.shown);
+    }
     /// What is counted of all directions together.
     #[inline]
     pub(crate) fn counts(&self) -> Counts {
@@ -64,8 +86,20 @@ pub(crate) struct FlowTable<K, S, W> {
     index: HashTable<u32>,
     entries: Slab<Entry<K, S, W>>,
     idle: Idle,
+    /// What is set aside, by the place of the entry that it may belong to.
+    aside: HashMap<u32, Aside<K, S, W>, RandomState>,
     evicted: u64,
 }
+
+/// Packets of the direction that an entry has none of, which are too late for it.
+struct Aside<K, S, W> {
+    entry: Entry<K, S, W>,
+    /// Since when they are idle, at most.
+    since: Time,
+}
+
+/// Seconds by which the clocks of two directions may differ.
+const HOUR: u32 = 3600;
 
 impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
     pub(crate) fn new(limits: TableLimits) -> FlowTable<K, S, W> {
@@ -75,6 +109,7 @@ impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
             index: HashTable::new(),
             entries: Slab::default(),
             idle: Idle::default(),
+            aside: HashMap::default(),
             evicted: 0,
         }
     }
@@ -93,7 +128,7 @@ impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
         }
         let latest = now.before(self.limits.timeout);
         while let Some(place) = self.idlest(Some(latest)) {
-            closed.extend(self.remove(place));
+            closed.extend(self.end(place));
         }
     }
 
@@ -137,22 +172,29 @@ impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
         })
     }
 
-    fn remove(&mut self, place: u32) -> Option<Entry<K, S, W>> {
+    /// Takes out an entry. What is set aside for it takes its place.
+    fn end(&mut self, place: u32) -> Option<Entry<K, S, W>> {
         let entry = self.entries.remove(place)?;
         let hash = self.hasher.hash_one(&entry.key);
         if let Ok(found) = self.index.find_entry(hash, |at| *at == place) {
             found.remove();
         }
+        if !self.aside.is_empty()
+            && let Some(Aside { entry, since }) = self.aside.remove(&place)
+        {
+            self.insert(entry, since, hash);
+        }
         Some(entry)
     }
 
-    /// Entries that are open.
+    /// Entries that are open, and those that are set aside.
     pub(crate) fn len(&self) -> usize {
-        self.index.len()
+        self.index.len() + self.aside.len()
     }
 
     /// Counts packets that go one `way`: in the entry of `key`, if that had not been idle for too
-    /// long, or in a new one, which shows `shown`.
+    /// long, or in a new one, which shows `shown`. Gives the earliest time since when entries may be
+    /// idle that are open now and were not before.
     #[inline]
     pub(crate) fn count(
         &mut self,
@@ -161,27 +203,60 @@ impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
         packets: &Packets,
         shown: S,
         closed: &mut Vec<Entry<K, S, W>>,
-    ) {
+    ) -> Option<Time> {
         let hash = self.hasher.hash_one(&key);
-        let entries = &mut self.entries;
-        let found = self.index.find(
-            hash,
-            |place| matches!(entries.get(*place), Some(entry) if entry.key == key),
-        );
-        if let Some(place) = found.copied()
-            && let Some(entry) = entries.get_mut(place)
-        {
-            let timeout = self.limits.timeout;
-            let latest = packets.time.before(timeout);
-            if timeout == 0 || entry.ways.as_ref().iter().any(|way| way.last() >= latest) {
+        let timeout = self.limits.timeout;
+        let latest = packets.time.before(timeout);
+        let goes_on =
+            |ways: &W| timeout == 0 || ways.as_ref().iter().any(|way| way.last() >= latest);
+        let mut since: Option<Time> = None;
+        loop {
+            let entries = &mut self.entries;
+            let found = self.index.find(
+                hash,
+                |place| matches!(entries.get(*place), Some(entry) if entry.key == key),
+            );
+            let Some(place) = found.copied() else {
+                break;
+            };
+            let Some(entry) = entries.get_mut(place) else {
+                break;
+            };
+            if goes_on(&entry.ways) {
                 entry.ways.as_mut()[way].merge(&packets.counts);
                 entry.shown.learn(&shown);
-                return;
+                if !self.aside.is_empty()
+                    && let Some(aside) = self.aside.remove(&place)
+                {
+                    entry.merge(&aside.entry);
+                }
+                return since;
             }
-            // Its item among the idle finds the place empty, or another entry there.
-            closed.extend(self.remove(place));
+            if entry.ways.as_ref()[way].packets == 0 && entry.last() >= packets.time.before(HOUR) {
+                if let Some(aside) = self.aside.get_mut(&place) {
+                    if goes_on(&aside.entry.ways) {
+                        aside.entry.ways.as_mut()[way].merge(&packets.counts);
+                        aside.entry.shown.learn(&shown);
+                        return since;
+                    }
+                } else if self.len() < self.limits.entries {
+                    let aside = Aside {
+                        entry: Entry::new(key, way, packets, shown),
+                        since: packets.since(),
+                    };
+                    self.aside.insert(place, aside);
+                    return since;
+                }
+            }
+            // Its item among the idle finds the place empty, or another entry there. What was set aside
+            // is looked at now.
+            if let Some(aside) = self.aside.get(&place) {
+                since = Some(since.map_or(aside.since, |since| since.min(aside.since)));
+            }
+            closed.extend(self.end(place));
         }
         self.open(key, hash, way, packets, shown, closed);
+        since
     }
 
     fn open(
@@ -193,22 +268,21 @@ impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
         shown: S,
         closed: &mut Vec<Entry<K, S, W>>,
     ) {
-        if self.index.len() >= self.limits.entries.max(1)
+        if self.len() >= self.limits.entries.max(1)
             && let Some(place) = self.making_room(packets.leapt)
         {
-            closed.extend(self.remove(place));
+            closed.extend(self.end(place));
         }
-        let mut ways = W::default();
-        ways.as_mut()[way] = packets.counts;
-        let place = self.entries.insert(Entry {
-            key,
-            shown,
-            ways,
-            serial: packets.serial,
-        });
+        let entry = Entry::new(key, way, packets, shown);
+        self.insert(entry, packets.since(), hash);
+    }
+
+    fn insert(&mut self, entry: Entry<K, S, W>, since: Time, hash: u64) {
+        let serial = entry.serial;
+        let place = self.entries.insert(entry);
         self.idle.push(Idler {
-            since: packets.counts.first().max(packets.clock),
-            serial: packets.serial,
+            since,
+            serial,
             place,
         });
         let (entries, hasher) = (&self.entries, &self.hasher);
@@ -223,6 +297,9 @@ impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
     pub(crate) fn close(&mut self) -> impl Iterator<Item = (u64, u32)> {
         self.index = HashTable::new();
         self.idle = Idle::default();
+        for (_, aside) in std::mem::take(&mut self.aside) {
+            self.entries.insert(aside.entry);
+        }
         let entries = self.entries.iter();
         entries.map(|(place, entry)| (entry.serial, place))
     }
@@ -247,12 +324,20 @@ pub(crate) struct Packets {
     pub(crate) serial: u64,
 }
 
+impl Packets {
+    /// Since when an entry is idle that they open, at most.
+    fn since(&self) -> Time {
+        self.counts.first().max(self.clock)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use netcap_dissect::Application;
 
     use super::*;
-    use crate::counts::OneWay;
+    use crate::clock::NEVER;
+    use crate::counts::{BothWays, OneWay};
     use crate::summary::{Layers, PacketSummary};
 
     impl Learn for () {}
@@ -366,6 +451,56 @@ mod tests {
         let counts = table.take(place).expect("it is open").counts();
         assert_eq!((counts.first().seconds, counts.last().seconds), (90, 110));
         assert_eq!((counts.packets, counts.octets), (3, 3));
+    }
+
+    /// Packets of each way in the records that become of packets of one connection: seconds and way.
+    fn connections(packets: &[(i64, usize)]) -> Vec<[u64; 2]> {
+        let limits = TableLimits {
+            timeout: 60,
+            entries: 10,
+        };
+        let mut table: FlowTable<u32, (), BothWays> = FlowTable::new(limits);
+        let mut closed = Vec::new();
+        for (serial, (seconds, way)) in packets.iter().enumerate() {
+            let packet = Packets {
+                clock: NEVER,
+                ..packet(*seconds, serial)
+            };
+            table.count(1, *way, &packet, (), &mut closed);
+        }
+        let mut left: Vec<(u64, u32)> = table.close().collect();
+        left.sort_unstable();
+        closed.extend(left.iter().filter_map(|(_, place)| table.take(*place)));
+        let counts = |entry: &Entry<u32, (), BothWays>| entry.ways.map(|way| way.packets);
+        closed.iter().map(counts).collect()
+    }
+
+    #[test]
+    fn directions_whose_clocks_differ() {
+        for ahead in [-3600, -61, -37, 0, 37, 61, 300, 3600] {
+            let packets: Vec<(i64, usize)> = (0..10)
+                .map(|packet| (packet / 2 + packet % 2 * ahead, packet as usize % 2))
+                .collect();
+            assert_eq!(connections(&packets), [[5, 5]], "{ahead}");
+        }
+        // Several of one direction before the other goes on.
+        let packets = [(0, 0), (300, 1), (310, 1), (320, 1), (20, 0), (330, 1)];
+        assert_eq!(connections(&packets), [[2, 4]]);
+    }
+
+    #[test]
+    fn directions_that_are_idle() {
+        // An answer that is late.
+        assert_eq!(connections(&[(0, 0), (61, 1)]), [[1, 0], [0, 1]]);
+        assert_eq!(connections(&[(0, 0), (61, 1), (62, 0)]), [[1, 0], [1, 1]]);
+        assert_eq!(connections(&[(0, 0), (60, 1), (61, 0)]), [[2, 1]]);
+        // Later than clocks differ.
+        assert_eq!(connections(&[(0, 0), (3601, 1), (1, 0)]), [[1, 0], [1, 1]]);
+        // Two that are late.
+        let packets = [(0, 0), (100, 1), (200, 1), (201, 0)];
+        assert_eq!(connections(&packets), [[1, 0], [0, 1], [1, 1]]);
+        let packets = [(0, 0), (100, 1), (200, 0), (300, 1)];
+        assert_eq!(connections(&packets), [[1, 0], [0, 1], [1, 0], [0, 1]]);
     }
 
     /// The table against the rule said plainly, on traffic with jumps in time.

@@ -191,7 +191,8 @@ impl<M: Model> Tracker<M> {
                     serial: notes.first_number + u64::from(place),
                 };
                 let (key, way, shown) = (reading.key, reading.way, reading.shown);
-                self.tables[table].count(key, way, &packets, shown, &mut self.closed);
+                let since = self.tables[table].count(key, way, &packets, shown, &mut self.closed);
+                self.began(since);
                 // The clock may have closed it before that packet came.
                 self.note_closed(|entry| match at_clock(entry) {
                     Some(earlier) if earlier <= place => (Step::Expired, earlier),
@@ -199,7 +200,7 @@ impl<M: Model> Tracker<M> {
                 });
             }
         }
-        self.began(groups.earliest());
+        self.began(Some(groups.earliest()));
         self.expire_all(groups.last().map_or(NEVER, |last| ticks.at(last)));
         self.note_closed(|entry| (Step::Expired, at_clock(entry).unwrap_or(Turn::BEHIND)));
     }
@@ -224,8 +225,9 @@ impl<M: Model> Tracker<M> {
                     serial: notes.first_number + u64::from(step.place),
                 };
                 let (key, way, shown) = (reading.key, reading.way, reading.shown);
-                self.tables[table].count(key, way, &packets, shown, &mut self.closed);
-                self.began(step.time);
+                let since = self.tables[table].count(key, way, &packets, shown, &mut self.closed);
+                self.began(since);
+                self.began(Some(step.time));
                 if step.time < clock {
                     self.ahead = Some(clock);
                 }
@@ -234,10 +236,12 @@ impl<M: Model> Tracker<M> {
         }
     }
 
-    /// Entries may have been opened by packets that are no earlier than this.
+    /// Entries may be open that are idle since this time.
     #[inline]
-    fn began(&mut self, time: Time) {
-        if self.limits.timeout > 0 {
+    fn began(&mut self, time: Option<Time>) {
+        if self.limits.timeout > 0
+            && let Some(time) = time
+        {
             self.idle_since = Some(self.idle_since.map_or(time, |since| since.min(time)));
         }
     }
