@@ -449,7 +449,7 @@ mod tests {
         let octets = packet(LINK_STATE_REQUEST, &[body]);
         let (fate, rows) = walked(&octets);
         assert_eq!(fate, Fate::Decoded);
-        let cells = r"(),,((5-167772160-3221225986)-(\x2d1-1-2)),,";
+        let cells = r"(),,((5-167772160-3221225986)-('-1'-1-2)),,";
         assert_eq!(rows, [row(3, 48, cells)]);
         every_prefix(PROTOCOLS, 147, &octets);
     }

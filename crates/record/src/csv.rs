@@ -4,12 +4,13 @@
 //! stands in double quotes, so a row reads back to exactly its cells. That needs a separator which is
 //! not empty and holds no double quote or end of line: [`reads_back`] tells.
 //!
-//! Repeated and nested values share a cell, `(2-4-05b4)(1-1-)`: split at its delimiters, it gives its
-//! values. A value is escaped where it holds octets that are not UTF-8, where it shares a cell and holds
-//! the beginning of a delimiter, or where it would be taken for escaped: `\xNN` is an octet, with two
-//! lower-case digits, and `\\` a backslash. A value without `\xNN` in it is as it stands;
-//! [`unescaped`] reads both. So rows are UTF-8 if the separator is. Delimiters that begin with a
-//! backslash, `x` or a digit of hexadecimal numbers cannot be told from values.
+//! Repeated and nested values share a cell, `(2-4-05b4)(1-1-)`. A value that shares a cell and holds
+//! the beginning of a delimiter, or begins with a single quote, stands in single quotes, those within
+//! doubled: `(x-'a-b')`. A value is escaped where it holds octets that are not UTF-8, or where it would
+//! be taken for escaped: `\xNN` is an octet, with two lower-case digits, and `\\` a backslash. A value
+//! without `\xNN` in it is as it stands; [`unescaped`] reads both. So rows are UTF-8 if the separator is.
+//! Delimiters that begin with a single quote, a backslash, `x` or a digit of hexadecimal numbers cannot
+//! be told from values.
 //!
 //! Without quoting, lines are those of the format of 2019: a separator in a name shifts the columns,
 //! and nothing is escaped. For a terminal whatever could act on it is escaped, as in tables; such lines
@@ -146,15 +147,22 @@ impl<'a> Line<'a> {
 
 /// Puts everything from `start` on in double quotes, those within doubled.
 fn quote(out: &mut Vec<u8>, start: usize) {
-    let cell = out.split_off(start);
+    double(b'"', out, start);
+    out.insert(start, b'"');
     out.push(b'"');
-    for octet in cell {
-        if octet == b'"' {
-            out.push(b'"');
+}
+
+/// Doubles each of these quotes from `start` on.
+fn double(quote: u8, out: &mut Vec<u8>, start: usize) {
+    if !out[start..].contains(&quote) {
+        return;
+    }
+    for octet in out.split_off(start) {
+        if octet == quote {
+            out.push(quote);
         }
         out.push(octet);
     }
-    out.push(b'"');
 }
 
 /// Appends the line with the names of the columns.
@@ -201,7 +209,7 @@ fn value<O: Out>(
             };
             let start = out.buffer().len();
             time.write_rfc3339(out.buffer());
-            escape_from(start, style, shares, out);
+            enclose_from(start, style, shares, out);
         }
         value => scalar(value, field, style, shares, out),
     };
@@ -266,58 +274,70 @@ fn scalar<O: Out>(
         Scalar::Bytes(octets) => return out::hex(octets, out),
         Scalar::Message(_) => {}
     }
-    escape_from(start, style, shares, out);
+    enclose_from(start, style, shares, out);
 }
 
-/// Appends a text, escaped where it must be.
+/// Appends a text, in quotes and escaped where it must be.
 fn text<O: Out>(value: &[u8], style: &CsvStyle, shares: bool, out: &mut O) {
-    let must_escape = !style.terminal && must_escape(value, style, shares);
+    let must_enclose = shares && must_enclose(value, style);
+    let must_escape = must_escape(value, style);
+    if must_enclose {
+        out.buffer().push(ENCLOSING);
+    }
     for piece in out::pieces(value) {
         let buffer = out.buffer();
+        let start = buffer.len();
         if style.terminal {
             buffer.extend_from_slice(visible(piece).as_bytes());
         } else if must_escape {
-            escape(piece, style, shares, buffer);
+            escape(piece, buffer);
         } else {
             buffer.extend_from_slice(piece);
+        }
+        if must_enclose {
+            double(ENCLOSING, buffer, start);
         }
         if !out.goes_on() {
             return;
         }
     }
+    if must_enclose {
+        out.buffer().push(ENCLOSING);
+    }
 }
 
-/// Escapes what was appended from `start` on, a number or a name, where it must be.
-fn escape_from<O: Out>(start: usize, style: &CsvStyle, shares: bool, out: &mut O) {
+/// Puts what was appended from `start` on, a number or a name, in quotes where it must be.
+fn enclose_from<O: Out>(start: usize, style: &CsvStyle, shares: bool, out: &mut O) {
     let buffer = out.buffer();
-    if shares && !style.terminal && must_escape(&buffer[start..], style, shares) {
-        let value = buffer.split_off(start);
-        escape(&value, style, shares, buffer);
+    if shares && must_enclose(&buffer[start..], style) {
+        double(ENCLOSING, buffer, start);
+        buffer.insert(start, ENCLOSING);
+        buffer.push(ENCLOSING);
     }
+}
+
+/// What stands around a value that shares its cell and holds a delimiter.
+const ENCLOSING: u8 = b'\'';
+
+/// Whether a value that shares its cell cannot be told from others without quotes around it.
+fn must_enclose(value: &[u8], style: &CsvStyle) -> bool {
+    let is_cut = || value.iter().any(|octet| style.begins_delimiter(*octet));
+    style.quote && !style.terminal && (value.first() == Some(&ENCLOSING) || is_cut())
 }
 
 /// Whether a value holds what is escaped.
-fn must_escape(value: &[u8], style: &CsvStyle, shares: bool) -> bool {
-    if !style.quote {
-        return false;
-    }
-    let may_be_cut = shares && value.iter().any(|octet| style.begins_delimiter(*octet));
-    let is_text = value.is_ascii() || std::str::from_utf8(value).is_ok();
-    may_be_cut || !is_text || looks_escaped(value)
+fn must_escape(value: &[u8], style: &CsvStyle) -> bool {
+    let is_text = || value.is_ascii() || std::str::from_utf8(value).is_ok();
+    style.quote && !style.terminal && (!is_text() || looks_escaped(value))
 }
 
 /// Appends a value, or a piece of one, with escapes.
-fn escape(value: &[u8], style: &CsvStyle, shares: bool, out: &mut Vec<u8>) {
+fn escape(value: &[u8], out: &mut Vec<u8>) {
     for chunk in value.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            let mut room = [0; 4];
-            let octets = c.encode_utf8(&mut room).as_bytes();
-            if c == '\\' {
-                out.extend_from_slice(br"\\");
-            } else if shares && style.begins_delimiter(octets[0]) {
-                octets.iter().for_each(|octet| escaped(*octet, out));
-            } else {
-                out.extend_from_slice(octets);
+        for octet in chunk.valid().as_bytes() {
+            match octet {
+                b'\\' => out.extend_from_slice(br"\\"),
+                octet => out.push(*octet),
             }
         }
         chunk
@@ -343,8 +363,8 @@ fn is_escape(text: &[u8]) -> bool {
     text.starts_with(br"\x") && text[2..].iter().all(is_digit)
 }
 
-/// The octets of a value that may be escaped: of a cell, or of what stands between the delimiters of a
-/// cell that several values share.
+/// The octets of a value that may be escaped: of a cell, or of one of the values that share a cell,
+/// without the single quotes around it.
 pub fn unescaped(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     if !looks_escaped(value) {
@@ -719,7 +739,7 @@ mod tests {
         assert_eq!(
             row_of::<Everything<'_>>(&encoded(&values.record()), &style),
             "-2.000000,x,-2,-2,4294967294,18446744073709551614,false,0.5,0.500,797a,,65534,\
-             (0-254),(0.5-0.5),(x-yz),(x-yz),-\\x2d2,x-\\x2d2yz-\\x2d2,(x-\\x2d2false-yz-\\x2d2true)\n"
+             (0-254),(0.5-0.5),(x-yz),(x-yz),-'-2',x-'-2'yz-'-2',(x-'-2'false-yz-'-2'true)\n"
         );
         assert_eq!(
             row_of::<Everything<'_>>(b"\x58\x26", &style),
@@ -750,7 +770,11 @@ mod tests {
     fn values_are_escaped_where_they_must_be() {
         let style = CsvStyle::default();
         for (value, alone, shared) in [
-            (&b"a-(b)\\"[..], &br"a-(b)\"[..], &br"a\x2d\x28b\x29\\"[..]),
+            (&b"a-(b)\\"[..], &br"a-(b)\"[..], &br"'a-(b)\'"[..]),
+            (b"it's", b"it's", b"it's"),
+            (b"'", b"'", b"''''"),
+            (b"a-'b'", b"a-'b'", b"'a-''b'''"),
+            (b"-\xff", b"-\\xff", b"'-\\xff'"),
             (b"a\\b\xff", br"a\\b\xff", br"a\\b\xff"),
             (
                 b"\xc3\xa4\x9b\x1b",
@@ -768,10 +792,8 @@ mod tests {
                 row.escape_ascii().to_string(),
                 expected.escape_ascii().to_string()
             );
-            assert_eq!(
-                (unescaped(alone), unescaped(shared)),
-                (value.to_vec(), value.to_vec())
-            );
+            assert_eq!(unescaped(alone), value);
+            assert_eq!(list(&[b"(", shared, b"-y)"].concat()), [value, b"y"]);
             let plain = CsvStyle {
                 quote: false,
                 ..style.clone()
@@ -779,7 +801,7 @@ mod tests {
             let expected = [value, b",(", value, b"-y)\n"].concat();
             assert_eq!(row_with(value, &[value, b"y"], &plain), expected);
         }
-        // Characters are escaped as a whole, so that the rest stays UTF-8.
+        // A delimiter of several octets.
         let style = CsvStyle {
             struct_sep: "\u{2013}".into(),
             ..style
@@ -787,8 +809,52 @@ mod tests {
         let row = row_with(b"", &["a\u{2013}\u{2014}".as_bytes(), b"b"], &style);
         assert_eq!(
             String::from_utf8(row).unwrap(),
-            ",(a\\xe2\\x80\\x93\\xe2\\x80\\x94\u{2013}b)\n"
+            ",('a\u{2013}\u{2014}'\u{2013}b)\n"
         );
+    }
+
+    /// The values of a list.
+    fn list(cell: &[u8]) -> Vec<Vec<u8>> {
+        let mut rest = cell
+            .strip_prefix(b"(")
+            .and_then(|rest| rest.strip_suffix(b")"))
+            .unwrap();
+        let mut values = Vec::new();
+        loop {
+            let (value, after) = match rest {
+                [b'\'', enclosed @ ..] => {
+                    let mut value = Vec::new();
+                    let mut rest = enclosed;
+                    loop {
+                        rest = match rest {
+                            [b'\'', b'\'', after @ ..] => {
+                                value.push(b'\'');
+                                after
+                            }
+                            [b'\'', after @ ..] => break (value, after),
+                            [octet, after @ ..] => {
+                                value.push(*octet);
+                                after
+                            }
+                            [] => panic!("it has no end"),
+                        }
+                    }
+                }
+                _ => {
+                    let end = rest.iter().position(|octet| *octet == b'-');
+                    let (value, after) = rest.split_at(end.unwrap_or(rest.len()));
+                    (value.to_vec(), after)
+                }
+            };
+            values.push(unescaped(&value));
+            match after {
+                [b'-', after @ ..] => rest = after,
+                after => {
+                    assert!(after.is_empty());
+                    return values;
+                }
+            }
+        }
     }
 
     #[test]
@@ -957,9 +1023,8 @@ mod tests {
             let line = row_with(text, &texts, &style);
             let cells = parse_row(&line[..line.len() - 1], &style).unwrap();
             prop_assert_eq!(unescaped(&cells[0]), text);
-            let list = cells[1].strip_prefix(b"(").and_then(|rest| rest.strip_suffix(b")")).unwrap();
-            let read: Vec<_> = list.split(|octet| *octet == b'-').map(unescaped).collect();
-            prop_assert_eq!(read, if texts.is_empty() { vec![&b""[..]] } else { texts });
+            let expected = if texts.is_empty() { vec![&b""[..]] } else { texts };
+            prop_assert_eq!(list(&cells[1]), expected);
             // Without quotes, and so without escapes, the row is sound where no cell wants them.
             let plain = CsvStyle { quote: false, ..style.clone() };
             if needs_quoting(&message, &columns, &plain).is_empty() {
