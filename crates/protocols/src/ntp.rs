@@ -7,11 +7,15 @@
 use netcap_dissect::{Context, Cursor, Fit, Malformed, Next, Protocol, Selector};
 use netcap_record::{Record, Timestamp};
 
+use crate::udp;
+
 pub(crate) static PROTOCOL: Protocol = Protocol::new("NTP", dissect)
-    .reached_by(&[Selector::UdpPort(123)])
+    .reached_by(&[Selector::UdpPort(PORT)])
     .judged_by(judge)
     .emits(&[Ntp::SCHEMA]);
 
+/// RFC 5905 section 7.2.
+const PORT: u16 = 123;
 /// Octets of a message that tells the time (RFC 5905 section 7.3).
 const TIME: usize = 48;
 /// Mode of control messages, RFC 9327 section 2.
@@ -119,6 +123,8 @@ fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
     match (is_good, wire < TIME && first & 7 < CONTROL) {
         (true, false) => Fit::Good,
         (true, true) => Fit::Possible,
+        // No client got both ports by chance, so its octets may be wrong.
+        (false, _) if udp::ports_around(context) == Some([PORT; 2]) => Fit::Possible,
         (false, _) => Fit::No,
     }
 }

@@ -343,6 +343,14 @@ mod tests {
     }
 
     #[test]
+    fn between_servers_octets_may_be_wrong() {
+        let wrong = [&b"\x54\x20"[..], &[0x20; 71]].concat();
+        assert_eq!(application(123, 123, &wrong), "NTP");
+        assert_eq!(application(123, 50_000, &wrong), "Payload");
+        assert_eq!(application(50_000, 123, &wrong), "Payload");
+    }
+
+    #[test]
     fn tunnels_have_any_source_port() {
         let frame = [0; 14];
         let vxlan = [&b"\x08\0\0\0\0\0\x07\0"[..], &frame].concat();
