@@ -219,7 +219,7 @@ impl Vlans {
 /// What the number of a tunnel is: addresses inside mean something within it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TunnelKind {
-    /// Virtual network identifier (RFC 7348, RFC 8926), 24 bits.
+    /// Identifier of a virtual network (RFC 7348, RFC 8926) or subnet (RFC 7637), 24 bits.
     VirtualNetwork,
     /// Key of GRE (RFC 2890), 32 bits.
     Key,
@@ -271,6 +271,10 @@ pub struct Level<'p> {
     pub vlans: Vlans,
     /// The tunnel that it is in.
     pub tunnel: Option<Tunnel>,
+    /// The last virtual network among its tunnels, one or several inside each other.
+    pub virtual_network: Option<u32>,
+    /// The last service instance among its tunnels.
+    pub service: Option<u32>,
     /// Its network.
     pub network: Option<Network>,
     /// IP protocol number of what the network carries, behind the extension headers of version 6.
@@ -452,6 +456,12 @@ impl<'p> Path<'p> {
                 around.push(b'v');
                 around.extend_from_slice(&id.to_be_bytes());
             }
+            for (mark, id) in [(b'V', level.virtual_network), (b'I', level.service)] {
+                if let Some(id) = id {
+                    around.push(mark);
+                    around.extend_from_slice(&id.to_be_bytes());
+                }
+            }
             if let Some(tunnel) = level.tunnel {
                 around.extend_from_slice(&[b't', tunnel.kind as u8]);
                 around.extend_from_slice(&tunnel.number.to_be_bytes());
@@ -574,6 +584,11 @@ impl<'p> Context<'p, '_> {
     pub fn tunnel(&mut self, kind: TunnelKind, number: u32) {
         if let Some(level) = self.path.around_network() {
             level.tunnel = Some(Tunnel { kind, number });
+            match kind {
+                TunnelKind::VirtualNetwork => level.virtual_network = Some(number),
+                TunnelKind::ServiceInstance => level.service = Some(number),
+                _ => {}
+            }
         }
     }
 

@@ -110,6 +110,8 @@ fn without_segment(level: &Level<'_>) -> Level<'static> {
         link: level.link,
         vlans: level.vlans,
         tunnel: level.tunnel,
+        virtual_network: level.virtual_network,
+        service: level.service,
         network: level.network,
         protocol: level.protocol,
         icmp: level.icmp,

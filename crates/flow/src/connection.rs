@@ -27,8 +27,8 @@ impl Record for Connection<'_> {
         encoder: "Connection",
         stem: "Connection",
         doc: "Traffic between two ends, both directions together: the same IP addresses, ports and IP\n\
-              protocol in the same VLANs and virtual network, or without IP the same MAC addresses; of\n\
-              a tunnel the outer ends. Sender, receiver and MAC addresses are those of the first\n\
+              protocol in the same VLANs, virtual network and service instance, or without IP the same\n\
+              MAC addresses; of a tunnel the outer ends. Sender, receiver and MAC addresses are those of the first\n\
               packet. What a packet lacks is empty.",
         ..*Flow::SCHEMA
     };

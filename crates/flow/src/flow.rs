@@ -16,7 +16,7 @@ use crate::summary::{Layers, PacketSummary};
 use crate::uid::{self, Uid};
 
 /// Traffic from one address and port to another, one direction alone, of one IP protocol, in the same
-/// VLANs and virtual network; of a tunnel the outer ends. What a packet lacks is empty: ports where
+/// VLANs, virtual network and service instance; of a tunnel the outer ends. What a packet lacks is empty: ports where
 /// neither TCP, UDP nor SCTP follows, addresses without IP.
 #[derive(Record)]
 #[record("Flow", 2)]
@@ -90,12 +90,15 @@ pub(crate) struct Flow<'a> {
     /// Identifiers of the VLANs, outermost first, with dots in between; empty without.
     #[field(104, "VLANs", csv = Hidden)]
     vlans: Text<'a>,
-    /// Identifier of the virtual network (VXLAN, Geneve) that the packets carry; empty without.
+    /// Identifier of the virtual network (VXLAN, Geneve, NVGRE) that the packets carry; empty without.
     #[field(105, "VNI", csv = Hidden)]
     vni: Maybe<Decimal>,
     /// Community ID 1.0 with seed 0, which names the 5-tuple as other tools do; empty without IP.
     #[field(106, "CommunityID", csv = Hidden)]
     community_id: Text<'a>,
+    /// Service instance (I-SID) of the backbone bridges that carry the packets; empty without.
+    #[field(107, "ISID", csv = Hidden)]
+    isid: Maybe<Decimal>,
 }
 
 /// What a table keeps to show beside the key.
@@ -172,6 +175,7 @@ pub(crate) fn with_record(
         vlans: Text(&vlans),
         vni: Maybe(layers.scope.vni().map(|vni| Decimal(vni.into()))),
         community_id: Text(community_id.as_deref().unwrap_or_default().as_bytes()),
+        isid: Maybe(layers.scope.service().map(|isid| Decimal(isid.into()))),
     });
 }
 

@@ -2,15 +2,17 @@
 
 use std::hash::{Hash, Hasher};
 
-use netcap_dissect::{Level, TunnelKind};
+use netcap_dissect::Level;
 
-/// VLANs and virtual network of a flow or a stream.
+/// VLANs, virtual network and service instance of a flow or a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Identifiers of VLANs, outermost first, and zeros. More than these are left out.
     vlans: [u16; 4],
     /// Identifier of the virtual network, plus one; 0 where there is none.
     vni: u32,
+    /// Service instance of a backbone bridge, plus one; 0 where there is none.
+    service: u32,
 }
 
 impl Hash for Scope {
@@ -19,21 +21,23 @@ impl Hash for Scope {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let vlans = self.vlans.iter();
         state.write_u64(vlans.fold(0, |vlans, id| vlans << 16 | u64::from(*id)));
-        state.write_u32(self.vni);
+        state.write_u64(u64::from(self.service) << 32 | u64::from(self.vni));
     }
 }
 
 impl Scope {
     /// That of the last of these levels, which lie one inside the other: the innermost virtual
-    /// network, and all VLANs, if they count.
+    /// network, the innermost service instance, and all VLANs, if they count.
     #[inline]
     pub fn of(levels: &[Level<'_>], vlans_count: bool) -> Scope {
-        let tunnels = levels.iter().rev().filter_map(|level| level.tunnel);
-        let mut virtual_networks = tunnels.filter(|t| t.kind == TunnelKind::VirtualNetwork);
+        // Both have 24 bits.
+        let innermost = |id: fn(&Level<'_>) -> Option<u32>| {
+            let id = levels.iter().rev().find_map(id);
+            id.map_or(0, |id| id.wrapping_add(1))
+        };
         let scope = Scope {
-            vni: virtual_networks
-                .next()
-                .map_or(0, |tunnel| tunnel.number + 1),
+            vni: innermost(|level| level.virtual_network),
+            service: innermost(|level| level.service),
             ..Scope::default()
         };
         scope.with_vlans(levels, vlans_count)
@@ -60,11 +64,6 @@ impl Scope {
         }
     }
 
-    /// The same without the virtual network.
-    pub(crate) fn without_vni(self) -> Scope {
-        Scope { vni: 0, ..self }
-    }
-
     /// Identifiers of the VLANs, outermost first.
     pub(crate) fn vlans(&self) -> impl Iterator<Item = u16> {
         self.vlans.into_iter().filter(|id| *id != 0)
@@ -73,5 +72,10 @@ impl Scope {
     /// Identifier of the virtual network.
     pub(crate) fn vni(&self) -> Option<u32> {
         self.vni.checked_sub(1)
+    }
+
+    /// Service instance.
+    pub(crate) fn service(&self) -> Option<u32> {
+        self.service.checked_sub(1)
     }
 }

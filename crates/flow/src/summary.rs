@@ -118,9 +118,13 @@ impl PacketSummary {
         let place = place.unwrap_or_default();
         let nothing = Level::default();
         let outermost = line.get(place).unwrap_or(&nothing);
-        // The level inside says which virtual network this one carries.
-        let levels = line.get(..line.len().min(place + 2)).unwrap_or_default();
-        let own = levels.get(..=place).unwrap_or_default();
+        let own = line.get(..line.len().min(place + 1)).unwrap_or_default();
+        // The level inside says which virtual network this one carries; only the packet that completes
+        // a datagram shows what is in it.
+        let levels = match outermost.piece {
+            Some(_) => own,
+            None => line.get(..line.len().min(place + 2)).unwrap_or_default(),
+        };
         let scope = Scope::of(levels, false).with_vlans(own, vlans_count);
         let mut layers = Layers {
             link: own.iter().find_map(|level| level.link),
@@ -134,10 +138,6 @@ impl PacketSummary {
             layers.enter(transport);
         }
         let piece = outermost.piece.zip(layers.network);
-        if piece.is_some() {
-            // Only the packet that completes a datagram shows what is in it.
-            layers.scope = scope.without_vni();
-        }
         let (mut application, own) = path.application();
         let innermost = line.last().and_then(|level| level.transport);
         if application == Application::PAYLOAD
@@ -216,6 +216,8 @@ mod tests {
                 b't' => context.transport(17, &ports),
                 b'v' => context.vlan(number.into()),
                 b'n' => context.tunnel(TunnelKind::VirtualNetwork, number.into()),
+                b'i' => context.tunnel(TunnelKind::ServiceInstance, number.into()),
+                b's' => context.tunnel(TunnelKind::PppSession, number.into()),
                 b'f' => context.piece(0, number.into(), Some((17, &ports))),
                 b'g' => context.piece(0, number.into(), Some((1, &ports))),
                 b'd' => return Ok(Next::Layer(Selector::UdpPort(1), input.rest())),
@@ -294,6 +296,21 @@ mod tests {
         assert_eq!(
             scope(b"v\x054\x01f\x02n\x09l\x034\x07t\x08"),
             (vec![5], None)
+        );
+        // A service instance, and a virtual network inside of it.
+        let services = |octets: &[u8]| {
+            let scope = summary(octets).layers.scope;
+            (scope.service(), scope.vni())
+        };
+        assert_eq!(services(b"l\x01i\x05l\x024\x01t\x02"), (Some(5), None));
+        assert_eq!(services(b"l\x01i\x05l\x024\x01f\x02"), (Some(5), None));
+        let both = (Some(5), Some(9));
+        assert_eq!(services(b"i\x05l\x024\x01t\x02n\x09l\x034\x07t\x08"), both);
+        // A tunnel inside of them hides neither.
+        assert_eq!(services(b"i\x05s\x024\x01t\x02"), (Some(5), None));
+        assert_eq!(
+            services(b"4\x01t\x02n\x09l\x01s\x024\x01t\x02"),
+            (None, Some(9))
         );
         let octets = b"v\x054\x01t\x02";
         assert_eq!(summary_of(octets, false).layers.scope, Scope::default());

@@ -35,6 +35,7 @@ const STRICT: u16 = 0x0800;
 const ACKNOWLEDGEMENT: u16 = 0x0080;
 
 const PPP: u16 = 0x880b;
+const ETHERNET: u16 = 0x6558;
 const ERSPAN: u16 = 0x88be;
 const WCCP: u16 = 0x883e;
 
@@ -243,9 +244,8 @@ fn dissect<'p>(
     }
     if known && has(KEY) {
         key = input.u32()?;
-        // In version 1 the upper half is the payload's length (RFC 2637 section 4.1).
-        let mask = if version == 1 { 0xffff } else { u32::MAX };
-        context.tunnel(TunnelKind::Key, key & mask);
+        let (kind, number) = tunnel(flags, protocol, key);
+        context.tunnel(kind, number);
     }
     if known && has(SEQUENCE) {
         sequence = input.u32()?;
@@ -292,6 +292,22 @@ fn dissect<'p>(
         }
     }
     Ok(client(protocol, has(SEQUENCE), input))
+}
+
+/// What the key of a header tells.
+fn tunnel(flags: u16, protocol: u16, key: u32) -> (TunnelKind, u32) {
+    // RFC 7637 section 3.2: NVGRE has a key, neither checksum nor sequence number, and in the key the
+    // virtual subnet before eight bits that differ by flow. Subnets up to 0xfff and the last are
+    // reserved, so small keys are those of other tunnels that carry frames.
+    const SUBNETS: std::ops::Range<u32> = 0x1000..0xff_ffff;
+    const OTHERS: u16 = CHECKSUM | ROUTING | SEQUENCE | 7;
+    let subnet = key >> 8;
+    if protocol == ETHERNET && flags & OTHERS == 0 && SUBNETS.contains(&subnet) {
+        return (TunnelKind::VirtualNetwork, subnet);
+    }
+    // In version 1 the upper half is the payload's length (RFC 2637 section 4.1).
+    let mask = if flags & 7 == 1 { 0xffff } else { u32::MAX };
+    (TunnelKind::Key, key & mask)
 }
 
 /// What follows a header.
@@ -518,6 +534,37 @@ mod tests {
         assert_eq!(walked.fate, unknown(0x88be));
         // A keep-alive.
         assert_eq!(fate(0, b""), Fate::Decoded);
+    }
+
+    #[test]
+    fn keys_of_nvgre() {
+        let tunnel = |flags: u8, protocol: u16, key: u32| {
+            let (protocol, key) = (protocol.to_be_bytes(), key.to_be_bytes());
+            let mut packet = [&[flags, 0], &protocol[..]].concat();
+            if flags & 0x80 != 0 {
+                packet.extend_from_slice(&[0; 4]);
+            }
+            packet.extend_from_slice(&key);
+            packet.extend_from_slice(b"\0\0\0\0inner");
+            walk(&packet).tunnel()
+        };
+        let network = |id| Some((TunnelKind::VirtualNetwork, id));
+        let other = |key| Some((TunnelKind::Key, key));
+        // Whatever the flow.
+        assert_eq!(tunnel(0x20, 0x6558, 0x12_3456_00), network(0x12_3456));
+        assert_eq!(tunnel(0x20, 0x6558, 0x12_3456_ff), network(0x12_3456));
+        assert_eq!(tunnel(0x20, 0x6558, 0x00_1000_01), network(0x1000));
+        // A reserved subnet, other protocols, and what NVGRE does not have.
+        for (flags, protocol, key) in [
+            (0x20, 0x6558, 0x00_0fff_ff),
+            (0x20, 0x6558, 5),
+            (0x20, 0x6558, 0xff_ffff_00),
+            (0x20, 0x0800, 0x12_3456_00),
+            (0x30, 0x6558, 0x12_3456_00),
+            (0xa0, 0x6558, 0x12_3456_00),
+        ] {
+            assert_eq!(tunnel(flags, protocol, key), other(key));
+        }
     }
 
     #[test]

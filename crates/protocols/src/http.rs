@@ -170,8 +170,9 @@ struct StartLine<'a> {
 
 impl<'a> StartLine<'a> {
     /// Reads a line without its end; none where it begins no message. Any white space separates its
-    /// words, and as much of it as there is (RFC 9112 sections 3 and 4). Only a method that everybody
-    /// knows may stand without a target: what is left of a line that was cut looks like that.
+    /// words, and as much of it as there is (RFC 9112 sections 3 and 4). Only behind a method that
+    /// everybody knows the target may be missing or of no form: what is left of a line that was cut,
+    /// or that has blanks in its target, looks like that.
     fn read(line: &'a [u8]) -> Option<StartLine<'a>> {
         let (first, rest) = word(trimmed(line));
         if is_version(first) {
@@ -190,7 +191,7 @@ impl<'a> StartLine<'a> {
         };
         let is_method = (1..=LONGEST_METHOD).contains(&first.len())
             && first.iter().all(is_token)
-            && (!target.is_empty() || is_known(first));
+            && (is_known(first) || has_form(target));
         let is_request = is_method && is_version(version);
         is_request.then_some(StartLine {
             method: first,
@@ -202,6 +203,13 @@ impl<'a> StartLine<'a> {
 
     fn is_response(&self) -> bool {
         self.method.is_empty()
+    }
+
+    /// Whether it is one where nothing before it says that a message is due. There a method that nobody
+    /// knows has no small letters, as is the custom (RFC 9110 section 9.1): what is left of a target
+    /// with blanks may be a word and a path.
+    fn stands_alone(&self) -> bool {
+        is_known(self.method) || !self.method.iter().any(u8::is_ascii_lowercase)
     }
 
     fn has_method(&self, method: &[u8]) -> bool {
@@ -237,6 +245,20 @@ fn is_known(method: &[u8]) -> bool {
     methods.any(|known| known.eq_ignore_ascii_case(method))
 }
 
+/// Whether a target is one word of a form that methods other than `CONNECT` may have: a path, `*`, or a
+/// URL (RFC 9112 section 3.2).
+fn has_form(target: &[u8]) -> bool {
+    let is_url = || {
+        let authority = target.windows(3).position(|three| three == b"://");
+        let scheme = authority.and_then(|at| target.get(..at));
+        scheme.is_some_and(|scheme| {
+            !scheme.is_empty() && scheme.iter().all(u8::is_ascii_alphanumeric)
+        })
+    };
+    let is_one_word = !target.iter().any(is_space);
+    is_one_word && (target.starts_with(b"/") || target == b"*" || is_url())
+}
+
 /// `HTTP-version` of RFC 9112 section 2.3 with 1 as the first number. The second one may be missing
 /// or too long: servers take that for HTTP/1.0.
 fn is_version(octets: &[u8]) -> bool {
@@ -261,7 +283,8 @@ fn begins(octets: &[u8]) -> Recognition {
         return Recognition::No;
     }
     if let Some(end) = octets.iter().position(|octet| *octet == b'\n') {
-        return yes_if(StartLine::read(octets.get(..end).unwrap_or_default()).is_some());
+        let line = StartLine::read(octets.get(..end).unwrap_or_default());
+        return yes_if(line.is_some_and(|line| line.stands_alone()));
     }
     if octets.starts_with(VERSION) {
         return Recognition::Yes;
@@ -1666,6 +1689,18 @@ mod tests {
             // The tail of a line that was cut.
             (b"part HTTP/1.1\r\nHost: a\r\n", No),
             (b"OPTIONS HTTP/1.1\r\n", Yes),
+            // The tail of one with blanks in its target.
+            (b"/a b HTTP/1.1\r\n", No),
+            (b"a b HTTP/1.1\r\n", No),
+            (b"A b HTTP/1.1\r\n", No),
+            (b"me and /you HTTP/1.1\r\n", No),
+            (b"ME /and you HTTP/1.1\r\n", No),
+            (b"some /path HTTP/1.1\r\n", No),
+            (b"name 10:30 HTTP/1.1\r\n", No),
+            (b"GET /a b HTTP/1.1\r\n", Yes),
+            (b"get a b HTTP/1.1\r\n", Yes),
+            (b"X-OWN http://a.example/b HTTP/1.1\r\n", Yes),
+            (b"X-OWN * HTTP/1.1\r\n", Yes),
         ] {
             assert_eq!(begins(octets), expected, "{}", octets.escape_ascii());
             let beginning = Beginning {
@@ -2090,6 +2125,27 @@ mod tests {
             Server(OK),
         ];
         assert_eq!(pairs(&events), ["GET /a 200", "X-OWN / 200"]);
+        // There it may be in small letters.
+        let events = [Client(GET), Server(OK), Client(b"own /b HTTP/1.1\r\n\r\n")];
+        assert_eq!(pairs(&events), ["GET /a 200", "own /b 0"]);
+    }
+
+    #[test]
+    fn what_is_left_of_a_line_is_no_request() {
+        for tail in [
+            &b"and more.html HTTP/1.1\r\nHost: a\r\n\r\n"[..],
+            b"two /three HTTP/1.1\r\nHost: a\r\n\r\n",
+        ] {
+            let events = [
+                Client(GET),
+                Server(OK),
+                ClientGap(20),
+                Client(tail),
+                Client(GET_B),
+                Server(NOT_FOUND),
+            ];
+            assert_eq!(pairs(&events), ["GET /a 200", "GET /b 404"]);
+        }
     }
 
     #[test]

@@ -64,6 +64,18 @@ fn measure(octets: &[u8]) -> Measure {
     }
 }
 
+/// What stands behind a header, or several of proxies behind one another, that octets begin with.
+pub(crate) fn behind(octets: &[u8]) -> &[u8] {
+    let mut octets = octets;
+    while recognise(octets) == Recognition::Yes
+        && let Measure::Message(length) = measure(octets)
+        && let Some(rest) = octets.get(length..)
+    {
+        octets = rest;
+    }
+    octets
+}
+
 /// A header that is not whole, and what stands behind it.
 #[derive(Default)]
 struct Proxy {
@@ -137,6 +149,8 @@ mod tests {
         ];
         for header in headers {
             let octets = [&header[..], b"hello"].concat();
+            assert_eq!(behind(&octets), b"hello");
+            assert_eq!(behind(&[&header[..], &octets].concat()), b"hello");
             for cut in 0..octets.len() {
                 let (first, second) = octets.split_at(cut);
                 let led = led_on(&STREAM, &[(ToServer, first), (ToServer, second)]);
@@ -162,6 +176,9 @@ mod tests {
         }
         // A line that does not end.
         let endless = [b"PROXY UNKNOWN ", &[b'x'; 200][..]].concat();
+        for octets in [&endless[..], LINE.split_last().unwrap().1, &SIGNATURE[..9]] {
+            assert_eq!(behind(octets), octets);
+        }
         assert_eq!(led_on(&STREAM, &[(ToServer, &endless)]), []);
         // The other end speaks before it is whole.
         let events = [(ToServer, &LINE[..20]), (ToClient, b"220 hello\r\n")];

@@ -1,10 +1,13 @@
 //! What octets are that no dissector of packets claims, as far as their first octets tell: names for
 //! `ApplicationProto` of flows. No records.
 //!
-//! A message is told where it begins with its packet. A signature has at least three octets, or a
+//! A message is told where it begins with its packet, or behind a header in which a proxy says whom it
+//! speaks for. A signature has at least three octets, or a
 //! port beside what the protocol always begins with, so that random octets have hardly any.
 
 use netcap_dissect::{Signatures, Unclaimed};
+
+use crate::proxy;
 
 pub(crate) const ALL: Signatures = Signatures {
     names: &NAMES,
@@ -66,9 +69,13 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 fn find(unclaimed: &Unclaimed<'_>) -> Option<Known> {
+    let unclaimed = Unclaimed {
+        octets: proxy::behind(unclaimed.octets),
+        ..*unclaimed
+    };
     match unclaimed.protocol {
-        TCP => on_tcp(unclaimed),
-        UDP => on_udp(unclaimed),
+        TCP => on_tcp(&unclaimed),
+        UDP => on_udp(&unclaimed),
         _ => None,
     }
 }
@@ -203,6 +210,22 @@ mod tests {
             ["BGP", "QUIC", "WireGuard"]
         );
         assert_eq!(Known::WireGuard as usize, NAMES.len() - 1);
+    }
+
+    /// HAProxy's PROXY protocol, sections 2.1 and 2.2, on streams and on datagrams.
+    #[test]
+    fn octets_behind_the_header_of_a_proxy() {
+        let line = b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 443\r\n";
+        let binary = [b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", &[9; 12][..]].concat();
+        let [hello, get] = [&b"\x16\x03\x01\x02\0\x01\0"[..], b"GET / HTTP/1.1\r\n"];
+        for header in [&line[..], &binary, &[&line[..], &binary].concat()] {
+            assert_eq!(name(6, 1, &[header, hello].concat()), "TLS");
+            assert_eq!(name(6, 1, &[header, get].concat()), "HTTP");
+            assert_eq!(name(6, 1, &[header, b"anything"].concat()), "");
+            assert_eq!(name(6, 1, header), "");
+        }
+        let stun = b"\0\x01\0\0\x21\x12\xa4\x42............";
+        assert_eq!(name(17, 1, &[&binary, &stun[..]].concat()), "STUN");
     }
 
     #[test]
