@@ -42,8 +42,11 @@ pub(super) enum Standing {
     /// Octets on a SYN, which a receiver may refuse (RFC 7413), or zeros that may be padding of the
     /// frame: they are octets of the stream once they are acknowledged or others follow them.
     Suspect,
-    /// They came beyond the receiver's window, or acknowledge what had not been sent as far as the
-    /// capture had shown: a receiver drops such (RFC 9293 section 3.10.7.4), and captures reorder.
+    /// They came beyond the receiver's window: they are octets of the stream once they are
+    /// acknowledged (RFC 9293 section 3.10.7.4).
+    Beyond,
+    /// They acknowledge what had not been sent as far as the capture had shown: a receiver drops such,
+    /// and captures reorder.
     Unproved,
     /// Nothing speaks against it.
     Sound,
@@ -208,7 +211,7 @@ impl Held {
     pub(super) fn covers(&self, place: Position) -> bool {
         let range = place..place + 1;
         let mut there = self.touching(&range);
-        there.any(|(_, _, piece)| piece.origin.standing > Standing::Suspect)
+        there.any(|(_, _, piece)| piece.origin.standing > Standing::Beyond)
     }
 
     /// Leaves of a piece only what lies outside of `taken`.
@@ -270,15 +273,15 @@ impl Held {
         refused
     }
 
-    /// Forgets the pieces in front that begin beyond `edge`, though the receiver has spoken since they
+    /// Forgets what the pieces in front have beyond `edge`, though the receiver has spoken since they
     /// came; gives the number of octets.
     pub(super) fn drop_beyond(&mut self, edge: Position) -> u64 {
         let mut dropped = 0;
         while let Some((&start, piece)) = self.pieces.first_key_value()
-            && start >= edge
+            && start + piece.length > edge
             && piece.origin.number < self.spoke
         {
-            dropped += self.forget(start..start + piece.length);
+            dropped += self.forget(start.max(edge)..start + piece.length);
         }
         dropped
     }

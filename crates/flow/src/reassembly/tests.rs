@@ -504,6 +504,7 @@ fn same(steps: &[Step], start: Option<u32>, policy: OverlapPolicy) {
                     fin: *fin,
                     need: None,
                     is_due: *is_due,
+                    is_blind: false,
                     is_suspect: false,
                 };
                 half.take(&arrival, policy, &mut notes);
@@ -575,6 +576,7 @@ fn cut_segments_over_thousands_of_pieces() {
             fin: false,
             need: None,
             is_due: true,
+            is_blind: false,
             is_suspect: false,
         };
         half.take(&arrival, policy, &mut notes);
