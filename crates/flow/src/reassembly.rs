@@ -9,13 +9,10 @@
 //! [`OverlapPolicy`] decides. Octets that come for a place already handed on are counted and dropped;
 //! whether they contradict it is not known any more.
 //!
-//! A hole is given up, which is told as a gap, when the other end acknowledges all of it, when too
-//! much waits behind it, or when its owner says so. Memory follows the octets received, never a
-//! sequence number somebody claimed.
-//!
-//! A FIN is where it stands until the other end acknowledges it. Before it is reached, octets that
-//! cover its place displace it; then octets behind it wait, and an acknowledgment of those proves that
-//! it was none.
+//! A hole is given up, which is told as a gap, when the other end has acknowledged all of it and its
+//! direction has gone on for [`LATE`] segments, because captures reorder; when too much waits behind
+//! it, or when its owner says so. Memory follows the octets received, never a sequence number somebody
+//! claimed.
 
 mod ending;
 mod held;
@@ -43,6 +40,10 @@ const OPEN: Position = Position::MAX;
 const WINDOW: u64 = 1 << 30;
 /// What a piece that waits costs beside its octets.
 pub(crate) const PIECE: usize = 192;
+
+/// Segments of a direction after which a hole that the other end has acknowledged is given up: so far
+/// behind others of its direction, and behind its acknowledgment, a capture may bring a segment.
+const LATE: u32 = 32;
 
 /// When a segment came: packet time, and among those of one time the order in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -378,6 +379,28 @@ impl Half {
         (!is_proved && !self.is_acknowledged(end)).then_some(Obstacle::Doubt)
     }
 
+    /// Counts a segment of this direction.
+    pub(crate) fn count_segment(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.came = held.came.wrapping_add(1);
+        }
+    }
+
+    /// Where the hole in front ends, if the capture lacks what is missing: the other end has
+    /// acknowledged it, and [`LATE`] segments have come since those behind it did.
+    pub(crate) fn lost(&self) -> Option<Position> {
+        let held = self.held.as_ref()?;
+        let Some(Obstacle::Hole(end)) = self.obstacle() else {
+            return None;
+        };
+        let behind = held
+            .pieces
+            .get(&end)
+            .map_or(held.fin, |piece| piece.origin.nth);
+        let is_late = held.came.wrapping_sub(behind) >= LATE;
+        (is_late && self.is_acknowledged(end)).then_some(end)
+    }
+
     /// What has its turn as far as this direction tells.
     pub(crate) fn head(&self) -> Option<Head> {
         let (_, piece) = self.held.as_ref()?.pieces.first_key_value()?;
@@ -511,6 +534,7 @@ impl Half {
         let origin = Origin {
             carrier: arrival.carrier,
             number: arrival.now.number,
+            nth: self.held.as_ref().map_or(0, |held| held.came),
             need: arrival.need.filter(|_| !arrival.is_due),
             standing,
         };
@@ -624,7 +648,8 @@ impl Half {
         held.settle();
         if held.pieces.is_empty() {
             held.stood = OPEN;
-            if held.is_empty() {
+            let has_early_fin = self.end != OPEN && self.end > self.next;
+            if held.is_empty() && !has_early_fin {
                 self.held = None;
             }
         } else if held.stood != self.next {

@@ -641,6 +641,13 @@ fn a_segment_that_fills_a_hole_may_overlap_what_waits() {
     assert_eq!(sent_by(&packets, OverlapPolicy::Last).0, "aaaaaa");
 }
 
+/// So many empty segments of the client: what comes behind them does not come any more.
+fn goes_on(capture: &mut Capture, sequence: u32, seconds: i64) {
+    for _ in 0..32 {
+        capture.take(&client(sequence, b"").ack(1).at(seconds));
+    }
+}
+
 #[test]
 fn acknowledged_holes_are_gaps() {
     let mut capture = Capture::new();
@@ -653,6 +660,8 @@ fn acknowledged_holes_are_gaps() {
     // Octet 5 is not acknowledged: it may come yet.
     assert_eq!(notes(), [Data(ToServer, b"ab".to_vec(), 1)]);
     capture.take(&server(1, b"").ack(8).at(5));
+    assert_eq!(notes(), []);
+    goes_on(&mut capture, 14, 5);
     let expected = [Gap(ToServer, 3), Data(ToServer, b"ef".to_vec(), 2)];
     assert_eq!(notes(), expected);
     // What comes now is too late. An answer comes behind what it acknowledges.
@@ -1241,12 +1250,93 @@ fn a_hole_before_fin() {
         .take(&client(1, b"a"))
         .take(&client(5, b"").flags(FIN))
         .take(&server(1, b"").ack(6));
-    let expected = [
-        Data(ToServer, b"a".to_vec(), 0),
-        Gap(ToServer, 3),
-        End(ToServer),
+    // What is missing may be the very next in the capture.
+    assert_eq!(notes(), [Data(ToServer, b"a".to_vec(), 0)]);
+    goes_on(&mut capture, 6, 0);
+    assert_eq!(notes(), [Gap(ToServer, 3), End(ToServer)]);
+}
+
+#[test]
+fn what_is_acknowledged_may_be_captured_later() {
+    let opened = [
+        client(0, b"").flags(SYN),
+        server(499, b"").flags(SYN).ack(1),
+        client(1, b"ab").ack(500),
     ];
-    assert_eq!(notes(), expected);
+    let (missing, behind) = (client(3, b"cd").ack(500), client(5, b"ef").ack(500));
+    let answer = server(500, b"!").ack(7);
+    let fin = client(7, b"").ack(501).flags(FIN);
+    for order in [
+        &[behind, answer, missing][..],
+        &[behind, server(500, b"").ack(7), missing, answer],
+        &[fin, server(501, b"").ack(8), behind, answer, missing],
+        &[answer, behind, client(7, b"").ack(501), missing],
+    ] {
+        let told = dialogue(&[&opened[..], order].concat());
+        assert_eq!(told, ">ab>cd>ef<!");
+    }
+    // Hundreds of segments of the other direction may lie between, and some of its own.
+    let others = (0..300).map(|n| server(501 + n, b".").ack(7));
+    let own = (0..20).map(|n| client(7 + 2 * n, b"gh").ack(501));
+    let mut packets = [&opened[..], &[behind, answer]].concat();
+    packets.extend(others.chain(own).chain([missing]));
+    assert!(dialogue(&packets).starts_with(">ab>cd>ef<!"));
+    // What the capture lacks does not hold the stream up for long, nor each of its holes again.
+    let mut capture = Capture::new();
+    opened.iter().for_each(|packet| {
+        capture.take(packet);
+    });
+    for n in 0..2000 {
+        let (at, lost) = (3 + 2 * n, n % 10 == 5);
+        if !lost {
+            capture.take(&client(at, b"xy").ack(500));
+        }
+        capture.take(&server(500, b"").ack(at + 2));
+        assert!(capture.streams.octets() <= 40 * (192 + 2));
+    }
+    assert_eq!(capture.close().gaps, 200);
+}
+
+#[test]
+fn fins_that_nobody_acknowledges_end_nothing() {
+    let live = [
+        client(0, b"").flags(SYN),
+        server(99, b"").flags(SYN).ack(1),
+        client(1, b"a?").ack(100),
+        server(100, b"a!").ack(3),
+    ];
+    let forged = [
+        client(3, b"").ack(102).flags(FIN),
+        server(102, b"").ack(3).flags(FIN),
+    ];
+    let (half, rest) = (client(3, b"b").ack(102), client(4, b"?").ack(102));
+    let answer = server(102, b"b!").ack(5);
+    let next = [client(5, b"c?").ack(104), server(104, b"c!").ack(7)];
+    for packets in [
+        [&live[..], &forged, &[half, rest, answer], &next].concat(),
+        // One end's alone, and octets that do not follow at once.
+        [&live[..], &forged[..1], &[half, rest, answer], &next].concat(),
+        [&live[..], &forged, &[rest, half, answer], &next].concat(),
+        // An acknowledgment of one octet is not one of the FIN where an octet is in its place.
+        [
+            &live[..],
+            &forged,
+            &[half, server(102, b"").ack(4), rest, answer],
+            &next,
+        ]
+        .concat(),
+    ] {
+        assert_eq!(
+            dialogue(&packets).replace("b>?", "b?"),
+            ">a?<a!>b?<b!>c?<c!"
+        );
+    }
+    // Even where nobody acknowledges what follows.
+    for octets in [&b"b"[..], b"bcd"] {
+        let behind = server(102, octets).ack(3);
+        let told = dialogue(&[&live[..], &forged, &[behind]].concat());
+        assert_eq!(told, format!(">a?<a!<{}", String::from_utf8_lossy(octets)));
+    }
 }
 
 #[test]
@@ -1539,6 +1629,7 @@ fn more_than_a_window_is_lost() {
         .take(&client(2 + far, b"cd"))
         .take(&client(4 + far, b"ef"))
         .take(&server(500, b"").ack(6 + far));
+    goes_on(&mut capture, 6 + far, 0);
     assert_eq!(
         notes(),
         [

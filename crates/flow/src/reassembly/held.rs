@@ -28,6 +28,10 @@ pub(super) struct Held {
     pub(super) since: Moment,
     /// Where the stream stood then.
     pub(super) stood: Position,
+    /// Segments of this direction that have come, counted while anything is kept here.
+    pub(super) came: u32,
+    /// How many had come before the FIN that came early.
+    pub(super) fin: u32,
     /// When the receiver spoke last while something waited: the number of its segment.
     pub(super) spoke: u64,
     /// The latest gaps.
@@ -71,6 +75,8 @@ pub(super) struct Origin {
     pub(super) carrier: Carrier,
     /// Number of the segment.
     pub(super) number: u64,
+    /// How many of its direction had come before: see [`Held::came`].
+    pub(super) nth: u32,
     /// The number up to which the other direction must have been handed on before.
     pub(super) need: Option<u32>,
     pub(super) standing: Standing,

@@ -60,9 +60,12 @@ impl Stream {
         (half, reading)
     }
 
-    /// Whether the connection is over, as far as its ends say.
+    /// Whether the connection is over, as far as its ends say. Two FINs that nobody acknowledges prove
+    /// nothing.
     fn is_over(&self) -> bool {
-        self.reset || BOTH.iter().all(|d| self.half(*d).has_ended())
+        let mut halves = BOTH.iter().map(|direction| self.half(*direction));
+        let is_closed = halves.clone().any(Half::is_closed) && halves.all(Half::has_ended);
+        self.reset || is_closed
     }
 
     /// Whether more is known of it than that somebody wants to open it.
@@ -174,6 +177,7 @@ impl Stream {
         let before = desk.ledger.octets;
         let (half, mut reading) = self.reading(direction, desk);
         half.take(&arrival, limits.policy, &mut reading);
+        half.count_segment();
         self.go_on(carrier, now, desk);
         if desk.ledger.octets > before {
             self.reset = false;
@@ -224,7 +228,7 @@ impl Stream {
         true
     }
 
-    /// Learns what a segment acknowledges of a direction. Holes before that are what the capture lacks.
+    /// Learns what a segment acknowledges of a direction.
     fn acknowledge(
         &mut self,
         segment: &Segment<'_>,
@@ -239,15 +243,7 @@ impl Stream {
             half.decide(number, direction == Direction::ToClient, desk.ledger);
             half.note_acknowledgment(number, window, now);
         }
-        let carrier = segment.carrier();
-        self.go_on(carrier, now, desk);
-        while let Some(Obstacle::Hole(end)) = self.half(direction).obstacle()
-            && self.half(direction).is_acknowledged(end)
-        {
-            let (half, mut reading) = self.reading(direction, desk);
-            half.give_up_hole(end, carrier, &mut reading);
-            self.go_on(carrier, now, desk);
-        }
+        self.go_on(segment.carrier(), now, desk);
     }
 
     /// The window that a segment offers the sender of a direction, where the SYNs have told how it is
@@ -279,7 +275,8 @@ impl Stream {
         (heads.count() == BOTH.len()).then_some(last.2)
     }
 
-    /// Hands on whatever has its turn in both directions, and tells the ends that have been reached.
+    /// Hands on whatever has its turn in both directions, tells what the capture lacks, and the ends that
+    /// have been reached.
     fn go_on(&mut self, carrier: Carrier, now: Moment, desk: &mut Desk<'_>) {
         loop {
             if let Some(direction) = self.turn() {
@@ -289,9 +286,15 @@ impl Stream {
             }
             let ledger = &mut *desk.ledger;
             let (one, other) = (&mut self.to_server, &mut self.to_client);
-            if !one.judge_end(ledger) && !other.judge_end(ledger) {
-                break;
+            if one.judge_end(ledger) || other.judge_end(ledger) {
+                continue;
             }
+            let lost = |direction: &Direction| Some((*direction, self.half(*direction).lost()?));
+            let Some((direction, end)) = BOTH.iter().find_map(lost) else {
+                break;
+            };
+            let (half, mut reading) = self.reading(direction, desk);
+            half.give_up_hole(end, carrier, &mut reading);
         }
         self.to_server.measure(now);
         self.to_client.measure(now);
@@ -317,7 +320,7 @@ impl Stream {
         let (obstacle, head) = (half.obstacle(), half.head());
         match (obstacle, head) {
             (Some(Obstacle::Numbers), _) => half.settle(desk.ledger),
-            (Some(Obstacle::Fin), _) => half.close(desk.ledger),
+            (Some(Obstacle::Fin), _) => half.settle_end(desk.ledger),
             (Some(Obstacle::Doubt), _) => half.trust(),
             (Some(Obstacle::Hole(end)), _) => {
                 let (half, mut reading) = self.reading(direction, desk);
