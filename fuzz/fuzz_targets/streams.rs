@@ -193,6 +193,8 @@ fuzz_target!(|input: (Policy, Vec<Step>)| {
         + ledger.late_octets
         + ledger.after_end_octets
         + ledger.outside_octets
-        + ledger.reset_octets;
+        + ledger.refused_octets
+        + ledger.reset_octets
+        + ledger.without_ack_octets;
     assert_eq!(counted, ledger.payload_octets, "{ledger:?}");
 });

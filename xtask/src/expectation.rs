@@ -172,6 +172,7 @@ fn stream_lines(ledger: &StreamLedger, line: &mut impl FnMut(&str, u64)) {
         (": keep-alives", ledger.keep_alives),
         (": resets", ledger.resets),
         (": octets in resets", ledger.reset_octets),
+        (": octets without ACK", ledger.without_ack_octets),
         (": evicted", ledger.evicted_streams),
     ];
     for (name, count) in counts {

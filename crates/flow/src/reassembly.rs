@@ -9,15 +9,14 @@
 //! [`OverlapPolicy`] decides. Octets that come for a place already handed on are counted and dropped;
 //! whether they contradict it is not known any more.
 //!
-//! A hole is given up, which is told as a gap, when the other end acknowledges all of it, when too
-//! much waits behind it, or when its owner says so. Memory follows the octets received, never a
-//! sequence number somebody claimed.
-//!
-//! A FIN is where it stands until the other end acknowledges it. Before it is reached, octets that
-//! cover its place displace it; then octets behind it wait, and an acknowledgment of those proves that
-//! it was none.
+//! A hole is given up, which is told as a gap, when the other end has acknowledged all of it and its
+//! direction has gone on for [`LATE`] segments, because captures reorder; when too much waits behind
+//! it, or when its owner says so. Memory follows the octets received, never a sequence number somebody
+//! claimed.
 
+mod ending;
 mod held;
+mod numbers;
 
 use std::ops::Range;
 
@@ -26,7 +25,7 @@ use netcap_record::Time;
 
 use crate::stream_ledger::StreamLedger;
 use crate::stream_limits::OverlapPolicy;
-use held::{Held, Origin, Overlaps, RIVALS, Standing, overlap};
+use held::{Held, Origin, Overlaps, Standing, overlap};
 
 /// A place in a stream: the sequence number in the low 32 bits, and above them how often the
 /// numbers have wrapped, counted from one.
@@ -41,6 +40,10 @@ const OPEN: Position = Position::MAX;
 const WINDOW: u64 = 1 << 30;
 /// What a piece that waits costs beside its octets.
 pub(crate) const PIECE: usize = 192;
+
+/// Segments of a direction after which a hole that the other end has acknowledged is given up: so far
+/// behind others of its direction, and behind its acknowledgment, a capture may bring a segment.
+const LATE: u32 = 32;
 
 /// When a segment came: packet time, and among those of one time the order in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +78,9 @@ pub(crate) struct Arrival<'a> {
     pub(crate) need: Option<u32>,
     /// Whether the other direction has been handed on up to there.
     pub(crate) is_due: bool,
+    /// Whether the capture has shown nothing of the other direction yet, so that it tells nothing of
+    /// what may be acknowledged.
+    pub(crate) is_blind: bool,
     /// Whether its octets may be none of the stream: see [`Standing::Suspect`].
     pub(crate) is_suspect: bool,
 }
@@ -82,7 +88,8 @@ pub(crate) struct Arrival<'a> {
 /// One direction of a stream.
 #[derive(Debug)]
 pub(crate) struct Half {
-    /// Number of the first octet.
+    /// Number of the first octet; while that is not known, the one up to which empty segments have
+    /// shown the direction.
     start: u32,
     /// The number that the other end acknowledged last; `start` where it has not.
     acknowledged: u32,
@@ -97,10 +104,21 @@ pub(crate) struct Half {
     is_closed: bool,
     /// Whether the number of the first octet is beyond doubt: acknowledged, or that of octets.
     is_settled: bool,
-    /// Whether the capture has shown a segment of this direction.
-    pub(crate) is_seen: bool,
+    /// Whether the capture shows this direction.
+    sight: Sight,
     /// The window scale that this end's SYN offers.
     pub(crate) scale: Scale,
+}
+
+/// Whether the capture shows a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    /// Nothing yet: what acknowledges some of it waits.
+    Awaited,
+    /// Nothing for so long that nobody waits for it any more.
+    Missed,
+    /// It does.
+    Seen,
 }
 
 /// What a SYN says of how the windows of its sender are scaled: RFC 7323 section 2.
@@ -124,7 +142,7 @@ pub(crate) enum Obstacle {
     Hole(Position),
     /// It stands behind the FIN.
     Fin,
-    /// It may be none of the stream.
+    /// It may be none of the stream, and is not acknowledged.
     Doubt,
 }
 
@@ -148,7 +166,7 @@ impl Default for Half {
             held: None,
             is_closed: false,
             is_settled: false,
-            is_seen: false,
+            sight: Sight::Awaited,
             scale: Scale::Unknown,
         }
     }
@@ -177,54 +195,22 @@ impl Half {
         self.is_started() && self.next > self.first()
     }
 
-    /// Whether an octet of this number is the very next.
-    pub(crate) fn expects(&self, sequence: u32) -> bool {
-        self.is_started() && !self.has_ended() && self.position(sequence) == self.next
+    /// Whether the capture has shown octets up to this number, or at least where they begin.
+    pub(crate) fn has_sent(&self, number: u32) -> bool {
+        let at = self.position(number);
+        self.is_started() && self.first() <= at && at <= self.next.max(self.last())
     }
 
-    /// Whether a reset with this number is one that its receiver obeys, as far as the capture tells:
-    /// it stands next, behind the FIN, or behind all that waits (RFC 9293 section 3.10.7.4).
-    pub(crate) fn obeys(&self, sequence: u32) -> bool {
-        let at = self.position(sequence);
-        let last = self.held.as_ref().and_then(|held| {
-            let (at, piece) = held.pieces.last_key_value()?;
-            Some(at + piece.length)
-        });
-        !self.is_started() || at == self.next || Some(at) == last || at == self.end.wrapping_add(1)
+    /// Where the octets end that wait; 0 where none do.
+    fn last(&self) -> Position {
+        let held = self.held.as_ref();
+        let last = held.and_then(|held| held.pieces.last_key_value());
+        last.map_or(0, |(at, piece)| at + piece.length)
     }
 
     /// Whether there has been no octet and no end yet.
     pub(crate) fn is_fresh(&self) -> bool {
         !self.has_begun() && self.end == OPEN && !self.waits()
-    }
-
-    /// Whether everything before a FIN has been handed on.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.next == self.end
-    }
-
-    /// Whether the other end has acknowledged the FIN, too.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.is_closed
-    }
-
-    /// Whether octets of this number may be of this direction, which has ended: sent again, or just
-    /// behind the end.
-    pub(crate) fn may_have(&self, sequence: u32, length: usize) -> bool {
-        /// What may have been sent before the place where a stream was picked up.
-        const EARLIER: u64 = 1 << 20;
-        /// What may be on its way when a reset is sent.
-        const AHEAD: u64 = 1 << 16;
-        if !self.is_started() {
-            return true;
-        }
-        let at = self.position(sequence);
-        let earlier = match self.scale {
-            Scale::Unknown => EARLIER,
-            _ => 0,
-        };
-        let ahead = if self.has_ended() { 1 } else { AHEAD };
-        at + length as u64 + earlier >= self.first() && at <= self.next + ahead
     }
 
     /// What waits here costs so many octets.
@@ -312,38 +298,53 @@ impl Half {
         place <= self.position(self.acknowledged)
     }
 
-    /// Judges a FIN that has been reached, by what is acknowledged and what stands behind it. Says
-    /// whether that lets octets go on.
-    pub(crate) fn judge_end(&mut self, ledger: &mut StreamLedger) -> bool {
-        if !self.has_ended() || self.is_closed {
-            return false;
+    /// Notes that the capture shows a segment of this direction whose octets begin with this number.
+    pub(crate) fn show(&mut self, number: u32) {
+        let is_ahead = self.sight != Sight::Seen || number.wrapping_sub(self.start) <= 1 << 31;
+        if !self.is_started() && is_ahead {
+            self.start = number;
         }
-        let beyond = self.position(self.acknowledged).saturating_sub(self.end);
-        if beyond == 1 {
-            self.close(ledger);
-        }
-        let is_none = beyond > 1 && self.waits();
-        if is_none {
-            self.end = OPEN;
-        }
-        is_none
+        self.sight = Sight::Seen;
     }
 
-    /// Believes a FIN that has been reached: what stands behind it is no part of the stream.
-    pub(crate) fn close(&mut self, ledger: &mut StreamLedger) {
-        self.is_closed = true;
-        if let Some(held) = &mut self.held {
-            ledger.after_end_octets += held.forget(self.end..OPEN);
-        }
+    /// Whether the capture has not shown this direction yet, and it is waited for.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.sight == Sight::Awaited
     }
 
-    /// Whether all has been handed on that a segment of the other direction acknowledges, as far as
-    /// the capture shows this direction at all. A FIN counts as one octet. What no window allows is
-    /// not waited for.
+    /// Whether all has been handed on that a segment of the other direction acknowledges; of one that
+    /// was picked up and has brought no octets yet, whether it has been shown up to there. A FIN counts
+    /// as one octet. What no window allows is not waited for.
     pub(crate) fn has_shown(&self, acknowledgment: u32) -> bool {
         let next = self.next + u64::from(self.has_ended());
-        let ahead = self.position(acknowledgment).saturating_sub(next);
-        !self.is_seen || !self.is_started() || ahead == 0 || ahead > WINDOW
+        let ahead = match self.sight {
+            Sight::Missed => return true,
+            _ if self.is_started() => self.position(acknowledgment).saturating_sub(next),
+            Sight::Awaited => return false,
+            Sight::Seen => match acknowledgment.wrapping_sub(self.start) {
+                behind if behind > 1 << 31 => 0,
+                ahead => ahead.into(),
+            },
+        };
+        ahead == 0 || ahead > WINDOW
+    }
+
+    /// Goes on without what the other direction acknowledges. Of a direction that the capture does not
+    /// show nothing is told, and nobody waits for it again before it does.
+    pub(crate) fn do_without(
+        &mut self,
+        acknowledgment: u32,
+        carrier: Carrier,
+        reader: &mut impl Reader,
+    ) {
+        if self.is_awaited() {
+            self.sight = Sight::Missed;
+        } else if self.is_started() {
+            self.settle(reader.ledger());
+            self.go_to(acknowledgment, carrier, reader);
+        } else {
+            self.start = acknowledgment;
+        }
     }
 
     /// Why what waits first, or the FIN, has not its turn; none where it has, as far as this direction
@@ -367,13 +368,37 @@ impl Half {
             return Some(Obstacle::Hole(at.min(self.end)));
         }
         let end = at + piece.length;
-        let is_suspect = piece.origin.standing == Standing::Suspect;
-        let is_followed = || {
-            let follower = held.pieces.get(&end);
-            self.end == end || follower.is_some_and(|p| p.origin.standing > Standing::Suspect)
+        let is_proved = match piece.origin.standing {
+            Standing::Suspect => {
+                let follower = held.pieces.get(&end);
+                self.end == end || follower.is_some_and(|p| p.origin.standing > Standing::Beyond)
+            }
+            Standing::Beyond => false,
+            Standing::Unproved | Standing::Sound => true,
         };
-        let is_doubtful = is_suspect && !self.is_acknowledged(end) && !is_followed();
-        is_doubtful.then_some(Obstacle::Doubt)
+        (!is_proved && !self.is_acknowledged(end)).then_some(Obstacle::Doubt)
+    }
+
+    /// Counts a segment of this direction.
+    pub(crate) fn count_segment(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.came = held.came.wrapping_add(1);
+        }
+    }
+
+    /// Where the hole in front ends, if the capture lacks what is missing: the other end has
+    /// acknowledged it, and [`LATE`] segments have come since those behind it did.
+    pub(crate) fn lost(&self) -> Option<Position> {
+        let held = self.held.as_ref()?;
+        let Some(Obstacle::Hole(end)) = self.obstacle() else {
+            return None;
+        };
+        let behind = held
+            .pieces
+            .get(&end)
+            .map_or(held.fin, |piece| piece.origin.nth);
+        let is_late = held.came.wrapping_sub(behind) >= LATE;
+        (is_late && self.is_acknowledged(end)).then_some(end)
     }
 
     /// What has its turn as far as this direction tells.
@@ -443,7 +468,7 @@ impl Half {
     }
 
     /// Goes on up to a number, over holes too, or up to the FIN.
-    pub(crate) fn go_to(&mut self, number: u32, carrier: Carrier, reader: &mut impl Reader) {
+    fn go_to(&mut self, number: u32, carrier: Carrier, reader: &mut impl Reader) {
         let to = self.position(number).min(self.end);
         while self.next < to {
             let first = self.held.as_ref().and_then(|held| {
@@ -473,14 +498,6 @@ impl Half {
         self.waits_since().is_some()
     }
 
-    /// Notes where a FIN stands: the first of several, unless octets wait for its place.
-    fn note_end(&mut self, place: Position) {
-        let is_covered = || self.held.as_ref().is_some_and(|held| held.covers(place));
-        if place >= self.next && place < self.end && !self.is_closed && !is_covered() {
-            self.end = place;
-        }
-    }
-
     /// Sorts the octets of a segment: repeated, late, new, beyond the end.
     fn bring(
         &mut self,
@@ -507,7 +524,9 @@ impl Half {
 
         let standing = if arrival.is_suspect {
             Standing::Suspect
-        } else if arrival.is_due && !self.is_beyond_window(start + new.len() as u64) {
+        } else if self.is_beyond_window(start..start + new.len() as u64) {
+            Standing::Beyond
+        } else if arrival.is_due || arrival.is_blind {
             Standing::Sound
         } else {
             Standing::Unproved
@@ -515,6 +534,7 @@ impl Half {
         let origin = Origin {
             carrier: arrival.carrier,
             number: arrival.now.number,
+            nth: self.held.as_ref().map_or(0, |held| held.came),
             need: arrival.need.filter(|_| !arrival.is_due),
             standing,
         };
@@ -538,10 +558,12 @@ impl Half {
         ledger.conflicting_octets += counts.conflicts;
     }
 
-    /// Whether a place is beyond the window that the receiver has shown, which is not the case where
-    /// all before it has been handed on: then the capture lacks what the receiver has said since.
-    fn is_beyond_window(&self, place: Position) -> bool {
-        self.edge >= self.next && place > self.edge
+    /// Whether octets reach beyond the window that the receiver has shown, unless more than that has
+    /// been handed on: then the capture lacks what the receiver has said since. One octet behind a
+    /// closed window is a probe (RFC 9293 section 3.8.6.1).
+    fn is_beyond_window(&self, octets: Range<Position>) -> bool {
+        let is_probe = octets == (self.edge..self.edge.saturating_add(1));
+        self.edge >= self.next && octets.end > self.edge && !is_probe
     }
 
     /// Counts octets of a place that has been passed.
@@ -572,7 +594,7 @@ impl Half {
         reader: &mut impl Reader,
     ) {
         let is_next = range.start == self.next && !self.has_ended() && !self.is_undecided();
-        let is_doubtful = origin.standing == Standing::Suspect;
+        let is_doubtful = origin.standing <= Standing::Beyond;
         if is_next && origin.need.is_none() && !is_doubtful && !self.waits() {
             self.pass(range.end, octets, origin.carrier, reader);
             return;
@@ -626,151 +648,12 @@ impl Half {
         held.settle();
         if held.pieces.is_empty() {
             held.stood = OPEN;
-            if held.is_empty() {
+            let has_early_fin = self.end != OPEN && self.end > self.next;
+            if held.is_empty() && !has_early_fin {
                 self.held = None;
             }
         } else if held.stood != self.next {
             (held.since, held.stood) = (now, self.next);
-        }
-    }
-}
-
-/// Which number the first octet has, where several SYNs say so differently.
-impl Half {
-    /// Whether that is open.
-    fn is_undecided(&self) -> bool {
-        !self.is_settled && !self.rivals().is_empty()
-    }
-
-    fn rivals(&self) -> &[u32] {
-        self.held.as_ref().map_or(&[], |held| &held.rivals)
-    }
-
-    /// Whether the number of the first octet is beyond doubt.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.is_settled
-    }
-
-    /// Whether another SYN gave this number to the first octet.
-    pub(crate) fn has_rival(&self, number: u32) -> bool {
-        self.rivals().contains(&number)
-    }
-
-    /// The number among those of other SYNs that a segment fits which does not fit this stream: one
-    /// not farther from it than any window reaches.
-    pub(crate) fn fits_rival(&self, number: u32) -> Option<u32> {
-        /// Octets that a segment may be ahead, where the capture lacks those before.
-        const AHEAD: u32 = 1 << 20;
-        let fits_own = || self.position(number).abs_diff(self.next) <= WINDOW;
-        if self.is_started() && (self.is_undecided() || fits_own()) {
-            return None;
-        }
-        let mut rivals = self.rivals().iter().copied();
-        rivals.find(|rival| number.wrapping_sub(*rival) < AHEAD)
-    }
-
-    /// Remembers the number that another SYN gives the first octet.
-    pub(crate) fn add_rival(&mut self, number: u32) {
-        if self.starts_at(number) || self.has_rival(number) {
-            return;
-        }
-        let rivals = &mut self.held.get_or_insert_default().rivals;
-        if rivals.len() == RIVALS {
-            rivals.remove(0);
-        }
-        rivals.push(number);
-    }
-
-    /// Decides among the numbers by what the other end acknowledges: the one closest before it. Where
-    /// none is close the client's acknowledgment of an answer tells a number of its own.
-    pub(crate) fn decide(
-        &mut self,
-        acknowledgment: u32,
-        is_answer: bool,
-        ledger: &mut StreamLedger,
-    ) {
-        if self.is_settled || !self.is_started() {
-            return;
-        }
-        let numbers = self.rivals().iter().copied().chain([self.start]);
-        let before = |number: &u32| acknowledgment.wrapping_sub(*number);
-        let closest = numbers.min_by_key(before).unwrap_or(self.start);
-        match u64::from(before(&closest)) > WINDOW {
-            true if is_answer => self.settle_on(acknowledgment, ledger),
-            true => {}
-            false => self.settle_on(closest, ledger),
-        }
-    }
-
-    /// Whether a SYN that answers the one of this direction may acknowledge this number: that of the
-    /// first octet, of one that came with the SYN, or one that another SYN told.
-    pub(crate) fn accepts_answer(&mut self, number: u32, ledger: &mut StreamLedger) -> bool {
-        if !self.is_settled && self.scale == Scale::Unknown {
-            // The SYN was not captured: another answer has told the number.
-            self.add_rival(number);
-            return true;
-        }
-        if !self.is_settled && self.has_rival(number) {
-            self.settle_on(number, ledger);
-        }
-        let last = self.held.as_ref().and_then(|held| {
-            let (at, piece) = held.pieces.last_key_value()?;
-            Some(at + piece.length)
-        });
-        let there = self.first()..=self.next.max(last.unwrap_or(0));
-        let is_sound = there.contains(&self.position(number));
-        if is_sound && !self.is_settled {
-            self.settle_on(self.start, ledger);
-        }
-        is_sound || self.scale == Scale::Unknown
-    }
-
-    /// Settles on the number that octets of this direction have, if it is one that a SYN told.
-    pub(crate) fn use_number(&mut self, number: u32, ledger: &mut StreamLedger) {
-        if !self.is_settled && self.is_started() && self.has_rival(number) {
-            self.settle_on(number, ledger);
-        }
-    }
-
-    /// Settles on a number, as nobody has acknowledged one: on that which what waits fits best.
-    pub(crate) fn settle(&mut self, ledger: &mut StreamLedger) {
-        let last = self.held.as_ref().and_then(|held| {
-            let (at, _) = held.pieces.last_key_value()?;
-            Some(*at as u32)
-        });
-        if self.is_undecided() {
-            self.decide(last.unwrap_or(self.start), true, ledger);
-        }
-    }
-
-    /// Settles on a number of the first octet.
-    fn settle_on(&mut self, number: u32, ledger: &mut StreamLedger) {
-        self.is_settled = true;
-        let is_other = self.start != number && !self.has_begun();
-        if is_other {
-            let end = self.end as u32;
-            self.start(number);
-            self.edge = 0;
-            if self.end != OPEN {
-                self.end = self.position(end).max(self.next);
-            }
-        }
-        let Some(mut held) = self.held.take() else {
-            return;
-        };
-        held.rivals.clear();
-        if is_other {
-            held.move_to(|at| self.position(at as u32));
-        }
-        ledger.late_octets += held.forget(0..self.next);
-        self.held = Some(held);
-    }
-
-    /// Drops octets on a SYN that the answer does not acknowledge (RFC 7413 section 3).
-    pub(crate) fn refuse(&mut self, acknowledgment: u32, ledger: &mut StreamLedger) {
-        let from = self.position(acknowledgment);
-        if let Some(held) = &mut self.held {
-            ledger.refused_octets += held.refuse(from);
         }
     }
 }

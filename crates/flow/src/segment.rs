@@ -65,6 +65,7 @@ impl Segment<'_> {
         self.has(flag::SYN) || may_be_padding && self.payload.iter().all(|octet| *octet == 0)
     }
 
+    /// Whether it has one of these flags.
     pub(crate) fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
@@ -78,10 +79,16 @@ impl Segment<'_> {
         self.wire_length.max(self.payload.len())
     }
 
+    /// Whether a receiver looks at it at all: one without ACK is dropped, unless it opens or resets a
+    /// connection (RFC 9293 section 3.10.7.4).
+    pub(crate) fn is_acceptable(&self) -> bool {
+        self.has(flag::ACK | flag::SYN | flag::RST)
+    }
+
     /// Whether a stream can begin here: at SYN, or mid-way at some octets. The number of an empty
-    /// segment may be that of a keep-alive, and an empty reset begins nothing.
+    /// segment may be that of a keep-alive, and a reset begins nothing.
     pub(crate) fn opens(&self) -> bool {
-        self.has(flag::SYN) && !self.has(flag::RST) || self.octets() > 0
+        !self.has(flag::RST) && (self.has(flag::SYN) || self.octets() > 0)
     }
 
     /// Who opened the connection, as far as this segment tells.

@@ -6,7 +6,7 @@ use netcap_dissect::Reason;
 
 /// The outcomes of the segments. Each captured octet of payload is counted in exactly one of
 /// `octets`, `retransmitted_octets`, `overlapping_octets`, `late_octets`, `after_end_octets`,
-/// `outside_octets`, `refused_octets` and `reset_octets`, or waits.
+/// `outside_octets`, `refused_octets`, `reset_octets` and `without_ack_octets`, or waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamLedger {
     /// Streams opened.
@@ -58,9 +58,11 @@ pub struct StreamLedger {
     pub keep_alives: u64,
     /// Segments with RST.
     pub resets: u64,
-    /// Octets in those of them that stand elsewhere than next in the stream, where a receiver
-    /// ignores them (RFC 5961 section 3.2).
+    /// Octets in these, which no receiver reads (RFC 9293 section 3.10.7.4).
     pub reset_octets: u64,
+    /// Octets in segments that have neither ACK nor SYN nor RST, which every receiver drops (RFC 9293
+    /// section 3.10.7.4).
+    pub without_ack_octets: u64,
     /// Streams evicted to make room.
     pub evicted_streams: u64,
     /// Most segments that waited in one direction.
@@ -104,6 +106,7 @@ impl StreamLedger {
             (&mut self.keep_alives, other.keep_alives),
             (&mut self.resets, other.resets),
             (&mut self.reset_octets, other.reset_octets),
+            (&mut self.without_ack_octets, other.without_ack_octets),
             (&mut self.evicted_streams, other.evicted_streams),
         ] {
             *mine += other;

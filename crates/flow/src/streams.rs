@@ -400,6 +400,12 @@ impl Streams {
         if self.protocols.is_empty() {
             return;
         }
+        if !segment.is_acceptable() {
+            self.ledger.segments += 1;
+            self.ledger.payload_octets += segment.payload.len() as u64;
+            self.ledger.without_ack_octets += segment.payload.len() as u64;
+            return;
+        }
         let now = when.now;
         output.turn = Some(when.turn(Step::Segment));
         let found = self.find(segment);
@@ -647,12 +653,12 @@ impl Stream {
             })
     }
 
-    /// Whether a segment is the first of its direction and acknowledges all that came the other way.
+    /// Whether a segment is the first of its direction and acknowledges what came the other way.
     /// It belongs to the stream even where the clocks of the two directions disagree.
     fn is_answered_by(&self, segment: &Segment<'_>) -> bool {
         self.direction(segment).is_some_and(|direction| {
             let (half, other) = (self.half(direction), self.half(direction.other()));
-            segment.has(flag::ACK) && half.is_fresh() && other.expects(segment.acknowledgment)
+            segment.has(flag::ACK) && half.is_fresh() && other.has_sent(segment.acknowledgment)
         })
     }
 

@@ -303,10 +303,8 @@ fn streams(ledger: &StreamLedger) -> String {
             ledger.outside_octets,
             "octets outside of what a receiver accepts",
         ),
-        (
-            ledger.reset_octets,
-            "octets in resets that were out of place",
-        ),
+        (ledger.reset_octets, "octets in resets"),
+        (ledger.without_ack_octets, "octets in segments without ACK"),
         (ledger.refused_octets, "octets on SYNs that were refused"),
         (ledger.resets, "resets"),
         (

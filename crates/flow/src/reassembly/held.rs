@@ -28,6 +28,10 @@ pub(super) struct Held {
     pub(super) since: Moment,
     /// Where the stream stood then.
     pub(super) stood: Position,
+    /// Segments of this direction that have come, counted while anything is kept here.
+    pub(super) came: u32,
+    /// How many had come before the FIN that came early.
+    pub(super) fin: u32,
     /// When the receiver spoke last while something waited: the number of its segment.
     pub(super) spoke: u64,
     /// The latest gaps.
@@ -42,8 +46,11 @@ pub(super) enum Standing {
     /// Octets on a SYN, which a receiver may refuse (RFC 7413), or zeros that may be padding of the
     /// frame: they are octets of the stream once they are acknowledged or others follow them.
     Suspect,
-    /// They came beyond the receiver's window, or acknowledge what had not been sent as far as the
-    /// capture had shown: a receiver drops such (RFC 9293 section 3.10.7.4), and captures reorder.
+    /// They came beyond the receiver's window: they are octets of the stream once they are
+    /// acknowledged (RFC 9293 section 3.10.7.4).
+    Beyond,
+    /// They acknowledge what had not been sent as far as the capture had shown: a receiver drops such,
+    /// and captures reorder.
     Unproved,
     /// Nothing speaks against it.
     Sound,
@@ -68,6 +75,8 @@ pub(super) struct Origin {
     pub(super) carrier: Carrier,
     /// Number of the segment.
     pub(super) number: u64,
+    /// How many of its direction had come before: see [`Held::came`].
+    pub(super) nth: u32,
     /// The number up to which the other direction must have been handed on before.
     pub(super) need: Option<u32>,
     pub(super) standing: Standing,
@@ -208,7 +217,7 @@ impl Held {
     pub(super) fn covers(&self, place: Position) -> bool {
         let range = place..place + 1;
         let mut there = self.touching(&range);
-        there.any(|(_, _, piece)| piece.origin.standing > Standing::Suspect)
+        there.any(|(_, _, piece)| piece.origin.standing > Standing::Beyond)
     }
 
     /// Leaves of a piece only what lies outside of `taken`.
@@ -270,15 +279,15 @@ impl Held {
         refused
     }
 
-    /// Forgets the pieces in front that begin beyond `edge`, though the receiver has spoken since they
+    /// Forgets what the pieces in front have beyond `edge`, though the receiver has spoken since they
     /// came; gives the number of octets.
     pub(super) fn drop_beyond(&mut self, edge: Position) -> u64 {
         let mut dropped = 0;
         while let Some((&start, piece)) = self.pieces.first_key_value()
-            && start >= edge
+            && start + piece.length > edge
             && piece.origin.number < self.spoke
         {
-            dropped += self.forget(start..start + piece.length);
+            dropped += self.forget(start.max(edge)..start + piece.length);
         }
         dropped
     }

@@ -290,11 +290,11 @@ impl Model {
             if self.next != self.end || self.is_closed || beyond == 0 {
                 break;
             }
-            if beyond == 1 {
+            if beyond == 1 && !self.has_octet_at_end() {
                 self.close(notes);
                 break;
             }
-            if self.cells.is_empty() {
+            if beyond == 1 || self.cells.is_empty() {
                 break;
             }
             self.end = OPEN;
@@ -323,6 +323,11 @@ impl Model {
         }
     }
 
+    fn has_octet_at_end(&self) -> bool {
+        let mut pieces = self.extents().into_iter();
+        pieces.any(|piece| piece == (self.end..self.end + 1))
+    }
+
     fn close(&mut self, notes: &mut Notes) {
         self.is_closed = true;
         let beyond = self.cells.split_off(&self.end);
@@ -340,6 +345,8 @@ impl Model {
         if let Some(end) = self.hole_end() {
             let behind = self.cells.get(&end).map_or(carrier, |cell| cell.carrier);
             self.skip(end, behind, notes);
+        } else if self.next == self.end && self.cells.contains_key(&self.end) {
+            self.end = OPEN;
         } else if self.next == self.end && !self.cells.is_empty() {
             self.close(notes);
         } else {
@@ -392,7 +399,7 @@ impl Half {
     fn give_up(&mut self, carrier: Carrier, now: Moment, notes: &mut Notes) -> bool {
         match self.obstacle() {
             Some(Obstacle::Hole(end)) => self.give_up_hole(end, carrier, notes),
-            Some(Obstacle::Fin) => self.close(&mut notes.ledger),
+            Some(Obstacle::Fin) => self.settle_end(&mut notes.ledger),
             Some(other) => panic!("{other:?}"),
             None => return false,
         }
@@ -504,6 +511,7 @@ fn same(steps: &[Step], start: Option<u32>, policy: OverlapPolicy) {
                     fin: *fin,
                     need: None,
                     is_due: *is_due,
+                    is_blind: false,
                     is_suspect: false,
                 };
                 half.take(&arrival, policy, &mut notes);
@@ -575,6 +583,7 @@ fn cut_segments_over_thousands_of_pieces() {
             fin: false,
             need: None,
             is_due: true,
+            is_blind: false,
             is_suspect: false,
         };
         half.take(&arrival, policy, &mut notes);

@@ -60,9 +60,12 @@ impl Stream {
         (half, reading)
     }
 
-    /// Whether the connection is over, as far as its ends say.
+    /// Whether the connection is over, as far as its ends say. Two FINs that nobody acknowledges prove
+    /// nothing.
     fn is_over(&self) -> bool {
-        self.reset || BOTH.iter().all(|d| self.half(*d).has_ended())
+        let mut halves = BOTH.iter().map(|direction| self.half(*direction));
+        let is_closed = halves.clone().any(Half::is_closed) && halves.all(Half::has_ended);
+        self.reset || is_closed
     }
 
     /// Whether more is known of it than that somebody wants to open it.
@@ -131,32 +134,28 @@ impl Stream {
         if time >= self.last {
             (self.last, self.last_number) = (time, segment.packet.number);
         }
-        let (syn, reset) = (segment.has(flag::SYN), segment.has(flag::RST));
-        if reset {
+        let syn = segment.has(flag::SYN);
+        if segment.has(flag::RST) {
             desk.ledger.resets += 1;
-            let half = self.half(direction);
-            let is_next = !half.is_started() || half.expects(segment.first());
-            self.reset |= half.obeys(segment.first());
-            if segment.payload.is_empty() || !is_next {
-                desk.ledger.reset_octets += segment.payload.len() as u64;
-                return;
-            }
-        } else {
-            let ledger = &mut *desk.ledger;
-            if syn && !self.synchronise(segment, direction, now, ledger) {
-                ledger.outside_octets += segment.payload.len() as u64;
-                return;
-            }
-            if !syn && direction == Direction::ToServer {
-                self.half_mut(direction)
-                    .use_number(segment.sequence, ledger);
-            }
-            self.half_mut(direction).is_seen = true;
-            if segment.has(flag::ACK) {
-                self.acknowledge(segment, direction.other(), now, desk);
-            }
+            // RFC 9293 section 3.10.7.4: a reset is processed before any text, which nobody reads.
+            desk.ledger.reset_octets += segment.payload.len() as u64;
+            self.reset |= self.half(direction).obeys(segment.first());
+            return;
         }
-        let fin = segment.has(flag::FIN) && !reset;
+        let ledger = &mut *desk.ledger;
+        if syn && !self.synchronise(segment, direction, now, ledger) {
+            ledger.outside_octets += segment.payload.len() as u64;
+            return;
+        }
+        if !syn && direction == Direction::ToServer {
+            self.half_mut(direction)
+                .use_number(segment.sequence, ledger);
+        }
+        self.half_mut(direction).show(segment.first());
+        if segment.has(flag::ACK) {
+            self.acknowledge(segment, direction.other(), now, desk);
+        }
+        let fin = segment.has(flag::FIN);
         if syn && !fin && segment.octets() == 0 {
             return;
         }
@@ -172,13 +171,15 @@ impl Stream {
             fin,
             need,
             is_due: need.is_none_or(|number| other.has_shown(number)),
+            is_blind: other.is_awaited(),
             is_suspect: segment.may_be_refused(),
         };
         let before = desk.ledger.octets;
         let (half, mut reading) = self.reading(direction, desk);
         half.take(&arrival, limits.policy, &mut reading);
+        half.count_segment();
         self.go_on(carrier, now, desk);
-        if desk.ledger.octets > before && !reset {
+        if desk.ledger.octets > before {
             self.reset = false;
         }
         while self.half(direction).cost() > limits.octets_per_direction {
@@ -210,7 +211,8 @@ impl Stream {
                 return false;
             }
             other.refuse(number, ledger);
-            other.note_acknowledgment(number, None, now);
+            // The window of a SYN is never scaled (RFC 7323 section 2.2).
+            other.note_acknowledgment(number, Some(segment.window.into()), now);
         }
         let is_live = half.is_settled() || half.has_begun() || other.has_begun();
         let is_first = !half.is_started() && (segment.has(flag::ACK) || !is_live);
@@ -226,7 +228,7 @@ impl Stream {
         true
     }
 
-    /// Learns what a segment acknowledges of a direction. Holes before that are what the capture lacks.
+    /// Learns what a segment acknowledges of a direction.
     fn acknowledge(
         &mut self,
         segment: &Segment<'_>,
@@ -241,26 +243,18 @@ impl Stream {
             half.decide(number, direction == Direction::ToClient, desk.ledger);
             half.note_acknowledgment(number, window, now);
         }
-        let carrier = segment.carrier();
-        self.go_on(carrier, now, desk);
-        while let Some(Obstacle::Hole(end)) = self.half(direction).obstacle()
-            && self.half(direction).is_acknowledged(end)
-        {
-            let (half, mut reading) = self.reading(direction, desk);
-            half.give_up_hole(end, carrier, &mut reading);
-            self.go_on(carrier, now, desk);
-        }
+        self.go_on(segment.carrier(), now, desk);
     }
 
-    /// The window that a segment offers the sender of a direction, where both SYNs have told how it is
-    /// scaled (RFC 7323 section 2).
+    /// The window that a segment offers the sender of a direction, where the SYNs have told how it is
+    /// scaled: not at all, unless both have the option (RFC 7323 section 2.2).
     fn window(&self, segment: &Segment<'_>, direction: Direction) -> Option<u32> {
         let (own, other) = (self.half(direction.other()), self.half(direction));
         match (own.scale, other.scale) {
-            (Scale::Unknown, _) | (_, Scale::Unknown) => None,
+            (Scale::None, _) | (_, Scale::None) => Some(segment.window.into()),
             // RFC 7323 section 2.3: more than 14 bits count as 14.
             (Scale::By(bits), Scale::By(_)) => Some(u32::from(segment.window) << bits.min(14)),
-            _ => Some(segment.window.into()),
+            _ => None,
         }
     }
 
@@ -281,7 +275,8 @@ impl Stream {
         (heads.count() == BOTH.len()).then_some(last.2)
     }
 
-    /// Hands on whatever has its turn in both directions, and tells the ends that have been reached.
+    /// Hands on whatever has its turn in both directions, tells what the capture lacks, and the ends that
+    /// have been reached.
     fn go_on(&mut self, carrier: Carrier, now: Moment, desk: &mut Desk<'_>) {
         loop {
             if let Some(direction) = self.turn() {
@@ -291,9 +286,15 @@ impl Stream {
             }
             let ledger = &mut *desk.ledger;
             let (one, other) = (&mut self.to_server, &mut self.to_client);
-            if !one.judge_end(ledger) && !other.judge_end(ledger) {
-                break;
+            if one.judge_end(ledger) || other.judge_end(ledger) {
+                continue;
             }
+            let lost = |direction: &Direction| Some((*direction, self.half(*direction).lost()?));
+            let Some((direction, end)) = BOTH.iter().find_map(lost) else {
+                break;
+            };
+            let (half, mut reading) = self.reading(direction, desk);
+            half.give_up_hole(end, carrier, &mut reading);
         }
         self.to_server.measure(now);
         self.to_client.measure(now);
@@ -319,7 +320,7 @@ impl Stream {
         let (obstacle, head) = (half.obstacle(), half.head());
         match (obstacle, head) {
             (Some(Obstacle::Numbers), _) => half.settle(desk.ledger),
-            (Some(Obstacle::Fin), _) => half.close(desk.ledger),
+            (Some(Obstacle::Fin), _) => half.settle_end(desk.ledger),
             (Some(Obstacle::Doubt), _) => half.trust(),
             (Some(Obstacle::Hole(end)), _) => {
                 let (half, mut reading) = self.reading(direction, desk);
@@ -329,8 +330,7 @@ impl Stream {
                 half.need_nothing();
                 if let Some(number) = head.need {
                     let (other, mut reading) = self.reading(direction.other(), desk);
-                    other.settle(reading.desk.ledger);
-                    other.go_to(number, carrier, &mut reading);
+                    other.do_without(number, carrier, &mut reading);
                 }
             }
             (None, None) => return false,
@@ -346,7 +346,7 @@ impl Stream {
         now: Moment,
         desk: &mut Desk<'_>,
     ) {
-        desk.ledger.gaps_for_time += 1;
+        desk.ledger.gaps_for_time += u64::from(!self.is_blind(direction));
         self.give_up(direction, self.last_carrier(), now, desk);
     }
 
@@ -358,10 +358,17 @@ impl Stream {
         now: Moment,
         desk: &mut Desk<'_>,
     ) {
-        let before = desk.ledger.octets;
+        let (before, is_blind) = (desk.ledger.octets, self.is_blind(direction));
         self.give_up(direction, carrier, now, desk);
-        desk.ledger.gaps_for_room += 1;
-        desk.ledger.evicted_octets += desk.ledger.octets - before;
+        if !is_blind {
+            desk.ledger.gaps_for_room += 1;
+            desk.ledger.evicted_octets += desk.ledger.octets - before;
+        }
+    }
+
+    /// Whether a direction waits for nothing but the other one, of which the capture has shown nothing.
+    fn is_blind(&self, direction: Direction) -> bool {
+        self.half(direction.other()).is_awaited() && self.half(direction).head().is_some()
     }
 
     /// Hands on all that waits, and ends both directions: by this, where nothing of their own has.
