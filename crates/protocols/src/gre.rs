@@ -551,17 +551,17 @@ mod tests {
         let network = |id| Some((TunnelKind::VirtualNetwork, id));
         let other = |key| Some((TunnelKind::Key, key));
         // Whatever the flow.
-        assert_eq!(tunnel(0x20, 0x6558, 0x12_3456_00), network(0x12_3456));
-        assert_eq!(tunnel(0x20, 0x6558, 0x12_3456_ff), network(0x12_3456));
-        assert_eq!(tunnel(0x20, 0x6558, 0x00_1000_01), network(0x1000));
+        assert_eq!(tunnel(0x20, 0x6558, 0x1234_5600), network(0x12_3456));
+        assert_eq!(tunnel(0x20, 0x6558, 0x1234_56ff), network(0x12_3456));
+        assert_eq!(tunnel(0x20, 0x6558, 0x0010_0001), network(0x1000));
         // A reserved subnet, other protocols, and what NVGRE does not have.
         for (flags, protocol, key) in [
-            (0x20, 0x6558, 0x00_0fff_ff),
+            (0x20, 0x6558, 0x000f_ffff),
             (0x20, 0x6558, 5),
-            (0x20, 0x6558, 0xff_ffff_00),
-            (0x20, 0x0800, 0x12_3456_00),
-            (0x30, 0x6558, 0x12_3456_00),
-            (0xa0, 0x6558, 0x12_3456_00),
+            (0x20, 0x6558, 0xffff_ff00),
+            (0x20, 0x0800, 0x1234_5600),
+            (0x30, 0x6558, 0x1234_5600),
+            (0xa0, 0x6558, 0x1234_5600),
         ] {
             assert_eq!(tunnel(flags, protocol, key), other(key));
         }
