@@ -13,18 +13,27 @@ pub(crate) static PROTOCOL: Protocol = Protocol::new("AYIYA", dissect)
 /// Operation code of messages that forward a packet (section 3.1).
 const FORWARD: u8 = 1;
 
+/// IP protocol numbers of what a message forwards mostly.
+const IPV4: u8 = 4;
+const IPV6: u8 = 41;
+
 /// The largest of the operations.
 const OPERATION_MAX: u8 = 7;
 
-/// The header has to have room, and the operation to be one of section 3.1.
+/// The header has to have room, and the operation to be one of section 3.1. A packet of IP behind it, of
+/// the version that the header says, is not there by chance.
 fn judge(octets: &[u8], context: &Context<'_, '_>) -> Fit {
-    let Some(&[identity, signature, operation, _]) = octets.first_chunk() else {
+    let Some(&[identity, signature, operation, next_header]) = octets.first_chunk() else {
         return Fit::Possible;
     };
     let header = 8 + (1_usize << (identity >> 4)) + usize::from(signature >> 4) * 4;
-    match header <= octets.len() + context.missing() && operation & 0x0f <= OPERATION_MAX {
-        true => Fit::Possible,
-        false => Fit::No,
+    if header > octets.len() + context.missing() || operation & 0x0f > OPERATION_MAX {
+        return Fit::No;
+    }
+    let version = octets.get(header).map(|octet| octet >> 4);
+    match (next_header, version) {
+        (IPV4, Some(4)) | (IPV6, Some(6)) => Fit::Good,
+        _ => Fit::Possible,
     }
 }
 

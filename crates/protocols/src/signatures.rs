@@ -160,6 +160,10 @@ fn text(octets: &[u8]) -> Option<Known> {
     }
     let end = octets.iter().position(|octet| *octet == b'\n');
     let line = octets.get(..end.unwrap_or(octets.len()))?.trim_ascii_end();
+    // What carries such a line, a tunnel say, has a header before it.
+    if line.iter().any(u8::is_ascii_control) {
+        return None;
+    }
     let versions: [(&[u8], Known); 4] = [
         (b"HTTP/1.", Known::Http),
         (b"HTTP/2.", Known::Http),
@@ -247,6 +251,13 @@ mod tests {
             (6, 80, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP"),
             (6, 80, b"GET /a-long-target-that-does-not-end", "HTTP"),
             (6, 80, b"Once upon a time there was HTTP/1.1 ", ""),
+            // A tunnel that carries a request.
+            (
+                17,
+                9,
+                b"AR\x11\x29\x4a GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+                "",
+            ),
             (6, 5060, b"OPTIONS sip:a@example SIP/2.0\r\n", "SIP"),
             (6, 554, b"DESCRIBE rtsp://a/b RTSP/1.0\r\n", "RTSP"),
             (

@@ -359,6 +359,9 @@ mod tests {
             assert_eq!(application(source, 4789, &vxlan), "Ethernet", "{source}");
             assert_eq!(application(source, 6081, &geneve), "Ethernet", "{source}");
         }
+        let request = b"\x21\x22\x11\x29timeIden.sign.s.\x60 GET / HTTP/1.1\r\n\r\n";
+        assert_ne!(application(50_000, 5072, request), "SSDP");
+        assert_ne!(application(50_000, 5072, request), "Payload");
         // What nothing tells belongs to the well-known port, if there is one.
         let opaque = b"\xc0\xff\xee\x01\0\0\0\x07 opaque";
         assert_eq!(application(61_000, 4500, opaque), "IPSecESP");
