@@ -279,8 +279,7 @@ fn say<'p>(header: &[u8; FIXED], whole: &'p [u8], context: &mut Context<'p, '_>)
         let first = (fragment & 0x1fff == 0).then_some((protocol, payload));
         context.piece(protocol, u16::from_be_bytes([i0, i1]).into(), first);
     }
-    // A fragment of a tunnel is part of the tunnel's packet, unless this is a fragment too.
-    if context.path().piece().is_some() {
+    if is_fragment(fragment) || context.path().piece().is_some() {
         let payload = whole.get(length.max(FIXED)..).unwrap_or_default();
         context.fragmented(payload);
     }
