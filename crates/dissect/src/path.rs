@@ -12,6 +12,7 @@ use std::num::NonZero;
 
 use netcap_record::{Ip, Mac};
 
+use crate::checksum::FinalEnds;
 use crate::{Context, Layer, Selector};
 
 /// Two ends of a protocol, and the number of the protocol.
@@ -399,6 +400,8 @@ pub struct Path<'p> {
     said: (usize, Application, &'p [u8]),
     /// How many layers there were with the last that has ports.
     with_ports: usize,
+    /// What checksums cover in the place of a network's addresses.
+    pub(crate) final_ends: FinalEnds,
     /// Of the last layer of the first line.
     application: (Application, &'p [u8]),
 }
@@ -493,6 +496,7 @@ impl<'p> Path<'p> {
         (self.count, self.line, self.before) = (0, 0, 0);
         self.place = Place::Apart;
         self.has_pieces = false;
+        self.final_ends.forget();
         (self.said.0, self.with_ports) = (0, 0);
     }
 
