@@ -41,6 +41,7 @@ impl Reader for Notes {
 #[derive(Clone)]
 struct Cell {
     octet: Option<u8>,
+    began: Position,
     carrier: Carrier,
     /// Neighbours with the same number are one piece.
     piece: usize,
@@ -200,6 +201,7 @@ impl Model {
             self.pieces += 1;
             let cell = Cell {
                 octet: None,
+                began: 0,
                 carrier: arrival.carrier,
                 piece: self.pieces,
                 standing: standing(arrival),
@@ -231,6 +233,23 @@ impl Model {
         self.pieces += 1;
         let pieces = self.extents();
         let end = new.last_key_value().map_or(start, |(at, _)| at + 1);
+        let before = pieces.iter().find(|piece| piece.end == start);
+        let before = before.and_then(|piece| self.cells.get(&piece.start));
+        let before = before.filter(|cell| cell.octet.is_some());
+        let began = before.map_or(start, |cell| cell.began);
+        // The segments that brought what waits; those that begin with the newcomer reach as far as they
+        // do together.
+        let there = pieces.iter().filter(|p| p.end > start && p.start < end);
+        let there: Vec<_> = there.map(|p| (p, self.cells[&p.start].began)).collect();
+        let equal = there.iter().filter(|(_, began)| *began == start);
+        let reach = equal.map(|(piece, _)| piece.end).max().unwrap_or_default();
+        let wholes: BTreeMap<Position, Range<Position>> = there
+            .iter()
+            .flat_map(|(piece, began)| {
+                let whole = *began..piece.end.max(reach);
+                (piece.start..piece.end).map(move |at| (at, whole.clone()))
+            })
+            .collect();
         let mut overlapping = 0;
         for (at, octet) in new {
             let there = self.cells.get(&at);
@@ -240,7 +259,7 @@ impl Model {
                 notes.ledger.conflicting_octets += u64::from(there != octet);
                 let there = pieces.iter().find(|piece| piece.contains(&at));
                 let newcomer_wins = match standing(arrival) == known {
-                    true => policy.newcomer_wins(&(start..end), there.unwrap()),
+                    true => policy.newcomer_wins(&(start..end), there.unwrap(), &wholes[&at]),
                     false => standing(arrival) > known,
                 };
                 if !newcomer_wins {
@@ -249,6 +268,7 @@ impl Model {
             }
             let cell = Cell {
                 octet: Some(octet),
+                began,
                 carrier: arrival.carrier,
                 piece: self.pieces,
                 standing: standing(arrival),
