@@ -8,6 +8,18 @@ use netcap_record::Ip;
 
 use crate::Context;
 
+/// Ends that a checksum covers in the place of those that the header of its network has, because the
+/// packet is on its way to others, or does not come from where it says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FinalEnds {
+    /// How many levels there were with the network that they are of.
+    level: usize,
+    source: Option<Ip>,
+    destination: Option<Ip>,
+    /// The packet goes on to an end that cannot be told.
+    is_unknown: bool,
+}
+
 /// Whether octets, the checksum among them, add up to what they should. All parts but the last have even
 /// numbers of octets.
 pub fn adds_up(parts: &[&[u8]]) -> bool {
@@ -21,6 +33,14 @@ pub fn adds_up(parts: &[&[u8]]) -> bool {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     sum == 0xffff
+}
+
+impl FinalEnds {
+    /// They are of no network: levels count from 1.
+    #[inline]
+    pub(crate) fn forget(&mut self) {
+        self.level = 0;
+    }
 }
 
 impl Context<'_, '_> {
@@ -38,14 +58,54 @@ impl Context<'_, '_> {
         self.verifies_checksums() && self.contradicts(protocol, octets)
     }
 
+    /// The packet of the network at hand goes on to this end, which its checksums cover (RFC 8200 section
+    /// 8.1, RFC 791 section 3.1); none where it cannot be told.
+    #[cold]
+    pub fn goes_on_to(&mut self, destination: Option<Ip>) {
+        let ends = self.final_ends();
+        ends.is_unknown = destination.is_none();
+        ends.destination = destination;
+    }
+
+    /// The packet of the network at hand comes from this end, which its checksums cover (RFC 6275 section
+    /// 11.3.1).
+    #[cold]
+    pub fn comes_from(&mut self, source: Ip) {
+        self.final_ends().source = Some(source);
+    }
+
+    fn final_ends(&mut self) -> &mut FinalEnds {
+        let level = self.path.levels().len();
+        let ends = &mut self.path.final_ends;
+        if ends.level != level {
+            *ends = FinalEnds {
+                level,
+                ..FinalEnds::default()
+            };
+        }
+        ends
+    }
+
     fn contradicts(&self, protocol: u8, octets: &[u8]) -> bool {
-        let mut levels = self.path().levels().iter().rev();
-        let around = levels.find_map(|level| Some((level.network?, level.missing)));
-        let (Some((network, missing)), Ok(length)) = (around, u32::try_from(octets.len())) else {
+        let mut levels = self.path().levels().iter().enumerate().rev();
+        let around =
+            levels.find_map(|(place, level)| Some((place + 1, level.network?, level.missing)));
+        let length = u32::try_from(octets.len());
+        let (Some((depth, network, missing)), Ok(length)) = (around, length) else {
             return false;
         };
+        let others = Some(self.path.final_ends).filter(|ends| ends.level == depth);
+        let others = others.unwrap_or_default();
+        if others.is_unknown {
+            return false;
+        }
+        let (source, destination) = network.ips();
+        let ends = (
+            others.source.unwrap_or(source),
+            others.destination.unwrap_or(destination),
+        );
         let tail = [&length.to_be_bytes()[..], &[0, 0, 0, protocol]].concat();
-        let sound = match network.ips() {
+        let sound = match ends {
             (Ip::V4(source), Ip::V4(destination)) => {
                 adds_up(&[&source, &destination, &tail, octets])
             }

@@ -12,6 +12,7 @@ use std::num::NonZero;
 
 use netcap_record::{Ip, Mac};
 
+use crate::checksum::FinalEnds;
 use crate::{Context, Layer, Selector};
 
 /// Two ends of a protocol, and the number of the protocol.
@@ -186,6 +187,15 @@ impl Transport {
         })
     }
 
+    /// Octets of the header of a protocol with ports: RFC 9293 section 3.1, RFC 768, RFC 9260 section 3.
+    fn header(protocol: u8, octets: &[u8]) -> u8 {
+        match protocol {
+            6 => octets.get(12).map_or(20, |offset| offset >> 4 << 2),
+            17 => 8,
+            _ => 12,
+        }
+    }
+
     /// By what its protocol is reached.
     pub fn selector(&self) -> Selector {
         Selector::IpProto(self.protocol.get())
@@ -256,8 +266,10 @@ pub struct Piece {
     pub protocol: u8,
     /// Identification.
     pub id: u32,
-    /// Captured octets of the fragment itself.
+    /// Captured octets of the fragment itself, without the header of a transport that it shows.
     pub octets: u32,
+    /// Octets of that header.
+    header: u8,
     /// The ends that the first fragment shows.
     pub transport: Option<Transport>,
 }
@@ -388,6 +400,8 @@ pub struct Path<'p> {
     said: (usize, Application, &'p [u8]),
     /// How many layers there were with the last that has ports.
     with_ports: usize,
+    /// What checksums cover in the place of a network's addresses.
+    pub(crate) final_ends: FinalEnds,
     /// Of the last layer of the first line.
     application: (Application, &'p [u8]),
 }
@@ -482,6 +496,7 @@ impl<'p> Path<'p> {
         (self.count, self.line, self.before) = (0, 0, 0);
         self.place = Place::Apart;
         self.has_pieces = false;
+        self.final_ends.forget();
         (self.said.0, self.with_ports) = (0, 0);
     }
 
@@ -644,6 +659,7 @@ impl<'p> Context<'p, '_> {
                 protocol,
                 id,
                 octets: 0,
+                header: first.map_or(0, |(protocol, octets)| Transport::header(protocol, octets)),
                 transport: first.and_then(|(protocol, octets)| Transport::read(protocol, octets)),
             });
             self.path.has_pieces = true;
@@ -677,7 +693,7 @@ impl<'p> Context<'p, '_> {
         if let Some(level) = self.path.level()
             && let Some(piece) = &mut level.piece
         {
-            piece.octets = octets as u32;
+            piece.octets = (octets as u32).saturating_sub(piece.header.into());
         }
     }
 

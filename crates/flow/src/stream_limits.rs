@@ -48,21 +48,28 @@ pub enum OverlapPolicy {
     /// What is there stays, unless the newcomer begins before it: the default of Suricata and Snort.
     #[default]
     Bsd,
-    /// What begins first stays; of two that begin together that which came first, unless the newcomer
-    /// is longer (`tcp_data_queue_ofo`).
+    /// What begins first stays, by the segments as they came; of two that begin together that which came
+    /// first, unless the newcomer is longer (`tcp_data_queue_ofo`). Segments that follow right on each
+    /// other are one.
     Linux,
 }
 
 impl OverlapPolicy {
-    /// Whether the octets of a newcomer displace those that wait where both claim a place.
-    pub(crate) fn newcomer_wins(self, newcomer: &Range<u64>, there: &Range<u64>) -> bool {
+    /// Whether the octets of a newcomer displace those that wait where both claim a place: `there` is
+    /// what waits, `whole` the segment that brought it.
+    pub(crate) fn newcomer_wins(
+        self,
+        newcomer: &Range<u64>,
+        there: &Range<u64>,
+        whole: &Range<u64>,
+    ) -> bool {
         match self {
             OverlapPolicy::First => false,
             OverlapPolicy::Last => true,
             OverlapPolicy::Bsd => newcomer.start < there.start,
-            OverlapPolicy::Linux => match newcomer.start.cmp(&there.start) {
+            OverlapPolicy::Linux => match newcomer.start.cmp(&whole.start) {
                 Ordering::Less => true,
-                Ordering::Equal => newcomer.end > there.end,
+                Ordering::Equal => newcomer.end > whole.end,
                 Ordering::Greater => false,
             },
         }

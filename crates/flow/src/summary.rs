@@ -149,8 +149,10 @@ impl PacketSummary {
                 octets: own,
             });
         }
-        // What a datagram in pieces holds is not counted twice, in its pieces and as a whole.
-        let application_octets = piece.map_or(count(own.len()), |(part, _)| part.octets);
+        // What a datagram in pieces holds, in a tunnel or not, is not counted twice: in its pieces and
+        // as a whole.
+        let part = line.iter().find_map(|level| level.piece.as_ref());
+        let application_octets = part.map_or(count(own.len()), |part| part.octets);
         let captured = count(octets);
         PacketSummary {
             time: packet.time,

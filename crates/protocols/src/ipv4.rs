@@ -101,6 +101,22 @@ pub(crate) struct Ipv4Option<'a> {
     data: &'a [u8],
 }
 
+impl Ipv4Option<'_> {
+    /// The end of a source route, loose or strict, on which there are addresses left: that is where the
+    /// packet goes to, and what checksums cover (RFC 791 section 3.1, RFC 1122 section 3.2.1.8).
+    fn end_of_route(&self) -> Option<[u8; 4]> {
+        const LOOSE: u8 = 131;
+        const STRICT: u8 = 137;
+        let (&pointer, route) = self.data.split_first()?;
+        // It counts from the beginning of the option, from 1.
+        let is_under_way = pointer <= self.length;
+        match [LOOSE, STRICT].contains(&self.kind) && is_under_way {
+            true => route.last_chunk().copied(),
+            false => None,
+        }
+    }
+}
+
 /// The sound options at the front of the octets; what is left is padding or malformed.
 #[derive(Clone)]
 struct Options<'a> {
@@ -197,6 +213,11 @@ fn dissect<'p>(
         }
     }
 
+    if context.verifies_checksums()
+        && let Some(destination) = options.clone().find_map(|option| option.end_of_route())
+    {
+        context.goes_on_to(Some(Ip::V4(destination)));
+    }
     if context.wants::<Ipv4<'_>>() {
         let payload_entropy = context.entropy(payload);
         context.emit(&Ipv4 {
@@ -279,8 +300,7 @@ fn say<'p>(header: &[u8; FIXED], whole: &'p [u8], context: &mut Context<'p, '_>)
         let first = (fragment & 0x1fff == 0).then_some((protocol, payload));
         context.piece(protocol, u16::from_be_bytes([i0, i1]).into(), first);
     }
-    // A fragment of a tunnel is part of the tunnel's packet, unless this is a fragment too.
-    if context.path().piece().is_some() {
+    if is_fragment(fragment) || context.path().piece().is_some() {
         let payload = whole.get(length.max(FIXED)..).unwrap_or_default();
         context.fragmented(payload);
     }

@@ -2,6 +2,7 @@
 //! contradict themselves make the packet malformed; what follows begins where the header's length says.
 
 use netcap_dissect::{Context, Cursor, Malformed, Next, Protocol, Reason, Selector};
+use netcap_record::Ip;
 
 use crate::{ipv6_extension, ipv6_hop_by_hop::Options};
 
@@ -14,8 +15,14 @@ fn dissect<'p>(
 ) -> Result<Next<'p>, Malformed> {
     let (next_header, octets) = ipv6_extension::extension(input)?;
     context.next_header(next_header);
-    if !Options::new(octets?).sound() {
+    let options = Options::new(octets?);
+    if !options.sound() {
         context.note(input.malformed(Reason::Option));
+    }
+    if context.verifies_checksums()
+        && let Some(home) = options.home_address()
+    {
+        context.comes_from(Ip::V6(home));
     }
     Ok(ipv6_extension::following(next_header, input.rest()))
 }

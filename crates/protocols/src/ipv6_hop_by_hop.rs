@@ -78,6 +78,13 @@ impl<'a> Options<'a> {
         left.0.is_empty()
     }
 
+    /// The address of a mobile node at home, which is the source of what it sends while it is away (RFC
+    /// 6275 section 6.3).
+    pub(crate) fn home_address(mut self) -> Option<[u8; 16]> {
+        self.find(|option| option.kind == 0xc9)
+            .and_then(|option| option.data.try_into().ok())
+    }
+
     /// The length that a jumbo payload option tells (RFC 2675 section 2).
     pub(crate) fn jumbo(mut self) -> Option<u32> {
         self.find(|option| option.kind == 0xc2)

@@ -41,6 +41,7 @@ impl Reader for Notes {
 #[derive(Clone)]
 struct Cell {
     octet: Option<u8>,
+    began: Position,
     carrier: Carrier,
     /// Neighbours with the same number are one piece.
     piece: usize,
@@ -200,6 +201,7 @@ impl Model {
             self.pieces += 1;
             let cell = Cell {
                 octet: None,
+                began: 0,
                 carrier: arrival.carrier,
                 piece: self.pieces,
                 standing: standing(arrival),
@@ -231,6 +233,24 @@ impl Model {
         self.pieces += 1;
         let pieces = self.extents();
         let end = new.last_key_value().map_or(start, |(at, _)| at + 1);
+        let before = pieces.iter().find(|piece| piece.end == start);
+        let before = before.filter(|_| !self.cells.contains_key(&start));
+        let before = before.and_then(|piece| self.cells.get(&piece.start));
+        let before = before.filter(|cell| cell.octet.is_some());
+        let began = before.map_or(start, |cell| cell.began);
+        // The segments that brought what waits; those that begin with the newcomer reach as far as they
+        // do together.
+        let there = pieces.iter().filter(|p| p.end > start && p.start < end);
+        let there: Vec<_> = there.map(|p| (p, self.cells[&p.start].began)).collect();
+        let equal = there.iter().filter(|(_, began)| *began == start);
+        let reach = equal.map(|(piece, _)| piece.end).max().unwrap_or_default();
+        let wholes: BTreeMap<Position, Range<Position>> = there
+            .iter()
+            .flat_map(|(piece, began)| {
+                let whole = *began..piece.end.max(reach);
+                (piece.start..piece.end).map(move |at| (at, whole.clone()))
+            })
+            .collect();
         let mut overlapping = 0;
         for (at, octet) in new {
             let there = self.cells.get(&at);
@@ -240,7 +260,7 @@ impl Model {
                 notes.ledger.conflicting_octets += u64::from(there != octet);
                 let there = pieces.iter().find(|piece| piece.contains(&at));
                 let newcomer_wins = match standing(arrival) == known {
-                    true => policy.newcomer_wins(&(start..end), there.unwrap()),
+                    true => policy.newcomer_wins(&(start..end), there.unwrap(), &wholes[&at]),
                     false => standing(arrival) > known,
                 };
                 if !newcomer_wins {
@@ -249,6 +269,7 @@ impl Model {
             }
             let cell = Cell {
                 octet: Some(octet),
+                began,
                 carrier: arrival.carrier,
                 piece: self.pieces,
                 standing: standing(arrival),
@@ -605,4 +626,67 @@ fn cut_segments_over_thousands_of_pieces() {
         Told::Data(..) => None,
     });
     assert!(gaps.eq((0..3900).map(|i| (20_000 + 2 * i).min(20_400))));
+}
+
+/// What a socket of Linux 6.18 reads of such segments, which came by a TUN device: where each begins,
+/// and its octets; the last fills what is missing.
+#[test]
+fn as_linux_reads() {
+    for (segments, read) in [
+        // A front that was taken counts: the third begins behind the first's beginning.
+        (
+            &[(5, "aaaaa"), (2, "bbbbb"), (6, "ccccccc")][..],
+            "..bbbbbaaaccc",
+        ),
+        // One that follows right on another is one with it.
+        (
+            &[(5, "aaaaa"), (10, "bbbbb"), (7, "ccccc")],
+            ".....aaaaabbbbb",
+        ),
+        (
+            &[(5, "aaaaa"), (10, "bbbbb"), (10, "cccccccccc")],
+            ".....aaaaabbbbbccccc",
+        ),
+        // Not if it overlaps.
+        (
+            &[(5, "aaaaaaa"), (10, "bbbbb"), (11, "ccccccccc")],
+            ".....aaaaaaabbbccccc",
+        ),
+        // Of two with one beginning the longer one, and all that it covers goes.
+        (
+            &[(5, "aaa"), (7, "bb"), (5, "cccccc"), (5, "dddddd")],
+            ".....cccccc",
+        ),
+    ] {
+        let (mut half, mut notes) = (Half::default(), Notes::default());
+        half.start(0);
+        let filler = [(0, "...............")];
+        for (i, (at, octets)) in (0..).zip(segments.iter().chain(&filler)) {
+            let first = segments.iter().map(|(at, _)| *at as usize).min();
+            let octets = if *at == 0 {
+                &octets[..first.unwrap_or_default()]
+            } else {
+                octets
+            };
+            let arrival = Arrival {
+                carrier: carrier(i),
+                now: Moment::default(),
+                sequence: *at,
+                payload: octets.as_bytes(),
+                missing: 0,
+                fin: false,
+                need: None,
+                is_due: true,
+                is_suspect: false,
+            };
+            half.take(&arrival, OverlapPolicy::Linux, &mut notes);
+            half.go_on(Moment::default(), &mut notes);
+        }
+        let told = notes.told.iter().flat_map(|told| match told {
+            Told::Data(octets, _) => octets.clone(),
+            Told::Gap(..) => b"?".to_vec(),
+        });
+        let told = String::from_utf8(told.collect()).unwrap();
+        assert_eq!(told, read, "{segments:?}");
+    }
 }
