@@ -26,6 +26,7 @@ use netcap_record::Time;
 use crate::stream_ledger::StreamLedger;
 use crate::stream_limits::OverlapPolicy;
 use held::{Held, Origin, Overlaps, Standing, overlap};
+pub(crate) use numbers::{Rival, Told};
 
 /// A place in a stream: the sequence number in the low 32 bits, and above them how often the
 /// numbers have wrapped, counted from one.

@@ -33,7 +33,7 @@ use netcap_record::{Ip, Time};
 
 use crate::claim::{Claim, Desk};
 use crate::idle::{Idle, Idler, Look};
-use crate::reassembly::{Half, Moment, Reader};
+use crate::reassembly::{Half, Moment, Reader, Told};
 use crate::scope::Scope;
 use crate::segment::{Segment, flag};
 use crate::slab::Slab;
@@ -496,8 +496,8 @@ impl Streams {
             self.ledger.evicted_streams += 1;
             self.remove(place, Ending::Evicted, registry, output);
         }
-        let (ends, first) = (segment.ends(), None);
-        let stream = self.begin(segment, Opening { ends, first }, now);
+        let (ends, told) = (segment.ends(), None);
+        let stream = self.begin(segment, Opening { ends, told }, now);
         let serial = stream.serial;
         let place = self.streams.insert(stream);
         self.idle.push(Idler {
@@ -518,12 +518,14 @@ impl Streams {
 
     fn begin(&mut self, segment: &Segment<'_>, opening: Opening, now: Moment) -> Stream {
         self.ledger.streams += 1;
-        let is_opened = segment.has(flag::SYN) || opening.first.is_some();
+        let is_opened = segment.has(flag::SYN) || opening.told.is_some();
         self.ledger.picked_up += u64::from(!is_opened);
-        let mut to_server = Half::default();
-        if let Some(first) = opening.first {
-            to_server.start(first);
-        }
+        let answer = opening.told.and_then(|rival| rival.answer);
+        let half = |told: Option<Told>| {
+            told.map_or_else(Half::default, |told| Half::opened(told, answer.is_some()))
+        };
+        let to_server = half(opening.told.map(|rival| rival.opening));
+        let to_client = half(answer);
         Stream {
             ends: opening.ends,
             scope: segment.scope,
@@ -532,7 +534,7 @@ impl Streams {
             last_number: segment.packet.number,
             serial: now.number,
             to_server,
-            to_client: Half::default(),
+            to_client,
             claim: Claim::default(),
             reset: false,
         }
