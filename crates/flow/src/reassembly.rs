@@ -53,10 +53,22 @@ pub(crate) struct Moment {
     pub(crate) number: u64,
 }
 
+/// The position of a sequence number that is nearest to another position.
+pub(crate) fn nearest(position: Position, sequence: u32) -> Position {
+    let ahead = sequence.wrapping_sub(position as u32) as i32;
+    position.wrapping_add_signed(i64::from(ahead))
+}
+
 /// Who is given the octets of a direction.
 pub(crate) trait Reader {
-    /// The next octets, and what brought them.
-    fn data(&mut self, octets: &[u8], carrier: Carrier);
+    /// The next octets, where they stand, what their sender acknowledges, and what brought them.
+    fn data(
+        &mut self,
+        octets: &[u8],
+        position: Position,
+        acknowledgment: Option<u32>,
+        carrier: Carrier,
+    );
     /// So many octets that the capture lacks, and what brought those behind them.
     fn gap(&mut self, octets: u64, carrier: Carrier);
     /// Where everything is counted.
@@ -423,7 +435,11 @@ impl Half {
             return 0;
         };
         let octets = piece.octets();
-        self.pass(self.next + piece.length, octets, carrier, reader);
+        let origin = Origin {
+            carrier,
+            ..piece.origin
+        };
+        self.pass(self.next + piece.length, octets, origin, reader);
         octets.map_or(0, |octets| octets.len() as u64)
     }
 
@@ -487,8 +503,12 @@ impl Half {
 
     /// The position of a sequence number: the one nearest to what is expected.
     pub(crate) fn position(&self, sequence: u32) -> Position {
-        let ahead = sequence.wrapping_sub(self.next as u32) as i32;
-        self.next.wrapping_add_signed(i64::from(ahead))
+        nearest(self.next, sequence)
+    }
+
+    /// Where the next octet belongs.
+    pub(crate) fn next(&self) -> Position {
+        self.next
     }
 
     fn first(&self) -> Position {
@@ -536,6 +556,7 @@ impl Half {
             carrier: arrival.carrier,
             number: arrival.now.number,
             nth: self.held.as_ref().map_or(0, |held| held.came),
+            acknowledgment: arrival.need,
             need: arrival.need.filter(|_| !arrival.is_due),
             standing,
         };
@@ -597,7 +618,7 @@ impl Half {
         let is_next = range.start == self.next && !self.has_ended() && !self.is_undecided();
         let is_doubtful = origin.standing <= Standing::Beyond;
         if is_next && origin.need.is_none() && !is_doubtful && !self.waits() {
-            self.pass(range.end, octets, origin.carrier, reader);
+            self.pass(range.end, octets, origin, reader);
             return;
         }
         let held = self.held.get_or_insert_default();
@@ -612,16 +633,16 @@ impl Half {
         &mut self,
         end: Position,
         octets: Option<&[u8]>,
-        carrier: Carrier,
+        origin: Origin,
         reader: &mut impl Reader,
     ) {
         match octets {
             Some(octets) => {
-                self.next = end;
+                let position = std::mem::replace(&mut self.next, end);
                 reader.ledger().octets += octets.len() as u64;
-                reader.data(octets, carrier);
+                reader.data(octets, position, origin.acknowledgment, origin.carrier);
             }
-            None => self.skip(end, carrier, reader),
+            None => self.skip(end, origin.carrier, reader),
         }
         if self.end < self.next {
             self.end = OPEN;

@@ -26,14 +26,14 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use netcap_dissect::{
-    Carrier, Direction, Ending, Endpoint, Entropy, Output, Registry, StreamEnds, StreamProtocol,
-    Turn,
+    Carrier, Direction, Ending, Endpoint, Entropy, Output, Place, Registry, StreamEnds,
+    StreamProtocol, Turn,
 };
 use netcap_record::{Ip, Time};
 
 use crate::claim::{Claim, Desk};
 use crate::idle::{Idle, Idler, Look};
-use crate::reassembly::{Half, Moment, Reader, Told};
+use crate::reassembly::{Half, Moment, Position, Reader, Told, nearest};
 use crate::scope::Scope;
 use crate::segment::{Segment, flag};
 use crate::slab::Slab;
@@ -163,13 +163,27 @@ struct Stream {
 /// A direction of a stream on its way to the dissector.
 struct Reading<'a, 'd> {
     direction: Direction,
+    /// Where the other one stands, if that is known.
+    other: Option<Position>,
     claim: &'a mut Claim,
     ends: &'a StreamEnds,
     desk: &'a mut Desk<'d>,
 }
 
 impl Reader for Reading<'_, '_> {
-    fn data(&mut self, octets: &[u8], carrier: Carrier) {
+    fn data(
+        &mut self,
+        octets: &[u8],
+        position: Position,
+        acknowledgment: Option<u32>,
+        carrier: Carrier,
+    ) {
+        let acknowledged = |number| Some(nearest(self.other?, number));
+        let place = Place {
+            position,
+            acknowledged: acknowledgment.and_then(acknowledged),
+        };
+        let carrier = Carrier { place, ..carrier };
         self.claim
             .data(self.direction, octets, carrier, self.ends, self.desk);
     }

@@ -77,6 +77,8 @@ pub(super) struct Origin {
     pub(super) number: u64,
     /// How many of its direction had come before: see [`Held::came`].
     pub(super) nth: u32,
+    /// The number that it acknowledges, if it does.
+    pub(super) acknowledgment: Option<u32>,
     /// The number up to which the other direction must have been handed on before.
     pub(super) need: Option<u32>,
     pub(super) standing: Standing,

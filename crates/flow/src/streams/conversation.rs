@@ -7,7 +7,7 @@
 //! the other direction have been handed on that they acknowledge, so that no answer is told before its
 //! question, however the capture has mixed them.
 
-use netcap_dissect::{Carrier, Direction, Ending, PacketInfo, StreamEnds};
+use netcap_dissect::{Carrier, Direction, Ending, PacketInfo, Place, StreamEnds};
 
 use super::{Reading, Stream};
 use crate::claim::Desk;
@@ -47,12 +47,13 @@ impl Stream {
         direction: Direction,
         desk: &'s mut Desk<'d>,
     ) -> (&'s mut Half, Reading<'s, 'd>) {
-        let half = match direction {
-            Direction::ToServer => &mut self.to_server,
-            Direction::ToClient => &mut self.to_client,
+        let (half, other) = match direction {
+            Direction::ToServer => (&mut self.to_server, &self.to_client),
+            Direction::ToClient => (&mut self.to_client, &self.to_server),
         };
         let reading = Reading {
             direction,
+            other: other.is_started().then_some(other.next()),
             claim: &mut self.claim,
             ends: &self.ends,
             desk,
@@ -403,6 +404,10 @@ impl Stream {
             index: 0,
             number: self.last_number,
         };
-        Carrier { packet, macs: None }
+        Carrier {
+            packet,
+            macs: None,
+            place: Place::default(),
+        }
     }
 }
