@@ -44,7 +44,7 @@ pub use protocol::{Dissect, Fit, Judge, Next, Protocol, Selector};
 pub use registry::{Registry, Selection, UnknownEncoder};
 pub use signatures::{Signatures, Unclaimed};
 pub use stream::{
-    Beginning, Both, Carrier, Direction, Ending, Endpoint, Finder, Pending, Recognition,
+    Beginning, Both, Carrier, Direction, Ending, Endpoint, Finder, Pending, Place, Recognition,
     StreamContext, StreamDissector, StreamEnds, StreamProtocol, Then,
 };
 pub use walk::{Fate, MAX_BRANCHES, MAX_LAYERS, walk};

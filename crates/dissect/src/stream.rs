@@ -65,6 +65,18 @@ pub struct Carrier {
     pub packet: PacketInfo,
     /// MAC addresses of sender and receiver in the frame around its IP packet, where there is one.
     pub macs: Option<(Mac, Mac)>,
+    /// Where the octets stand.
+    pub place: Place,
+}
+
+/// Where octets stand in what both ends say to each other, in octets from a beginning that each
+/// direction has for itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Of the first of them in its direction.
+    pub position: u64,
+    /// Up to where their sender had received the other direction, if that is known.
+    pub acknowledged: Option<u64>,
 }
 
 /// One end of a stream.

@@ -250,7 +250,11 @@ pub fn stream_of(
             &registry,
             &mut output,
             &mut entropy,
-            Carrier { packet, macs },
+            Carrier {
+                packet,
+                macs,
+                place: crate::stream::Place::default(),
+            },
             &mut troubles,
         );
         let then = match (*event, &mut dissector) {
@@ -324,7 +328,11 @@ pub fn led_on(
         index: 0,
         number: 0,
     };
-    let carrier = Carrier { packet, macs: None };
+    let carrier = Carrier {
+        packet,
+        macs: None,
+        place: crate::stream::Place::default(),
+    };
     let mut dissector = Some((protocol.start)());
     let mut led: Vec<(Direction, Vec<u8>)> = Vec::new();
     let mut lead = |direction: Direction, octets: Vec<u8>| match led.last_mut() {

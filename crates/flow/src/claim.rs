@@ -187,7 +187,7 @@ impl Claim {
         &mut self,
         direction: Direction,
         octets: &[u8],
-        carrier: Carrier,
+        mut carrier: Carrier,
         ends: &StreamEnds,
         desk: &mut Desk<'_>,
     ) {
@@ -205,7 +205,7 @@ impl Claim {
             shown = octets;
             answer = self::answer(desk.protocols, shown, direction, ends);
         }
-        let mut octets = octets;
+        let (mut octets, whole) = (octets, octets.len());
         let is_open = match answer {
             Answer::Yes(_) => false,
             Answer::More => shown.len() > KEPT,
@@ -223,6 +223,7 @@ impl Claim {
         }
         match answer {
             Answer::Yes(protocol) => {
+                carrier.place.position += (whole - octets.len()) as u64;
                 self.claim(protocol, direction, carrier, ends, desk);
                 self.feed(direction, octets, carrier, ends, desk);
                 return;

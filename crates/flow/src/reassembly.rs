@@ -10,7 +10,7 @@
 //! whether they contradict it is not known any more.
 //!
 //! A hole is given up, which is told as a gap, when the other end has acknowledged all of it and its
-//! direction has gone on for [`LATE`] segments, because captures reorder; when too much waits behind
+//! direction has gone on for [`LATE`] segments, because captures reorder, or it is too [`WIDE`] for that; when too much waits behind
 //! it, or when its owner says so. Memory follows the octets received, never a sequence number somebody
 //! claimed.
 
@@ -26,6 +26,7 @@ use netcap_record::Time;
 use crate::stream_ledger::StreamLedger;
 use crate::stream_limits::OverlapPolicy;
 use held::{Held, Origin, Overlaps, Standing, overlap};
+pub(crate) use numbers::{Rival, Told};
 
 /// A place in a stream: the sequence number in the low 32 bits, and above them how often the
 /// numbers have wrapped, counted from one.
@@ -44,6 +45,8 @@ pub(crate) const PIECE: usize = 192;
 /// Segments of a direction after which a hole that the other end has acknowledged is given up: so far
 /// behind others of its direction, and behind its acknowledgment, a capture may bring a segment.
 const LATE: u32 = 32;
+/// Octets of a hole that no segments so late can fill.
+const WIDE: u64 = LATE as u64 * u16::MAX as u64;
 
 /// When a segment came: packet time, and among those of one time the order in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,10 +55,22 @@ pub(crate) struct Moment {
     pub(crate) number: u64,
 }
 
+/// The position of a sequence number that is nearest to another position.
+pub(crate) fn nearest(position: Position, sequence: u32) -> Position {
+    let ahead = sequence.wrapping_sub(position as u32) as i32;
+    position.wrapping_add_signed(i64::from(ahead))
+}
+
 /// Who is given the octets of a direction.
 pub(crate) trait Reader {
-    /// The next octets, and what brought them.
-    fn data(&mut self, octets: &[u8], carrier: Carrier);
+    /// The next octets, where they stand, what their sender acknowledges, and what brought them.
+    fn data(
+        &mut self,
+        octets: &[u8],
+        position: Position,
+        acknowledgment: Option<u32>,
+        carrier: Carrier,
+    );
     /// So many octets that the capture lacks, and what brought those behind them.
     fn gap(&mut self, octets: u64, carrier: Carrier);
     /// Where everything is counted.
@@ -397,7 +412,7 @@ impl Half {
             .pieces
             .get(&end)
             .map_or(held.fin, |piece| piece.origin.nth);
-        let is_late = held.came.wrapping_sub(behind) >= LATE;
+        let is_late = held.came.wrapping_sub(behind) >= LATE || end - self.next > WIDE;
         (is_late && self.is_acknowledged(end)).then_some(end)
     }
 
@@ -422,7 +437,11 @@ impl Half {
             return 0;
         };
         let octets = piece.octets();
-        self.pass(self.next + piece.length, octets, carrier, reader);
+        let origin = Origin {
+            carrier,
+            ..piece.origin
+        };
+        self.pass(self.next + piece.length, octets, origin, reader);
         octets.map_or(0, |octets| octets.len() as u64)
     }
 
@@ -486,8 +505,12 @@ impl Half {
 
     /// The position of a sequence number: the one nearest to what is expected.
     pub(crate) fn position(&self, sequence: u32) -> Position {
-        let ahead = sequence.wrapping_sub(self.next as u32) as i32;
-        self.next.wrapping_add_signed(i64::from(ahead))
+        nearest(self.next, sequence)
+    }
+
+    /// Where the next octet belongs.
+    pub(crate) fn next(&self) -> Position {
+        self.next
     }
 
     fn first(&self) -> Position {
@@ -535,6 +558,7 @@ impl Half {
             carrier: arrival.carrier,
             number: arrival.now.number,
             nth: self.held.as_ref().map_or(0, |held| held.came),
+            acknowledgment: arrival.need,
             need: arrival.need.filter(|_| !arrival.is_due),
             standing,
         };
@@ -596,7 +620,7 @@ impl Half {
         let is_next = range.start == self.next && !self.has_ended() && !self.is_undecided();
         let is_doubtful = origin.standing <= Standing::Beyond;
         if is_next && origin.need.is_none() && !is_doubtful && !self.waits() {
-            self.pass(range.end, octets, origin.carrier, reader);
+            self.pass(range.end, octets, origin, reader);
             return;
         }
         let held = self.held.get_or_insert_default();
@@ -611,16 +635,16 @@ impl Half {
         &mut self,
         end: Position,
         octets: Option<&[u8]>,
-        carrier: Carrier,
+        origin: Origin,
         reader: &mut impl Reader,
     ) {
         match octets {
             Some(octets) => {
-                self.next = end;
+                let position = std::mem::replace(&mut self.next, end);
                 reader.ledger().octets += octets.len() as u64;
-                reader.data(octets, carrier);
+                reader.data(octets, position, origin.acknowledgment, origin.carrier);
             }
-            None => self.skip(end, carrier, reader),
+            None => self.skip(end, origin.carrier, reader),
         }
         if self.end < self.next {
             self.end = OPEN;

@@ -1,6 +1,6 @@
 //! TCP segments (RFC 9293 section 3.1), as far as streams need them.
 
-use netcap_dissect::{Carrier, Endpoint, PacketInfo, StreamEnds};
+use netcap_dissect::{Carrier, Endpoint, PacketInfo, Place, StreamEnds};
 use netcap_record::Mac;
 
 use crate::scope::Scope;
@@ -52,6 +52,7 @@ impl Segment<'_> {
         Carrier {
             packet: self.packet,
             macs: self.macs,
+            place: Place::default(),
         }
     }
 

@@ -26,14 +26,14 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use netcap_dissect::{
-    Carrier, Direction, Ending, Endpoint, Entropy, Output, Registry, StreamEnds, StreamProtocol,
-    Turn,
+    Carrier, Direction, Ending, Endpoint, Entropy, Output, Place, Registry, StreamEnds,
+    StreamProtocol, Turn,
 };
 use netcap_record::{Ip, Time};
 
 use crate::claim::{Claim, Desk};
 use crate::idle::{Idle, Idler, Look};
-use crate::reassembly::{Half, Moment, Reader};
+use crate::reassembly::{Half, Moment, Position, Reader, Told, nearest};
 use crate::scope::Scope;
 use crate::segment::{Segment, flag};
 use crate::slab::Slab;
@@ -165,13 +165,27 @@ struct Stream {
 /// A direction of a stream on its way to the dissector.
 struct Reading<'a, 'd> {
     direction: Direction,
+    /// Where the other one stands, if that is known.
+    other: Option<Position>,
     claim: &'a mut Claim,
     ends: &'a StreamEnds,
     desk: &'a mut Desk<'d>,
 }
 
 impl Reader for Reading<'_, '_> {
-    fn data(&mut self, octets: &[u8], carrier: Carrier) {
+    fn data(
+        &mut self,
+        octets: &[u8],
+        position: Position,
+        acknowledgment: Option<u32>,
+        carrier: Carrier,
+    ) {
+        let acknowledged = |number| Some(nearest(self.other?, number));
+        let place = Place {
+            position,
+            acknowledged: acknowledgment.and_then(acknowledged),
+        };
+        let carrier = Carrier { place, ..carrier };
         self.claim
             .data(self.direction, octets, carrier, self.ends, self.desk);
     }
@@ -497,8 +511,8 @@ impl Streams {
         if self.index.len() >= self.limits.streams.max(1) {
             self.make_place(when, registry, output);
         }
-        let (ends, first, now) = (segment.ends(), None, when.now);
-        let stream = self.begin(segment, Opening { ends, first }, now);
+        let (ends, told, now) = (segment.ends(), None, when.now);
+        let stream = self.begin(segment, Opening { ends, told }, now);
         let serial = stream.serial;
         let place = self.streams.insert(stream);
         self.idle.push(Idler {
@@ -534,12 +548,14 @@ impl Streams {
 
     fn begin(&mut self, segment: &Segment<'_>, opening: Opening, now: Moment) -> Stream {
         self.ledger.streams += 1;
-        let is_opened = segment.has(flag::SYN) || opening.first.is_some();
+        let is_opened = segment.has(flag::SYN) || opening.told.is_some();
         self.ledger.picked_up += u64::from(!is_opened);
-        let mut to_server = Half::default();
-        if let Some(first) = opening.first {
-            to_server.start(first);
-        }
+        let answer = opening.told.and_then(|rival| rival.answer);
+        let half = |told: Option<Told>| {
+            told.map_or_else(Half::default, |told| Half::opened(told, answer.is_some()))
+        };
+        let to_server = half(opening.told.map(|rival| rival.opening));
+        let to_client = half(answer);
         Stream {
             ends: opening.ends,
             scope: segment.scope,
@@ -548,7 +564,7 @@ impl Streams {
             last_number: segment.packet.number,
             serial: now.number,
             to_server,
-            to_client: Half::default(),
+            to_client,
             claim: Claim::default(),
             reset: false,
         }

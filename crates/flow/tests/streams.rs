@@ -957,6 +957,34 @@ fn a_syn_on_a_live_connection_changes_nothing_unless_it_is_used() {
     let syn = client(500_000, b"").flags(SYN);
     let packets = [&live[..], &[syn], &answered].concat();
     assert_eq!(dialogue(&packets), ">a?<a!>c?<c!");
+    // An answer changes nothing either before the client uses its number.
+    for packets in [
+        [&live[..], &[syn, answered[0]], &goes_on].concat(),
+        [&live[..3], &[syn, answered[0]], &live[3..], &goes_on].concat(),
+        // Nor where several answer.
+        [
+            &live[..],
+            &[syn, answered[0], server(1, b"").flags(SYN).ack(500_001)],
+            &goes_on,
+        ]
+        .concat(),
+        // Nor numbers that fit the connection, too.
+        [
+            &live[..],
+            &[
+                client(2, b"").flags(SYN),
+                server(101, b"").flags(SYN).ack(3),
+            ],
+            &goes_on,
+        ]
+        .concat(),
+    ] {
+        assert_eq!(dialogue(&packets), ">a?<a!>b?<b!");
+    }
+    let several = [answered[0], server(1, b"").flags(SYN).ack(500_001)];
+    let used = [&[client(500_001, b"").ack(8000)], &answered[1..]].concat();
+    let packets = [&live[..], &[syn], &several, &used].concat();
+    assert_eq!(dialogue(&packets), ">a?<a!>c?<c!");
     // Its answer may not have been captured: then the octets that follow tell.
     let (syn, octets) = (client(3_000_000_000, b"").flags(SYN), 3_000_000_001);
     let used = [
@@ -1243,6 +1271,26 @@ fn an_acknowledgment_beyond_a_fin_proves_that_it_was_none() {
 }
 
 #[test]
+fn a_wide_hole_waits_for_nothing_once_it_is_acknowledged() {
+    // Of a transfer of gigabytes the capture has a segment now and then.
+    const STEP: u32 = 800_000_000;
+    let mut capture = Capture::new();
+    capture.take(&client(0, b"").flags(SYN));
+    for n in 1..20_u32 {
+        let at = STEP.wrapping_mul(n);
+        capture
+            .take(&client(at, b"x"))
+            .take(&server(1, b"").ack(at.wrapping_add(1)));
+        // Nobody has claimed the stream before its first octets, so nobody is told of what they follow.
+        let gap = Gap(ToServer, u64::from(STEP) - 1);
+        let data = Data(ToServer, b"x".to_vec(), 0);
+        let expected = [gap, data];
+        assert_eq!(notes(), expected[usize::from(n == 1)..], "{n}");
+    }
+    assert_eq!(capture.close().outside_octets, 0);
+}
+
+#[test]
 fn a_hole_before_fin() {
     let mut capture = Capture::new();
     capture
@@ -1383,14 +1431,15 @@ fn what_a_direction_ended_by_is_told() {
     let acknowledged = client(2, b"").ack(3);
     let reset = server(2, b"").ack(2).flags(RST);
     let later = client(9, b"").flags(SYN).port(7).at(1000);
-    let next = client(77, b"").flags(SYN);
-    let used = server(4000, b"").flags(SYN).ack(78);
+    let next = client(777_000, b"").flags(SYN);
+    let answered = server(4000, b"").flags(SYN).ack(777_001);
+    let used = client(777_001, b"").ack(4001);
     assert_eq!(endings(&[question, answer]), [CaptureEnded, CaptureEnded]);
     let closed = endings(&[question, answer, fin, acknowledged]);
     assert_eq!(closed, [Closed, CaptureEnded]);
     assert_eq!(endings(&[question, answer, reset]), [Reset, Reset]);
     assert_eq!(endings(&[question, answer, later]), [TimedOut, TimedOut]);
-    let replaced = endings(&[question, answer, next, used]);
+    let replaced = endings(&[question, answer, next, answered, used]);
     assert_eq!(replaced, [Replaced, Replaced]);
 }
 
@@ -1406,10 +1455,12 @@ fn a_syn_with_another_number_opens_the_next_stream() {
         .take(&server(199, b"").flags(SYN).ack(100))
         .take(&client(99, b"").flags(SYN));
     assert_eq!(notes(), [Data(ToServer, b"one".to_vec(), 0)]);
-    // Anybody can forge one: it counts when it is answered.
-    capture.take(&client(5000, b"").flags(SYN));
+    // Anybody can forge one, and an answer: they count when their numbers are used.
+    capture
+        .take(&client(500_000, b"").flags(SYN))
+        .take(&server(7000, b"").flags(SYN).ack(500_001));
     assert_eq!(notes(), []);
-    capture.take(&server(7000, b"").flags(SYN).ack(5001));
+    capture.take(&client(500_001, b"").ack(7001));
     let expected = [
         Gap(ToServer, 2),
         Data(ToServer, b"late".to_vec(), 0),
@@ -1418,8 +1469,8 @@ fn a_syn_with_another_number_opens_the_next_stream() {
     ];
     assert_eq!(notes(), expected);
     capture
-        .take(&client(5001, b"two").ack(7001))
-        .take(&server(7001, b"three").ack(5004));
+        .take(&client(500_001, b"two").ack(7001))
+        .take(&server(7001, b"three").ack(500_004));
     let ledger = capture.close();
     assert_eq!((ledger.streams, ledger.picked_up), (2, 0));
     let notes = notes();

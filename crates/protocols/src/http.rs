@@ -17,16 +17,17 @@
 //! elsewhere the lines of the header section before them are recorded, and the next piece that begins
 //! like a message is the next message; until all requests are answered, a response then belongs to
 //! the newest request that was sent before it, because clients that wait for each answer are the
-//! rule. The same goes for octets that are no message, where something is still to be answered;
+//! rule. What was sent before is told by what both ends had acknowledged, and else by time; a response
+//! whose sender had not received the oldest request answers none. The same goes for octets that are no message, where something is still to be answered;
 //! else the stream is left.
 
 use std::collections::VecDeque;
 
 use netcap_dissect::{
-    Beginning, BodyId, Carrier, Cursor, Direction, Ending, PacketInfo, Pending, Reason,
+    Beginning, BodyId, Carrier, Cursor, Direction, Ending, PacketInfo, Pending, Place, Reason,
     Recognition, StreamContext, StreamDissector, StreamProtocol, Then,
 };
-use netcap_record::{Each, Element, Ip, Record, Text, Time, Timestamp, Type};
+use netcap_record::{Each, Element, Ip, Record, Text, Timestamp, Type};
 
 /// How streams of it are recognised and dissected.
 pub(crate) static STREAM: StreamProtocol = StreamProtocol {
@@ -627,11 +628,36 @@ impl State {
     }
 }
 
+/// Where a message begins.
+#[derive(Clone, Copy)]
+struct Began {
+    /// The packet that brought its first octet.
+    packet: PacketInfo,
+    place: Place,
+}
+
+impl Began {
+    /// Whether the sender of an answer had received the beginning of this request; where that is not
+    /// known, whether it was sent earlier.
+    fn is_received(&self, answer: &Began) -> bool {
+        match answer.place.acknowledged {
+            Some(received) => self.place.position < received,
+            None => self.packet.time <= answer.packet.time,
+        }
+    }
+
+    /// Whether the sender of this request had received the beginning of an answer.
+    fn has_seen(&self, answer: &Began) -> bool {
+        let seen = self.place.acknowledged;
+        seen.is_some_and(|seen| seen > answer.place.position)
+    }
+}
+
 /// How far the pending octets are understood.
 #[derive(Clone, Copy, Default)]
 struct Progress {
-    /// The packet that brought the first of them.
-    began: Option<PacketInfo>,
+    /// Where the first of them stands.
+    began: Option<Began>,
     /// Whether they begin with a start line that is whole.
     has_start_line: bool,
     /// How many of them need not be searched for ends of lines again.
@@ -651,8 +677,7 @@ impl Progress {
 
 /// A request that waits for its answer.
 struct Request {
-    /// The packet that it began in.
-    packet: PacketInfo,
+    began: Began,
     header: Box<[u8]>,
 }
 
@@ -661,6 +686,8 @@ struct Request {
 struct Side {
     state: State,
     progress: Progress,
+    /// Where the octets end that it was given.
+    position: u64,
     /// Requests that this direction brought.
     waiting: VecDeque<Request>,
     /// Octets of their header sections.
@@ -709,10 +736,28 @@ impl Side {
         self.waiting.len() > MOST_WAITING || self.octets_waiting > MOST_OCTETS_WAITING
     }
 
-    /// Whether the waiting request of that place began before `time`.
-    fn has_sent_before(&self, time: Time, place: usize) -> bool {
-        let request = self.waiting.get(place);
-        request.is_some_and(|request| request.packet.time <= time)
+    /// Where a message begins of which so many octets have been given, with what brought them.
+    fn began(&self, octets: usize, carrier: Carrier) -> Began {
+        let position = self.position.saturating_sub(octets as u64);
+        Began {
+            packet: carrier.packet,
+            place: Place {
+                position,
+                ..carrier.place
+            },
+        }
+    }
+
+    /// Whether the oldest waiting request may have got an answer.
+    fn has_asked(&self, answer: &Began) -> bool {
+        let oldest = self.waiting.front();
+        oldest.is_some_and(|request| request.began.is_received(answer))
+    }
+
+    /// Whether the one behind it may have, too.
+    fn has_asked_again(&self, answer: &Began) -> bool {
+        let next = self.waiting.get(1).map(|request| request.began);
+        next.is_some_and(|next| next.is_received(answer) && !next.has_seen(answer))
     }
 
     fn next_waiting(&mut self) -> Option<Request> {
@@ -796,7 +841,8 @@ impl Both<Side> {
             State::Lost => match begins(input.rest()) {
                 Recognition::Yes => side.state = State::Header,
                 Recognition::More => {
-                    side.progress.began.get_or_insert(context.packet());
+                    let began = side.began(input.remaining(), context.carrier());
+                    side.progress.began.get_or_insert(began);
                     return Step::Wait;
                 }
                 Recognition::No => {
@@ -833,8 +879,8 @@ impl Both<Side> {
         input: &mut Cursor<'_>,
         context: &mut StreamContext<'_, '_>,
     ) -> Step {
-        let progress = &mut self.of(direction).progress;
-        if progress.searched == 0 {
+        let side = self.of(direction);
+        if side.progress.searched == 0 {
             // RFC 9112 section 2.2: empty lines before a message do not count.
             while let [b'\r' | b'\n', ..] = input.rest() {
                 let _ = input.u8();
@@ -844,7 +890,9 @@ impl Both<Side> {
             }
         }
         let octets = input.rest();
-        let packet = *progress.began.get_or_insert(context.packet());
+        let began = side.began(octets.len(), context.carrier());
+        let progress = &mut side.progress;
+        let began = *progress.began.get_or_insert(began);
         let length = loop {
             let Some(end) = progress.line_end(octets) else {
                 if !progress.has_start_line && !may_begin(octets) {
@@ -868,7 +916,7 @@ impl Both<Side> {
         }
         self.of(direction).progress = Progress::default();
         let header = unfolded(input.bytes(length).unwrap_or_default());
-        match self.message(direction, packet, header, context) {
+        match self.message(direction, began, header, context) {
             Then::GoOn => Step::Next,
             Then::Leave => Step::Leave,
         }
@@ -920,8 +968,8 @@ impl Both<Side> {
             .rposition(|octet| *octet == b'\n')
             .and_then(|end| octets.get(..=end));
         match (lines, progress.began) {
-            (Some(lines), Some(packet)) if progress.has_start_line => {
-                self.message(direction, packet, unfolded(lines), context)
+            (Some(lines), Some(began)) if progress.has_start_line => {
+                self.message(direction, began, unfolded(lines), context)
             }
             _ => Then::GoOn,
         }
@@ -930,7 +978,7 @@ impl Both<Side> {
     fn message(
         &mut self,
         direction: Direction,
-        packet: PacketInfo,
+        began: Began,
         header: Box<[u8]>,
         context: &mut StreamContext<'_, '_>,
     ) -> Then {
@@ -939,7 +987,7 @@ impl Both<Side> {
             context.note(Cursor::new(NAME, &header).malformed(reason));
         }
         if message.start.is_response() {
-            return self.response(direction, packet, &message, context);
+            return self.response(direction, began, &message, context);
         }
         let side = self.of(direction);
         match message.length {
@@ -956,7 +1004,7 @@ impl Both<Side> {
         }
         let side = self.of(direction);
         side.octets_waiting += header.len();
-        side.waiting.push_back(Request { packet, header });
+        side.waiting.push_back(Request { began, header });
         while self.of(direction).is_full() {
             context.note(Cursor::new(NAME, &[]).malformed(Reason::Count));
             self.give_up_one(direction, context);
@@ -967,7 +1015,7 @@ impl Both<Side> {
     fn response(
         &mut self,
         direction: Direction,
-        packet: PacketInfo,
+        began: Began,
         message: &Message<'_>,
         context: &mut StreamContext<'_, '_>,
     ) -> Then {
@@ -977,12 +1025,15 @@ impl Both<Side> {
             self.of(direction).state = State::Header;
             return Then::GoOn;
         }
-        let answered = self.answered(asking, packet.time, context);
+        let answered = self.answered(asking, &began, context);
         let request = answered
             .as_ref()
             .map_or_else(Message::default, |request| Message::read(&request.header));
-        let began = answered.as_ref().map_or(packet, |request| request.packet);
-        emit(asking, began, &request, Some((packet, message)), context);
+        let packet = began.packet;
+        let first = answered
+            .as_ref()
+            .map_or(packet, |request| request.began.packet);
+        emit(asking, first, &request, Some((packet, message)), context);
 
         // RFC 9110 sections 9.3.6 and 15.2.2.
         let is_tunnel = request.start.has_method(b"CONNECT") && (200..=299).contains(&code);
@@ -1007,23 +1058,25 @@ impl Both<Side> {
         Then::GoOn
     }
 
-    /// The request that a response answers which began at `time`.
+    /// The request that a response answers.
     ///
-    /// The oldest one, unless messages may be missing: then the newest one that was sent before.
+    /// The oldest one, unless messages may be missing: then the newest one that was sent before. None
+    /// where the server had not received any of it.
     fn answered(
         &mut self,
         asking: Direction,
-        time: Time,
+        answer: &Began,
         context: &mut StreamContext<'_, '_>,
     ) -> Option<Request> {
         let has_lost = self.to_server.has_lost || self.to_client.has_lost;
         if has_lost {
-            while self.of(asking).has_sent_before(time, 1) {
+            while self.of(asking).has_asked_again(answer) {
                 self.give_up_one(asking, context);
             }
         }
         let side = self.of(asking);
-        if has_lost && !side.has_sent_before(time, 0) {
+        let is_known = answer.place.acknowledged.is_some();
+        if (has_lost || is_known) && !side.has_asked(answer) {
             return None;
         }
         let request = side.next_waiting();
@@ -1036,8 +1089,14 @@ impl Both<Side> {
 
     /// Records the oldest request without an answer.
     fn give_up_one(&mut self, direction: Direction, context: &mut StreamContext<'_, '_>) {
-        if let Some(Request { packet, header }) = self.of(direction).next_waiting() {
-            emit(direction, packet, &Message::read(&header), None, context);
+        if let Some(Request { began, header }) = self.of(direction).next_waiting() {
+            emit(
+                direction,
+                began.packet,
+                &Message::read(&header),
+                None,
+                context,
+            );
         }
     }
 
@@ -1137,6 +1196,9 @@ impl Stream {
         context: &mut StreamContext<'_, '_>,
     ) -> Then {
         let Stream { pending, sides, .. } = self;
+        if !octets.is_empty() {
+            sides.of(direction).position = context.carrier().place.position + octets.len() as u64;
+        }
         let mut then = Then::GoOn;
         let fits = pending.of(direction).feed(octets, |octets| {
             let mut input = Cursor::new(NAME, octets);
@@ -1176,7 +1238,9 @@ impl Stream {
                 (direction.other(), tunnel),
             ] {
                 let pending = self.pending.of(direction);
-                if let Some(carrier) = carrier {
+                if let Some(mut carrier) = carrier {
+                    let octets = pending.octets().len();
+                    carrier.place = self.sides.of(direction).began(octets, carrier).place;
                     *self.rest.of(direction) = Some((carrier, pending.octets().to_vec()));
                     pending.clear();
                 }
@@ -1267,6 +1331,8 @@ mod tests {
         Bodies, BodyEvent, Endpoint, Entropy, Output, Registry, Selection, StreamEnds, Turn,
     };
     use netcap_record::{Message as Decoded, Scalar};
+
+    use netcap_record::Time;
 
     use super::*;
 
@@ -1397,6 +1463,11 @@ mod tests {
 
     /// Dissects a stream, the event of place `n` at second `n` or all at once, and ends it.
     fn dissect_at(events: &[Event<'_>], time: impl Fn(usize) -> i64) -> Seen {
+        dissect_in(events, |event| (time(event), Place::default()))
+    }
+
+    /// The same, where it is known what both ends had received.
+    fn dissect_in(events: &[Event<'_>], at: impl Fn(usize) -> (i64, Place)) -> Seen {
         let registry = Registry::new(&[], STREAM.schemas, &Selection::default()).unwrap();
         let (mut output, mut entropy) = (Output::new(&registry), Entropy::default());
         output.bodies = Some(Bodies::default());
@@ -1404,7 +1475,7 @@ mod tests {
         let mut stream = (STREAM.start)();
         for (place, event) in events.iter().chain(&[ClientEnd, ServerEnd]).enumerate() {
             let packet = PacketInfo {
-                time: Time::new(time(place), 0),
+                time: Time::new(at(place).0, 0),
                 link_type: 1,
                 original_len: 0,
                 index: 0,
@@ -1415,7 +1486,11 @@ mod tests {
                 &registry,
                 &mut output,
                 &mut entropy,
-                Carrier { packet, macs: None },
+                Carrier {
+                    packet,
+                    macs: None,
+                    place: at(place).1,
+                },
                 &mut troubles,
             );
             let context = &mut context;
@@ -2035,6 +2110,83 @@ mod tests {
         let times = [0, 10, 20, 21, 11, 21];
         let seen = dissect_at(&events, |place| times.get(place).copied().unwrap_or(30));
         assert_eq!(seen.pairs(), ["GET /a 0", "GET /b 200", "GET /c 404"]);
+    }
+
+    /// Events with the second of each, and what its sender had received.
+    fn talk(events: &[(Event<'_>, i64, u64)]) -> Vec<String> {
+        let (mut ends, mut places) = ([0; 2], Vec::new());
+        for (event, second, received) in events {
+            let (side, octets) = match event {
+                Client(octets) => (0, octets.len() as u64),
+                Server(octets) => (1, octets.len() as u64),
+                ClientGap(octets) => (0, *octets),
+                ServerGap(octets) => (1, *octets),
+                _ => continue,
+            };
+            let place = Place {
+                position: ends[side],
+                acknowledged: Some(*received),
+            };
+            places.push((*second, place));
+            ends[side] += octets;
+        }
+        let events: Vec<Event<'_>> = events.iter().map(|(event, ..)| *event).collect();
+        let at = |event: usize| places.get(event).copied().unwrap_or((99, Place::default()));
+        dissect_in(&events, at).pairs()
+    }
+
+    #[test]
+    fn what_was_received_tells_which_request_a_response_answers() {
+        let [a, b, c] = [GET, GET_B, GET_C].map(|request| request.len() as u64);
+        let [ok, not_found] = [OK, NOT_FOUND].map(|answer| answer.len() as u64);
+        // An answer is lost, and the server's segments were captured one packet early.
+        let lost = [
+            (Client(GET), 1, 0),
+            (Server(OK), 0, a),
+            (Client(GET_B), 3, ok),
+            (ServerGap(9), 4, a + b + c),
+            (Client(GET_C), 5, ok + 9),
+            (Server(NOT_FOUND), 4, a + b + c),
+            (Client(GET), 7, ok + 9 + not_found),
+            (Server(OK), 6, a + b + c + a),
+        ];
+        assert_eq!(
+            talk(&lost),
+            ["GET /a 200", "GET /b 0", "GET /c 404", "GET /a 200"]
+        );
+        // Answers and questions come in bulk behind a gap.
+        let bulk = [
+            (Client(GET), 1, 0),
+            (ServerGap(9), 1, a),
+            (Client(GET_B), 3, 9),
+            (Client(GET_C), 5, 9 + ok),
+            (Server(OK), 10, a + b),
+            (Server(NOT_FOUND), 10, a + b + c),
+        ];
+        assert_eq!(talk(&bulk), ["GET /a 0", "GET /b 200", "GET /c 404"]);
+        // A request is lost, and its answer belongs to none.
+        let request = [
+            (Client(GET), 1, 0),
+            (Server(OK), 2, a),
+            (ClientGap(b), 3, ok),
+            (Client(GET_C), 3, ok + not_found),
+            (Server(NOT_FOUND), 4, a + b),
+            (Server(OK), 5, a + b + c),
+        ];
+        assert_eq!(talk(&request), ["GET /a 200", "404", "GET /c 200"]);
+        // The server was tired of waiting when the request was under way.
+        let late = [(Client(GET), 1, 0), (Server(NOT_FOUND), 2, 0)];
+        assert_eq!(talk(&late), ["404", "GET /a 0"]);
+        // What was asked at once is answered in order, and what was asked again too.
+        let pipelined = [
+            (Client(GET), 1, 0),
+            (Client(GET_B), 1, 0),
+            (Client(GET_C), 1, ok),
+            (Server(OK), 2, a + b),
+            (Server(NOT_FOUND), 2, a + b + c),
+            (Server(OK), 2, a + b + c),
+        ];
+        assert_eq!(talk(&pipelined), ["GET /a 200", "GET /b 404", "GET /c 200"]);
     }
 
     #[test]

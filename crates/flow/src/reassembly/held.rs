@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use netcap_dissect::Carrier;
 
-use super::{Moment, PIECE, Position};
+use super::{Moment, PIECE, Position, Rival};
 use crate::absences::Absences;
 use crate::stream_limits::OverlapPolicy;
 
@@ -36,8 +36,8 @@ pub(super) struct Held {
     pub(super) spoke: u64,
     /// The latest gaps.
     pub(super) gaps: [Range<Position>; GAPS],
-    /// Numbers that other SYNs gave the first octet, the latest last.
-    pub(super) rivals: Vec<u32>,
+    /// What other SYNs said, the latest last.
+    pub(super) rivals: Vec<Rival>,
 }
 
 /// What the capture tells of whether the receiver took octets, the best last.
@@ -82,6 +82,8 @@ pub(super) struct Origin {
     pub(super) number: u64,
     /// How many of its direction had come before: see [`Held::came`].
     pub(super) nth: u32,
+    /// The number that it acknowledges, if it does.
+    pub(super) acknowledgment: Option<u32>,
     /// The number up to which the other direction must have been handed on before.
     pub(super) need: Option<u32>,
     pub(super) standing: Standing,

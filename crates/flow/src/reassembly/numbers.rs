@@ -1,17 +1,46 @@
 //! Which number the first octet of a direction has, where several SYNs say so differently (RFC 9293
 //! section 3.4): that of the SYN which the other end acknowledges.
+//!
+//! A SYN on a live connection, and one that answers it, change nothing, for everybody can send both:
+//! what follows decides. A segment that fits the connection belongs to it, whatever else it fits.
 
 use super::held::RIVALS;
 use super::{Half, OPEN, Scale, WINDOW};
 use crate::stream_ledger::StreamLedger;
 
+/// What a SYN tells of the end that sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The number of the first octet.
+    pub(crate) first: u32,
+    pub(crate) scale: Scale,
+}
+
+/// What another SYN than that of the connection tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rival {
+    pub(crate) opening: Told,
+    /// What the SYN tells that answers it, if one does.
+    pub(crate) answer: Option<Told>,
+}
+
 impl Half {
+    /// A direction of which a SYN is known.
+    pub(crate) fn opened(told: Told, is_settled: bool) -> Half {
+        let mut half = Half::default();
+        half.start(told.first);
+        half.show(told.first);
+        half.scale = told.scale;
+        half.is_settled = is_settled;
+        half
+    }
+
     /// Whether that is open.
-    pub(super) fn is_undecided(&self) -> bool {
+    pub(crate) fn is_undecided(&self) -> bool {
         !self.is_settled && !self.rivals().is_empty()
     }
 
-    fn rivals(&self) -> &[u32] {
+    fn rivals(&self) -> &[Rival] {
         self.held.as_ref().map_or(&[], |held| &held.rivals)
     }
 
@@ -22,32 +51,78 @@ impl Half {
 
     /// Whether another SYN gave this number to the first octet.
     pub(crate) fn has_rival(&self, number: u32) -> bool {
-        self.rivals().contains(&number)
+        self.rivals()
+            .iter()
+            .any(|rival| rival.opening.first == number)
     }
 
-    /// The number among those of other SYNs that a segment fits which does not fit this stream: one
-    /// not farther from it than any window reaches.
-    pub(crate) fn fits_rival(&self, number: u32) -> Option<u32> {
+    /// The other SYN that a segment with these numbers uses: it fits that and not the connection.
+    /// Where that SYN was answered both numbers tell, else what is farther from the connection than
+    /// any window reaches.
+    pub(crate) fn used_rival(
+        &self,
+        number: u32,
+        acknowledgment: Option<u32>,
+        other: &Half,
+    ) -> Option<Rival> {
         /// Octets that a segment may be ahead, where the capture lacks those before.
         const AHEAD: u32 = 1 << 20;
-        let fits_own = || self.position(number).abs_diff(self.next) <= WINDOW;
-        if self.is_started() && (self.is_undecided() || fits_own()) {
+        if self.is_undecided() {
             return None;
         }
-        let mut rivals = self.rivals().iter().copied();
-        rivals.find(|rival| number.wrapping_sub(*rival) < AHEAD)
+        let is_behind = |number: u32, first: u32| number.wrapping_sub(first) < AHEAD;
+        let fits_both = || self.is_near(number) && acknowledgment.is_none_or(|n| other.is_near(n));
+        let is_possible =
+            || self.is_started() && self.position(number).abs_diff(self.next) <= WINDOW;
+        let is_used = |rival: &&Rival| {
+            let is_used = match rival.answer {
+                Some(told) => {
+                    acknowledgment.is_some_and(|n| is_behind(n, told.first)) && !fits_both()
+                }
+                None => !is_possible(),
+            };
+            is_used && is_behind(number, rival.opening.first)
+        };
+        self.rivals().iter().rfind(is_used).copied()
     }
 
-    /// Remembers the number that another SYN gives the first octet.
-    pub(crate) fn add_rival(&mut self, number: u32) {
-        if self.starts_at(number) || self.has_rival(number) {
-            return;
+    /// Whether a number is one that the connection may be at: within the window, as far as it is known.
+    fn is_near(&self, number: u32) -> bool {
+        const NEAR: u64 = 1 << 16;
+        let reach = self.edge.saturating_sub(self.next).max(NEAR);
+        self.is_started() && self.position(number).abs_diff(self.next) <= reach
+    }
+
+    /// Remembers what another SYN tells.
+    pub(crate) fn add_rival(&mut self, opening: Told) {
+        if !self.starts_at(opening.first) && !self.has_rival(opening.first) {
+            let answer = None;
+            self.remember(Rival { opening, answer });
         }
+    }
+
+    /// Remembers what a SYN tells that answers another one than that of the connection.
+    pub(crate) fn answer_rival(&mut self, number: u32, answer: Told) {
+        let rivals = self.rivals().iter();
+        let mut answered = rivals.filter(|rival| rival.opening.first == number);
+        let Some(rival) = answered.clone().next().copied() else {
+            return;
+        };
+        if !answered.any(|rival| rival.answer == Some(answer)) {
+            let answer = Some(answer);
+            self.remember(Rival { answer, ..rival });
+        }
+    }
+
+    fn remember(&mut self, rival: Rival) {
         let rivals = &mut self.held.get_or_insert_default().rivals;
+        // An answer is more than none.
+        let is_less = |there: &Rival| there.opening == rival.opening && there.answer.is_none();
+        rivals.retain(|there| !is_less(there));
         if rivals.len() == RIVALS {
             rivals.remove(0);
         }
-        rivals.push(number);
+        rivals.push(rival);
     }
 
     /// Decides among the numbers by what the other end acknowledges: the one closest before it. Where
@@ -61,7 +136,8 @@ impl Half {
         if self.is_settled || !self.is_started() {
             return;
         }
-        let numbers = self.rivals().iter().copied().chain([self.start]);
+        let rivals = self.rivals().iter().map(|rival| rival.opening.first);
+        let numbers = rivals.chain([self.start]);
         let before = |number: &u32| acknowledgment.wrapping_sub(*number);
         let closest = numbers.min_by_key(before).unwrap_or(self.start);
         match u64::from(before(&closest)) > WINDOW {
@@ -76,7 +152,10 @@ impl Half {
     pub(crate) fn accepts_answer(&mut self, number: u32, ledger: &mut StreamLedger) -> bool {
         if !self.is_settled && self.scale == Scale::Unknown {
             // The SYN was not captured: another answer has told the number.
-            self.add_rival(number);
+            self.add_rival(Told {
+                first: number,
+                scale: Scale::Unknown,
+            });
             return true;
         }
         if !self.is_settled && self.has_rival(number) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use netcap_dissect::PacketInfo;
+use netcap_dissect::{PacketInfo, Place};
 use proptest::prelude::*;
 
 use super::held::GAPS;
@@ -23,7 +23,7 @@ struct Notes {
 }
 
 impl Reader for Notes {
-    fn data(&mut self, octets: &[u8], carrier: Carrier) {
+    fn data(&mut self, octets: &[u8], _: Position, _: Option<u32>, carrier: Carrier) {
         let index = carrier.packet.index;
         self.told.push(Told::Data(octets.to_vec(), index));
     }
@@ -283,7 +283,7 @@ impl Model {
     fn pass(&mut self, octets: Vec<u8>, carrier: Carrier, notes: &mut Notes) {
         self.next += octets.len() as u64;
         notes.ledger.octets += octets.len() as u64;
-        notes.data(&octets, carrier);
+        notes.data(&octets, 0, None, carrier);
         if self.end < self.next {
             self.end = OPEN;
         }
@@ -493,7 +493,11 @@ fn carrier(index: u32) -> Carrier {
         index,
         number: 0,
     };
-    Carrier { packet, macs: None }
+    Carrier {
+        packet,
+        macs: None,
+        place: Place::default(),
+    }
 }
 
 fn same(steps: &[Step], start: Option<u32>, policy: OverlapPolicy) {
@@ -677,6 +681,7 @@ fn as_linux_reads() {
                 fin: false,
                 need: None,
                 is_due: true,
+                is_blind: false,
                 is_suspect: false,
             };
             half.take(&arrival, OverlapPolicy::Linux, &mut notes);

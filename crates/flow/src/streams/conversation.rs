@@ -2,16 +2,16 @@
 //!
 //! A capture shows what was sent, and a connection is what was received. So the numbers of a stream
 //! are those that the other end acknowledges, where several SYNs name several; a SYN on a live
-//! connection changes nothing unless what follows uses its number; and a SYN that answers has to
-//! acknowledge the one that it answers. The two directions go on in step: octets wait until those of
+//! connection, answered or not, changes nothing unless what follows uses its number; and a SYN that answers
+//! has to acknowledge the one that it answers. The two directions go on in step: octets wait until those of
 //! the other direction have been handed on that they acknowledge, so that no answer is told before its
 //! question, however the capture has mixed them.
 
-use netcap_dissect::{Carrier, Direction, Ending, PacketInfo, StreamEnds};
+use netcap_dissect::{Carrier, Direction, Ending, PacketInfo, Place, StreamEnds};
 
 use super::{Reading, Stream};
 use crate::claim::Desk;
-use crate::reassembly::{Arrival, Half, Moment, Obstacle, Scale};
+use crate::reassembly::{Arrival, Half, Moment, Obstacle, Rival, Scale, Told};
 use crate::segment::{Segment, flag};
 use crate::stream_ledger::StreamLedger;
 use crate::stream_limits::StreamLimits;
@@ -22,8 +22,8 @@ const BOTH: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opening {
     pub(super) ends: StreamEnds,
-    /// The number of the client's first octet, where a SYN has told it before.
-    pub(super) first: Option<u32>,
+    /// What SYNs have told before, if they have.
+    pub(super) told: Option<Rival>,
 }
 
 impl Stream {
@@ -47,12 +47,13 @@ impl Stream {
         direction: Direction,
         desk: &'s mut Desk<'d>,
     ) -> (&'s mut Half, Reading<'s, 'd>) {
-        let half = match direction {
-            Direction::ToServer => &mut self.to_server,
-            Direction::ToClient => &mut self.to_client,
+        let (half, other) = match direction {
+            Direction::ToServer => (&mut self.to_server, &self.to_client),
+            Direction::ToClient => (&mut self.to_client, &self.to_server),
         };
         let reading = Reading {
             direction,
+            other: other.is_started().then_some(other.next()),
             claim: &mut self.claim,
             ends: &self.ends,
             desk,
@@ -74,9 +75,9 @@ impl Stream {
         halves.any(|half| half.is_settled() || half.has_begun())
     }
 
-    /// Whether a segment opens another stream between the same ends, and how: a SYN after the end, or
-    /// one that the other end answers; octets that fit the number of a SYN and not this stream; and
-    /// after the end octets that were no part of it.
+    /// Whether a segment opens another stream between the same ends, and how: a SYN after the end; a
+    /// segment that fits the number of a SYN, and that of its answer, and not this stream; and after the
+    /// end octets that were no part of it.
     pub(super) fn opening(&self, segment: &Segment<'_>) -> Option<Opening> {
         if segment.has(flag::RST) {
             return None;
@@ -84,32 +85,28 @@ impl Stream {
         let direction = self.direction(segment)?;
         let (half, other) = (self.half(direction), self.half(direction.other()));
         if segment.has(flag::SYN) {
-            // Even with the number that it had before: nobody else would answer that SYN.
-            let answers = segment.has(flag::ACK) && other.has_rival(segment.acknowledgment);
             let is_again = half.starts_at(segment.first());
             let is_reused = half.is_started() && !is_again && self.is_over();
-            let is_new = answers && self.is_live() || is_reused;
-            return is_new.then(|| Opening {
+            return is_reused.then(|| Opening {
                 ends: segment.ends(),
-                first: None,
+                told: None,
             });
         }
-        if let Some(first) = half.fits_rival(segment.sequence)
-            && self.is_live()
-        {
+        let acknowledgment = segment.has(flag::ACK).then_some(segment.acknowledgment);
+        let used = half.used_rival(segment.sequence, acknowledgment, other);
+        if used.is_some() && self.is_live() {
             let ends = StreamEnds {
                 client: segment.source,
                 server: segment.destination,
             };
-            let first = Some(first);
-            return Some(Opening { ends, first });
+            return Some(Opening { ends, told: used });
         }
         let is_reused = self.is_over()
             && !segment.payload.is_empty()
             && !half.may_have(segment.sequence, segment.octets());
         is_reused.then_some(Opening {
             ends: self.ends,
-            first: None,
+            told: None,
         })
     }
 
@@ -198,12 +195,19 @@ impl Stream {
         ledger: &mut StreamLedger,
     ) -> bool {
         let first = segment.first();
+        let scale = segment.scale.map_or(Scale::None, Scale::By);
+        let told = Told { first, scale };
+        let is_live = self.is_live();
         let (half, other) = match direction {
             Direction::ToServer => (&mut self.to_server, &mut self.to_client),
             Direction::ToClient => (&mut self.to_client, &mut self.to_server),
         };
         if segment.has(flag::ACK) {
             let number = segment.acknowledgment;
+            if is_live && !other.is_undecided() && other.has_rival(number) {
+                other.answer_rival(number, told);
+                return false;
+            }
             if !other.is_started() {
                 other.start(number);
             } else if !other.accepts_answer(number, ledger) {
@@ -220,11 +224,11 @@ impl Stream {
             half.start(first);
         } else if !half.starts_at(first) {
             if !segment.has(flag::ACK) || !is_live {
-                half.add_rival(first);
+                half.add_rival(told);
             }
             return false;
         }
-        half.scale = segment.scale.map_or(Scale::None, Scale::By);
+        half.scale = scale;
         true
     }
 
@@ -400,6 +404,10 @@ impl Stream {
             index: 0,
             number: self.last_number,
         };
-        Carrier { packet, macs: None }
+        Carrier {
+            packet,
+            macs: None,
+            place: Place::default(),
+        }
     }
 }
