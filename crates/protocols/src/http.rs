@@ -974,7 +974,10 @@ impl Both<Side> {
         }
         let side = self.of(direction);
         match message.length {
-            Length::Unsaid if message.start.has_method(b"CONNECT") => side.state = State::Tunnel,
+            // RFC 9110 section 9.3.6: it has no body; some say so.
+            Length::Unsaid | Length::Counted(0) if message.start.has_method(b"CONNECT") => {
+                side.state = State::Tunnel;
+            }
             Length::Unsaid => side.state = State::Header,
             Length::Counted(octets) => side.state = State::body(octets),
             Length::Chunked => side.state = State::ChunkSize,
@@ -1860,6 +1863,17 @@ mod tests {
         assert_eq!(seen.pairs(), ["CONNECT b.example:443 200"]);
         assert_eq!(seen.rest, ["0 \\x16\\x03\\x01\\x00*", "2 \\x16\\x03\\x03"]);
         assert_eq!(seen.troubles, []);
+        let said = b"CONNECT b.example:443 HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+        let seen = dissect(&[
+            Client(said),
+            Client(b"\x16\x03\x01"),
+            Server(b"HTTP/1.1 200 Yes\r\n\r\n"),
+        ]);
+        assert_eq!(seen.pairs(), ["CONNECT b.example:443 200"]);
+        assert_eq!(
+            (seen.rest, seen.troubles),
+            (vec!["1 \\x16\\x03\\x01".into()], vec![])
+        );
         let early = [&connect[..], GET].concat();
         let seen = dissect(&[Client(&early), Server(refused), Client(GET_B), Server(OK)]);
         assert_eq!(
