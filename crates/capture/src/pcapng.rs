@@ -654,6 +654,45 @@ mod tests {
         }
     }
 
+    /// Statistics and counts of drops that are cut anywhere, or have any octet changed, give the same of
+    /// batches of any size, and no panic.
+    #[test]
+    fn spoilt_counts_of_drops() {
+        for order in ORDERS {
+            let count = option(order, 4, &[0, 0, 0, 0, 0, 0, 0, 7]);
+            let mut body = order.u32(0).to_vec();
+            body.extend([0; 8]);
+            body.extend(option(order, 5, &[1; 8]));
+            body.extend(option(order, 7, &[2; 8]));
+            let octets = [
+                section(order),
+                interface(order, 1, 0, b""),
+                enhanced(order, 0, 1, b"x", &count),
+                block(order, 5, &body),
+            ];
+            let octets = octets.concat();
+            let lost = |octets: &[u8], packets: usize| {
+                let reader = Box::new(std::io::Cursor::new(octets.to_vec()));
+                let mut source = crate::from_reader("test", reader, None).ok()?;
+                let (seen, _) = drain(source.as_mut(), &mut Batch::new(1 << 16, packets));
+                let origins = source.origins();
+                let lost = origins.iter().map(|origin| origin.lost);
+                Some((seen.len(), lost.fold(0_u64, u64::saturating_add)))
+            };
+            for end in 0..octets.len() {
+                let cut = &octets[..end];
+                assert_eq!(lost(cut, 1), lost(cut, 100), "cut at {end}");
+            }
+            for at in 0..octets.len() {
+                for change in [1, 0x80, 0xff] {
+                    let mut spoilt = octets.clone();
+                    spoilt[at] ^= change;
+                    assert_eq!(lost(&spoilt, 1), lost(&spoilt, 100), "octet {at}");
+                }
+            }
+        }
+    }
+
     /// The drops that a capture of these blocks tells of.
     fn dropped(blocks: &[Vec<u8>]) -> u64 {
         let octets = blocks.concat();

@@ -10,7 +10,7 @@
 //! whether they contradict it is not known any more.
 //!
 //! A hole is given up, which is told as a gap, when the other end has acknowledged all of it and its
-//! direction has gone on for [`LATE`] segments, because captures reorder, or it is too [`WIDE`] for that; when too much waits behind
+//! direction has gone on for [`LATE`] segments, because captures reorder, or is more than [`WIDE`] ahead; when too much waits behind
 //! it, or when its owner says so. Memory follows the octets received, never a sequence number somebody
 //! claimed.
 
@@ -45,7 +45,7 @@ pub(crate) const PIECE: usize = 192;
 /// Segments of a direction after which a hole that the other end has acknowledged is given up: so far
 /// behind others of its direction, and behind its acknowledgment, a capture may bring a segment.
 const LATE: u32 = 32;
-/// Octets of a hole that no segments so late can fill.
+/// Octets that no segments so late bring, if the other end has acknowledged as many ahead of them.
 const WIDE: u64 = LATE as u64 * u16::MAX as u64;
 
 /// When a segment came: packet time, and among those of one time the order in the capture.
@@ -412,8 +412,10 @@ impl Half {
             .pieces
             .get(&end)
             .map_or(held.fin, |piece| piece.origin.nth);
-        let is_late = held.came.wrapping_sub(behind) >= LATE || end - self.next > WIDE;
-        (is_late && self.is_acknowledged(end)).then_some(end)
+        let acknowledged = self.position(self.acknowledged);
+        let is_late =
+            held.came.wrapping_sub(behind) >= LATE || acknowledged.saturating_sub(self.next) > WIDE;
+        (end <= acknowledged && is_late).then_some(end)
     }
 
     /// What has its turn as far as this direction tells.

@@ -1137,6 +1137,44 @@ mod tests {
         }
     }
 
+    /// RFC 6762 sections 10.2 and 22.1: on its port, and there alone, the flag is no part of the class.
+    #[test]
+    fn the_cache_flush_bit_of_multicast_dns() {
+        static UDP: Protocol = Protocol::new("UDP", crate::udp::PROTOCOL.dissect)
+            .reached_by(&[Selector::LinkType(147)]);
+        let shown = |port: u16, class: u16, kind: u16, data: &[u8]| {
+            let mut record = rr(kind, data);
+            record.splice(3..5, class.to_be_bytes());
+            let port = port.to_be_bytes();
+            let octets = message([0, 1, 0, 0], &[&record]);
+            let packet = [&port[..], &port, &[0; 4], &octets].concat();
+            let walked = walk_packet(&[&UDP, &PROTOCOL], 147, &packet);
+            let record = netcap_record::Message::parse(Dns::SCHEMA, walked.of("DNS")[0]).unwrap();
+            let mut cell = Vec::new();
+            let field = Dns::SCHEMA.field("Answers").unwrap();
+            netcap_record::csv::cell(&record, field, &Default::default(), &mut cell);
+            String::from_utf8(cell).unwrap()
+        };
+        let six = b"\x20\x01\x0d\xb8";
+        let six = [&six[..], &[0; 11], &[1]].concat();
+        for (kind, data, address) in [
+            (1, &[192, 0, 2, 7][..], "192.0.2.7"),
+            (28, &six, "2001:db8::1"),
+        ] {
+            // The class stands in the record as it was sent.
+            let found = shown(5353, 0x8001, kind, data);
+            assert!(
+                found.contains(address) && found.contains("32769"),
+                "{found}"
+            );
+            assert!(shown(5353, 1, kind, data).contains(address));
+            // Another class, and another port.
+            assert!(!shown(5353, 0x8003, kind, data).contains(address));
+            assert!(!shown(5355, 0x8001, kind, data).contains(address));
+            assert!(!shown(53, 0x8001, kind, data).contains(address));
+        }
+    }
+
     #[test]
     fn octets_behind_the_message_are_ignored() {
         let (fate, entries) = trouble(&message([1, 0, 0, 0], &[ASKED, b"trailing"]));

@@ -13,6 +13,9 @@
 //! to whatever is inside, with the octets behind the header sections, and those that the client sent
 //! behind CONNECT before it was answered.
 //!
+//! Of a request that waits for 100 (Continue) and is answered otherwise the body may be missing: where a
+//! request line with a registered method follows, it is.
+//!
 //! Where octets are missing inside a body of known length nothing is lost. Where they are missing
 //! elsewhere the lines of the header section before them are recorded, and the next piece that begins
 //! like a message is the next message; until all requests are answered, a response then belongs to
@@ -482,6 +485,8 @@ struct Message<'a> {
     content_encoding: &'a [u8],
     server: &'a [u8],
     length: Length,
+    /// Whether the client may hold the body back until it is asked for: RFC 9110 section 10.1.1.
+    expects: bool,
     trouble: Option<Reason>,
 }
 
@@ -522,6 +527,8 @@ impl<'a> Message<'a> {
                     length.count(value);
                 } else if is(b"transfer-encoding") {
                     length.code(value);
+                } else if is(b"expect") {
+                    message.expects |= value.eq_ignore_ascii_case(b"100-continue");
                 }
                 continue;
             };
@@ -692,6 +699,10 @@ struct Side {
     waiting: VecDeque<Request>,
     /// Octets of their header sections.
     octets_waiting: usize,
+    /// Whether nothing has come yet of a body that may be held back.
+    holds_back: bool,
+    /// Whether that request was answered all the same: what comes is its body or the next request.
+    was_refused: bool,
     /// The body that is being handed on.
     body: Option<BodyId>,
     /// What brought the first octets behind `CONNECT`.
@@ -718,6 +729,23 @@ impl Side {
         if let Some(body) = self.body.take() {
             context.end_body(body, is_whole);
         }
+    }
+
+    /// Whether it takes more octets to tell a body that was refused from the next request.
+    fn is_undecided(&mut self, octets: &[u8]) -> bool {
+        self.holds_back = false;
+        if !std::mem::take(&mut self.was_refused) {
+            return false;
+        }
+        // A body may begin like a line of any word.
+        let is_known = || is_known(word(octets.trim_ascii_start()).0);
+        match begins(octets) {
+            Recognition::Yes if is_known() => self.state = State::Header,
+            Recognition::Yes => {}
+            Recognition::More => self.was_refused = octets.len() <= LONGEST_METHOD,
+            Recognition::No => {}
+        }
+        self.was_refused
     }
 
     /// What comes is unknown from here on.
@@ -821,6 +849,9 @@ impl Both<Side> {
         context: &mut StreamContext<'_, '_>,
     ) -> Step {
         let side = self.of(direction);
+        if (side.holds_back || side.was_refused) && side.is_undecided(input.rest()) {
+            return Step::Wait;
+        }
         match side.state {
             State::Header => return self.header(direction, input, context),
             State::Body(left) => {
@@ -991,7 +1022,10 @@ impl Both<Side> {
         }
         let side = self.of(direction);
         match message.length {
-            Length::Unsaid if message.start.has_method(b"CONNECT") => side.state = State::Tunnel,
+            // RFC 9110 section 9.3.6: it has no body; some say so.
+            Length::Unsaid | Length::Counted(0) if message.start.has_method(b"CONNECT") => {
+                side.state = State::Tunnel;
+            }
             Length::Unsaid => side.state = State::Header,
             Length::Counted(octets) => side.state = State::body(octets),
             Length::Chunked => side.state = State::ChunkSize,
@@ -1003,6 +1037,8 @@ impl Both<Side> {
             Length::Unclear => side.lose(),
         }
         let side = self.of(direction);
+        side.holds_back =
+            message.expects && matches!(side.state, State::Body(_) | State::ChunkSize);
         side.octets_waiting += header.len();
         side.waiting.push_back(Request { began, header });
         while self.of(direction).is_full() {
@@ -1023,9 +1059,12 @@ impl Both<Side> {
         let is_interim = (100..=199).contains(&code) && code != 101;
         if is_interim {
             self.of(direction).state = State::Header;
+            self.of(asking).holds_back &= code != 100;
             return Then::GoOn;
         }
         let answered = self.answered(asking, &began, context);
+        let asker = self.of(asking);
+        asker.was_refused = asker.holds_back && asker.waiting.is_empty();
         let request = answered
             .as_ref()
             .map_or_else(Message::default, |request| Message::read(&request.header));
@@ -1279,6 +1318,7 @@ impl StreamDissector for Stream {
         let Stream { pending, sides, .. } = self;
         let side = sides.of(direction);
         side.end_body(false, context);
+        (side.holds_back, side.was_refused) = (false, false);
         match side.state {
             State::Body(left) if octets <= left => side.state = State::body(left - octets),
             State::Chunk(left) if octets <= left => side.state = State::chunk(left - octets),
@@ -1898,6 +1938,17 @@ mod tests {
         assert_eq!(seen.pairs(), ["CONNECT b.example:443 200"]);
         assert_eq!(seen.rest, ["0 \\x16\\x03\\x01\\x00*", "2 \\x16\\x03\\x03"]);
         assert_eq!(seen.troubles, []);
+        let said = b"CONNECT b.example:443 HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+        let seen = dissect(&[
+            Client(said),
+            Client(b"\x16\x03\x01"),
+            Server(b"HTTP/1.1 200 Yes\r\n\r\n"),
+        ]);
+        assert_eq!(seen.pairs(), ["CONNECT b.example:443 200"]);
+        assert_eq!(
+            (seen.rest, seen.troubles),
+            (vec!["1 \\x16\\x03\\x01".into()], vec![])
+        );
         let early = [&connect[..], GET].concat();
         let seen = dissect(&[Client(&early), Server(refused), Client(GET_B), Server(OK)]);
         assert_eq!(
@@ -2280,6 +2331,49 @@ mod tests {
         // There it may be in small letters.
         let events = [Client(GET), Server(OK), Client(b"own /b HTTP/1.1\r\n\r\n")];
         assert_eq!(pairs(&events), ["GET /a 200", "own /b 0"]);
+    }
+
+    /// RFC 9110 section 10.1.1: who is refused need not send the body, and may send it all the same.
+    #[test]
+    fn a_body_that_was_refused_may_be_missing() {
+        let refused = b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n";
+        let unauthorized = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno";
+        let counted = b"PUT /p HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 25\r\n\r\n";
+        let chunked =
+            b"PUT /p HTTP/1.1\r\nexpect: 100-Continue\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let in_chunks = b"5\r\nGET /\r\n0\r\n\r\n";
+        for (answer, code) in [(&refused[..], 417), (&unauthorized[..], 401)] {
+            for (request, body) in [
+                (&counted[..], &b"0123456789012345678901234"[..]),
+                (&chunked[..], &in_chunks[..]),
+            ] {
+                let expected = [format!("PUT /p {code}"), "GET /b 404".to_string()];
+                let (first, second) = GET_B.split_at(2);
+                let events = [
+                    Client(request),
+                    Server(answer),
+                    Client(first),
+                    Client(second),
+                    Server(NOT_FOUND),
+                ];
+                assert_eq!(pairs(&events), expected);
+                let events = [
+                    Client(request),
+                    Server(answer),
+                    Client(body),
+                    Client(GET_B),
+                    Server(NOT_FOUND),
+                ];
+                assert_eq!(pairs(&events), expected);
+            }
+        }
+        // Asked for, or under way already, it is a body, whatever it looks like.
+        let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let text = b"GET /in/body HTTP/1.1\r\n\r\n";
+        let events = [Client(counted), Server(go_on), Client(text), Server(OK)];
+        assert_eq!(pairs(&events), ["PUT /p 200"]);
+        let events = [Client(counted), Client(text), Server(refused)];
+        assert_eq!(pairs(&events), ["PUT /p 417"]);
     }
 
     #[test]
