@@ -53,6 +53,11 @@ pub(crate) struct Moment {
     pub(crate) number: u64,
 }
 
+/// The position of a sequence number that is the first.
+pub(crate) fn beginning(sequence: u32) -> Position {
+    WRAP | Position::from(sequence)
+}
+
 /// The position of a sequence number that is nearest to another position.
 pub(crate) fn nearest(position: Position, sequence: u32) -> Position {
     let ahead = sequence.wrapping_sub(position as u32) as i32;
@@ -512,7 +517,7 @@ impl Half {
     }
 
     fn first(&self) -> Position {
-        WRAP | Position::from(self.start)
+        beginning(self.start)
     }
 
     fn waits(&self) -> bool {

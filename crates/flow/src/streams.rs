@@ -33,7 +33,7 @@ use netcap_record::{Ip, Time};
 
 use crate::claim::{Claim, Desk};
 use crate::idle::{Idle, Idler, Look};
-use crate::reassembly::{Half, Moment, Position, Reader, Told, nearest};
+use crate::reassembly::{Half, Moment, Position, Reader, Told, beginning, nearest};
 use crate::scope::Scope;
 use crate::segment::{Segment, flag};
 use crate::slab::Slab;
@@ -178,10 +178,14 @@ impl Reader for Reading<'_, '_> {
         acknowledgment: Option<u32>,
         carrier: Carrier,
     ) {
-        let acknowledged = |number| Some(nearest(self.other?, number));
+        // What has brought no octets yet begins near what is acknowledged of it.
+        let acknowledged = acknowledgment.map(|number| match self.other {
+            Some(next) => nearest(next, number),
+            None => beginning(number),
+        });
         let place = Place {
             position,
-            acknowledged: acknowledgment.and_then(acknowledged),
+            acknowledged,
         };
         let carrier = Carrier { place, ..carrier };
         self.claim

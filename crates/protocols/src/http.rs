@@ -663,7 +663,8 @@ struct Request {
 struct Side {
     state: State,
     progress: Progress,
-    /// Where the octets end that it was given.
+    /// Where the octets begin that it was given, and where they end.
+    first: Option<u64>,
     position: u64,
     /// Requests that this direction brought.
     waiting: VecDeque<Request>,
@@ -723,6 +724,12 @@ impl Side {
                 ..carrier.place
             },
         }
+    }
+
+    /// Whether what followed the oldest waiting request is missing, where answers begin there.
+    fn has_missed(&self, first: u64) -> bool {
+        let oldest = self.waiting.front();
+        oldest.is_some_and(|request| request.began.place.acknowledged.is_some_and(|n| n < first))
     }
 
     /// Whether the oldest waiting request may have got an answer.
@@ -1045,7 +1052,9 @@ impl Both<Side> {
         answer: &Began,
         context: &mut StreamContext<'_, '_>,
     ) -> Option<Request> {
-        let has_lost = self.to_server.has_lost || self.to_client.has_lost;
+        let first = self.of(asking.other()).first.unwrap_or_default();
+        let has_lost =
+            self.to_server.has_lost || self.to_client.has_lost || self.of(asking).has_missed(first);
         if has_lost {
             while self.of(asking).has_asked_again(answer) {
                 self.give_up_one(asking, context);
@@ -1174,7 +1183,9 @@ impl Stream {
     ) -> Then {
         let Stream { pending, sides, .. } = self;
         if !octets.is_empty() {
-            sides.of(direction).position = context.carrier().place.position + octets.len() as u64;
+            let (side, start) = (sides.of(direction), context.carrier().place.position);
+            side.first.get_or_insert(start);
+            side.position = start + octets.len() as u64;
         }
         let mut then = Then::GoOn;
         let fits = pending.of(direction).feed(octets, |octets| {
@@ -2079,7 +2090,12 @@ mod tests {
 
     /// Events with the second of each, and what its sender had received.
     fn talk(events: &[(Event<'_>, i64, u64)]) -> Vec<String> {
-        let (mut ends, mut places) = ([0; 2], Vec::new());
+        talk_from(0, events)
+    }
+
+    /// The same, where the server's octets begin elsewhere.
+    fn talk_from(start: u64, events: &[(Event<'_>, i64, u64)]) -> Vec<String> {
+        let (mut ends, mut places) = ([0, start], Vec::new());
         for (event, second, received) in events {
             let (side, octets) = match event {
                 Client(octets) => (0, octets.len() as u64),
@@ -2139,6 +2155,13 @@ mod tests {
             (Server(OK), 5, a + b + c),
         ];
         assert_eq!(talk(&request), ["GET /a 200", "404", "GET /c 200"]);
+        // The first answer is not there at all: answers begin where the second request was sent.
+        let begun = [
+            (Client(GET), 1, 100),
+            (Client(GET_B), 2, 140),
+            (Server(NOT_FOUND), 3, a + b),
+        ];
+        assert_eq!(talk_from(140, &begun), ["GET /a 0", "GET /b 404"]);
         // The server was tired of waiting when the request was under way.
         let late = [(Client(GET), 1, 0), (Server(NOT_FOUND), 2, 0)];
         assert_eq!(talk(&late), ["404", "GET /a 0"]);
