@@ -981,6 +981,12 @@ fn a_syn_on_a_live_connection_changes_nothing_unless_it_is_used() {
     ] {
         assert_eq!(dialogue(&packets), ">a?<a!>b?<b!");
     }
+    // Nor behind a reset.
+    let reset = client(3, b"").flags(RST);
+    let packets = [&live[..], &[reset, syn, answered[0]], &goes_on].concat();
+    assert_eq!(dialogue(&packets), ">a?<a!>b?<b!");
+    let packets = [&live[..], &[reset, syn], &answered].concat();
+    assert_eq!(dialogue(&packets), ">a?<a!>c?<c!");
     let several = [answered[0], server(1, b"").flags(SYN).ack(500_001)];
     let used = [&[client(500_001, b"").ack(8000)], &answered[1..]].concat();
     let packets = [&live[..], &[syn], &several, &used].concat();

@@ -58,12 +58,13 @@ impl Half {
 
     /// The other SYN that a segment with these numbers uses: it fits that and not the connection.
     /// Where that SYN was answered both numbers tell, else what is farther from the connection than
-    /// any window reaches.
+    /// any window reaches, unless that is over.
     pub(crate) fn used_rival(
         &self,
         number: u32,
         acknowledgment: Option<u32>,
         other: &Half,
+        is_over: bool,
     ) -> Option<Rival> {
         /// Octets that a segment may be ahead, where the capture lacks those before.
         const AHEAD: u32 = 1 << 20;
@@ -77,9 +78,10 @@ impl Half {
         let is_used = |rival: &&Rival| {
             let is_used = match rival.answer {
                 Some(told) => {
-                    acknowledgment.is_some_and(|n| is_behind(n, told.first)) && !fits_both()
+                    acknowledgment.is_some_and(|n| is_behind(n, told.first))
+                        && (is_over || !fits_both())
                 }
-                None => !is_possible(),
+                None => !is_possible() || is_over && !self.is_near(number),
             };
             is_used && is_behind(number, rival.opening.first)
         };
