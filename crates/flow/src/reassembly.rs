@@ -511,9 +511,9 @@ impl Half {
         nearest(self.next, sequence)
     }
 
-    /// Where the next octet belongs.
-    pub(crate) fn next(&self) -> Position {
-        self.next
+    /// Where it begins, and where the next octet belongs.
+    pub(crate) fn passed(&self) -> Range<Position> {
+        self.first()..self.next
     }
 
     fn first(&self) -> Position {

@@ -22,6 +22,7 @@ mod conversation;
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -163,8 +164,8 @@ struct Stream {
 /// A direction of a stream on its way to the dissector.
 struct Reading<'a, 'd> {
     direction: Direction,
-    /// Where the other one stands, if that is known.
-    other: Option<Position>,
+    /// Where the other one begins and how far it has come, if that is known.
+    other: Option<Range<Position>>,
     claim: &'a mut Claim,
     ends: &'a StreamEnds,
     desk: &'a mut Desk<'d>,
@@ -178,10 +179,11 @@ impl Reader for Reading<'_, '_> {
         acknowledgment: Option<u32>,
         carrier: Carrier,
     ) {
-        // What has brought no octets yet begins near what is acknowledged of it.
-        let acknowledged = acknowledgment.map(|number| match self.other {
-            Some(next) => nearest(next, number),
-            None => beginning(number),
+        // What has brought no octets yet begins near what is acknowledged of it; less than where it
+        // begins tells nothing.
+        let acknowledged = acknowledgment.and_then(|number| match &self.other {
+            Some(other) => Some(nearest(other.end, number)).filter(|at| *at >= other.start),
+            None => Some(beginning(number)),
         });
         let place = Place {
             position,

@@ -53,7 +53,7 @@ impl Stream {
         };
         let reading = Reading {
             direction,
-            other: other.is_started().then_some(other.next()),
+            other: other.is_started().then(|| other.passed()),
             claim: &mut self.claim,
             ends: &self.ends,
             desk,
