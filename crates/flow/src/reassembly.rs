@@ -122,6 +122,8 @@ pub(crate) struct Half {
     is_closed: bool,
     /// Whether the number of the first octet is beyond doubt: acknowledged, or that of octets.
     is_settled: bool,
+    /// Whether that number is the one of the octets that were captured first.
+    is_picked_up: bool,
     /// Whether the capture shows this direction.
     sight: Sight,
     /// The window scale that this end's SYN offers.
@@ -184,6 +186,7 @@ impl Default for Half {
             held: None,
             is_closed: false,
             is_settled: false,
+            is_picked_up: false,
             sight: Sight::Awaited,
             scale: Scale::Unknown,
         }
@@ -259,6 +262,10 @@ impl Half {
         if !self.is_started() {
             self.start(arrival.sequence);
             self.is_settled = true;
+            self.is_picked_up = true;
+        }
+        if self.begins_before(self.position(arrival.sequence), length) {
+            self.begin_again(arrival.sequence);
         }
         let at = self.position(arrival.sequence);
         if length <= 1 && !arrival.fin && at + 1 == self.next && !self.has_ended() {

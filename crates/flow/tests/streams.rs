@@ -768,6 +768,10 @@ fn an_answer_waits_for_a_question_of_a_connection_that_was_picked_up() {
     let in_pairs = |[q, a]: [Packet<'static>; 2]| [a, q];
     let pairs = [0, 1, 2].map(|n| in_pairs([questions[n], answers[n]]));
     assert_eq!(dialogue(&pairs.concat()), told);
+    let [a, b, c] = [0, 1, 2];
+    let mixed = [answers[b], answers[a], questions[a], questions[b]];
+    let rest = [answers[c], questions[c]];
+    assert_eq!(dialogue(&[&mixed[..], &rest].concat()), told);
     // Each direction on its own, as files have it that were merged and whose clocks disagree.
     assert_eq!(dialogue(&[answers, questions].concat()), told);
     assert_eq!(dialogue(&[questions, answers].concat()), told);

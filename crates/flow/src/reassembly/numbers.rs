@@ -5,7 +5,7 @@
 //! what follows decides. A segment that fits the connection belongs to it, whatever else it fits.
 
 use super::held::RIVALS;
-use super::{Half, OPEN, Scale, WINDOW};
+use super::{Half, OPEN, Position, Scale, WINDOW};
 use crate::stream_ledger::StreamLedger;
 
 /// What a SYN tells of the end that sent it.
@@ -209,6 +209,28 @@ impl Half {
         }
         ledger.late_octets += held.forget(0..self.next);
         self.held = Some(held);
+    }
+
+    /// Whether octets stand before those that were captured first, of which none has been handed on yet.
+    pub(super) fn begins_before(&self, at: Position, length: u64) -> bool {
+        /// So far from each other a capture may have exchanged two.
+        const EARLIER: u64 = 1 << 20;
+        let is_open = self.is_picked_up && !self.has_begun() && self.end == OPEN;
+        let is_before = at < self.next && self.next - at <= EARLIER;
+        // A single octet may be a keep-alive.
+        is_open && is_before && length > 1
+    }
+
+    /// Moves the beginning to an earlier number.
+    pub(super) fn begin_again(&mut self, number: u32) {
+        let (acknowledged, held) = (self.acknowledged, self.held.take());
+        self.start(number);
+        self.acknowledged = acknowledged;
+        self.edge = 0;
+        if let Some(mut held) = held {
+            held.move_to(|at| self.position(at as u32));
+            self.held = Some(held);
+        }
     }
 
     /// Drops octets on a SYN that the answer does not acknowledge (RFC 7413 section 3).
