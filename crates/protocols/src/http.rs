@@ -17,7 +17,7 @@
 //! elsewhere the lines of the header section before them are recorded, and the next piece that begins
 //! like a message is the next message; until all requests are answered, a response then belongs to
 //! the newest request that was sent before it, because clients that wait for each answer are the
-//! rule. What was sent before is told by what both ends had acknowledged, and else by time; a response
+//! rule, and of those that were sent at once to the oldest. What was sent before is told by what both ends had acknowledged, and else by time; a response
 //! whose sender had not received the oldest request answers none. The same goes for octets that are no message, where something is still to be answered;
 //! else the stream is left.
 
@@ -738,10 +738,15 @@ impl Side {
         oldest.is_some_and(|request| request.began.is_received(answer))
     }
 
-    /// Whether the one behind it may have, too.
+    /// Whether the one behind it may have, too, and was not sent at once with it.
     fn has_asked_again(&self, answer: &Began) -> bool {
-        let next = self.waiting.get(1).map(|request| request.began);
-        next.is_some_and(|next| next.is_received(answer) && !next.has_seen(answer))
+        let mut requests = self.waiting.iter().map(|request| request.began);
+        let (Some(oldest), Some(next)) = (requests.next(), requests.next()) else {
+            return false;
+        };
+        let seen = [oldest, next].map(|request| request.place.acknowledged);
+        let is_at_once = seen[0].is_some() && seen[0] == seen[1];
+        next.is_received(answer) && !next.has_seen(answer) && !is_at_once
     }
 
     fn next_waiting(&mut self) -> Option<Request> {
@@ -1063,6 +1068,8 @@ impl Both<Side> {
         let side = self.of(asking);
         let is_known = answer.place.acknowledged.is_some();
         if (has_lost || is_known) && !side.has_asked(answer) {
+            // Its request may come late.
+            side.has_lost |= is_known;
             return None;
         }
         let request = side.next_waiting();
@@ -2162,6 +2169,19 @@ mod tests {
             (Server(NOT_FOUND), 3, a + b),
         ];
         assert_eq!(talk_from(140, &begun), ["GET /a 0", "GET /b 404"]);
+        // An answer was told before its question, and what was asked at once is answered in order.
+        let early = [
+            (Server(OK), 1, a),
+            (Client(GET), 2, 0),
+            (Client(GET_B), 3, ok),
+            (Client(GET_C), 3, ok),
+            (Server(NOT_FOUND), 4, a + b + c),
+            (Server(OK), 4, a + b + c),
+        ];
+        assert_eq!(
+            talk(&early),
+            ["200", "GET /a 0", "GET /b 404", "GET /c 200"]
+        );
         // The server was tired of waiting when the request was under way.
         let late = [(Client(GET), 1, 0), (Server(NOT_FOUND), 2, 0)];
         assert_eq!(talk(&late), ["404", "GET /a 0"]);
