@@ -15,11 +15,12 @@
 //!
 //! Where octets are missing inside a body of known length nothing is lost. Where they are missing
 //! elsewhere the lines of the header section before them are recorded, and the next piece that begins
-//! like a message is the next message; until all requests are answered, a response then belongs to
-//! the newest request that was sent before it, because clients that wait for each answer are the
-//! rule, and of those that were sent at once to the oldest. What was sent before is told by what both ends had acknowledged, and else by time; a response
-//! whose sender had not received the oldest request answers none. The same goes for octets that are no message, where something is still to be answered;
-//! else the stream is left.
+//! like a message is the next message; until all requests are answered, a response then belongs to the
+//! newest request that was sent before it, because clients that wait for each answer are the rule, and
+//! of those that were sent at once to the oldest. What was sent before is told by what both ends had
+//! acknowledged, and else by time; a response whose sender had not received the oldest request answers
+//! none. The same goes for octets that are no message, where something is still to be answered; else
+//! the stream is left.
 
 use std::collections::VecDeque;
 
