@@ -55,6 +55,11 @@ pub(crate) struct Moment {
     pub(crate) number: u64,
 }
 
+/// The position of a sequence number that is the first.
+pub(crate) fn beginning(sequence: u32) -> Position {
+    WRAP | Position::from(sequence)
+}
+
 /// The position of a sequence number that is nearest to another position.
 pub(crate) fn nearest(position: Position, sequence: u32) -> Position {
     let ahead = sequence.wrapping_sub(position as u32) as i32;
@@ -119,6 +124,8 @@ pub(crate) struct Half {
     is_closed: bool,
     /// Whether the number of the first octet is beyond doubt: acknowledged, or that of octets.
     is_settled: bool,
+    /// Whether that number is the one of the octets that were captured first.
+    is_picked_up: bool,
     /// Whether the capture shows this direction.
     sight: Sight,
     /// The window scale that this end's SYN offers.
@@ -181,6 +188,7 @@ impl Default for Half {
             held: None,
             is_closed: false,
             is_settled: false,
+            is_picked_up: false,
             sight: Sight::Awaited,
             scale: Scale::Unknown,
         }
@@ -256,6 +264,10 @@ impl Half {
         if !self.is_started() {
             self.start(arrival.sequence);
             self.is_settled = true;
+            self.is_picked_up = true;
+        }
+        if self.begins_before(self.position(arrival.sequence), length) {
+            self.begin_again(arrival.sequence);
         }
         let at = self.position(arrival.sequence);
         if length <= 1 && !arrival.fin && at + 1 == self.next && !self.has_ended() {
@@ -510,13 +522,13 @@ impl Half {
         nearest(self.next, sequence)
     }
 
-    /// Where the next octet belongs.
-    pub(crate) fn next(&self) -> Position {
-        self.next
+    /// Where it begins, and where the next octet belongs.
+    pub(crate) fn passed(&self) -> Range<Position> {
+        self.first()..self.next
     }
 
     fn first(&self) -> Position {
-        WRAP | Position::from(self.start)
+        beginning(self.start)
     }
 
     fn waits(&self) -> bool {

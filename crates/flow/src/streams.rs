@@ -22,6 +22,7 @@ mod conversation;
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -33,7 +34,7 @@ use netcap_record::{Ip, Time};
 
 use crate::claim::{Claim, Desk};
 use crate::idle::{Idle, Idler, Look};
-use crate::reassembly::{Half, Moment, Position, Reader, Told, nearest};
+use crate::reassembly::{Half, Moment, Position, Reader, Told, beginning, nearest};
 use crate::scope::Scope;
 use crate::segment::{Segment, flag};
 use crate::slab::Slab;
@@ -165,8 +166,8 @@ struct Stream {
 /// A direction of a stream on its way to the dissector.
 struct Reading<'a, 'd> {
     direction: Direction,
-    /// Where the other one stands, if that is known.
-    other: Option<Position>,
+    /// Where the other one begins and how far it has come, if that is known.
+    other: Option<Range<Position>>,
     claim: &'a mut Claim,
     ends: &'a StreamEnds,
     desk: &'a mut Desk<'d>,
@@ -180,10 +181,15 @@ impl Reader for Reading<'_, '_> {
         acknowledgment: Option<u32>,
         carrier: Carrier,
     ) {
-        let acknowledged = |number| Some(nearest(self.other?, number));
+        // What has brought no octets yet begins near what is acknowledged of it; less than where it
+        // begins tells nothing.
+        let acknowledged = acknowledgment.and_then(|number| match &self.other {
+            Some(other) => Some(nearest(other.end, number)).filter(|at| *at >= other.start),
+            None => Some(beginning(number)),
+        });
         let place = Place {
             position,
-            acknowledged: acknowledgment.and_then(acknowledged),
+            acknowledged,
         };
         let carrier = Carrier { place, ..carrier };
         self.claim

@@ -768,6 +768,10 @@ fn an_answer_waits_for_a_question_of_a_connection_that_was_picked_up() {
     let in_pairs = |[q, a]: [Packet<'static>; 2]| [a, q];
     let pairs = [0, 1, 2].map(|n| in_pairs([questions[n], answers[n]]));
     assert_eq!(dialogue(&pairs.concat()), told);
+    let [a, b, c] = [0, 1, 2];
+    let mixed = [answers[b], answers[a], questions[a], questions[b]];
+    let rest = [answers[c], questions[c]];
+    assert_eq!(dialogue(&[&mixed[..], &rest].concat()), told);
     // Each direction on its own, as files have it that were merged and whose clocks disagree.
     assert_eq!(dialogue(&[answers, questions].concat()), told);
     assert_eq!(dialogue(&[questions, answers].concat()), told);
@@ -981,6 +985,12 @@ fn a_syn_on_a_live_connection_changes_nothing_unless_it_is_used() {
     ] {
         assert_eq!(dialogue(&packets), ">a?<a!>b?<b!");
     }
+    // Nor behind a reset.
+    let reset = client(3, b"").flags(RST);
+    let packets = [&live[..], &[reset, syn, answered[0]], &goes_on].concat();
+    assert_eq!(dialogue(&packets), ">a?<a!>b?<b!");
+    let packets = [&live[..], &[reset, syn], &answered].concat();
+    assert_eq!(dialogue(&packets), ">a?<a!>c?<c!");
     let several = [answered[0], server(1, b"").flags(SYN).ack(500_001)];
     let used = [&[client(500_001, b"").ack(8000)], &answered[1..]].concat();
     let packets = [&live[..], &[syn], &several, &used].concat();

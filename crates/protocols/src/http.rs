@@ -18,11 +18,12 @@
 //!
 //! Where octets are missing inside a body of known length nothing is lost. Where they are missing
 //! elsewhere the lines of the header section before them are recorded, and the next piece that begins
-//! like a message is the next message; until all requests are answered, a response then belongs to
-//! the newest request that was sent before it, because clients that wait for each answer are the
-//! rule. What was sent before is told by what both ends had acknowledged, and else by time; a response
-//! whose sender had not received the oldest request answers none. The same goes for octets that are no message, where something is still to be answered;
-//! else the stream is left.
+//! like a message is the next message; until all requests are answered, a response then belongs to the
+//! newest request that was sent before it, because clients that wait for each answer are the rule, and
+//! of those that were sent at once to the oldest. What was sent before is told by what both ends had
+//! acknowledged, and else by time; a response whose sender had not received the oldest request answers
+//! none. The same goes for octets that are no message, where something is still to be answered; else
+//! the stream is left.
 
 use std::collections::VecDeque;
 
@@ -693,7 +694,8 @@ struct Request {
 struct Side {
     state: State,
     progress: Progress,
-    /// Where the octets end that it was given.
+    /// Where the octets begin that it was given, and where they end.
+    first: Option<u64>,
     position: u64,
     /// Requests that this direction brought.
     waiting: VecDeque<Request>,
@@ -776,16 +778,27 @@ impl Side {
         }
     }
 
+    /// Whether what followed the oldest waiting request is missing, where answers begin there.
+    fn has_missed(&self, first: u64) -> bool {
+        let oldest = self.waiting.front();
+        oldest.is_some_and(|request| request.began.place.acknowledged.is_some_and(|n| n < first))
+    }
+
     /// Whether the oldest waiting request may have got an answer.
     fn has_asked(&self, answer: &Began) -> bool {
         let oldest = self.waiting.front();
         oldest.is_some_and(|request| request.began.is_received(answer))
     }
 
-    /// Whether the one behind it may have, too.
+    /// Whether the one behind it may have, too, and was not sent at once with it.
     fn has_asked_again(&self, answer: &Began) -> bool {
-        let next = self.waiting.get(1).map(|request| request.began);
-        next.is_some_and(|next| next.is_received(answer) && !next.has_seen(answer))
+        let mut requests = self.waiting.iter().map(|request| request.began);
+        let (Some(oldest), Some(next)) = (requests.next(), requests.next()) else {
+            return false;
+        };
+        let seen = [oldest, next].map(|request| request.place.acknowledged);
+        let is_at_once = seen[0].is_some() && seen[0] == seen[1];
+        next.is_received(answer) && !next.has_seen(answer) && !is_at_once
     }
 
     fn next_waiting(&mut self) -> Option<Request> {
@@ -1107,7 +1120,9 @@ impl Both<Side> {
         answer: &Began,
         context: &mut StreamContext<'_, '_>,
     ) -> Option<Request> {
-        let has_lost = self.to_server.has_lost || self.to_client.has_lost;
+        let first = self.of(asking.other()).first.unwrap_or_default();
+        let has_lost =
+            self.to_server.has_lost || self.to_client.has_lost || self.of(asking).has_missed(first);
         if has_lost {
             while self.of(asking).has_asked_again(answer) {
                 self.give_up_one(asking, context);
@@ -1116,6 +1131,8 @@ impl Both<Side> {
         let side = self.of(asking);
         let is_known = answer.place.acknowledged.is_some();
         if (has_lost || is_known) && !side.has_asked(answer) {
+            // Its request may come late.
+            side.has_lost |= is_known;
             return None;
         }
         let request = side.next_waiting();
@@ -1236,7 +1253,9 @@ impl Stream {
     ) -> Then {
         let Stream { pending, sides, .. } = self;
         if !octets.is_empty() {
-            sides.of(direction).position = context.carrier().place.position + octets.len() as u64;
+            let (side, start) = (sides.of(direction), context.carrier().place.position);
+            side.first.get_or_insert(start);
+            side.position = start + octets.len() as u64;
         }
         let mut then = Then::GoOn;
         let fits = pending.of(direction).feed(octets, |octets| {
@@ -2165,7 +2184,12 @@ mod tests {
 
     /// Events with the second of each, and what its sender had received.
     fn talk(events: &[(Event<'_>, i64, u64)]) -> Vec<String> {
-        let (mut ends, mut places) = ([0; 2], Vec::new());
+        talk_from(0, events)
+    }
+
+    /// The same, where the server's octets begin elsewhere.
+    fn talk_from(start: u64, events: &[(Event<'_>, i64, u64)]) -> Vec<String> {
+        let (mut ends, mut places) = ([0, start], Vec::new());
         for (event, second, received) in events {
             let (side, octets) = match event {
                 Client(octets) => (0, octets.len() as u64),
@@ -2225,6 +2249,26 @@ mod tests {
             (Server(OK), 5, a + b + c),
         ];
         assert_eq!(talk(&request), ["GET /a 200", "404", "GET /c 200"]);
+        // The first answer is not there at all: answers begin where the second request was sent.
+        let begun = [
+            (Client(GET), 1, 100),
+            (Client(GET_B), 2, 140),
+            (Server(NOT_FOUND), 3, a + b),
+        ];
+        assert_eq!(talk_from(140, &begun), ["GET /a 0", "GET /b 404"]);
+        // An answer was told before its question, and what was asked at once is answered in order.
+        let early = [
+            (Server(OK), 1, a),
+            (Client(GET), 2, 0),
+            (Client(GET_B), 3, ok),
+            (Client(GET_C), 3, ok),
+            (Server(NOT_FOUND), 4, a + b + c),
+            (Server(OK), 4, a + b + c),
+        ];
+        assert_eq!(
+            talk(&early),
+            ["200", "GET /a 0", "GET /b 404", "GET /c 200"]
+        );
         // The server was tired of waiting when the request was under way.
         let late = [(Client(GET), 1, 0), (Server(NOT_FOUND), 2, 0)];
         assert_eq!(talk(&late), ["404", "GET /a 0"]);

@@ -5,7 +5,7 @@
 //! what follows decides. A segment that fits the connection belongs to it, whatever else it fits.
 
 use super::held::RIVALS;
-use super::{Half, OPEN, Scale, WINDOW};
+use super::{Half, OPEN, Position, Scale, WINDOW};
 use crate::stream_ledger::StreamLedger;
 
 /// What a SYN tells of the end that sent it.
@@ -58,12 +58,13 @@ impl Half {
 
     /// The other SYN that a segment with these numbers uses: it fits that and not the connection.
     /// Where that SYN was answered both numbers tell, else what is farther from the connection than
-    /// any window reaches.
+    /// any window reaches, unless that is over.
     pub(crate) fn used_rival(
         &self,
         number: u32,
         acknowledgment: Option<u32>,
         other: &Half,
+        is_over: bool,
     ) -> Option<Rival> {
         /// Octets that a segment may be ahead, where the capture lacks those before.
         const AHEAD: u32 = 1 << 20;
@@ -77,9 +78,10 @@ impl Half {
         let is_used = |rival: &&Rival| {
             let is_used = match rival.answer {
                 Some(told) => {
-                    acknowledgment.is_some_and(|n| is_behind(n, told.first)) && !fits_both()
+                    acknowledgment.is_some_and(|n| is_behind(n, told.first))
+                        && (is_over || !fits_both())
                 }
-                None => !is_possible(),
+                None => !is_possible() || is_over && !self.is_near(number),
             };
             is_used && is_behind(number, rival.opening.first)
         };
@@ -207,6 +209,28 @@ impl Half {
         }
         ledger.late_octets += held.forget(0..self.next);
         self.held = Some(held);
+    }
+
+    /// Whether octets stand before those that were captured first, of which none has been handed on yet.
+    pub(super) fn begins_before(&self, at: Position, length: u64) -> bool {
+        /// So far from each other a capture may have exchanged two.
+        const EARLIER: u64 = 1 << 20;
+        let is_open = self.is_picked_up && !self.has_begun() && self.end == OPEN;
+        let is_before = at < self.next && self.next - at <= EARLIER;
+        // A single octet may be a keep-alive.
+        is_open && is_before && length > 1
+    }
+
+    /// Moves the beginning to an earlier number.
+    pub(super) fn begin_again(&mut self, number: u32) {
+        let (acknowledged, held) = (self.acknowledged, self.held.take());
+        self.start(number);
+        self.acknowledged = acknowledged;
+        self.edge = 0;
+        if let Some(mut held) = held {
+            held.move_to(|at| self.position(at as u32));
+            self.held = Some(held);
+        }
     }
 
     /// Drops octets on a SYN that the answer does not acknowledge (RFC 7413 section 3).

@@ -53,7 +53,7 @@ impl Stream {
         };
         let reading = Reading {
             direction,
-            other: other.is_started().then_some(other.next()),
+            other: other.is_started().then(|| other.passed()),
             claim: &mut self.claim,
             ends: &self.ends,
             desk,
@@ -61,12 +61,15 @@ impl Stream {
         (half, reading)
     }
 
-    /// Whether the connection is over, as far as its ends say. Two FINs that nobody acknowledges prove
-    /// nothing.
+    /// Whether the connection is over, as far as its ends say.
     fn is_over(&self) -> bool {
+        self.reset || self.is_closed()
+    }
+
+    /// Whether both ends have closed it. Two FINs that nobody acknowledges prove nothing.
+    fn is_closed(&self) -> bool {
         let mut halves = BOTH.iter().map(|direction| self.half(*direction));
-        let is_closed = halves.clone().any(Half::is_closed) && halves.all(Half::has_ended);
-        self.reset || is_closed
+        halves.clone().any(Half::is_closed) && halves.all(Half::has_ended)
     }
 
     /// Whether more is known of it than that somebody wants to open it.
@@ -86,14 +89,19 @@ impl Stream {
         let (half, other) = (self.half(direction), self.half(direction.other()));
         if segment.has(flag::SYN) {
             let is_again = half.starts_at(segment.first());
-            let is_reused = half.is_started() && !is_again && self.is_over();
+            // A reset may be forged like a SYN: what uses the numbers of both proves them.
+            let is_end = match segment.has(flag::ACK) {
+                true => self.is_over() && !other.has_rival(segment.acknowledgment),
+                false => self.is_closed() || self.reset && !self.is_live(),
+            };
+            let is_reused = half.is_started() && !is_again && is_end;
             return is_reused.then(|| Opening {
                 ends: segment.ends(),
                 told: None,
             });
         }
         let acknowledgment = segment.has(flag::ACK).then_some(segment.acknowledgment);
-        let used = half.used_rival(segment.sequence, acknowledgment, other);
+        let used = half.used_rival(segment.sequence, acknowledgment, other, self.is_over());
         if used.is_some() && self.is_live() {
             let ends = StreamEnds {
                 client: segment.source,
