@@ -229,9 +229,9 @@ impl Vlans {
 /// What the number of a tunnel is: addresses inside mean something within it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TunnelKind {
-    /// Identifier of a virtual network (RFC 7348, RFC 8926) or subnet (RFC 7637), 24 bits.
+    /// Virtual network identifier (RFC 7348, RFC 8926), 24 bits.
     VirtualNetwork,
-    /// Key of GRE (RFC 2890), 32 bits.
+    /// Key of GRE (RFC 2890), 32 bits; of NVGRE (RFC 7637) without the eight of the flow.
     Key,
     /// Tunnel endpoint identifier (3GPP TS 29.281), 32 bits.
     Endpoint,

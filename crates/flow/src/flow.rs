@@ -90,7 +90,7 @@ pub(crate) struct Flow<'a> {
     /// Identifiers of the VLANs, outermost first, with dots in between; empty without.
     #[field(104, "VLANs", csv = Hidden)]
     vlans: Text<'a>,
-    /// Identifier of the virtual network (VXLAN, Geneve, NVGRE) that the packets carry; empty without.
+    /// Identifier of the virtual network (VXLAN, Geneve) that the packets carry; empty without.
     #[field(105, "VNI", csv = Hidden)]
     vni: Maybe<Decimal>,
     /// Community ID 1.0 with seed 0, which names the 5-tuple as other tools do; empty without IP.

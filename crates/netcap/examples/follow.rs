@@ -9,7 +9,7 @@
 //! server; the octets to the server in hexadecimal after `>`; those to the client after `<`.
 //! Octets that the capture lacks stand as their number in brackets, but for those before the first
 //! octets of a stream. Streams without octets are left out. Limits are those of the program, but
-//! nothing times out.
+//! nothing times out, and VLANs tell no streams apart.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -195,7 +195,7 @@ fn take(
         let mut entropy = Entropy::default();
         let mut context = Context::new(registry, &mut output, &mut entropy, &completed);
         walk(&mut context, info, octets);
-        note_segments(context.path(), info, octets, (&[], true), &mut segments);
+        note_segments(context.path(), info, octets, (&[], false), &mut segments);
         let before = completed.len();
         for fragment in std::mem::take(&mut output.fragments) {
             if !seen.contains(&fragment.ordinal) {

@@ -244,8 +244,7 @@ fn dissect<'p>(
     }
     if known && has(KEY) {
         key = input.u32()?;
-        let (kind, number) = tunnel(flags, protocol, key);
-        context.tunnel(kind, number);
+        context.tunnel(TunnelKind::Key, tunnel(flags, protocol, key));
     }
     if known && has(SEQUENCE) {
         sequence = input.u32()?;
@@ -294,20 +293,21 @@ fn dissect<'p>(
     Ok(client(protocol, has(SEQUENCE), input))
 }
 
-/// What the key of a header tells.
-fn tunnel(flags: u16, protocol: u16, key: u32) -> (TunnelKind, u32) {
+/// Which tunnel the key of a header tells.
+fn tunnel(flags: u16, protocol: u16, key: u32) -> u32 {
     // RFC 7637 section 3.2: NVGRE has a key, neither checksum nor sequence number, and in the key the
     // virtual subnet before eight bits that differ by flow. Subnets up to 0xfff and the last are
-    // reserved, so small keys are those of other tunnels that carry frames.
+    // reserved, so small keys are those of other tunnels that carry frames. The others may be, too:
+    // mirror sessions have a key for each direction, so subnets tell fragments apart, but no streams.
     const SUBNETS: std::ops::Range<u32> = 0x1000..0xff_ffff;
     const OTHERS: u16 = CHECKSUM | ROUTING | SEQUENCE | 7;
     let subnet = key >> 8;
     if protocol == ETHERNET && flags & OTHERS == 0 && SUBNETS.contains(&subnet) {
-        return (TunnelKind::VirtualNetwork, subnet);
+        return subnet << 8;
     }
     // In version 1 the upper half is the payload's length (RFC 2637 section 4.1).
     let mask = if flags & 7 == 1 { 0xffff } else { u32::MAX };
-    (TunnelKind::Key, key & mask)
+    key & mask
 }
 
 /// What follows a header.
@@ -548,22 +548,21 @@ mod tests {
             packet.extend_from_slice(b"\0\0\0\0inner");
             walk(&packet).tunnel()
         };
-        let network = |id| Some((TunnelKind::VirtualNetwork, id));
-        let other = |key| Some((TunnelKind::Key, key));
+        let key = |key| Some((TunnelKind::Key, key));
         // Whatever the flow.
-        assert_eq!(tunnel(0x20, 0x6558, 0x1234_5600), network(0x12_3456));
-        assert_eq!(tunnel(0x20, 0x6558, 0x1234_56ff), network(0x12_3456));
-        assert_eq!(tunnel(0x20, 0x6558, 0x0010_0001), network(0x1000));
+        assert_eq!(tunnel(0x20, 0x6558, 0x12_3456_00), key(0x12_3456_00));
+        assert_eq!(tunnel(0x20, 0x6558, 0x12_3456_ff), key(0x12_3456_00));
+        assert_eq!(tunnel(0x20, 0x6558, 0x00_1000_01), key(0x00_1000_00));
         // A reserved subnet, other protocols, and what NVGRE does not have.
-        for (flags, protocol, key) in [
-            (0x20, 0x6558, 0x000f_ffff),
+        for (flags, protocol, number) in [
+            (0x20, 0x6558, 0x00_0fff_ff),
             (0x20, 0x6558, 5),
-            (0x20, 0x6558, 0xffff_ff00),
-            (0x20, 0x0800, 0x1234_5600),
-            (0x30, 0x6558, 0x1234_5600),
-            (0xa0, 0x6558, 0x1234_5600),
+            (0x20, 0x6558, 0xff_ffff_01),
+            (0x20, 0x0800, 0x12_3456_01),
+            (0x30, 0x6558, 0x12_3456_01),
+            (0xa0, 0x6558, 0x12_3456_01),
         ] {
-            assert_eq!(tunnel(flags, protocol, key), other(key));
+            assert_eq!(tunnel(flags, protocol, number), key(number));
         }
     }
 
