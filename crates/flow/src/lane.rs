@@ -695,6 +695,33 @@ mod tests {
     }
 
     #[test]
+    fn a_syn_that_comes_late_is_that_which_was_acknowledged() {
+        // The server's packets, and those of the client from another file. Sequence number, number
+        // acknowledged, flags.
+        let packet = |seconds, is_answer: u8, [sequence, acknowledged, flags]: [u8; 3]| Packet {
+            time: Time::new(seconds, 0),
+            octets: vec![is_answer, 7, sequence, acknowledged, flags, 1, b'x'],
+        };
+        let how = How {
+            flows: FlowLimits::default(),
+            streams: StreamLimits::default(),
+            least: NEVER,
+            lanes: 1,
+            batch: 40,
+        };
+        let (syn, syn_ack, ack) = (2, 18, 16);
+        for (first, expected) in [(30, 1), (31, 2)] {
+            let packets = [
+                packet(1000, 1, [99, 31, syn_ack]),
+                packet(1001, 1, [101, 33, ack]),
+                packet(1500, 0, [first, 0, syn]),
+                packet(1501, 0, [first + 2, 101, ack]),
+            ];
+            assert_eq!(streams(&packets, how).3.streams, expected, "{first}");
+        }
+    }
+
+    #[test]
     fn lanes_and_batches_change_nothing_of_streams() {
         let mut numbers = Numbers(5);
         let mut all = StreamLedger::default();

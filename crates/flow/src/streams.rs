@@ -675,12 +675,17 @@ impl Stream {
             })
     }
 
-    /// Whether a segment is the first of its direction and acknowledges what came the other way.
+    /// Whether a segment is the first of its direction and acknowledges what came the other way, or is
+    /// the SYN that has been acknowledged there.
     /// It belongs to the stream even where the clocks of the two directions disagree.
     fn is_answered_by(&self, segment: &Segment<'_>) -> bool {
         self.direction(segment).is_some_and(|direction| {
             let (half, other) = (self.half(direction), self.half(direction.other()));
-            segment.has(flag::ACK) && half.is_fresh() && other.has_sent(segment.acknowledgment)
+            let is_answer = match segment.has(flag::ACK) {
+                true => other.has_sent(segment.acknowledgment),
+                false => segment.has(flag::SYN) && half.starts_at(segment.first()),
+            };
+            is_answer && half.is_fresh()
         })
     }
 

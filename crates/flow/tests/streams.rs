@@ -1489,6 +1489,40 @@ fn a_syn_with_another_number_opens_the_next_stream() {
 }
 
 #[test]
+fn ports_are_taken_by_a_whole_handshake_with_lower_numbers() {
+    let live = [
+        client(50_000, b"").flags(SYN),
+        server(60_000, b"").flags(SYN).ack(50_001),
+        client(50_001, b"a?").ack(60_001),
+        server(60_001, b"a!").ack(50_003),
+    ];
+    for (one, other) in [(10, 20), (49_000, 60_000), (70_000, 20), (10, 61_000)] {
+        let next = [
+            client(one, b"").flags(SYN),
+            server(other, b"").flags(SYN).ack(one + 1),
+            client(one + 1, b"").ack(other + 1),
+            client(one + 1, b"b?").ack(other + 1),
+            server(other + 1, b"b!").ack(one + 3),
+        ];
+        let packets = [&live[..], &next].concat();
+        assert_eq!(dialogue(&packets), ">a?<a!>b?<b!", "{one} {other}");
+    }
+    // What is sent again has the numbers of a handshake that was forged.
+    let packets = [
+        &live[..],
+        &[
+            client(50_000, b"").flags(SYN),
+            client(50_002, b"").flags(SYN),
+            server(60_000, b"").flags(SYN).ack(50_003),
+            client(50_001, b"a?").ack(60_001),
+            client(50_003, b"b?").ack(60_003),
+            server(60_003, b"b!").ack(50_005),
+        ],
+    ];
+    assert_eq!(dialogue(&packets.concat()), ">a?<a!>b?<b!");
+}
+
+#[test]
 fn a_syn_that_answers_opens_one_only_after_the_end() {
     let mut capture = Capture::new();
     capture

@@ -1052,8 +1052,7 @@ fn hello_inside(octets: &[u8]) -> Option<usize> {
     let mut places = octets_before.filter(|(at, octet)| *at > 0 && **octet == content::HANDSHAKE);
     let (at, _) = places.find(|(at, _)| {
         let rest = octets.get(*at..).unwrap_or_default();
-        // Type and version have to be there.
-        rest.len() >= 3 && begins_with_hello(rest) != Ok(false) && are_records(rest)
+        begins_with_hello(rest) != Ok(false) && are_records(rest)
     })?;
     Some(at)
 }
@@ -1490,7 +1489,7 @@ mod tests {
             let place = hello_inside(&first);
             assert_eq!(place, Some(before.len()), "{}", before.escape_ascii());
             let second = [agreed, &answer].concat();
-            for cut in 0..=agreed.len() {
+            for cut in 0..=agreed.len() + 6 {
                 let (one, two) = second.split_at(cut);
                 let pieces = [
                     Data(ToServer, &hello),
@@ -1505,6 +1504,11 @@ mod tests {
         // A hello that is not whole counts, but not one behind which no records follow.
         let cut = [b"x", &hello[..3]].concat();
         assert_eq!(hello_inside(&cut), Some(1));
+        for cut in 1..3 {
+            let cut = [b"x", &hello[..cut]].concat();
+            assert_eq!(hello_inside(&cut), Some(1));
+        }
+        assert_eq!(hello_inside(b"x\x16\x02"), None);
         let embedded = [b"x", &hello[..], b"and more"].concat();
         assert_eq!(hello_inside(&embedded), None);
         let far = [&vec![b'x'; FARTHEST_HELLO + 1], &hello[..]].concat();

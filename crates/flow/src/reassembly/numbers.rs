@@ -75,8 +75,15 @@ impl Half {
         let fits_both = || self.is_near(number) && acknowledgment.is_none_or(|n| other.is_near(n));
         let is_possible =
             || self.is_started() && self.position(number).abs_diff(self.next) <= WINDOW;
+        let is_of_this = || (self.first()..=self.next).contains(&self.position(number));
         let is_used = |rival: &&Rival| {
             let is_used = match rival.answer {
+                // The end of its handshake, with the very numbers of both.
+                Some(told)
+                    if (number, acknowledgment) == (rival.opening.first, Some(told.first)) =>
+                {
+                    !is_of_this()
+                }
                 Some(told) => {
                     acknowledgment.is_some_and(|n| is_behind(n, told.first))
                         && (is_over || !fits_both())

@@ -60,6 +60,8 @@ struct Model {
     /// The latest first.
     gaps: Vec<Range<Position>>,
     pieces: usize,
+    /// Whether the first octets told where it begins.
+    is_picked_up: bool,
 }
 
 impl Model {
@@ -75,6 +77,7 @@ impl Model {
             since: Moment::default(),
             gaps: Vec::new(),
             pieces: 0,
+            is_picked_up: false,
         }
     }
 
@@ -82,6 +85,19 @@ impl Model {
         self.start = sequence;
         self.acknowledged = sequence;
         self.next = WRAP | Position::from(sequence);
+    }
+
+    /// Moves the beginning to an earlier number, and what waits with it.
+    fn begin_again(&mut self, sequence: u32) {
+        let acknowledged = self.acknowledged;
+        self.start(sequence);
+        self.acknowledged = acknowledged;
+        let cells = std::mem::take(&mut self.cells).into_iter();
+        let cells = cells.map(|(at, cell)| {
+            let began = self.position(cell.began as u32);
+            (self.position(at as u32), Cell { began, ..cell })
+        });
+        self.cells = cells.collect();
     }
 
     fn position(&self, sequence: u32) -> Position {
@@ -136,6 +152,13 @@ impl Model {
         }
         if self.next == 0 {
             self.start(arrival.sequence);
+            self.is_picked_up = true;
+        }
+        let at = self.position(arrival.sequence);
+        let is_open = self.next == WRAP | Position::from(self.start) && self.end == OPEN;
+        let is_before = at < self.next && self.next - at <= 1 << 20;
+        if self.is_picked_up && is_open && is_before && length > 1 {
+            self.begin_again(arrival.sequence);
         }
         let at = self.position(arrival.sequence);
         if length == 1 && !arrival.fin && at + 1 == self.next && self.next != self.end {
