@@ -550,17 +550,17 @@ mod tests {
         };
         let key = |key| Some((TunnelKind::Key, key));
         // Whatever the flow.
-        assert_eq!(tunnel(0x20, 0x6558, 0x12_3456_00), key(0x12_3456_00));
-        assert_eq!(tunnel(0x20, 0x6558, 0x12_3456_ff), key(0x12_3456_00));
-        assert_eq!(tunnel(0x20, 0x6558, 0x00_1000_01), key(0x00_1000_00));
+        assert_eq!(tunnel(0x20, 0x6558, 0x1234_5600), key(0x1234_5600));
+        assert_eq!(tunnel(0x20, 0x6558, 0x1234_56ff), key(0x1234_5600));
+        assert_eq!(tunnel(0x20, 0x6558, 0x0010_0001), key(0x0010_0000));
         // A reserved subnet, other protocols, and what NVGRE does not have.
         for (flags, protocol, number) in [
-            (0x20, 0x6558, 0x00_0fff_ff),
+            (0x20, 0x6558, 0x000f_ffff),
             (0x20, 0x6558, 5),
-            (0x20, 0x6558, 0xff_ffff_01),
-            (0x20, 0x0800, 0x12_3456_01),
-            (0x30, 0x6558, 0x12_3456_01),
-            (0xa0, 0x6558, 0x12_3456_01),
+            (0x20, 0x6558, 0xffff_ff01),
+            (0x20, 0x0800, 0x1234_5601),
+            (0x30, 0x6558, 0x1234_5601),
+            (0xa0, 0x6558, 0x1234_5601),
         ] {
             assert_eq!(tunnel(flags, protocol, number), key(number));
         }
