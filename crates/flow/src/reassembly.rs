@@ -522,9 +522,11 @@ impl Half {
         nearest(self.next, sequence)
     }
 
-    /// Where it begins, and where the next octet belongs.
-    pub(crate) fn passed(&self) -> Range<Position> {
-        self.first()..self.next
+    /// The least that an acknowledgment tells of what has been received, and where the next octet
+    /// belongs. Where a SYN has told the beginning, one of nothing behind it tells nothing: whoever
+    /// answers has received something, unless he does not care for numbers.
+    pub(crate) fn told_from(&self) -> Range<Position> {
+        self.first() + u64::from(!self.is_picked_up)..self.next
     }
 
     fn first(&self) -> Position {

@@ -166,7 +166,8 @@ struct Stream {
 /// A direction of a stream on its way to the dissector.
 struct Reading<'a, 'd> {
     direction: Direction,
-    /// Where the other one begins and how far it has come, if that is known.
+    /// From where on acknowledgments of the other one tell something, and how far it has come, if that is
+    /// known.
     other: Option<Range<Position>>,
     claim: &'a mut Claim,
     ends: &'a StreamEnds,
@@ -181,8 +182,7 @@ impl Reader for Reading<'_, '_> {
         acknowledgment: Option<u32>,
         carrier: Carrier,
     ) {
-        // What has brought no octets yet begins near what is acknowledged of it; less than where it
-        // begins tells nothing.
+        // What has brought no octets yet begins near what is acknowledged of it.
         let acknowledged = acknowledgment.and_then(|number| match &self.other {
             Some(other) => Some(nearest(other.end, number)).filter(|at| *at >= other.start),
             None => Some(beginning(number)),

@@ -718,3 +718,26 @@ fn as_linux_reads() {
         assert_eq!(told, read, "{segments:?}");
     }
 }
+
+#[test]
+fn an_acknowledgment_of_nothing_tells_nothing_where_the_beginning_is_known() {
+    let mut opened = Half::default();
+    opened.start(100);
+    assert_eq!(opened.told_from(), WRAP + 101..WRAP + 100);
+    // Where it was picked up, the octets before may have been acknowledged.
+    let (mut half, mut notes) = (Half::default(), Notes::default());
+    let arrival = Arrival {
+        carrier: carrier(0),
+        now: Moment::default(),
+        sequence: 100,
+        payload: b"ab",
+        missing: 0,
+        fin: false,
+        need: None,
+        is_due: true,
+        is_blind: false,
+        is_suspect: false,
+    };
+    half.take(&arrival, OverlapPolicy::First, &mut notes);
+    assert_eq!(half.told_from(), WRAP + 100..WRAP + 102);
+}

@@ -53,7 +53,7 @@ impl Stream {
         };
         let reading = Reading {
             direction,
-            other: other.is_started().then(|| other.passed()),
+            other: other.is_started().then(|| other.told_from()),
             claim: &mut self.claim,
             ends: &self.ends,
             desk,
