@@ -669,7 +669,7 @@ def decompression(lab):
     sender.wait()
     lab.check("exit code", code == 3, code)
     lab.check("it is our limit, with a remedy",
-              "500 octets" in run.said() and "without compression" in run.said() and "corrupt" not in run.said(), run.said().strip())
+              "500 times its size, which is the limit" in run.said() and "without compression" in run.said() and "corrupt" not in run.said(), run.said().strip())
 
 
 def clock_steps_back(lab):
