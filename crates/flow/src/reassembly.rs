@@ -10,9 +10,9 @@
 //! whether they contradict it is not known any more.
 //!
 //! A hole is given up, which is told as a gap, when the other end has acknowledged all of it and its
-//! direction has gone on for [`LATE`] segments, because captures reorder, or is more than [`WIDE`] ahead; when too much waits behind
-//! it, or when its owner says so. Memory follows the octets received, never a sequence number somebody
-//! claimed.
+//! direction has gone on for [`LATE`] segments, because captures reorder, or is more than [`WIDE`]
+//! ahead; when too much waits behind it, or when its owner says so. Memory follows the octets received,
+//! never a sequence number somebody claimed.
 
 mod ending;
 mod held;

@@ -137,7 +137,7 @@ impl StreamShards {
             .fold(false, |one, other| one | other)
     }
 
-    /// What became of the segments so far.
+    /// The outcomes of the segments so far.
     pub(crate) fn ledger(&self) -> StreamLedger {
         let mut ledger = StreamLedger::default();
         self.tables

@@ -241,7 +241,7 @@ impl Streams {
         }
     }
 
-    /// What became of the segments so far.
+    /// The outcomes of the segments so far.
     pub fn ledger(&self) -> StreamLedger {
         self.ledger.clone()
     }

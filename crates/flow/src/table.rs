@@ -114,7 +114,7 @@ impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
         }
     }
 
-    /// Entries closed for want of room.
+    /// Entries evicted to make room.
     pub(crate) fn evicted(&self) -> u64 {
         self.evicted
     }

@@ -99,7 +99,7 @@ pub(crate) trait Track: Send {
     /// are left.
     fn close(&mut self, up_to: u64, registry: &Registry, output: &mut Output) -> bool;
 
-    /// Flows that were closed early for want of room.
+    /// Flows evicted to make room.
     fn evicted(&self) -> u64;
 }
 

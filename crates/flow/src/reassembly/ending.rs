@@ -27,8 +27,8 @@ impl Half {
         self.is_closed
     }
 
-    /// Whether octets of this number may be of this direction, which has ended: sent again, or behind
-    /// an end that may be none.
+    /// Whether octets of this number may be of this direction, which has ended: retransmitted, or
+    /// behind an end that may be none.
     pub(crate) fn may_have(&self, sequence: u32, length: usize) -> bool {
         /// What may have been sent before the place where a stream was picked up.
         const EARLIER: u64 = 1 << 20;

@@ -508,6 +508,22 @@ fn steps(span: i32) -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..120)
 }
 
+/// Octets that a segment without any flags brings, as nothing speaks against them.
+fn arrival(index: u32, sequence: u32, payload: &[u8]) -> Arrival<'_> {
+    Arrival {
+        carrier: carrier(index),
+        now: Moment::default(),
+        sequence,
+        payload,
+        missing: 0,
+        fin: false,
+        need: None,
+        is_due: true,
+        is_blind: false,
+        is_suspect: false,
+    }
+}
+
 fn carrier(index: u32) -> Carrier {
     let packet = PacketInfo {
         time: Time::new(0, 0),
@@ -623,16 +639,8 @@ fn cut_segments_over_thousands_of_pieces() {
     let policy = OverlapPolicy::default();
     let mut take = |sequence: u32, payload: &[u8], missing: u32, index: u32| {
         let arrival = Arrival {
-            carrier: carrier(index),
-            now: Moment::default(),
-            sequence,
-            payload,
             missing,
-            fin: false,
-            need: None,
-            is_due: true,
-            is_blind: false,
-            is_suspect: false,
+            ..arrival(index, sequence, payload)
         };
         half.take(&arrival, policy, &mut notes);
         half.go_on(Moment::default(), &mut notes);
@@ -695,18 +703,7 @@ fn as_linux_reads() {
             } else {
                 octets
             };
-            let arrival = Arrival {
-                carrier: carrier(i),
-                now: Moment::default(),
-                sequence: *at,
-                payload: octets.as_bytes(),
-                missing: 0,
-                fin: false,
-                need: None,
-                is_due: true,
-                is_blind: false,
-                is_suspect: false,
-            };
+            let arrival = arrival(i, *at, octets.as_bytes());
             half.take(&arrival, OverlapPolicy::Linux, &mut notes);
             half.go_on(Moment::default(), &mut notes);
         }
@@ -727,18 +724,7 @@ fn an_acknowledgment_of_nothing_tells_nothing_where_the_beginning_is_known() {
     assert_eq!((told.start, told.end), (WRAP + 101, WRAP + 100));
     // Where it was picked up, the octets before may have been acknowledged.
     let (mut half, mut notes) = (Half::default(), Notes::default());
-    let arrival = Arrival {
-        carrier: carrier(0),
-        now: Moment::default(),
-        sequence: 100,
-        payload: b"ab",
-        missing: 0,
-        fin: false,
-        need: None,
-        is_due: true,
-        is_blind: false,
-        is_suspect: false,
-    };
+    let arrival = arrival(0, 100, b"ab");
     half.take(&arrival, OverlapPolicy::First, &mut notes);
     assert_eq!(half.told_from(), WRAP + 100..WRAP + 102);
 }

@@ -271,7 +271,7 @@ impl Stream {
     }
 
     /// The direction in which something has its turn: of two what came first. Where both wait for each
-    /// other that goes on which came last: it was sent again, with a newer acknowledgment.
+    /// other that goes on which came last: it was retransmitted, with a newer acknowledgment.
     fn turn(&self) -> Option<Direction> {
         let heads = BOTH.iter().filter_map(|direction| {
             let head = self.half(*direction).head()?;
