@@ -85,6 +85,32 @@ impl Idle {
     }
 }
 
+/// Who makes room for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaver {
+    /// An entry that has been idle for too long.
+    Idle(u32),
+    /// One that has not.
+    Evicted(u32),
+}
+
+/// Who makes room where it most likely is `now`, of entries that `idlest` takes out as [`Idle::pop`]
+/// does: one that has been idle for longer than the time-out, of which 0 is none, and else whoever has to.
+pub(crate) fn leaver(
+    now: Time,
+    timeout: u32,
+    mut idlest: impl FnMut(Option<Time>) -> Option<u32>,
+) -> Option<Leaver> {
+    let idle = match timeout {
+        0 => None,
+        _ => idlest(Some(now.before(timeout))),
+    };
+    match idle {
+        Some(place) => Some(Leaver::Idle(place)),
+        None => idlest(None).map(Leaver::Evicted),
+    }
+}
+
 impl Idler {
     fn renewed(self, found: Look) -> Idler {
         Idler {

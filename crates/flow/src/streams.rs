@@ -33,7 +33,7 @@ use netcap_dissect::{
 use netcap_record::{Ip, Time};
 
 use crate::claim::{Claim, Desk};
-use crate::idle::{Idle, Idler, Look};
+use crate::idle::{Idle, Idler, Leaver, Look, leaver};
 use crate::reassembly::{Half, Moment, Position, Reader, Told, beginning, nearest};
 use crate::scope::Scope;
 use crate::segment::{Segment, flag};
@@ -540,15 +540,13 @@ impl Streams {
     /// Ends a stream that has been idle for too long, or else evicts one.
     fn make_place(&mut self, when: When, registry: &Registry, output: &mut Output) {
         let timeout = self.limits.close_timeout;
-        let idle = match timeout {
-            0 => None,
-            _ => self.idlest(Some(when.leapt.before(timeout))),
-        };
-        if let Some(place) = idle {
-            self.remove(place, Ending::TimedOut, registry, output);
-        } else if let Some(place) = self.idlest(None) {
-            self.ledger.evicted_streams += 1;
-            self.remove(place, Ending::Evicted, registry, output);
+        match leaver(when.leapt, timeout, |before| self.idlest(before)) {
+            Some(Leaver::Idle(place)) => self.remove(place, Ending::TimedOut, registry, output),
+            Some(Leaver::Evicted(place)) => {
+                self.ledger.evicted_streams += 1;
+                self.remove(place, Ending::Evicted, registry, output);
+            }
+            None => {}
         }
     }
 

@@ -20,7 +20,7 @@ use hashbrown::{HashMap, HashTable};
 use netcap_record::Time;
 
 use crate::counts::{Counts, Ways};
-use crate::idle::{Idle, Idler, Look};
+use crate::idle::{Idle, Idler, Leaver, Look, leaver};
 use crate::model::Learn;
 use crate::slab::Slab;
 
@@ -160,16 +160,10 @@ impl<K: Eq + Hash, S: Learn, W: Ways> FlowTable<K, S, W> {
     /// The entry that makes room when it most likely is `now`: one that has been idle for too long, or else one that is
     /// evicted.
     fn making_room(&mut self, now: Time) -> Option<u32> {
-        let timeout = self.limits.timeout;
-        let idle = match timeout {
-            0 => None,
-            _ => self.idlest(Some(now.before(timeout))),
-        };
-        idle.or_else(|| {
-            let evicted = self.idlest(None);
-            self.evicted += u64::from(evicted.is_some());
-            evicted
-        })
+        let leaver = leaver(now, self.limits.timeout, |before| self.idlest(before))?;
+        self.evicted += u64::from(matches!(leaver, Leaver::Evicted(_)));
+        let (Leaver::Idle(place) | Leaver::Evicted(place)) = leaver;
+        Some(place)
     }
 
     /// Takes out an entry. What is set aside for it takes its place.
